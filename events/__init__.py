@@ -1,0 +1,1 @@
+"""Everything about CloudEvents: codec, catalogue, filters, outbox, inbox, relay and subscriptions."""

@@ -1,0 +1,71 @@
+"""The entry point of `hal9`: a group that imports a command's module only when that command runs.
+
+Each command lives in `knative/cli/<name>.py` as `command`. Promises: `hal9 --help` imports no command's module, so that it answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+COMMANDS: Final[dict[str, str]] = {
+    "up": "Start the platform on this machine.",
+    "down": "Stop it, leaving no process behind.",
+    "status": "Show what runs: functions, instances, servers, broker.",
+    "logs": "Show the logs of functions and servers.",
+    "codegen": "Turn a request in plain English into a tested project.",
+    "runs": "Start, show, watch, cancel and replay runs of neurons.",
+    "events": "Evaluate filters; list, show and redrive dead letters; publish.",
+    "keys": "Create, list and revoke API keys.",
+    "shards": "Show the shards: sizes, slots, lag, pool use.",
+    "render": "Write the manifests that a Knative cluster needs.",
+    "chaos": "List the named points at which a process can be killed.",
+    "migrate": "Bring every shard's schema up to date.",
+    "reference": "Write the generated reference: OpenAPI, AsyncAPI, schemas, settings.",
+    "toolchains": "Install what generated projects need for their verification.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported at their first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name every command, in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and give the command of that name, or None when there is none."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"knative.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="hal9", prog_name="hal9")
+def main() -> None:
+    """HAL9 runs hierarchical AI agents for business customers, as functions on Knative.
+
+    Start with `hal9 up`, then:
+
+    \b
+      hal9 codegen "A library for ..." --lang python --out DIR
+      hal9 runs list
+      hal9 status
+
+    Every command takes --help, and --json where it prints something.
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What functions share: one package for each concept. Imports nothing from the layers above."""
