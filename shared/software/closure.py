@@ -1,0 +1,256 @@
+"""Checks that a specification is closed: everything that a part of it names exists, and has the type that the part needs.
+
+Promises to find every such fault, each a sentence that begins with the JSON pointer of the part. Does not check that rules can be satisfied together.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from shared.software import specification as spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_IMPLICIT_FIELDS = frozenset({"id", "created_at", "updated_at"})
+_STANDARD_ACTIONS = frozenset({"create", "update", "delete"})
+_ALLOWED_NODES = (
+    ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.Name, ast.Load, ast.Constant, ast.IfExp,
+    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or,
+    ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
+)  # fmt: skip
+
+
+def faults(specification: spec.Specification) -> list[str]:
+    """Name every fault of the specification; an empty list when it is closed."""
+    entities = {entity.name: entity for entity in specification.entities}
+    return [
+        *_doubles("/entities", (entity.name for entity in specification.entities)),
+        *_doubles("/entities (plural)", (entity.plural for entity in specification.entities)),
+        *_doubles("/rules", (rule.name for rule in specification.rules)),
+        *_doubles("/computations", (computation.name for computation in specification.computations)),
+        *(
+            f
+            for i, entity in enumerate(specification.entities)
+            for f in _entity_faults(f"/entities/{i}", entity, entities)
+        ),
+        *(f for i, rule in enumerate(specification.rules) for f in _rule_faults(f"/rules/{i}", rule, entities)),
+        *(f for i, view in enumerate(specification.views) for f in _view_faults(f"/views/{i}", view, entities)),
+        *(
+            f
+            for i, part in enumerate(specification.listings)
+            for f in _listing_faults(f"/listings/{i}", part, entities)
+        ),
+        *(f for i, c in enumerate(specification.computations) for f in _computation_faults(f"/computations/{i}", c)),
+        *_face_faults(specification, entities),
+    ]
+
+
+def _doubles(pointer: str, names: Iterable[str]) -> list[str]:
+    return [f"{pointer}: {name} is there {count} times" for name, count in Counter(names).items() if count > 1]
+
+
+def _fields(entity: spec.Entity) -> dict[str, spec.FieldSpec]:
+    return {field.name: field for field in entity.fields}
+
+
+def _field_known(name: str, entity: spec.Entity, entities: dict[str, spec.Entity]) -> bool:
+    head, _, tail = name.partition(".")
+    if head in _IMPLICIT_FIELDS and not tail:
+        return True
+    field = _fields(entity).get(head)
+    if field is None or not tail:
+        return field is not None
+    target = entities.get(field.target or "")
+    return target is not None and _field_known(tail, target, entities)
+
+
+def _entity_faults(pointer: str, entity: spec.Entity, entities: dict[str, spec.Entity]) -> Iterator[str]:
+    yield from _doubles(f"{pointer}/fields", (field.name for field in entity.fields))
+    for i, field in enumerate(entity.fields):
+        if field.name in _IMPLICIT_FIELDS:
+            yield f"{pointer}/fields/{i}: {field.name} is given by the software"
+        if field.type is spec.FieldType.REFERENCE and field.target not in entities:
+            yield f"{pointer}/fields/{i}: refers to {field.target}, which is no entity"
+        if field.type is spec.FieldType.ENUM and not field.values:
+            yield f"{pointer}/fields/{i}: an enumeration needs values"
+        if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
+            yield f"{pointer}/fields/{i}: minimum lies over maximum"
+    for derivation in entity.derivations:
+        for name in {derivation.field, derivation.base} - {"now"}:
+            if not _field_known(name, entity, entities):
+                yield f"{pointer}/derivations: {name} is no field of {entity.name}"
+    if entity.label is not None and not _field_known(entity.label, entity, entities):
+        yield f"{pointer}/label: {entity.label} is no field of {entity.name}"
+    if entity.machine is not None:
+        yield from _machine_faults(f"{pointer}/machine", entity, entity.machine, entities)
+
+
+def _machine_faults(
+    pointer: str, entity: spec.Entity, machine: spec.StateMachine, entities: dict[str, spec.Entity]
+) -> Iterator[str]:
+    field = _fields(entity).get(machine.field)
+    if field is None or field.type is not spec.FieldType.ENUM or tuple(field.values) != machine.states:
+        yield f"{pointer}: {machine.field} must be an enumeration field with the machine's states"
+    yield from _doubles(f"{pointer}/transitions", (transition.name for transition in machine.transitions))
+    named = {machine.initial}.union(*({t.target, *t.sources} for t in machine.transitions))
+    for state in sorted(named - set(machine.states)):
+        yield f"{pointer}: {state} is no state"
+    for transition in machine.transitions:
+        if transition.stamps is not None and transition.stamps not in _fields(entity):
+            yield f"{pointer}: {transition.name} stamps {transition.stamps}, which is no field"
+        yield from _condition_faults(pointer, transition.when, entity, entities)
+
+
+def _condition_faults(
+    pointer: str, conditions: tuple[spec.Condition, ...], entity: spec.Entity, entities: dict[str, spec.Entity]
+) -> Iterator[str]:
+    for condition in conditions:
+        named = {condition.field, condition.other or condition.field} - {"now", "today"}
+        for name in sorted(named):
+            if not _field_known(name, entity, entities):
+                yield f"{pointer}: {name} is no field of {entity.name}"
+
+
+def _rule_faults(pointer: str, rule: spec.Rule, entities: dict[str, spec.Entity]) -> Iterator[str]:
+    entity = entities.get(rule.entity)
+    if entity is None:
+        yield f"{pointer}: {rule.entity} is no entity"
+        return
+    for name in _own_fields(rule):
+        if not _field_known(name, entity, entities):
+            yield f"{pointer}: {name} is no field of {entity.name}"
+    if isinstance(rule, spec.TransitionRule):
+        moves = {t.name for t in entity.machine.transitions} if entity.machine else set()
+        if rule.action not in moves | _STANDARD_ACTIONS:
+            yield f"{pointer}: {rule.action} is no action of {entity.name}"
+        yield from _condition_faults(pointer, rule.requires, entity, entities)
+    elif isinstance(rule, spec.AggregateRule | spec.ReferencedRule):
+        yield from _child_faults(pointer, rule, entities)
+    else:
+        yield from _condition_faults(pointer, getattr(rule, "when", ()), entity, entities)
+    if isinstance(rule, spec.CapacityRule):
+        yield from _limit_faults(pointer, rule, entity, entities)
+
+
+def _own_fields(rule: spec.Rule) -> list[str]:
+    match rule:
+        case spec.UniqueRule():
+            return list(rule.fields)
+        case spec.RangeRule():
+            return [rule.field, *([rule.other] if rule.other else [])]
+        case spec.OrderedRule():
+            return [rule.before, rule.after]
+        case spec.NoOverlapRule():
+            return [rule.start, rule.end, *rule.per]
+        case spec.CapacityRule():
+            return [rule.reference, *([rule.weight_field] if rule.weight_field else [])]
+        case spec.QuotaRule():
+            return [name for name in (rule.reference, rule.weight_field, rule.period_field) if name]
+        case spec.AggregateRule():
+            return [rule.field]
+        case _:
+            return []
+
+
+def _limit_faults(
+    pointer: str, rule: spec.CapacityRule, entity: spec.Entity, entities: dict[str, spec.Entity]
+) -> Iterator[str]:
+    reference = _fields(entity).get(rule.reference)
+    parent = entities.get(reference.target or "") if reference else None
+    if parent is None or rule.limit_field not in _fields(parent):
+        yield f"{pointer}: {rule.limit_field} is no field of what {rule.reference} refers to"
+
+
+def _child_faults(
+    pointer: str, rule: spec.AggregateRule | spec.ReferencedRule, entities: dict[str, spec.Entity]
+) -> Iterator[str]:
+    child = entities.get(rule.of)
+    if child is None:
+        yield f"{pointer}: {rule.of} is no entity"
+        return
+    reference = _fields(child).get(rule.reference)
+    if reference is None or reference.target != rule.entity:
+        yield f"{pointer}: {rule.reference} does not refer from {rule.of} to {rule.entity}"
+    yield from _condition_faults(pointer, rule.when, child, entities)
+    if isinstance(rule, spec.AggregateRule) and rule.expression is not None:
+        yield from expression_faults(pointer, rule.expression, set(_fields(child)))
+
+
+def _view_faults(pointer: str, view: spec.View, entities: dict[str, spec.Entity]) -> Iterator[str]:
+    entity = entities.get(view.entity)
+    if entity is None:
+        yield f"{pointer}: {view.entity} is no entity"
+        return
+    yield from _condition_faults(pointer, view.when, entity, entities)
+    if view.sort is not None and not _field_known(view.sort, entity, entities):
+        yield f"{pointer}: {view.sort} is no field of {view.entity}"
+
+
+def _listing_faults(pointer: str, listing: spec.Listing, entities: dict[str, spec.Entity]) -> Iterator[str]:
+    entity = entities.get(listing.entity)
+    if entity is None:
+        yield f"{pointer}: {listing.entity} is no entity"
+        return
+    for name in (*listing.filters, *listing.search, *listing.sort):
+        if not _field_known(name, entity, entities):
+            yield f"{pointer}: {name} is no field of {listing.entity}"
+
+
+def _computation_faults(pointer: str, computation: spec.Computation) -> Iterator[str]:
+    names = {parameter.name for parameter in computation.parameters}
+    if bool(computation.cases) == bool(computation.algorithm):
+        yield f"{pointer}: needs either cases or an algorithm"
+    for case in computation.cases:
+        yield from expression_faults(pointer, case.expression, names)
+    for case in (*computation.cases, *computation.refuses):
+        if case.when is not None:
+            yield from expression_faults(pointer, case.when, names)
+    for example in computation.examples:
+        for name in sorted(set(example.arguments) - names):
+            yield f"{pointer}: the example gives {name}, which is no parameter"
+
+
+def expression_faults(pointer: str, expression: str, names: set[str]) -> Iterator[str]:
+    """Name every fault of an expression: its syntax, what it may not hold, and the names that it does not know."""
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        yield f"{pointer}: {expression!r} is no expression"
+        return
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    for node in ast.walk(tree):
+        if not isinstance(node, _ALLOWED_NODES):
+            yield f"{pointer}: {type(node).__name__} may not stand in an expression"
+        elif isinstance(node, ast.Name) and node.id not in names | called:
+            yield f"{pointer}: {node.id} is unknown in {expression!r}"
+    for name in sorted(called - spec.EXPRESSION_CALLS):
+        yield f"{pointer}: {name}() may not be called"
+
+
+def _face_faults(specification: spec.Specification, entities: dict[str, spec.Entity]) -> Iterator[str]:
+    moves = {t.name for entity in specification.entities if entity.machine for t in entity.machine.transitions}
+    targets = moves | {view.name for view in specification.views} | {c.name for c in specification.computations}
+    targets |= {relation.name for relation in specification.relations}
+    for i, relation in enumerate(specification.relations):
+        for name in (relation.left, relation.right):
+            if name not in entities:
+                yield f"/relations/{i}: {name} is no entity"
+    commands = specification.command_line.commands if specification.command_line else ()
+    for pointer, parts in (("/endpoints", specification.endpoints), ("/command_line/commands", commands)):
+        for i, part in enumerate(parts):
+            if part.entity is not None and part.entity not in entities:
+                yield f"{pointer}/{i}: {part.entity} is no entity"
+            if part.target is not None and part.target not in targets:
+                yield f"{pointer}/{i}: {part.target} is no transition, view, relation or computation"
+    yield from _doubles("/endpoints", (f"{endpoint.method} {endpoint.path}" for endpoint in specification.endpoints))
+    yield from _doubles("/command_line/commands", (command.name for command in commands))
+    if specification.library is not None:
+        for name in specification.library.stores:
+            if name not in entities:
+                yield f"/library: {name} is no entity"
+        for name in specification.library.functions:
+            if name not in {c.name for c in specification.computations}:
+                yield f"/library: {name} is no computation"

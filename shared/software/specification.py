@@ -1,0 +1,478 @@
+"""The specification of a piece of software: the versioned intermediate representation between neurons.
+
+The architect reads a request in plain English into a `Specification`; designers refine it; implementers write it down in a language. It says *what* the
+software holds and refuses, never *how* it is built: no table, no framework, no file stands here.
+
+Promises: a `Specification` that validates is closed (every entity, field, state and condition that anything names exists), so that a reader of it needs no
+look-up that can fail. Faults are collected and reported together. `Specification.model_json_schema()` is its JSON Schema (draft 2020-12).
+Does not promise that the rules are satisfiable together, nor that they are what the customer meant: `clauses` shows what each part of the request became.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+VERSION: Final = "1"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=63)]
+"""A snake_case identifier: `due_on`, `member`. Entities are in the singular."""
+
+Scalar = str | int | float | bool | None
+"""A literal. Decimals, dates and datetimes are written as strings (ISO 8601 for the latter two)."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kind(StrEnum):
+    """What is asked for."""
+
+    API = "api"  # an HTTP service that keeps data
+    COMMAND_LINE = "command_line"  # a program for the terminal
+    LIBRARY = "library"  # a package that other programs import
+
+
+class FieldType(StrEnum):
+    """The type of a field's or parameter's value."""
+
+    STRING = "string"  # one line
+    TEXT = "text"  # many lines
+    INTEGER = "integer"
+    DECIMAL = "decimal"  # exact, for money and measures; `scale` digits after the point
+    NUMBER = "number"  # binary floating point
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"  # with offset; kept in UTC
+    TIME = "time"
+    EMAIL = "email"
+    URL = "url"
+    UUID = "uuid"
+    ENUM = "enum"  # one of `values`
+    REFERENCE = "reference"  # to one `target` entity, by its id
+    LIST = "list"  # of `items`; for computations' parameters and results
+
+
+class FieldSpec(_Part):
+    """A field of an entity. Every entity also has an `id` that the software gives, which is not listed."""
+
+    name: Name
+    type: FieldType
+    required: bool = True
+    unique: bool = False
+    values: tuple[str, ...] = ()  # for ENUM, in the order of the request
+    target: Name | None = None  # for REFERENCE
+    default: Scalar = None
+    minimum: int | float | None = None  # inclusive unless `exclusive_minimum`
+    maximum: int | float | None = None
+    exclusive_minimum: bool = False
+    exclusive_maximum: bool = False
+    min_length: Annotated[int, Field(ge=0)] | None = None
+    max_length: Annotated[int, Field(ge=1)] | None = None
+    pattern: str | None = None  # an anchored regular expression, ECMA 262 and Python alike
+    scale: Annotated[int, Field(ge=0, le=9)] = 2  # for DECIMAL
+    managed: bool = False  # set by the software (a derivation, a state, an aggregate, a stamp), never taken from input
+    immutable: bool = False  # given at creation, never changed
+    description: str = ""
+
+
+class Derivation(_Part):
+    """A managed date or datetime field: `base` plus `days` and `hours`, computed at creation (a loan is due after 14 days)."""
+
+    field: Name
+    base: Literal["now"] | Name = "now"  # "now" or a date(time) field of the same entity
+    days: int = 0
+    hours: int = 0
+
+
+class Operator(StrEnum):
+    """How a condition compares a field with a value."""
+
+    EQ = "eq"
+    NE = "ne"
+    LT = "lt"
+    LE = "le"
+    GT = "gt"
+    GE = "ge"
+    IN = "in"
+    IS_NULL = "is_null"
+    NOT_NULL = "not_null"
+
+
+class Condition(_Part):
+    """A predicate on an entity: `field` (possibly through one reference, `member.active`) compared with a literal, with `now`/`today`, or with another field."""
+
+    field: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]
+    operator: Operator
+    value: Scalar | tuple[str, ...] = None
+    other: Name | Literal["now", "today"] | None = None  # instead of `value`
+
+
+class Transition(_Part):
+    """A named move of a state machine, offered as an action: `return` takes a loan from `open` to `returned`."""
+
+    name: Name
+    sources: tuple[str, ...]
+    target: str
+    stamps: Name | None = None  # a managed datetime field that records when
+    when: tuple[Condition, ...] = ()  # all must hold, else the move is refused
+
+
+class StateMachine(_Part):
+    """The states of an entity, kept in its managed ENUM field `field`."""
+
+    field: Name
+    initial: str
+    states: tuple[str, ...]
+    transitions: tuple[Transition, ...]
+
+
+class Entity(_Part):
+    """A kind of thing that the software keeps."""
+
+    name: Name
+    plural: Name
+    description: str = ""
+    fields: tuple[FieldSpec, ...]
+    derivations: tuple[Derivation, ...] = ()
+    machine: StateMachine | None = None
+    label: Name | None = None  # the field that a person recognises it by
+
+
+class _Rule(_Part):
+    name: Name  # unique in the specification; also the refusal's code
+    entity: Name
+    message: str  # one sentence, shown to whoever is refused
+
+
+class UniqueRule(_Rule):
+    """The values of `fields` together occur once (among those for which `when` holds). Single-field uniqueness also sets `FieldSpec.unique`."""
+
+    kind: Literal["unique"] = "unique"
+    fields: tuple[Name, ...]
+    when: tuple[Condition, ...] = ()
+
+
+class RangeRule(_Rule):
+    """A bound on a field that is itself a field, or holds only under a condition; plain bounds are in `FieldSpec`."""
+
+    kind: Literal["range"] = "range"
+    field: Name
+    operator: Operator
+    value: int | float | str | None = None
+    other: str | None = None  # a field of the same entity, or `reference.field`
+    when: tuple[Condition, ...] = ()
+
+
+class OrderedRule(_Rule):
+    """`before` lies before `after` (or at the same point unless `strict`)."""
+
+    kind: Literal["ordered"] = "ordered"
+    before: Name
+    after: Name
+    strict: bool = True
+
+
+class NoOverlapRule(_Rule):
+    """The half-open intervals [start, end) of entities that agree on `per` do not overlap (two bookings of one room)."""
+
+    kind: Literal["no_overlap"] = "no_overlap"
+    start: Name
+    end: Name
+    per: tuple[Name, ...] = ()
+    when: tuple[Condition, ...] = ()
+
+
+class CapacityRule(_Rule):
+    """At most as many entities (for which `when` holds) point at a parent as the parent's field `limit_field` says (copies of a book)."""
+
+    kind: Literal["capacity"] = "capacity"
+    reference: Name
+    limit_field: Name
+    weight_field: Name | None = None  # sum this field instead of counting (seats of a booking)
+    when: tuple[Condition, ...] = ()
+
+
+class QuotaRule(_Rule):
+    """At most `limit` entities (for which `when` holds) point at a parent, in a calendar `period` when given (3 books at a time; 5 posts a day)."""
+
+    kind: Literal["quota"] = "quota"
+    reference: Name | None  # None: in all
+    limit: Annotated[int, Field(ge=0)]
+    weight_field: Name | None = None
+    period: Literal["day", "week", "month", "year"] | None = None
+    period_field: Name | None = None  # the date(time) field that places an entity in a period; None: its creation
+    when: tuple[Condition, ...] = ()
+
+
+class TransitionRule(_Rule):
+    """A move (or `create`, `update`, `delete`) is refused unless every condition holds (only active members borrow; a paid order is not deleted)."""
+
+    kind: Literal["transition"] = "transition"
+    action: Name  # a transition's name, or create, update, delete
+    requires: tuple[Condition, ...]
+
+
+class AggregateRule(_Rule):
+    """A managed field of `entity` that is computed from the entities that point at it, and optionally bounded."""
+
+    kind: Literal["aggregate"] = "aggregate"
+    field: Name
+    of: Name  # the child entity
+    reference: Name  # the child's field that points here
+    function: Literal["count", "sum", "minimum", "maximum", "average"]
+    expression: str | None = None  # over the child's fields (`quantity * unit_price`); None for count
+    when: tuple[Condition, ...] = ()
+    limit: int | float | None = None
+
+
+class ReferencedRule(_Rule):
+    """An entity is not deleted while others (for which `when` holds) point at it; `cascade` deletes them instead."""
+
+    kind: Literal["referenced"] = "referenced"
+    of: Name
+    reference: Name
+    cascade: bool = False
+    when: tuple[Condition, ...] = ()
+
+
+Rule = Annotated[
+    UniqueRule
+    | RangeRule
+    | OrderedRule
+    | NoOverlapRule
+    | CapacityRule
+    | QuotaRule
+    | TransitionRule
+    | AggregateRule
+    | ReferencedRule,
+    Field(discriminator="kind"),
+]
+
+
+class Relation(_Part):
+    """A many-to-many relation. One-to-many is a REFERENCE field of the many's side."""
+
+    name: Name
+    left: Name
+    right: Name
+    description: str = ""
+
+
+class View(_Part):
+    """A named list of an entity: overdue loans, the cheapest products."""
+
+    name: Name
+    entity: Name
+    when: tuple[Condition, ...] = ()
+    sort: Name | None = None
+    descending: bool = False
+    limit: Annotated[int, Field(ge=1)] | None = None
+    description: str = ""
+
+
+class Listing(_Part):
+    """How an entity's list can be narrowed, searched and sorted."""
+
+    entity: Name
+    filters: tuple[Name, ...] = ()
+    search: tuple[Name, ...] = ()
+    sort: tuple[Name, ...] = ()
+
+
+class OperationKind(StrEnum):
+    """What an endpoint or command does."""
+
+    CREATE = "create"
+    LIST = "list"
+    READ = "read"
+    UPDATE = "update"
+    DELETE = "delete"
+    TRANSITION = "transition"
+    VIEW = "view"
+    LINK = "link"
+    UNLINK = "unlink"
+    COMPUTE = "compute"
+    REPORT = "report"
+
+
+class Endpoint(_Part):
+    """An HTTP operation. `path` uses `{name}` parameters; `target` names the transition, view, relation or computation."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9{}/_-]*$")]
+    operation: OperationKind
+    entity: Name | None = None
+    target: Name | None = None
+    summary: str = ""
+
+
+class Parameter(_Part):
+    """A typed parameter of a computation or command."""
+
+    name: Name
+    type: FieldType
+    required: bool = True
+    default: Scalar = None
+    items: FieldType | None = None  # for LIST
+    values: tuple[str, ...] = ()  # for ENUM
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    exclusive_minimum: bool = False
+    description: str = ""
+
+
+class Case(_Part):
+    """One branch of a computation: `expression` applies when `when` (a boolean expression) is true; the last branch has none."""
+
+    expression: str
+    when: str | None = None
+
+
+class Example(_Part):
+    """A known result that the request states, or that follows from it; it becomes a test."""
+
+    arguments: dict[str, Scalar | tuple[Scalar, ...]]
+    result: Scalar | tuple[Scalar, ...] | None = None
+    refused: bool = False
+
+
+class Computation(_Part):
+    """A pure function: by formula (`cases`) or one of the built-in `algorithm`s on text, numbers and dates.
+
+    Expressions are Python's arithmetic, comparison and boolean operators over the parameters, numbers, strings, and the calls in `EXPRESSION_CALLS`.
+    """
+
+    name: Name
+    parameters: tuple[Parameter, ...]
+    returns: FieldType
+    items: FieldType | None = None  # when it returns a LIST
+    cases: tuple[Case, ...] = ()
+    algorithm: str | None = None  # a name of the implementers' catalogue of algorithms, e.g. "count_words"
+    refuses: tuple[Case, ...] = ()  # `when` an argument is refused; `expression` is the message
+    examples: tuple[Example, ...] = ()
+    description: str = ""
+
+
+EXPRESSION_CALLS: Final = frozenset(
+    {
+        "abs",
+        "min",
+        "max",
+        "round",
+        "sum",
+        "len",
+        "sqrt",
+        "floor",
+        "ceil",
+        "lower",
+        "upper",
+        "strip",
+        "sorted",
+        "mean",
+        "median",
+        "days_between",
+    }
+)
+
+
+class Command(_Part):
+    """A command of a command line tool: `program name ARGUMENTS --options`."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
+    operation: OperationKind
+    entity: Name | None = None
+    target: Name | None = None  # the transition, view or computation
+    summary: str = ""
+    reads_file: bool = False  # its text parameter is the content of a file named on the command line, or standard input
+
+
+class CommandLine(_Part):
+    """The face of a command line tool."""
+
+    program: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
+    commands: tuple[Command, ...]
+
+
+class LibraryFace(_Part):
+    """The public names of a library: stores of entities (in memory, with every rule) and computations."""
+
+    package: Name
+    stores: tuple[Name, ...] = ()
+    functions: tuple[Name, ...] = ()
+
+
+class Page(_Part):
+    """A page of a web front end."""
+
+    name: Name
+    title: str
+    entity: Name | None = None
+    shows: Literal["list", "detail", "form", "dashboard"] = "list"
+
+
+class ClauseStatus(StrEnum):
+    """What became of a clause of the request."""
+
+    DONE = "done"
+    NOT_DONE = "not_done"
+
+
+class Clause(_Part):
+    """A part of the request (`start` and `end` are code point offsets), and what implements it (JSON pointers into the specification)."""
+
+    text: str
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    status: ClauseStatus
+    implements: tuple[str, ...] = ()
+    reason: str = ""  # for NOT_DONE: why, in words for the customer
+
+
+class Specification(_Part):
+    """The whole of what is to be built."""
+
+    version: Literal["1"] = VERSION
+    name: Name
+    title: str
+    description: str = ""
+    kind: Kind
+    request: str
+    entities: tuple[Entity, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    views: tuple[View, ...] = ()
+    listings: tuple[Listing, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    computations: tuple[Computation, ...] = ()
+    command_line: CommandLine | None = None
+    library: LibraryFace | None = None
+    pages: tuple[Page, ...] = ()
+    clauses: tuple[Clause, ...] = ()
+
+    def entity(self, name: str) -> Entity:
+        """Give the entity of that name; raises KeyError when there is none."""
+        for entity in self.entities:
+            if entity.name == name:
+                return entity
+        raise KeyError(name)
+
+    @model_validator(mode="after")
+    def _closed(self) -> Specification:
+        from shared.software.closure import faults
+
+        found = faults(self)
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+
+def snake(text: str) -> str:
+    """Turn words into a `Name`: "Due date" -> "due_date"; gives "item" when nothing is left."""
+    words = re.findall(r"[a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text).lower())
+    name = "_".join(words)[:63].rstrip("_")
+    return name if name and name[0].isalpha() else f"item_{name}".rstrip("_")
