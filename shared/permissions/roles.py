@@ -1,0 +1,80 @@
+"""The fixed table of roles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from shared.permissions.principal import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.permissions.principal import Principal
+
+PERMISSIONS: Final[dict[str, str]] = {
+    "artefacts.read": "Download what projects made.",
+    "events.publish": "Send events of the organisation's own types.",
+    "events.read": "List and show dead letters.",
+    "events.redrive": "Send dead letters again.",
+    "keys.create": "Create API keys.",
+    "keys.read": "List API keys.",
+    "keys.revoke": "Revoke API keys.",
+    "organisation.read": "See the organisation.",
+    "projects.cancel": "Cancel projects.",
+    "projects.create": "Ask for software.",
+    "projects.read": "List and show projects.",
+    "runs.cancel": "Cancel runs.",
+    "runs.create": "Start runs.",
+    "runs.read": "List, show and watch runs.",
+    "runs.replay": "Replay runs.",
+}
+"""Every permission and what it is for. A route, event handler or type that names another one fails the suite."""
+
+_READ: Final = frozenset(name for name in PERMISSIONS if name.endswith(".read"))
+_WORK: Final = frozenset(
+    {
+        "events.publish",
+        "events.redrive",
+        "projects.cancel",
+        "projects.create",
+        "runs.cancel",
+        "runs.create",
+        "runs.replay",
+    }
+)
+_KEYS: Final = frozenset({"keys.create", "keys.revoke"})
+
+ROLES: Final[dict[str, frozenset[str]]] = {
+    "owner": _READ | _WORK | _KEYS,
+    "admin": _READ | _WORK | _KEYS,
+    "developer": _READ | _WORK,
+    "viewer": _READ,
+    "operator": frozenset({"events.read", "events.redrive", "organisation.read", "runs.cancel", "runs.read"}),
+}
+"""What each role grants.
+
+`operator` is for those who run the platform: it looks after runs and dead letters and is never given to a customer.
+"""
+
+CUSTOMER_ROLES: Final[tuple[str, ...]] = ("owner", "admin", "developer", "viewer")
+"""The roles that an organisation may give to its own keys."""
+
+
+class RoleTable:
+    """The `Authorizer` that reads the fixed table: a permission is granted by a role, within the credential's scope.
+
+    Args:
+        roles: The table; `ROLES` unless said otherwise.
+    """
+
+    def __init__(self, roles: Mapping[str, frozenset[str]] = ROLES) -> None:
+        self._roles = roles
+
+    async def allows(self, principal: Principal, permission: str, resource: str | None = None) -> Decision:
+        """Decide, from the roles and the scope alone: the table has no rules about single resources."""
+        del resource
+        if permission not in principal.scope:
+            return Decision(False, f"This credential's scope does not include {permission}.")
+        if any(permission in self._roles.get(role, frozenset()) for role in principal.roles):
+            return Decision(True, f"A role of this credential grants {permission}.")
+        return Decision(False, f"None of this credential's roles grants {permission}.")
