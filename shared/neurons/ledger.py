@@ -1,0 +1,72 @@
+"""Paid calls: the journal that makes a replay free, and the budget that no concurrency can break.
+
+An engine makes every call that costs something through a `Ledger`. The runtime's ledger looks the call up in the
+journal first, reserves the most that it can cost against the caps of the run and of the organisation, makes it outside
+any transaction, then journals the reply and settles the cost in one transaction. Money is integer micro-dollars
+everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class BudgetExhausted(Exception):  # noqa: N818 - a limit that holds, not a fault of the program
+    """The most that the call can cost does not fit under a cap; nothing was spent.
+
+    Attributes:
+        cap: `run` or `organisation`.
+    """
+
+    def __init__(self, cap: str) -> None:
+        super().__init__(f"the {cap}'s budget does not hold another call")
+        self.cap = cap
+
+
+class Unbilled(Exception):  # noqa: N818 - says what became of the money
+    """Raised by `make` when the provider certainly did not bill the call (refused connection, 429, 4xx).
+
+    The reservation is given back. Any other exception leaves the call in doubt, and an unknown cost is counted in full:
+    a hard cap must not rest on hope.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a paid call answered.
+
+    Attributes:
+        text: The answer, as the provider gave it.
+        cost_microdollars: What it cost; 0 when it came out of the journal.
+        model: Who answered, for example `bedrock/anthropic.claude…`.
+        journalled: True when it came out of the journal.
+    """
+
+    text: str
+    cost_microdollars: int
+    model: str
+    journalled: bool = False
+
+
+class Ledger(Protocol):
+    """The one way for an engine to make a call that costs something."""
+
+    async def call(self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Make a call once in the life of this revision of the step.
+
+        Args:
+            request: Everything that decides the answer (model, parameters, whole prompt), serialised the same way every
+                time: the journal's key is a hash of it with the organisation, the run's origin, the step's path,
+                    revision and phase.
+            most_microdollars: The most that the call can cost (input counted, output at its limit).
+            make: Makes the call; not called when the journal knows the answer.
+
+        Raises:
+            BudgetExhausted: A cap does not hold `most_microdollars` more.
+            Unbilled: From `make`.
+        """
+        ...
