@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from shared.clock import SystemClock
 from shared.keys import base64url
 from shared.keys.private import KeyFileError, PrivateKey, replace_atomically, thumbprint
-from shared.settings import setting
+from shared.settings import setting, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LOOK_AGAIN_SECONDS: Final = 2.0
 
 
-@dataclass(frozen=True)
+@settings
 class TrustSettings:
     """Where a process finds its own key and the keys that it believes."""
 
