@@ -1,8 +1,10 @@
 """The deadline of what is being done: one moment that every wait below it honours.
 
-The host sets it for each request; the database turns it into `statement_timeout`, the outgoing client into its time-out and into a header for the next function.
-Promises: a deadline set inside another never ends later than the outer one; it follows the context into tasks that are started under it.
-Does not: cancel anything by itself. Whoever waits asks `remaining()`, or uses `asyncio.timeout(deadlines.remaining(default))`.
+The host sets it for each request; the database turns it into `statement_timeout`, the outgoing client into its
+time-out and into a header for the next function.
+Promises: a deadline set inside another never ends later than the outer one; it follows the context into tasks that are
+started under it.
+Does not: cancel anything by itself. Whoever waits uses `asyncio.timeout(deadlines.remaining(default))`.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def deadline(seconds: float, monotonic: Callable[[], float] = time.monotonic) ->
 
 @contextmanager
 def no_deadline() -> Iterator[None]:
-    """Lift the deadline for what runs inside: for work that outlives its request, such as a stream or a background task."""
+    """Lift the deadline for what runs inside: for work that outlives its request, such as a background task."""
     token = _current.set(None)
     try:
         yield

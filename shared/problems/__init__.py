@@ -1,7 +1,9 @@
 """Problem documents (RFC 9457): the one way in which HAL9 says over HTTP that something went wrong.
 
-Promises: every slug is registered once, with its status, its title and a sentence on what to do; the same document comes out whoever makes it; no internals are in it.
-Does not: log, translate, or turn unknown exceptions into problems (the host does that, and tells the client nothing but the trace).
+Promises: every slug is registered once, with its status, its title and a sentence on what to do; the same document
+comes out whoever makes it; no internals are in it.
+Does not: log, or turn unknown exceptions into problems (`shared.function` and the host do that, and tell the client
+nothing but the trace).
 """
 
 from __future__ import annotations
@@ -67,8 +69,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
         headers: further response headers, such as Retry-After.
         members: RFC 9457 extension members, JSON values.
 
-    Raises:
-        KeyError: nobody registered the slug.
+    A slug that nobody registered still gives a plain document, because a fault must not hide another one; the suite
+    finds such slugs in the source.
     """
 
     def __init__(
@@ -81,9 +83,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
         headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
-        kind = _KINDS.get(slug)
-        if kind is None:
-            raise KeyError(f"the problem {slug!r} is not registered: call shared.problems.register() where it belongs")
+        kind = _KINDS.get(slug) or Kind(slug, 500, slug.replace("-", " ").capitalize(), "Look it up in the reference.")
         self.slug = slug
         self.status = kind.status if status is None else status
         self.title = kind.title if title is None else title
@@ -121,9 +121,11 @@ register(
     "The body is not well-formed JSON",
     "Send one JSON text in UTF-8 (RFC 8259), with no duplicate member names.",
 )
-register("token-missing", 401, "No credentials", "Send the header `Authorization: Bearer ...` with a valid token.")
 register(
-    "token-invalid",
+    "credentials-missing", 401, "No credentials", "Send the header `Authorization: Bearer ...` with a valid token."
+)
+register(
+    "credentials-invalid",
     401,
     "The credentials are not valid",
     "Get a new token, for this audience, and send it before it expires.",

@@ -8,7 +8,8 @@
 
     load(CacheSettings)
 
-Promises: every fault of every variable is named in one error; a value is never in an error's text when it is secret; the reference of all variables comes from the classes (`registered()`).
+Promises: every fault of every variable is named in one error; a value is never in an error's text when it is secret;
+the reference of all variables comes from the classes (`registered()`).
 Does not: read files, or watch for changes.
 """
 
@@ -104,7 +105,7 @@ def load(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
     """Fill a class of settings from the environment.
 
     Args:
-        cls: a dataclass whose fields were made with `setting`. Types: str, int, float, bool, Path, and each of them `| None`.
+        cls: a dataclass whose fields were made with `setting`: str, int, float, bool, Path, or one of them `| None`.
         environ: the variables; the process's own when None.
 
     Raises:

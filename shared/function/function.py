@@ -1,0 +1,240 @@
+"""A function: finds the operation, authenticates, checks, calls the handler, turns faults into problem documents."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from shared import deadlines
+from shared.function import bodies
+from shared.function.operation import Call
+from shared.problems import Problem, problem_response
+from shared.telemetry import begin, logger, set_organisation, trace
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.function.operation import Operation
+    from shared.tokens import Claims, Verifier
+
+    Authenticate = Callable[[Request, Operation], Awaitable[Claims | None]]
+
+_log = logger(__name__)
+_BEARER: Final = "bearer "
+_GRANTED: Final[Mapping[str, frozenset[str]]] = {"broker": frozenset({"events.deliver"})}
+"""What an issuer may do without a scope: the broker's identity is itself the proof that it may deliver."""
+
+
+class Resources(Protocol):
+    """What a function opens: pools, clients, relays."""
+
+    async def open(self) -> None:
+        """Open everything; must not wait for a server that is away."""
+
+    async def check(self) -> None:
+        """Return when every need answers; raise when one does not."""
+
+    async def close(self) -> None:
+        """Finish what is under way and close everything."""
+
+
+class NoResources:
+    """The resources of a function that needs none."""
+
+    async def open(self) -> None:
+        """Do nothing."""
+
+    async def check(self) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class Function:
+    """The operations of a function behind one `handle`.
+
+    Args:
+        name: the function's name, as in function.toml; the audience of the tokens that it takes.
+        operations: what it offers.
+        resources: the class of what it opens.
+        authenticate: replaces the verification of tokens: gives the claims, None for nobody; raises Problem 401.
+        fallback: answers what no operation's path matches, instead of 404, unauthenticated.
+
+    Raises:
+        ValueError: two operations have the same method and path.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        operations: Iterable[Operation],
+        resources: Callable[[], Resources] = NoResources,
+        *,
+        authenticate: Authenticate | None = None,
+        fallback: Callable[[Request], Awaitable[Response]] | None = None,
+    ) -> None:
+        self.name = name
+        self.operations = tuple(operations)
+        self.resources: Resources = resources()
+        self._routes = _Routes(self.operations)
+        self._authenticate = authenticate or TokenAuthentication(name)
+        self._fallback = fallback
+        self._opened = False
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Open the resources, once."""
+        async with self._opening:
+            if not self._opened:
+                await self.resources.open()
+                self._opened = True
+
+    async def check(self) -> None:
+        """Return when every need answers; raise when one does not."""
+        await self.resources.check()
+
+    async def close(self) -> None:
+        """Close the resources, if they are open."""
+        async with self._opening:
+            if self._opened:
+                self._opened = False
+                await self.resources.close()
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request: the target for the host and for functions-framework. Raises nothing but cancellation."""
+        if trace() is None:
+            begin(request.headers.get("traceparent"), request.headers.get("tracestate", ""))
+        if not self._opened:
+            await self.open()
+        try:
+            return await self._answer(request)
+        except Exception as error:  # noqa: BLE001 - the last place where a fault can become an answer
+            return problem_response(problem_of(error))
+
+    async def _answer(self, request: Request) -> Response:
+        found = self._routes.find(request.method, request.scope["path"])
+        if found is None:
+            if self._fallback is not None:
+                return await self._fallback(request)
+            raise Problem("route-unknown", 404, "There is nothing at this path: look it up in the API reference.")
+        operation, path = found
+        request.scope["hal9.operation"] = operation
+        call = Call(request, operation, path, resources=self.resources)
+        if not operation.public:
+            call.claims = await self._authorised(request, operation)
+        if operation.query is not None:
+            call.query = bodies.query_of(request, operation.query)
+        if operation.request is not None and not operation.raw_body:
+            call.body = await bodies.body_of(request, operation.request)
+        return await operation.handler(call)
+
+    async def _authorised(self, request: Request, operation: Operation) -> Claims:
+        claims = await self._authenticate(request, operation)
+        if claims is None:
+            raise _unauthenticated()
+        set_organisation(claims.org_id)
+        if operation.permission not in claims.scope | _GRANTED.get(claims.issuer, frozenset()):
+            raise Problem("permission-missing", 403, f"This needs the permission {operation.permission}.")
+        return claims
+
+
+def problem_of(error: Exception) -> Problem:
+    """Give the problem that an exception is answered with; logs it when it is not one already.
+
+    Whatever fails when no time is left counts as the deadline's doing. Nothing of the exception is told.
+    """
+    if isinstance(error, Problem):
+        return error
+    now, here = deadlines.current(), trace()
+    members: dict[str, Any] = {} if here is None else {"trace_id": here.trace_id}
+    if now is not None and now.expired:
+        _log.warning("deadline exceeded", error=type(error).__name__)
+        return Problem("deadline-exceeded", **members)
+    _log.exception("unexpected error")
+    return Problem("internal", **members)
+
+
+def _unauthenticated() -> Problem:
+    return Problem(
+        "credentials-missing",
+        401,
+        "Send the header `Authorization: Bearer ...` with a valid token.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+class TokenAuthentication:
+    """Verifies the bearer token of a request against the keys of `HAL9_TRUST`.
+
+    Args:
+        audience: the name that tokens must be for.
+    """
+
+    def __init__(self, audience: str) -> None:
+        self._audience = audience
+        self._verifier: Verifier | None = None
+
+    async def __call__(self, request: Request, operation: Operation) -> Claims | None:
+        """Give the claims; None when no token was sent.
+
+        Raises:
+            Problem: 401 when the token is not valid.
+        """
+        header = request.headers.get("authorization", "")
+        if header[: len(_BEARER)].lower() != _BEARER:
+            return None
+        verifier = self._verifier or self._load()
+        return verifier.verify(header[len(_BEARER) :].strip(), self._audience, operation.issuers)
+
+    def _load(self) -> Verifier:
+        """Load the keys at the first token: their library is a third of a lean function's start."""
+        from shared.keys import Trust, TrustSettings
+        from shared.settings import load
+        from shared.tokens import Verifier
+
+        path = load(TrustSettings).trust
+        if path is None:
+            raise RuntimeError("HAL9_TRUST is not set: no token can be verified")
+        self._verifier = Verifier(Trust.load(path))
+        return self._verifier
+
+
+class _Routes:
+    """Finds the operation of a method and path: paths without parameters by one look-up, the others in their order."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._fixed: dict[str, dict[str, Operation]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Operation]]] = {}
+        for operation in operations:
+            if operation.parameters:
+                methods = self._patterns.setdefault(operation.path, (operation.pattern(), {}))[1]
+            else:
+                methods = self._fixed.setdefault(operation.path, {})
+            if methods.setdefault(operation.method, operation) is not operation:
+                raise ValueError(f"{operation.name} is there twice")
+
+    def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]] | None:
+        """Give the operation and the path's parameters; None when nothing is at this path.
+
+        Raises:
+            Problem: 405 with Allow when the path is known and the method is not.
+        """
+        methods, parameters = self._fixed.get(path), dict[str, Any]()
+        if methods is None:
+            for pattern, candidates in self._patterns.values():
+                match = pattern.fullmatch(path)
+                if match is not None:
+                    methods, parameters = candidates, match.groupdict()
+                    break
+            else:
+                return None
+        operation = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
+        if operation is None:
+            allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
+            raise Problem("method-not-allowed", 405, f"Use one of: {allowed}.", headers={"Allow": allowed})
+        return operation, parameters
