@@ -1,0 +1,83 @@
+"""All servers of one local platform together: the shards' PostgreSQL and Valkey, started and stopped in parallel."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from knative.platform.servers.postgres import Postgres, make_template, template_folder
+from knative.platform.servers.valkey import Valkey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHARDS: Final = 3
+
+
+class Servers:
+    """The servers over one folder.
+
+    Args:
+        folder: holds a data folder for each server, and their logs.
+        run: the folder of their sockets; short, 0700.
+        shards: how many PostgreSQL servers.
+        template: where the initialised data folder is cached; None takes the user's cache folder.
+        durable: see `Postgres`.
+    """
+
+    def __init__(
+        self, folder: Path, run: Path, *, shards: int = SHARDS, template: Path | None = None, durable: bool = True
+    ) -> None:
+        self.folder = folder
+        self._template = template or template_folder()
+        self.postgres = [
+            Postgres(
+                folder / f"postgres-{number}", run, number, folder / f"postgres-{number}.log",
+                template=self._template, durable=durable,
+            )
+            for number in range(shards)
+        ]  # fmt: skip
+        self.valkey = Valkey(folder / "valkey", run, folder / "valkey.log")
+
+    @property
+    def all(self) -> list[Postgres | Valkey]:
+        """Every server."""
+        return [*self.postgres, self.valkey]
+
+    @property
+    def shards_dsn(self) -> str:
+        """HAL9_SHARDS: the application's addresses, in shard order."""
+        return ",".join(server.dsn("hal9_app") for server in self.postgres)
+
+    @property
+    def shards_admin_dsn(self) -> str:
+        """HAL9_SHARDS_ADMIN: the owner's addresses, in shard order."""
+        return ",".join(server.dsn("hal9_owner") for server in self.postgres)
+
+    @property
+    def cache_url(self) -> str:
+        """HAL9_CACHE_URL."""
+        return self.valkey.url
+
+    def dead(self) -> list[Postgres | Valkey]:
+        """The servers that do not run; `await server.start()` restarts one."""
+        return [server for server in self.all if not server.alive]
+
+    async def start(self) -> None:
+        """Start every server that does not run, in parallel; when one fails, stop all.
+
+        Raises:
+            ServerError: one cannot start; the text says what to do.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if any(not server.folder.exists() for server in self.postgres):
+            await asyncio.to_thread(make_template, self._template)
+        results = await asyncio.gather(*(server.start() for server in self.all), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if failures:
+            await self.stop()
+            raise failures[0]
+
+    async def stop(self) -> None:
+        """Stop every server."""
+        await asyncio.gather(*(server.stop() for server in self.all))

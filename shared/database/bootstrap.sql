@@ -1,0 +1,25 @@
+-- What a superuser runs once on each shard's server, connected to its database `hal9`, before the first `hal9 migrate`.
+-- The embedded servers run it by themselves. Give the two LOGIN roles passwords when the server is reached over a network.
+
+CREATE ROLE hal9_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE BYPASSRLS;
+CREATE ROLE hal9_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+CREATE ROLE hal9_definer NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+
+-- The owner makes functions that run as hal9_definer, and reads the statistics that `hal9 shards` shows.
+GRANT hal9_definer TO hal9_owner;
+GRANT pg_monitor TO hal9_owner;
+
+-- What no session may outlive when nobody set it closer: a forgotten transaction would hold its locks, and the epoch fence, for ever.
+ALTER ROLE hal9_app SET statement_timeout = '60s';
+ALTER ROLE hal9_app SET lock_timeout = '5s';
+ALTER ROLE hal9_app SET idle_in_transaction_session_timeout = '30s';
+
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I OWNER TO hal9_owner', current_database());
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO hal9_app', current_database());
+END $$;
+ALTER SCHEMA public OWNER TO hal9_owner;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO hal9_app;
+GRANT USAGE, CREATE ON SCHEMA public TO hal9_definer;
