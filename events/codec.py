@@ -1,0 +1,401 @@
+"""CloudEvents 1.0.2 over HTTP, both ways: binary, structured and batched content mode, and the JSON event format.
+
+Promises: refuses what the specification refuses and names every fault in one `MalformedEvent`; keeps extensions that it does not know, with their types
+(in binary mode all are strings: HTTP has no others); `data` comes out byte for byte as it went in; bounded in size, attributes and nesting. It does not
+interpret `data`, and knows nothing of HAL9's own types (see `events.catalogue`). What the specification leaves open is decided in
+docs/decisions/0004-events.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote
+
+import msgspec
+
+from events import strictjson
+from events.cloudevent import AttributeValue, CloudEvent, Fault, MalformedEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+STRUCTURED: Final = "application/cloudevents+json"
+"""Media type of one event in the JSON event format."""
+
+BATCH: Final = "application/cloudevents-batch+json"
+"""Media type of a JSON batch of events."""
+
+MAX_EVENT_BYTES: Final = 1 << 20
+"""An event's body is at most this long, unless the caller says otherwise."""
+
+MAX_BATCH_BYTES: Final = 8 << 20
+"""A batch's body is at most this long, unless the caller says otherwise."""
+
+MAX_BATCH_EVENTS: Final = 1000
+"""A batch has at most so many events."""
+
+Header = tuple[bytes, bytes]
+"""A header's name and value, as ASGI has them."""
+
+_PREFIX: Final = b"ce-"
+_CLOUDEVENTS: Final = "application/cloudevents"
+_SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+_PLAIN_VALUE: Final = re.compile(r"[!#$&-~]+").fullmatch  # U+0021-U+007E without the double quote and the percent sign
+_PERCENT: Final = re.compile(r"%(?:[0-9A-Fa-f]{2})?")
+_PERCENT_RUN: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_QUOTED_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_CHARSETS: Final = {"utf-8": "utf-8", "us-ascii": "ascii", "ascii": "ascii", "iso-8859-1": "latin-1"}
+_RESERVED: Final = frozenset({"data", "data_base64"})
+
+
+class _OnlyData(msgspec.Struct):
+    """Picks the member `data` out of an event as the bytes that were sent."""
+
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_data_of: Final = msgspec.json.Decoder(_OnlyData).decode
+_data_of_each: Final = msgspec.json.Decoder(list[_OnlyData]).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def decode(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
+    """Give the one event of an HTTP message in binary or structured mode.
+
+    Args:
+        headers: The message's headers, names in any case.
+        body: The message's body.
+        max_bytes: The longest body that is taken.
+
+    Raises:
+        MalformedEvent: It is no valid event, or a batch.
+    """
+    headers = list(headers)
+    mode = content_mode(headers)
+    if mode == "batch":
+        raise MalformedEvent([Fault("content-type", f"must not be {BATCH}: a single event is wanted here")])
+    return from_structured(body, max_bytes=max_bytes) if mode == "structured" else from_binary(headers, body, max_bytes=max_bytes)
+
+
+def decode_all(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudEvent, ...]:
+    """Give the events of an HTTP message in any mode: one, or those of a batch (which may be empty).
+
+    Raises:
+        MalformedEvent: At least one is no valid event; each fault says which.
+    """
+    headers = list(headers)
+    if content_mode(headers) == "batch":
+        return from_batch(body, max_bytes=max_bytes)
+    return (decode(headers, body, max_bytes=max_bytes),)
+
+
+def content_mode(headers: Iterable[Header]) -> str:
+    """Tell a message's content mode by its Content-Type: `binary`, `structured` or `batch`.
+
+    Raises:
+        MalformedEvent: It is a CloudEvents format that this codec has not, or its charset is not UTF-8.
+    """
+    value = next((value for name, value in headers if name.lower() == b"content-type"), None)
+    return "binary" if value is None else _mode(value)
+
+
+@lru_cache(256)
+def _mode(value: bytes) -> str:
+    media_type, _, parameters = value.decode("latin-1").lower().partition(";")
+    media_type = media_type.strip()
+    if not media_type.startswith(_CLOUDEVENTS):
+        return "binary"
+    if media_type not in (STRUCTURED, BATCH):
+        raise MalformedEvent([Fault("content-type", f"names an event format that is not supported; {STRUCTURED} and {BATCH} are")])
+    if _parameter(parameters, "charset") not in (None, "utf-8"):
+        raise MalformedEvent([Fault("content-type", "must not name another charset than utf-8")])
+    return "batch" if media_type == BATCH else "structured"
+
+
+def from_binary(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
+    """Read an event in binary mode: attributes are `ce-` headers, the body is its data. An empty body is no data.
+
+    Raises:
+        MalformedEvent: It is no valid event.
+    """
+    _refuse_longer(body, max_bytes)
+    attributes: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower[:3] == _PREFIX:
+            attribute = lower[3:].decode("latin-1")
+        elif lower == b"content-type":
+            attribute = "datacontenttype"
+        else:
+            continue
+        if attribute in attributes:
+            faults.append(Fault(attribute, "stands in more than one header"))
+            continue
+        if attribute == "datacontenttype" and lower[:3] == _PREFIX:
+            faults.append(Fault("ce-datacontenttype", "must not be a header: Content-Type says it"))
+            continue
+        attributes[attribute] = _header_text(attribute, value, faults)
+    return _event(attributes, body or None, faults)
+
+
+def _header_text(attribute: str, value: bytes, faults: list[Fault]) -> str | None:
+    try:
+        text = value.decode("ascii")
+    except UnicodeDecodeError:
+        faults.append(Fault(attribute, "must be percent-encoded: the header has bytes that are not ASCII"))
+        return None
+    if attribute == "datacontenttype" or ("%" not in text and '"' not in text):
+        return text
+    try:
+        return _percent_decoded(_unquoted(text))
+    except ValueError as error:
+        faults.append(Fault(attribute, str(error)))
+        return None
+
+
+def _unquoted(text: str) -> str:
+    """Take away double quotes and the backslash escapes within (RFC 7230, section 3.2.6)."""
+    if '"' not in text:
+        return text
+    if '"' in _QUOTED_STRING.sub("", text):
+        raise ValueError("has a double quote that is not closed")
+    return _QUOTED_STRING.sub(lambda quoted: re.sub(r"\\(.)", r"\1", quoted[1]), text)
+
+
+def _percent_decoded(text: str) -> str:
+    """Undo one round of percent-encoding; refuses what is no UTF-8 and a percent sign that begins no escape."""
+    if any(len(escape) != 3 for escape in _PERCENT.findall(text)):
+        raise ValueError("has a percent sign that is not followed by two hexadecimal digits")
+    try:
+        return _PERCENT_RUN.sub(lambda run: bytes.fromhex(run[0].replace("%", "")).decode("utf-8"), text)
+    except UnicodeDecodeError:
+        raise ValueError("is percent-encoded, but not as valid UTF-8") from None
+
+
+def from_structured(body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
+    """Read an event in the JSON event format.
+
+    Raises:
+        MalformedEvent: It is no valid event.
+    """
+    _refuse_longer(body, max_bytes)
+    members = _json(body, strictjson.MAX_NESTING + 1)
+    if type(members) is not dict:
+        raise MalformedEvent([Fault("body", "must be a JSON object")])
+    return _event_of_members(members, lambda: _data_of(body))
+
+
+def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudEvent, ...]:
+    """Read a JSON batch; it may be empty.
+
+    Raises:
+        MalformedEvent: At least one is no valid event; each fault says which.
+    """
+    _refuse_longer(body, max_bytes)
+    batch = _json(body, strictjson.MAX_NESTING + 2)
+    if type(batch) is not list:
+        raise MalformedEvent([Fault("body", "must be a JSON array")])
+    if len(batch) > MAX_BATCH_EVENTS:
+        raise MalformedEvent([Fault("body", f"has more than {MAX_BATCH_EVENTS} events")], too_large=True)
+    misfits = [Fault("body", "must be a JSON object", index) for index, members in enumerate(batch) if type(members) is not dict]
+    if misfits:
+        raise MalformedEvent(misfits)
+    events: list[CloudEvent] = []
+    faults: list[Fault] = []
+    for index, (members, raw) in enumerate(zip(batch, _data_of_each(body), strict=True)):
+        try:
+            events.append(_event_of_members(members, lambda raw=raw: raw))
+        except MalformedEvent as error:
+            faults.extend(fault._replace(index=index) for fault in error.faults)
+    if faults:
+        raise MalformedEvent(faults)
+    return tuple(events)
+
+
+def _refuse_longer(body: bytes, max_bytes: int) -> None:
+    if len(body) > max_bytes:
+        raise MalformedEvent([Fault("body", f"is too large: {len(body)} bytes, at most {max_bytes} are taken")], too_large=True)
+
+
+def _json(body: bytes, max_nesting: int) -> Any:
+    try:
+        return strictjson.read(body, max_nesting=max_nesting)
+    except strictjson.NotStrictJson as error:
+        raise MalformedEvent([Fault("body", str(error))]) from None
+
+
+def _event_of_members(members: dict[str, Any], picked: Callable[[], _OnlyData]) -> CloudEvent:
+    attributes = {name: value for name, value in members.items() if value is not None and name not in _RESERVED}
+    faults: list[Fault] = []
+    data: bytes | None = None
+    encoded = members.get("data_base64")
+    if "data" in members and encoded is not None:
+        faults.append(Fault("data_base64", "must not stand beside data"))
+    elif encoded is not None:
+        data = _from_base64(encoded, faults)
+    elif "data" in members:
+        media_type = attributes.setdefault("datacontenttype", "application/json")
+        if type(media_type) is not str or is_json(media_type):
+            data = bytes(cast("msgspec.Raw", picked().data))
+        else:
+            data = _from_text(members["data"], media_type, faults)
+    return _event(attributes, data, faults)
+
+
+def _from_base64(encoded: object, faults: list[Fault]) -> bytes | None:
+    """Decode RFC 4648 base64 in its one canonical form: padded, no white space, no stray bits."""
+    if isinstance(encoded, str):
+        try:
+            text = encoded.encode("ascii")
+            data = binascii.a2b_base64(text, strict_mode=True) if text else b""
+            if binascii.b2a_base64(data, newline=False) == text:
+                return data
+        except (UnicodeEncodeError, binascii.Error):
+            pass
+    faults.append(Fault("data_base64", "must be base64 text (RFC 4648), padded, without white space"))
+    return None
+
+
+def _from_text(data: object, media_type: str, faults: list[Fault]) -> bytes | None:
+    """Encode the string of a payload that is not JSON as its media type says."""
+    charset = _charset(media_type)
+    if not isinstance(data, str):
+        faults.append(Fault("data", f"must be a string: {media_type[:100]} is not JSON"))
+    elif charset is None:
+        faults.append(Fault("data", "cannot be encoded in that charset; send data_base64"))
+    else:
+        try:
+            return data.encode(charset)
+        except UnicodeEncodeError:
+            faults.append(Fault("data", f"has characters that its charset {charset} has not"))
+    return None
+
+
+def _event(attributes: dict[str, Any], data: bytes | None, faults: list[Fault]) -> CloudEvent:
+    """Make the event, or refuse it with the faults found so far and its own."""
+    version = attributes.pop("specversion", None)
+    if version != "1.0":
+        faults = [Fault("specversion", "is required" if version is None else 'must be "1.0"'), *faults]
+    try:
+        event = CloudEvent(
+            id=attributes.pop("id", None),
+            source=attributes.pop("source", None),
+            type=attributes.pop("type", None),
+            subject=attributes.pop("subject", None),
+            time=attributes.pop("time", None),
+            datacontenttype=attributes.pop("datacontenttype", None),
+            dataschema=attributes.pop("dataschema", None),
+            extensions={name: value for name, value in attributes.items() if value is not None} if faults else attributes,
+            data=data,
+        )
+    except MalformedEvent as error:
+        told = {fault.attribute for fault in faults}
+        faults = [*faults, *(fault for fault in error.faults if fault.attribute not in told)]
+    if faults:
+        raise MalformedEvent(faults)
+    return event
+
+
+def to_binary(event: CloudEvent) -> tuple[list[Header], bytes]:
+    """Write an event in binary mode: headers (names in lower case) and body."""
+    headers: list[Header] = [
+        (b"ce-specversion", b"1.0"),
+        (b"ce-id", _header_value(event.id)),
+        (b"ce-source", _header_value(event.source)),
+        (b"ce-type", _header_value(event.type)),
+    ]
+    if event.subject is not None:
+        headers.append((b"ce-subject", _header_value(event.subject)))
+    if event.time is not None:
+        headers.append((b"ce-time", event.time.encode()))
+    if event.dataschema is not None:
+        headers.append((b"ce-dataschema", _header_value(event.dataschema)))
+    for name, value in event.extensions.items():
+        headers.append((b"ce-" + name.encode(), _header_value(value if type(value) is str else canonical_text(value))))
+    if event.datacontenttype is not None:
+        headers.append((b"content-type", event.datacontenttype.encode()))
+    return headers, event.data or b""
+
+
+def _header_value(text: str) -> bytes:
+    return text.encode() if _PLAIN_VALUE(text) else quote(text, safe=_SAFE).encode()
+
+
+def canonical_text(value: AttributeValue) -> str:
+    """Write an attribute's value in the canonical string encoding of its type (specification, "Type System")."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return str(value)
+
+
+def to_structured(event: CloudEvent) -> bytes:
+    """Write an event in the JSON event format.
+
+    Data stands in `data` when it is JSON (or text in a charset known here) and its media type says so; all else in `data_base64`.
+    """
+    return _encode(_members(event))
+
+
+def to_batch(events: Sequence[CloudEvent]) -> bytes:
+    """Write events as a JSON batch, in their order."""
+    return _encode([_members(event) for event in events])
+
+
+def _members(event: CloudEvent) -> dict[str, Any]:
+    members: dict[str, Any] = event.attributes()
+    data = event.data
+    if data is None:
+        return members
+    media_type = event.datacontenttype
+    if media_type is not None and is_json(media_type):
+        if strictjson.is_strict(data):
+            members["data"] = msgspec.Raw(data)
+            return members
+    elif media_type is not None and (text := _text_of(data, media_type)) is not None:
+        members["data"] = text
+        return members
+    members["data_base64"] = data
+    return members
+
+
+def _text_of(data: bytes, media_type: str) -> str | None:
+    """Give the payload as text when it is of a textual type and comes back as the same bytes, else None."""
+    charset = _charset(media_type) if _is_text(media_type) else None
+    try:
+        return None if charset is None else data.decode(charset)
+    except UnicodeDecodeError:
+        return None
+
+
+@lru_cache(256)
+def is_json(media_type: str) -> bool:
+    """Tell whether a media type declares JSON: its subtype is `json` or ends in `+json`."""
+    subtype = media_type.partition(";")[0].strip().lower().rpartition("/")[2]
+    return subtype == "json" or subtype.endswith("+json")
+
+
+@lru_cache(256)
+def _is_text(media_type: str) -> bool:
+    kind, _, subtype = media_type.partition(";")[0].strip().lower().partition("/")
+    return kind == "text" or subtype == "xml" or subtype.endswith("+xml")
+
+
+@lru_cache(256)
+def _charset(media_type: str) -> str | None:
+    """Name Python's codec for a media type's charset (UTF-8 when it has none), None when it is not known here."""
+    return _CHARSETS.get(_parameter(media_type.partition(";")[2], "charset") or "utf-8")
+
+
+def _parameter(parameters: str, name: str) -> str | None:
+    for parameter in parameters.split(";"):
+        key, equals, value = parameter.partition("=")
+        if equals and key.strip().lower() == name:
+            return value.strip().strip('"').lower()
+    return None
