@@ -51,14 +51,14 @@ class Verifier:
             issuers: Who may speak to us; `function:*` stands for every function.
 
         Raises:
-            Problem: 401 `token-invalid`, with the same text whatever is wrong.
+            Problem: 401 `credentials-invalid`, with the same text whatever is wrong.
         """
         try:
             claims = self._genuine(token)
             self._check(claims, audience, issuers)
         except (ValueError, KeyError) as error:
             raise Problem(
-                "token-invalid",
+                "credentials-invalid",
                 401,
                 "The token is not valid for this function.",
                 headers={"WWW-Authenticate": "Bearer"},
