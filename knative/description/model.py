@@ -1,0 +1,273 @@
+"""What function.toml says, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+PLACEHOLDER: Final = "{deployment}"
+_DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+
+
+def duration_seconds(text: str) -> float:
+    """Read an ISO 8601 duration of days, hours, minutes and seconds, such as `PT0.2S`.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or text[-1] in "PT":
+        raise ValueError(f"{text!r} is not an ISO 8601 duration such as PT0.2S")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many instances there are, in Knative's terms.
+
+    Attributes:
+        min: the least number of instances; 0 scales to zero.
+        max: the greatest number of instances.
+        concurrency: requests at once in one instance: containerConcurrency, and the target at 100 % utilisation.
+        queue: requests that wait in an instance; what comes beyond is refused with 503.
+        idle_seconds: how long nobody calls before an instance goes.
+    """
+
+    min: int = 0
+    max: int = 10
+    concurrency: int = 8
+    queue: int = 32
+    idle_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What an instance may use: Kubernetes quantities."""
+
+    cpu: str = "250m"
+    memory: str = "192Mi"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A public route. `permission` is None only when `public` is true."""
+
+    method: str
+    path: str
+    permission: str | None = None
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the broker delivers to a subscription: Knative's delivery spec.
+
+    Attributes:
+        retry: deliveries after the first one.
+        backoff: linear or exponential.
+        delay: ISO 8601 duration before the first retry.
+        timeout: ISO 8601 duration for one delivery.
+    """
+
+    retry: int = 10
+    backoff: str = "exponential"
+    delay: str = "PT0.2S"
+    timeout: str = "PT300S"
+
+    @property
+    def delay_seconds(self) -> float:
+        """The delay before the first retry."""
+        return duration_seconds(self.delay)
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The time for one delivery."""
+        return duration_seconds(self.timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Events that are delivered to `POST /events`: one Trigger.
+
+    Attributes:
+        name: unique in the function.
+        filters: Knative's filter dialects, all of which must hold; `{deployment}` stands for the deployment's name.
+        delivery: retries and time-out.
+    """
+
+    name: str
+    filters: tuple[Mapping[str, Any], ...] = ()
+    delivery: Delivery = field(default_factory=Delivery)
+
+    @property
+    def for_each_deployment(self) -> bool:
+        """Whether every deployment has its own: the filters say `{deployment}`."""
+        return _holds_placeholder(self.filters)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """An event by the clock: one PingSource.
+
+    Attributes:
+        name: unique in the function.
+        cron: five fields, for Knative.
+        every_seconds: for the local platform.
+        type: the event's type.
+    """
+
+    name: str
+    cron: str
+    every_seconds: float
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """Where a function may connect to: functions (and `broker`) by name, outside hosts as `host:port`."""
+
+    functions: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredDeployment:
+    """A `[[deployments]]` table, before it is resolved."""
+
+    name: str
+    routes: bool
+    environment: Mapping[str, str] = field(default_factory=dict)
+    scale: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment of a function, with every override and placeholder resolved.
+
+    Attributes:
+        name: its own name, the function's when there is only one.
+        function: what it is a deployment of.
+        environment: variables that are set for it.
+        scale: how many instances.
+        resources: of one instance.
+        routes: the public routes that it serves; none when another deployment does.
+        subscriptions: the events that it takes.
+        schedules: the clock events that go to it.
+    """
+
+    name: str
+    function: FunctionDescription
+    environment: Mapping[str, str]
+    scale: Scale
+    resources: Resources
+    routes: tuple[Route, ...]
+    subscriptions: tuple[Subscription, ...]
+    schedules: tuple[Schedule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDescription:
+    """A whole function.toml.
+
+    Attributes:
+        name: the function's name, its folder's name as well.
+        description: one sentence.
+        folder: where it is.
+        needs: what must answer before it is ready: database, cache, objects.
+        sends: the types of the events that it sends.
+        timeout_seconds: the deadline of one request.
+        grace_seconds: how long it may take to drain.
+        body_limit_bytes: the longest body that it takes.
+        scale: of a deployment, unless it overrides it.
+        resources: of an instance, unless the deployment overrides them.
+        routes: the public routes.
+        subscriptions: the events that it takes.
+        schedules: the events by the clock.
+        dead_letters: the path of the dead-letter sink, for the one function that is it.
+        secrets: environment variables that come from Secrets.
+        egress: where it may connect to.
+        declared: the `[[deployments]]` as written.
+        overrides: environment -> deployment -> overriding tables.
+    """
+
+    name: str
+    description: str
+    folder: Path
+    needs: tuple[str, ...] = ()
+    sends: tuple[str, ...] = ()
+    timeout_seconds: float = 60.0
+    grace_seconds: float = 30.0
+    body_limit_bytes: int = 1 << 20
+    scale: Scale = field(default_factory=Scale)
+    resources: Resources = field(default_factory=Resources)
+    routes: tuple[Route, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    dead_letters: str | None = None
+    secrets: tuple[str, ...] = ()
+    egress: Egress = field(default_factory=Egress)
+    declared: tuple[DeclaredDeployment, ...] = ()
+    overrides: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = field(default_factory=dict)
+
+    def deployments(self, environment: str | None = None) -> tuple[Deployment, ...]:
+        """Give the deployments, with the overrides of an environment such as `production`, if there are any.
+
+        A subscription whose filters say `{deployment}` belongs to every deployment; the others, and the schedules,
+        belong to the one that serves the routes, so that nothing is delivered twice.
+        """
+        overrides = self.overrides.get(environment, {}) if environment is not None else {}
+        return tuple(self._resolve(one, overrides.get(one.name, {})) for one in self.declared)
+
+    def deployment(self, name: str, environment: str | None = None) -> Deployment:
+        """Give one deployment.
+
+        Raises:
+            LookupError: there is none of that name.
+        """
+        for one in self.deployments(environment):
+            if one.name == name:
+                return one
+        names = ", ".join(one.name for one in self.declared)
+        raise LookupError(f"{self.name} has no deployment {name!r}: it has {names}")
+
+    def _resolve(self, one: DeclaredDeployment, overrides: Mapping[str, Mapping[str, Any]]) -> Deployment:
+        return Deployment(
+            name=one.name,
+            function=self,
+            environment={**one.environment, **overrides.get("environment", {})},
+            scale=replace(self.scale, **{**one.scale, **overrides.get("scale", {})}),
+            resources=replace(self.resources, **{**one.resources, **overrides.get("resources", {})}),
+            routes=self.routes if one.routes else (),
+            subscriptions=tuple(
+                replace(subscription, filters=_replaced(subscription.filters, one.name))
+                for subscription in self.subscriptions
+                if one.routes or subscription.for_each_deployment
+            ),
+            schedules=self.schedules if one.routes else (),
+        )
+
+
+def _holds_placeholder(value: Any) -> bool:
+    if isinstance(value, str):
+        return PLACEHOLDER in value
+    if isinstance(value, dict):
+        return any(_holds_placeholder(part) for part in value.values())
+    return isinstance(value, list | tuple) and any(_holds_placeholder(part) for part in value)
+
+
+def _replaced(value: Any, name: str) -> Any:
+    """Put the deployment's name where the placeholder is, however deep."""
+    if isinstance(value, str):
+        return value.replace(PLACEHOLDER, name)
+    if isinstance(value, dict):
+        return {key: _replaced(part, name) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_replaced(part, name) for part in value)
+    return value
