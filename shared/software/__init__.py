@@ -1,1 +1,1 @@
-"""What software neurons pass to one another: the specification (an intermediate representation), the designs and the source tree."""
+"""What software neurons pass to one another: the specification (intermediate representation), designs, source files."""

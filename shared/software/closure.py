@@ -1,6 +1,7 @@
-"""Checks that a specification is closed: everything that a part of it names exists, and has the type that the part needs.
+"""Checks that a specification is closed: everything that a part of it names exists, and has the type that it needs.
 
-Promises to find every such fault, each a sentence that begins with the JSON pointer of the part. Does not check that rules can be satisfied together.
+Promises to find every such fault, each a sentence that begins with the JSON pointer of the part. Does not check that
+rules can be satisfied together.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 _IMPLICIT_FIELDS = frozenset({"id", "created_at", "updated_at"})
 _STANDARD_ACTIONS = frozenset({"create", "update", "delete"})
 _ALLOWED_NODES = (
-    ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.Name, ast.Load, ast.Constant, ast.IfExp,
-    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or,
-    ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
+    ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.Name, ast.Load, ast.Constant,
+    ast.IfExp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd, ast.Not,
+    ast.And, ast.Or, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
 )  # fmt: skip
 
 
@@ -70,14 +71,7 @@ def _field_known(name: str, entity: spec.Entity, entities: dict[str, spec.Entity
 def _entity_faults(pointer: str, entity: spec.Entity, entities: dict[str, spec.Entity]) -> Iterator[str]:
     yield from _doubles(f"{pointer}/fields", (field.name for field in entity.fields))
     for i, field in enumerate(entity.fields):
-        if field.name in _IMPLICIT_FIELDS:
-            yield f"{pointer}/fields/{i}: {field.name} is given by the software"
-        if field.type is spec.FieldType.REFERENCE and field.target not in entities:
-            yield f"{pointer}/fields/{i}: refers to {field.target}, which is no entity"
-        if field.type is spec.FieldType.ENUM and not field.values:
-            yield f"{pointer}/fields/{i}: an enumeration needs values"
-        if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
-            yield f"{pointer}/fields/{i}: minimum lies over maximum"
+        yield from _field_faults(f"{pointer}/fields/{i}", field, entities)
     for derivation in entity.derivations:
         for name in {derivation.field, derivation.base} - {"now"}:
             if not _field_known(name, entity, entities):
@@ -86,6 +80,17 @@ def _entity_faults(pointer: str, entity: spec.Entity, entities: dict[str, spec.E
         yield f"{pointer}/label: {entity.label} is no field of {entity.name}"
     if entity.machine is not None:
         yield from _machine_faults(f"{pointer}/machine", entity, entity.machine, entities)
+
+
+def _field_faults(pointer: str, field: spec.FieldSpec, entities: dict[str, spec.Entity]) -> Iterator[str]:
+    if field.name in _IMPLICIT_FIELDS:
+        yield f"{pointer}: {field.name} is given by the software"
+    if field.type is spec.FieldType.REFERENCE and field.target not in entities:
+        yield f"{pointer}: refers to {field.target}, which is no entity"
+    if field.type is spec.FieldType.ENUM and not field.values:
+        yield f"{pointer}: an enumeration needs values"
+    if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
+        yield f"{pointer}: minimum lies over maximum"
 
 
 def _machine_faults(
@@ -231,26 +236,41 @@ def expression_faults(pointer: str, expression: str, names: set[str]) -> Iterato
 
 
 def _face_faults(specification: spec.Specification, entities: dict[str, spec.Entity]) -> Iterator[str]:
-    moves = {t.name for entity in specification.entities if entity.machine for t in entity.machine.transitions}
-    targets = moves | {view.name for view in specification.views} | {c.name for c in specification.computations}
-    targets |= {relation.name for relation in specification.relations}
     for i, relation in enumerate(specification.relations):
         for name in (relation.left, relation.right):
             if name not in entities:
                 yield f"/relations/{i}: {name} is no entity"
     commands = specification.command_line.commands if specification.command_line else ()
-    for pointer, parts in (("/endpoints", specification.endpoints), ("/command_line/commands", commands)):
-        for i, part in enumerate(parts):
-            if part.entity is not None and part.entity not in entities:
-                yield f"{pointer}/{i}: {part.entity} is no entity"
-            if part.target is not None and part.target not in targets:
-                yield f"{pointer}/{i}: {part.target} is no transition, view, relation or computation"
+    yield from _target_faults("/endpoints", specification.endpoints, specification, entities)
+    yield from _target_faults("/command_line/commands", commands, specification, entities)
     yield from _doubles("/endpoints", (f"{endpoint.method} {endpoint.path}" for endpoint in specification.endpoints))
     yield from _doubles("/command_line/commands", (command.name for command in commands))
     if specification.library is not None:
-        for name in specification.library.stores:
-            if name not in entities:
-                yield f"/library: {name} is no entity"
-        for name in specification.library.functions:
-            if name not in {c.name for c in specification.computations}:
-                yield f"/library: {name} is no computation"
+        yield from _library_faults(specification.library, specification, entities)
+
+
+def _target_faults(
+    pointer: str,
+    parts: Iterable[spec.Endpoint | spec.Command],
+    specification: spec.Specification,
+    entities: dict[str, spec.Entity],
+) -> Iterator[str]:
+    targets = {t.name for entity in specification.entities if entity.machine for t in entity.machine.transitions}
+    for named in (specification.views, specification.computations, specification.relations):
+        targets |= {part.name for part in named}
+    for i, part in enumerate(parts):
+        if part.entity is not None and part.entity not in entities:
+            yield f"{pointer}/{i}: {part.entity} is no entity"
+        if part.target is not None and part.target not in targets:
+            yield f"{pointer}/{i}: {part.target} is no transition, view, relation or computation"
+
+
+def _library_faults(
+    face: spec.LibraryFace, specification: spec.Specification, entities: dict[str, spec.Entity]
+) -> Iterator[str]:
+    for name in face.stores:
+        if name not in entities:
+            yield f"/library: {name} is no entity"
+    for name in face.functions:
+        if name not in {computation.name for computation in specification.computations}:
+            yield f"/library: {name} is no computation"

@@ -1,7 +1,8 @@
 """What implementers give back: source files, and the tree that they make together.
 
-Promises: paths are relative, normalised and inside the tree; no two files share one. Every file says which engine and which neuron made it, and which
-parts of the specification it stands for, so that a failure can be blamed on the step that is responsible.
+Promises: paths are relative, normalised and inside the tree; no two files share one. Every file says which engine and
+which neuron made it, and which parts of the specification it stands for, so that a failure can be blamed on the step
+that is responsible.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class SourceFile(BaseModel):
     content: str
     engine: EngineName = EngineName.BUILTIN
     neuron: str  # the body that wrote it, e.g. "python-implementer"
+    share: str = ""  # which of the body's shares it belongs to, e.g. "storage": with `neuron`, the step to blame
     executable: bool = False
     implements: tuple[str, ...] = ()  # JSON pointers into the specification
 

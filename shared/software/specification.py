@@ -1,11 +1,14 @@
 """The specification of a piece of software: the versioned intermediate representation between neurons.
 
-The architect reads a request in plain English into a `Specification`; designers refine it; implementers write it down in a language. It says *what* the
-software holds and refuses, never *how* it is built: no table, no framework, no file stands here.
+The architect reads a request in plain English into a `Specification`; designers refine it; implementers write it
+down in a language. It says *what* the software holds and refuses, never *how* it is built: no table, no framework, no
+file stands here.
 
-Promises: a `Specification` that validates is closed (every entity, field, state and condition that anything names exists), so that a reader of it needs no
-look-up that can fail. Faults are collected and reported together. `Specification.model_json_schema()` is its JSON Schema (draft 2020-12).
-Does not promise that the rules are satisfiable together, nor that they are what the customer meant: `clauses` shows what each part of the request became.
+Promises: a `Specification` that validates is closed (every entity, field, state and condition that anything names
+exists), so that a reader of it needs no look-up that can fail. Faults are collected and reported together.
+`Specification.model_json_schema()` is its JSON Schema (draft 2020-12).
+Does not promise that the rules are satisfiable together, nor that they are what the customer meant: `clauses` shows
+what each part of the request became.
 """
 
 from __future__ import annotations
@@ -75,7 +78,7 @@ class FieldSpec(_Part):
     max_length: Annotated[int, Field(ge=1)] | None = None
     pattern: str | None = None  # an anchored regular expression, ECMA 262 and Python alike
     scale: Annotated[int, Field(ge=0, le=9)] = 2  # for DECIMAL
-    managed: bool = False  # set by the software (a derivation, a state, an aggregate, a stamp), never taken from input
+    managed: bool = False  # set by the software (derivation, state, aggregate, stamp), never taken from input
     immutable: bool = False  # given at creation, never changed
     description: str = ""
 
@@ -104,7 +107,11 @@ class Operator(StrEnum):
 
 
 class Condition(_Part):
-    """A predicate on an entity: `field` (possibly through one reference, `member.active`) compared with a literal, with `now`/`today`, or with another field."""
+    """A predicate on an entity.
+
+    `field` (possibly through one reference, `member.active`) is compared with a literal `value`, or with `other`: a
+    field of the entity, or the moment of the check (`now`, `today`).
+    """
 
     field: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]
     operator: Operator
@@ -150,7 +157,10 @@ class _Rule(_Part):
 
 
 class UniqueRule(_Rule):
-    """The values of `fields` together occur once (among those for which `when` holds). Single-field uniqueness also sets `FieldSpec.unique`."""
+    """The values of `fields` together occur once (among those for which `when` holds).
+
+    Single-field uniqueness also sets `FieldSpec.unique`.
+    """
 
     kind: Literal["unique"] = "unique"
     fields: tuple[Name, ...]
@@ -178,7 +188,7 @@ class OrderedRule(_Rule):
 
 
 class NoOverlapRule(_Rule):
-    """The half-open intervals [start, end) of entities that agree on `per` do not overlap (two bookings of one room)."""
+    """The half-open intervals [start, end) of entities that agree on `per` do not overlap (bookings of one room)."""
 
     kind: Literal["no_overlap"] = "no_overlap"
     start: Name
@@ -188,7 +198,7 @@ class NoOverlapRule(_Rule):
 
 
 class CapacityRule(_Rule):
-    """At most as many entities (for which `when` holds) point at a parent as the parent's field `limit_field` says (copies of a book)."""
+    """At most as many entities (for which `when` holds) point at a parent as its `limit_field` says (copies)."""
 
     kind: Literal["capacity"] = "capacity"
     reference: Name
@@ -198,7 +208,11 @@ class CapacityRule(_Rule):
 
 
 class QuotaRule(_Rule):
-    """At most `limit` entities (for which `when` holds) point at a parent, in a calendar `period` when given (3 books at a time; 5 posts a day)."""
+    """At most `limit` entities (for which `when` holds) point at a parent, in a calendar `period` when given.
+
+    Three books at a time; five posts a day. A `when` that looks at the clock (`now`, `today`) is checked at creation
+    only: it blocks a new entity (no new loan while one is overdue), never a change to those that are there.
+    """
 
     kind: Literal["quota"] = "quota"
     reference: Name | None  # None: in all
@@ -210,7 +224,7 @@ class QuotaRule(_Rule):
 
 
 class TransitionRule(_Rule):
-    """A move (or `create`, `update`, `delete`) is refused unless every condition holds (only active members borrow; a paid order is not deleted)."""
+    """A move (or `create`, `update`, `delete`) is refused unless every condition holds (only active members borrow)."""
 
     kind: Literal["transition"] = "transition"
     action: Name  # a transition's name, or create, update, delete
@@ -301,7 +315,7 @@ class OperationKind(StrEnum):
 
 
 class Endpoint(_Part):
-    """An HTTP operation. `path` uses `{name}` parameters; `target` names the transition, view, relation or computation."""
+    """An HTTP operation. `path` has `{name}` parameters; `target` names the transition, view, relation, computation."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9{}/_-]*$")]
@@ -327,7 +341,7 @@ class Parameter(_Part):
 
 
 class Case(_Part):
-    """One branch of a computation: `expression` applies when `when` (a boolean expression) is true; the last branch has none."""
+    """A branch of a computation: `expression` applies when `when` (a boolean) is true; the last branch has none."""
 
     expression: str
     when: str | None = None
@@ -344,7 +358,8 @@ class Example(_Part):
 class Computation(_Part):
     """A pure function: by formula (`cases`) or one of the built-in `algorithm`s on text, numbers and dates.
 
-    Expressions are Python's arithmetic, comparison and boolean operators over the parameters, numbers, strings, and the calls in `EXPRESSION_CALLS`.
+    Expressions are Python's arithmetic, comparison and boolean operators over the parameters, numbers, strings, and the
+    calls in `EXPRESSION_CALLS`.
     """
 
     name: Name
@@ -423,7 +438,7 @@ class ClauseStatus(StrEnum):
 
 
 class Clause(_Part):
-    """A part of the request (`start` and `end` are code point offsets), and what implements it (JSON pointers into the specification)."""
+    """A part of the request (`start`, `end`: code point offsets), and the JSON pointers to what implements it."""
 
     text: str
     start: Annotated[int, Field(ge=0)]
