@@ -84,7 +84,7 @@ class FieldSpec(_Part):
 
 
 class Derivation(_Part):
-    """A managed date or datetime field: `base` plus `days` and `hours`, computed at creation (a loan is due after 14 days)."""
+    """A managed date or datetime field, computed at creation: `base` plus `days` and `hours` (due after 14 days)."""
 
     field: Name
     base: Literal["now"] | Name = "now"  # "now" or a date(time) field of the same entity
