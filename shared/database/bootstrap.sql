@@ -13,6 +13,8 @@ GRANT pg_monitor TO hal9_owner;
 ALTER ROLE hal9_app SET statement_timeout = '60s';
 ALTER ROLE hal9_app SET lock_timeout = '5s';
 ALTER ROLE hal9_app SET idle_in_transaction_session_timeout = '30s';
+-- No organisation until a transaction sets one. Without a default the setting would be empty after the first SET LOCAL, which is no uuid.
+ALTER ROLE hal9_app SET hal9.org_id = '00000000-0000-0000-0000-000000000000';
 
 DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO hal9_owner', current_database());

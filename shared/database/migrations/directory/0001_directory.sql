@@ -5,7 +5,7 @@ CREATE SCHEMA directory;
 GRANT USAGE ON SCHEMA directory TO hal9_app, hal9_definer;
 
 CREATE TABLE directory.organisations (
-    org_id     uuid PRIMARY KEY,
+    org_id     uuid PRIMARY KEY CHECK (org_id <> '00000000-0000-0000-0000-000000000000'),
     shard      smallint NOT NULL CHECK (shard >= 0),
     region     text NOT NULL CHECK (region <> ''),
     epoch      bigint NOT NULL DEFAULT 1 CHECK (epoch > 0),

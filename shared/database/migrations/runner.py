@@ -1,0 +1,206 @@
+"""Running migrations on all shards, and knowing which ran."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from shared.database.migrations.files import FOLDER, Migration, MigrationError, read
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = Any
+
+_LOCK: Final = 0x48414C39  # "HAL9"
+_LOCK_TIMEOUT: Final = "3s"
+_LOCK_TRIES: Final = 5
+_WAIT_SECONDS: Final = 120.0
+
+_LEDGER: Final = """
+CREATE SCHEMA IF NOT EXISTS migrations;
+CREATE TABLE IF NOT EXISTS migrations.applied (
+    kind         text NOT NULL,
+    version      int NOT NULL,
+    name         text NOT NULL,
+    checksum     text NOT NULL,
+    applied_at   timestamptz NOT NULL DEFAULT now(),
+    milliseconds int NOT NULL,
+    PRIMARY KEY (kind, version)
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A migration that this run applied to one shard."""
+
+    shard: int
+    migration: str
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """What one shard has and lacks.
+
+    Attributes:
+        shard: its number.
+        applied: what ran, in order.
+        pending: what has not run yet, in order.
+        faults: why `migrate` would refuse; empty when it would not.
+    """
+
+    shard: int
+    applied: tuple[str, ...]
+    pending: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+async def migrate(admin_dsns: Sequence[str], *, folder: Path = FOLDER) -> list[Applied]:
+    """Bring every shard up to date.
+
+    Args:
+        admin_dsns: addresses for the role hal9_owner, in shard order.
+        folder: where the migrations are.
+
+    Raises:
+        MigrationError: a ledger does not fit the files, a lock is not to be had, or a statement failed.
+    """
+    migrations = read(folder)
+    async with AsyncExitStack() as stack:
+        connections = [
+            await stack.enter_async_context(_connected(dsn, number)) for number, dsn in enumerate(admin_dsns)
+        ]
+        # Always the first shard's lock first, so that two runs cannot each hold what the other waits for.
+        for number, connection in enumerate(connections):
+            await _lock(connection, number)
+            await connection.execute(_LEDGER)
+        statuses = [await _status(connection, number, migrations) for number, connection in enumerate(connections)]
+        if faults := [f"shard {status.shard}: {fault}" for status in statuses for fault in status.faults]:
+            raise MigrationError("nothing was migrated:\n" + "\n".join(f"  {fault}" for fault in faults))
+        by_name = {str(migration): migration for migration in migrations}
+        runs = (
+            _apply_all(connection, number, len(connections), [by_name[name] for name in statuses[number].pending])
+            for number, connection in enumerate(connections)
+        )
+        results = await asyncio.gather(*runs, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if failures:
+        raise failures[0]
+    return [applied for result in results if not isinstance(result, BaseException) for applied in result]
+
+
+async def status(admin_dsns: Sequence[str], *, folder: Path = FOLDER) -> list[ShardStatus]:
+    """What each shard has and lacks; changes nothing."""
+    migrations = read(folder)
+
+    async def one(number: int, dsn: str) -> ShardStatus:
+        async with _connected(dsn, number) as connection:
+            return await _status(connection, number, migrations)
+
+    return list(await asyncio.gather(*(one(number, dsn) for number, dsn in enumerate(admin_dsns))))
+
+
+@asynccontextmanager
+async def _connected(dsn: str, shard: int) -> AsyncIterator[Connection]:
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "hal9-migrate"})
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise MigrationError(
+            f"shard {shard} does not answer ({type(error).__name__}: {error}). "
+            "Start the platform with `hal9 up`, or check HAL9_SHARDS_ADMIN."
+        ) from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _lock(connection: Connection, shard: int) -> None:
+    """Take the session's advisory lock, waiting for another run to end."""
+    await connection.execute(f"SET lock_timeout = '{int(_WAIT_SECONDS)}s'")
+    try:
+        await connection.execute(f"SELECT pg_advisory_lock({_LOCK})")
+    except asyncpg.LockNotAvailableError as error:
+        raise MigrationError(
+            f"shard {shard}: another migration has been running for {_WAIT_SECONDS:.0f} s. Wait for it to end, then try again."
+        ) from error
+    await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+
+
+async def _status(connection: Connection, shard: int, migrations: Sequence[Migration]) -> ShardStatus:
+    ledger: list[asyncpg.Record] = []
+    if await connection.fetchval("SELECT to_regclass('migrations.applied') IS NOT NULL"):
+        ledger = await connection.fetch(
+            "SELECT kind, version, name, checksum FROM migrations.applied ORDER BY kind, version"
+        )
+    applied = {(row["kind"], row["version"]): row for row in ledger}
+    mine = [migration for migration in migrations if shard == 0 or migration.kind == "shard"]
+    known = {(migration.kind, migration.version) for migration in mine}
+    faults = [
+        f"{row['kind']}/{row['version']:04d}_{row['name']} was applied, but this release does not have it: "
+        "run the release that does, or a newer one"
+        for key, row in applied.items()
+        if key not in known
+    ]
+    pending = []
+    for migration in mine:
+        row = applied.get((migration.kind, migration.version))
+        if row is None:
+            pending.append(str(migration))
+            if any(kind == migration.kind and version > migration.version for kind, version in applied):
+                faults.append(f"{migration} comes before one that was applied already: give it the next free number")
+        elif row["checksum"] != migration.checksum:
+            faults.append(
+                f"{migration} was changed after it was applied: restore it, and put the change into a new one"
+            )
+    names = tuple(f"{row['kind']}/{row['version']:04d}_{row['name']}" for row in ledger)
+    return ShardStatus(shard, names, tuple(pending), tuple(faults))
+
+
+async def _apply_all(connection: Connection, shard: int, shards: int, pending: Sequence[Migration]) -> list[Applied]:
+    return [await _apply(connection, shard, shards, migration) for migration in pending]
+
+
+async def _apply(connection: Connection, shard: int, shards: int, migration: Migration) -> Applied:
+    for attempt in range(1, _LOCK_TRIES + 1):
+        began = time.monotonic()
+        try:
+            if migration.transactional:
+                async with connection.transaction():
+                    await connection.execute(f"SET LOCAL hal9.shard_count = {shards}")
+                    await connection.execute(migration.sql)
+                    milliseconds = await _record(connection, migration, began)
+            else:
+                await connection.execute(migration.sql)
+                milliseconds = await _record(connection, migration, began)
+        except asyncpg.LockNotAvailableError as error:
+            if attempt == _LOCK_TRIES:
+                raise MigrationError(
+                    f"shard {shard}, {migration}: a table stayed locked by others for {_LOCK_TRIES} x {_LOCK_TIMEOUT}. "
+                    "Look for long transactions in pg_stat_activity, then try again; what was applied before stays applied."
+                ) from error
+            await asyncio.sleep(0.2 * attempt)
+        except asyncpg.PostgresError as error:
+            raise MigrationError(f"shard {shard}, {migration}: {error}") from error
+        else:
+            return Applied(shard, str(migration), milliseconds)
+    raise AssertionError("unreachable")  # the last attempt returned or raised
+
+
+async def _record(connection: Connection, migration: Migration, began: float) -> int:
+    milliseconds = int((time.monotonic() - began) * 1000)
+    await connection.execute(
+        "INSERT INTO migrations.applied (kind, version, name, checksum, milliseconds) VALUES ($1, $2, $3, $4, $5)",
+        migration.kind, migration.version, migration.name, migration.checksum, milliseconds,
+    )  # fmt: skip
+    return milliseconds

@@ -1,0 +1,234 @@
+"""One pool of connections to one PostgreSQL, opened at the first use, and transactions on it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import asyncpg
+
+from shared import deadlines
+from shared.database.retry import CommitUnknownError, is_connection_lost
+from shared.problems import Problem
+from shared.settings import setting, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    Transaction: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    """What runs statements inside a transaction: `execute`, `fetch`, `fetchrow`, `fetchval`, `executemany` of asyncpg."""
+else:
+    Transaction = Any
+
+_MAX_STATEMENT_MILLISECONDS: Final = 60_000
+
+
+@settings
+class DatabaseSettings:
+    """How a process uses its databases."""
+
+    shards: str = setting(
+        "HAL9_SHARDS",
+        doc="Addresses of the shards in shard order, separated by commas, for the role hal9_app: "
+        "postgresql://hal9_app@host/hal9,… The first one also holds the directory.",
+        secret=True,
+    )
+    pool_size: int = setting(
+        "HAL9_POOL_SIZE",
+        4,
+        "Connections to each shard that one instance may hold. Over all instances: max_scale x pool "
+        "<= 0.8 x (max_connections - reserved).",
+        minimum=1,
+        maximum=100,
+    )
+    pool_idle_seconds: float = setting(
+        "HAL9_POOL_IDLE_SECONDS", 60.0, "Seconds after which an unused connection is closed.", minimum=0
+    )
+    connect_seconds: float = setting(
+        "HAL9_CONNECT_SECONDS", 5.0, "Seconds that connecting to a shard may take.", minimum=0.1
+    )
+
+
+async def _no_reset(connection: Any) -> None:
+    """A transaction leaves nothing behind (SET LOCAL only), so there is nothing to reset: one round trip less for each."""
+    del connection
+
+
+class Database:
+    """One PostgreSQL.
+
+    Args:
+        dsn: its address, `postgresql://role@host/database`, or `?host=/folder&port=number` for a Unix socket.
+        pool_size: connections at most.
+        idle_seconds: after which an unused connection is closed.
+        connect_seconds: that connecting may take.
+        application_name: what the server shows for its connections (pg_stat_activity).
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        pool_size: int = 4,
+        idle_seconds: float = 60.0,
+        connect_seconds: float = 5.0,
+        application_name: str = "hal9",
+    ) -> None:
+        self._dsn = dsn
+        self._pool_size = pool_size
+        self._idle_seconds = idle_seconds
+        self._connect_seconds = connect_seconds
+        self._application_name = application_name
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening: asyncio.Lock | None = None
+
+    async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
+        if self._pool is not None:
+            return self._pool
+        self._opening = self._opening or asyncio.Lock()
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=0,
+                    max_size=self._pool_size,
+                    max_inactive_connection_lifetime=self._idle_seconds,
+                    max_queries=0x7FFFFFFF,
+                    reset=_no_reset,
+                    timeout=self._connect_seconds,
+                    server_settings={"application_name": self._application_name[:63]},
+                )
+        return self._pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Transaction]:
+        """A connection outside any transaction, for single statements that need none and set nothing.
+
+        Raises:
+            Problem: 504 `deadline-exceeded` when no connection became free in time.
+        """
+        pool = await self._opened()
+        wait = deadlines.remaining()
+        try:
+            connection = await pool.acquire(timeout=wait)
+        except TimeoutError as error:
+            left = deadlines.current()
+            if left is not None and left.expired:
+                raise Problem("deadline-exceeded") from error
+            raise ConnectionError("connecting to the database timed out") from error
+        try:
+            yield connection
+        finally:
+            await pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self, prelude: str = "", expected: str | None = None) -> AsyncIterator[Transaction]:
+        """A transaction: committed at the end of the block, rolled back when it raises.
+
+        Args:
+            prelude: statements that travel with BEGIN in one round trip, without parameters: the caller vouches that no text from
+                outside is in them.
+            expected: the status that the prelude's last statement must have, such as `SELECT 1`.
+
+        Raises:
+            UnexpectedPreludeError: the prelude's status is another.
+            CommitUnknownError: the connection was lost during COMMIT.
+            Problem: 504 `deadline-exceeded`.
+        """
+        async with self.connection() as connection:
+            status = await connection.execute(f"BEGIN;SET LOCAL statement_timeout={statement_timeout()};{prelude}")
+            try:
+                _require(status, expected)
+                yield connection
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            await _commit(connection)
+
+    async def ping(self) -> None:
+        """Ask the server for an answer, over a pooled connection."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+    async def close(self) -> None:
+        """Close the pool: wait for what is in use, at most five seconds."""
+        if self._pool is None:
+            return
+        pool, self._pool = self._pool, None
+        try:
+            await asyncio.wait_for(pool.close(), 5.0)
+        except TimeoutError:
+            pool.terminate()
+
+
+class UnexpectedPreludeError(Exception):
+    """The statements that travel with BEGIN did not find what the caller expected; the transaction was rolled back."""
+
+
+def _require(status: str, expected: str | None) -> None:
+    if expected is not None and status != expected:
+        raise UnexpectedPreludeError(status)
+
+
+def statement_timeout() -> int:
+    """Milliseconds for the next statements: what the deadline leaves, at least 1, at most a minute.
+
+    Raises:
+        Problem: 504 `deadline-exceeded` when nothing is left.
+    """
+    left = deadlines.remaining()
+    if left is None:
+        return _MAX_STATEMENT_MILLISECONDS
+    if left <= 0:
+        raise Problem("deadline-exceeded")
+    return max(1, min(_MAX_STATEMENT_MILLISECONDS, int(left * 1000)))
+
+
+async def _commit(connection: Transaction) -> None:
+    try:
+        status = await connection.execute("COMMIT")
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+    except Exception as error:
+        if is_connection_lost(error):
+            raise CommitUnknownError from error
+        raise
+    if status != "COMMIT":
+        # The caller swallowed a statement's error: the server answered ROLLBACK, and nothing was written.
+        raise asyncpg.InFailedSQLTransactionError("the transaction had failed before its end: nothing was committed")
+
+
+async def _roll_back(connection: Transaction) -> None:
+    """Roll back, whatever state the connection is in; a connection that cannot is thrown away."""
+    if connection.is_closed():
+        return
+    try:
+        await asyncio.shield(asyncio.wait_for(connection.execute("ROLLBACK"), 2.0))
+    except BaseException as error:
+        connection.terminate()
+        if not isinstance(error, Exception):
+            raise
+
+
+@asynccontextmanager
+async def savepoint(transaction: Transaction, name: str = "inner") -> AsyncIterator[None]:
+    """A part of a transaction that can fail alone (SAVEPOINT): for an expected conflict that the rest survives.
+
+    Args:
+        transaction: the open transaction.
+        name: an identifier; different ones for nested savepoints.
+    """
+    if not name.isidentifier() or not name.isascii():
+        raise ValueError(f"{name!r} is not an identifier")
+    await transaction.execute(f"SAVEPOINT {name}")
+    try:
+        yield
+    except BaseException:
+        if not transaction.is_closed():
+            await transaction.execute(f"ROLLBACK TO SAVEPOINT {name}")
+        raise
+    await transaction.execute(f"RELEASE SAVEPOINT {name}")

@@ -1,0 +1,22 @@
+"""Where one organisation is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The directory's row.
+
+    Attributes:
+        shard: the number of its shard, from 0.
+        region: the region that its data stays in.
+        epoch: rises by one with each move.
+        tier: its subscription tier.
+    """
+
+    shard: int
+    region: str
+    epoch: int
+    tier: str = "standard"

@@ -1,0 +1,262 @@
+"""All shards of one installation: placement, fenced transactions, health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from shared import deadlines
+from shared.clock import SystemClock
+from shared.database.pool import Database, UnexpectedPreludeError
+from shared.database.retry import retrying
+from shared.problems import Problem, register
+from shared.randomness import SystemRandomness, uniform
+from shared.shards.placement import Placement
+from shared.shards.slots import SLOTS, SlotMap
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from uuid import UUID
+
+    from shared.clock import Clock
+    from shared.database.pool import DatabaseSettings, Transaction
+    from shared.randomness import Randomness
+
+T = TypeVar("T")
+
+_CACHED_PLACEMENTS: Final = 10_000
+_MOVE_SECONDS: Final = 2.0
+_MOVE_PAUSE_SECONDS: Final = 0.02
+
+register("organisation-unknown", 404, "There is no such organisation", "Check the organisation's identifier.")
+register(
+    "organisation-moving",
+    503,
+    "The organisation is being moved",
+    "Wait for as long as Retry-After says, then try again; a move pauses writes for a fraction of a second.",
+)
+
+
+class Shards:
+    """The shards, in order; the first one also holds the directory.
+
+    Args:
+        databases: one for each shard.
+        clock: waits while an organisation moves.
+        randomness: spreads those waits.
+    """
+
+    def __init__(
+        self,
+        databases: Sequence[Database],
+        *,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+    ) -> None:
+        self._databases = tuple(databases)
+        self._clock = clock or SystemClock()
+        self._randomness = randomness or SystemRandomness()
+        self._placements: OrderedDict[UUID, Placement] = OrderedDict()
+        self._slots: SlotMap | None = None
+
+    @classmethod
+    def open(cls, settings: DatabaseSettings, *, application_name: str = "hal9", clock: Clock | None = None) -> Self:
+        """The shards of the settings; nothing is connected yet.
+
+        Args:
+            settings: addresses and sizes of the pools.
+            application_name: the deployment's name; `hal9 shards` counts connections by it.
+            clock: where time comes from.
+        """
+        return cls(
+            [
+                Database(
+                    dsn.strip(),
+                    pool_size=settings.pool_size,
+                    idle_seconds=settings.pool_idle_seconds,
+                    connect_seconds=settings.connect_seconds,
+                    application_name=application_name,
+                )
+                for dsn in settings.shards.split(",")
+                if dsn.strip()
+            ],
+            clock=clock,
+        )
+
+    def __len__(self) -> int:
+        return len(self._databases)
+
+    @property
+    def directory(self) -> Database:
+        """The database that holds the directory."""
+        return self._databases[0]
+
+    def each(self) -> Sequence[Database]:
+        """Every shard's database, in order: for sweeps across organisations, through functions that hal9_definer owns."""
+        return self._databases
+
+    def database(self, shard: int) -> Database:
+        """The shard of that number."""
+        return self._databases[shard]
+
+    async def check(self) -> None:
+        """Ask every shard for an answer, in parallel.
+
+        Raises:
+            ShardUnavailableError: one does not answer.
+        """
+        await asyncio.gather(*(retrying(database.ping, clock=self._clock) for database in self._databases))
+
+    async def close(self) -> None:
+        """Close every pool."""
+        await asyncio.gather(*(database.close() for database in self._databases))
+
+    async def locate(self, org_id: UUID) -> Placement:
+        """Where the organisation is; from the cache when it is there.
+
+        Raises:
+            Problem: 404 `organisation-unknown`.
+        """
+        placement = self._placements.get(org_id)
+        if placement is not None:
+            self._placements.move_to_end(org_id)
+            return placement
+        placement = await retrying(lambda: self._look_up(org_id), clock=self._clock, randomness=self._randomness)
+        if placement is None:
+            raise Problem("organisation-unknown")
+        return self._remember(org_id, placement)
+
+    async def _look_up(self, org_id: UUID) -> Placement | None:
+        async with self.directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
+            row = await tx.fetchrow(
+                "SELECT shard, region, epoch, tier FROM directory.organisations WHERE org_id = $1", org_id
+            )
+        return None if row is None else Placement(row["shard"], row["region"], row["epoch"], row["tier"])
+
+    def _remember(self, org_id: UUID, placement: Placement) -> Placement:
+        self._placements[org_id] = placement
+        if len(self._placements) > _CACHED_PLACEMENTS:
+            self._placements.popitem(last=False)
+        return placement
+
+    async def slots(self) -> SlotMap:
+        """The slot map, read once."""
+        if self._slots is None:
+            async with self.directory.connection() as connection:
+                owners = await connection.fetchval("SELECT array_agg(shard ORDER BY slot) FROM directory.slots")
+            if owners is None or len(owners) != SLOTS or max(owners) >= len(self._databases):
+                raise Problem("unavailable", detail="The slot map does not fit the shards: check HAL9_SHARDS.")
+            self._slots = SlotMap(bytes(owners))
+        return self._slots
+
+    async def create_organisation(self, org_id: UUID, region: str, *, tier: str = "standard") -> Placement:
+        """Give a new organisation its place; for one that exists, its present place.
+
+        The shard's row comes first: until the directory's row is there the organisation does not exist, and a second try repairs a
+        first one that was cut off in between.
+
+        Args:
+            org_id: its id.
+            region: the region that its data stays in.
+            tier: its subscription tier.
+        """
+        shard = (await self.slots()).shard(org_id)
+        scope = f"SET LOCAL hal9.org_id='{org_id}'"
+
+        async def arrive() -> None:
+            async with self._databases[shard].transaction(scope) as tx:
+                await tx.execute("INSERT INTO tenants (org_id, epoch) VALUES ($1, 1) ON CONFLICT DO NOTHING", org_id)
+
+        async def enter() -> None:
+            async with self.directory.transaction(scope) as tx:
+                await tx.execute(
+                    "INSERT INTO directory.organisations (org_id, shard, region, tier) VALUES ($1, $2, $3, $4)"
+                    " ON CONFLICT DO NOTHING",
+                    org_id, shard, region, tier,
+                )  # fmt: skip
+
+        await retrying(arrive, idempotent=True, clock=self._clock)
+        await retrying(enter, idempotent=True, clock=self._clock)
+        return await self.locate(org_id)
+
+    @asynccontextmanager
+    async def transaction(self, org_id: UUID, *, readonly: bool = False) -> AsyncIterator[Transaction]:
+        """A transaction on the organisation's shard that sees its rows only.
+
+        Args:
+            org_id: the organisation.
+            readonly: the transaction only reads; it then takes no lock on the fence.
+
+        Raises:
+            Problem: 404 `organisation-unknown`; 503 `organisation-moving`; 504 `deadline-exceeded`.
+            CommitUnknownError: the connection was lost during COMMIT.
+        """
+        limit = self._clock.monotonic() + _MOVE_SECONDS
+        while True:
+            placement = await self.locate(org_id)
+            transaction = self._databases[placement.shard].transaction(
+                _prelude(org_id, placement.epoch, readonly=readonly), "SELECT 1"
+            )
+            try:
+                tx = await transaction.__aenter__()
+            except UnexpectedPreludeError:
+                # The organisation moves or has moved: forget where it was, and ask the directory again.
+                self._placements.pop(org_id, None)
+                await self._pause(limit)
+                continue
+            break
+        try:
+            yield tx
+        except BaseException as error:
+            if not await transaction.__aexit__(type(error), error, error.__traceback__):
+                raise
+        else:
+            await transaction.__aexit__(None, None, None)
+
+    async def _pause(self, limit: float) -> None:
+        pause = _MOVE_PAUSE_SECONDS * (0.5 + uniform(self._randomness))
+        left = deadlines.remaining()
+        if self._clock.monotonic() + pause > limit or (left is not None and left <= pause):
+            raise Problem("organisation-moving", headers={"Retry-After": "1"})
+        await self._clock.sleep(pause)
+
+    async def run(
+        self,
+        org_id: UUID,
+        work: Callable[[Transaction], Awaitable[T]],
+        *,
+        idempotent: bool = False,
+        readonly: bool = False,
+    ) -> T:
+        """Run `work` in a transaction, and the whole of it again when PostgreSQL says that this may help.
+
+        Args:
+            org_id: the organisation.
+            work: gets the transaction; must have no effect outside it, as it may run up to three times.
+            idempotent: also run it again when the connection was lost during COMMIT, as doing it twice does no harm
+                (an inbox row, a unique key, a compare-and-set makes it so).
+            readonly: see `transaction`; implies `idempotent`.
+
+        Raises:
+            Problem: as `transaction`; 503 `shard-unavailable` when the shard cannot be reached.
+        """
+
+        async def attempt() -> T:
+            async with self.transaction(org_id, readonly=readonly) as tx:
+                return await work(tx)
+
+        return await retrying(
+            attempt, idempotent=idempotent or readonly, clock=self._clock, randomness=self._randomness
+        )
+
+
+def _prelude(org_id: UUID, epoch: int, *, readonly: bool) -> str:
+    """What travels with BEGIN. A UUID and an integer have no text in which anything could hide."""
+    lock = "" if readonly else " FOR KEY SHARE"
+    state = "state<>'moved'" if readonly else "state='active'"
+    return (
+        f"{'SET TRANSACTION READ ONLY;' if readonly else ''}SET LOCAL hal9.org_id='{org_id}';"
+        f"SELECT 1 FROM tenants WHERE org_id='{org_id}' AND epoch={epoch:d} AND {state}{lock}"
+    )
