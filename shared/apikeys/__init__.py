@@ -1,0 +1,14 @@
+"""API keys: `hal9_<prefix>_<secret>`, shown once, kept as a hash.
+
+The prefix (12 characters, 60 bits) finds the row and may be shown; the secret (32 random bytes as base64url, 43
+characters) is kept as its SHA-256, which is enough for 256 bits of entropy: there is nothing to guess, so there is
+nothing to slow down. Comparison takes the same time for an unknown prefix, a wrong secret, a revoked and an expired
+key. The table lives in the directory (`shared/database/migrations/directory`).
+"""
+
+from __future__ import annotations
+
+from shared.apikeys.key import NewKey, PresentedKey, generate, present
+from shared.apikeys.rows import ApiKey, create, find, list_keys, revoke, touch
+
+__all__ = ["ApiKey", "NewKey", "PresentedKey", "create", "find", "generate", "list_keys", "present", "revoke", "touch"]

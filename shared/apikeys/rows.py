@@ -1,0 +1,159 @@
+"""The keys' rows in the directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.database import retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+    from uuid import UUID
+
+    from shared.apikeys.key import NewKey
+    from shared.database import Database, Transaction
+
+_COLUMNS: Final = "org_id, key_id, prefix, secret_hash, name, roles, created_at, expires_at, revoked_at, last_used_at"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key's row.
+
+    Attributes:
+        org_id: The organisation that the key speaks for.
+        key_id: The key's id.
+        prefix: The part of its text that is not secret.
+        secret_hash: SHA-256 of the part that is.
+        name: What its makers call it.
+        roles: What it may do.
+        created_at: When it was made.
+        expires_at: When it ends by itself; None for never.
+        revoked_at: When it was ended; None if it was not.
+        last_used_at: When it was last used, to a minute or so; None for never.
+    """
+
+    org_id: UUID
+    key_id: UUID
+    prefix: str
+    secret_hash: bytes = field(repr=False)
+    name: str
+    roles: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def active(self, now: datetime) -> bool:
+        """Say whether the key is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+async def find(directory: Database, prefix: str) -> ApiKey | None:
+    """Give the key of that prefix, whoever's it is, revoked and expired ones too; None when there is none."""
+
+    async def attempt() -> Any:
+        async with directory.transaction() as tx:
+            return await tx.fetchrow(f"SELECT {_COLUMNS} FROM directory.api_key_by_prefix($1)", prefix)  # noqa: S608
+
+    row = await retrying(attempt, idempotent=True)
+    return None if row is None else _key(row)
+
+
+async def create(
+    directory: Database,
+    org_id: UUID,
+    key_id: UUID,
+    new: NewKey,
+    *,
+    name: str,
+    roles: Sequence[str],
+    created_at: datetime,
+    expires_at: datetime | None = None,
+) -> ApiKey:
+    """Keep a new key.
+
+    Args:
+        directory: The database that holds the directory.
+        org_id: The organisation that it speaks for.
+        key_id: Its id.
+        new: The key; only its prefix and hash are kept.
+        name: What its makers call it.
+        roles: What it may do.
+        created_at: Now.
+        expires_at: When it ends by itself; None for never.
+    """
+    statement = (
+        "INSERT INTO directory.api_keys (org_id, key_id, prefix, secret_hash, name, roles, created_at, expires_at)"  # noqa: S608 - constant text
+        f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_COLUMNS}"
+    )
+
+    async def attempt() -> Any:
+        async with _organisation(directory, org_id) as tx:
+            return await tx.fetchrow(
+                statement, org_id, key_id, new.prefix, new.secret_hash, name, list(roles), created_at, expires_at
+            )
+
+    return _key(await retrying(attempt))
+
+
+async def list_keys(directory: Database, org_id: UUID, *, before: UUID | None, limit: int) -> list[ApiKey]:
+    """Give the organisation's keys, the newest first.
+
+    Args:
+        directory: The database that holds the directory.
+        org_id: The organisation.
+        before: Only keys that are older than this one; None for all.
+        limit: At most so many.
+    """
+    statement = (
+        f"SELECT {_COLUMNS} FROM directory.api_keys"  # noqa: S608 - constant text
+        " WHERE org_id = $1 AND ($2::uuid IS NULL OR key_id < $2) ORDER BY key_id DESC LIMIT $3"
+    )
+
+    async def attempt() -> list[Any]:
+        async with _organisation(directory, org_id) as tx:
+            return list(await tx.fetch(statement, org_id, before, limit))
+
+    return [_key(row) for row in await retrying(attempt, idempotent=True)]
+
+
+async def revoke(directory: Database, org_id: UUID, key_id: UUID, at: datetime) -> ApiKey | None:
+    """End a key; one that was ended before stays as it is. None when the organisation has no such key."""
+    statement = (
+        "UPDATE directory.api_keys SET revoked_at = coalesce(revoked_at, $3)"  # noqa: S608 - constant text
+        f" WHERE org_id = $1 AND key_id = $2 RETURNING {_COLUMNS}"
+    )
+
+    async def attempt() -> Any:
+        async with _organisation(directory, org_id) as tx:
+            return await tx.fetchrow(statement, org_id, key_id, at)
+
+    row = await retrying(attempt, idempotent=True)
+    return None if row is None else _key(row)
+
+
+async def touch(directory: Database, org_id: UUID, key_id: UUID, at: datetime) -> None:
+    """Note that a key was used."""
+    async with _organisation(directory, org_id) as tx:
+        await tx.execute(
+            "UPDATE directory.api_keys SET last_used_at = greatest(last_used_at, $3) WHERE org_id = $1 AND key_id = $2",
+            org_id,
+            key_id,
+            at,
+        )
+
+
+def _organisation(directory: Database, org_id: UUID) -> AbstractAsyncContextManager[Transaction]:
+    """Begin a transaction that sees the organisation's rows only.
+
+    A UUID's text holds nothing but hexadecimal digits and hyphens.
+    """
+    return directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'")
+
+
+def _key(row: Any) -> ApiKey:
+    return ApiKey(**{**dict(row), "roles": tuple(row["roles"])})

@@ -1,0 +1,39 @@
+-- The generic cell rate algorithm for several limits at once: all pass and are charged, or none is.
+-- KEYS: one for each limit, its theoretical arrival time in microseconds; then, if ARGV[2] is 1, a flag to look up on the way.
+-- ARGV: now in microseconds ('' takes the server's, one clock for all instances), 1 or 0 for the flag, then for each limit: interval in microseconds, burst.
+-- Answers integers: allowed, flag, then for each limit: remaining, retry after, reset after (microseconds).
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+local flagged = 0
+local limits = #KEYS
+if ARGV[2] == '1' then
+  flagged = redis.call('EXISTS', KEYS[limits])
+  limits = limits - 1
+end
+
+local arrival, allowed = {}, 1
+for i = 1, limits do
+  local interval, burst = tonumber(ARGV[1 + 2 * i]), tonumber(ARGV[2 + 2 * i])
+  arrival[i] = math.max(tonumber(redis.call('GET', KEYS[i]) or 0), now)
+  if arrival[i] + interval - burst * interval > now then
+    allowed = 0
+  end
+end
+
+local answer = {allowed, flagged}
+for i = 1, limits do
+  local interval, burst = tonumber(ARGV[1 + 2 * i]), tonumber(ARGV[2 + 2 * i])
+  local next_arrival = arrival[i]
+  if allowed == 1 then
+    next_arrival = arrival[i] + interval
+    redis.call('SET', KEYS[i], string.format('%.0f', next_arrival), 'PX', math.ceil((next_arrival - now) / 1000) + 1)
+  end
+  local ahead = next_arrival - now
+  answer[#answer + 1] = math.max(0, math.floor((burst * interval - ahead) / interval))
+  answer[#answer + 1] = math.max(0, arrival[i] + interval - burst * interval - now)
+  answer[#answer + 1] = ahead
+end
+return answer

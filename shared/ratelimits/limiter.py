@@ -1,0 +1,74 @@
+"""Limits that all instances share, through the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from shared.cache import CacheError, CacheUnavailableError, Script
+from shared.clock import SystemClock
+from shared.ratelimits.limit import MICROSECONDS, Limit, State, Verdict
+from shared.ratelimits.local import LocalLimiter
+from shared.telemetry import counter, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.cache import Cache
+    from shared.clock import Clock
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+"""For how long the cache is left alone after it did not answer."""
+
+_log = logger(__name__)
+_GCRA: Final = Script((Path(__file__).parent / "gcra.lua").read_text(encoding="utf-8"))
+_alone = counter("hal9_ratelimit_local_decisions_total", "Requests limited by one process alone, without the cache.")
+
+
+class Limiter:
+    """Charges requests to several limits at once.
+
+    Args:
+        cache: Holds the state; its time-out is what a request waits at most.
+        clock: Gives the time; None takes the cache's own, one clock for all instances.
+        fallback: Decides while the cache is away.
+    """
+
+    def __init__(self, cache: Cache, clock: Clock | None = None, fallback: LocalLimiter | None = None) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._waiting = clock or SystemClock()
+        self._fallback = fallback or LocalLimiter(clock)
+        self._alone_until = 0.0
+
+    async def take(self, asked: Sequence[tuple[Limit, str]], flag: str | None = None) -> Verdict:
+        """Charge one request to each (limit, key), or to none. Never raises on account of the cache.
+
+        Args:
+            asked: Limits with the keys that they are counted by; one call's keys share a hash tag such as `{org}`.
+            flag: A key to look up on the way; the verdict says whether it exists.
+        """
+        if self._waiting.monotonic() >= self._alone_until:
+            try:
+                return await self._ask(asked, flag)
+            except (CacheUnavailableError, CacheError) as error:
+                self._alone_until = self._waiting.monotonic() + LOOK_AGAIN_SECONDS
+                _log.warning("the cache did not answer: this process limits alone", error=str(error))
+        _alone.add()
+        return self._fallback.take(asked)
+
+    async def _ask(self, asked: Sequence[tuple[Limit, str]], flag: str | None) -> Verdict:
+        keys = [key for _, key in asked]
+        arguments: list[str | int] = ["" if self._clock is None else self._now(self._clock), 0 if flag is None else 1]
+        for limit, _ in asked:
+            arguments += [limit.interval, limit.burst]
+        reply = await self._cache.run(_GCRA, keys if flag is None else [*keys, flag], arguments)
+        if not isinstance(reply, list) or len(reply) != 2 + 3 * len(asked):
+            raise CacheError("the script's answer is not what it should be")
+        allowed, flagged, *numbers = (int(number) for number in reply)  # type: ignore[arg-type]
+        states = [(limit, State(*numbers[3 * index : 3 * index + 3])) for index, (limit, _) in enumerate(asked)]
+        return Verdict(bool(allowed), states, flagged=bool(flagged))
+
+    @staticmethod
+    def _now(clock: Clock) -> int:
+        return round(clock.now().timestamp() * MICROSECONDS)
