@@ -170,7 +170,12 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     def attributes(self) -> dict[str, AttributeValue]:
         """Give every attribute that is set: `specversion`, the other core ones, then the extensions in their order."""
-        found: dict[str, AttributeValue] = {"specversion": "1.0", "id": self.id, "source": self.source, "type": self.type}
+        found: dict[str, AttributeValue] = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+        }
         if self.subject is not None:
             found["subject"] = self.subject
         if self.time is not None:
@@ -254,8 +259,14 @@ def _plainly_valid_types(source: object, time: object, media_type: object, schem
         and 0 < len(source) <= _CACHED_LENGTH
         and _known_source(source) is None
         and (time is None or (type(time) is str and timestamp_fault(time) is None))
-        and (media_type is None or (type(media_type) is str and len(media_type) <= _CACHED_LENGTH and _known_media_type(media_type) is None))
-        and (schema is None or (type(schema) is str and 0 < len(schema) <= _CACHED_LENGTH and _known_schema(schema) is None))
+        and (
+            media_type is None
+            or (type(media_type) is str and len(media_type) <= _CACHED_LENGTH and _known_media_type(media_type) is None)
+        )
+        and (
+            schema is None
+            or (type(schema) is str and 0 < len(schema) <= _CACHED_LENGTH and _known_schema(schema) is None)
+        )
     )
 
 
@@ -283,7 +294,9 @@ def _faults(event: CloudEvent) -> Iterator[Fault]:
         yield Fault("data", "must be bytes")
 
 
-def _string_faults(name: str, value: object, judge: Callable[[str], str | None] = string_fault, *, required: bool = False) -> Iterator[Fault]:
+def _string_faults(
+    name: str, value: object, judge: Callable[[str], str | None] = string_fault, *, required: bool = False
+) -> Iterator[Fault]:
     if value is None:
         if required:
             yield Fault(name, "is required")

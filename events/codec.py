@@ -78,7 +78,11 @@ def decode(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT
     mode = content_mode(headers)
     if mode == "batch":
         raise MalformedEvent([Fault("content-type", f"must not be {BATCH}: a single event is wanted here")])
-    return from_structured(body, max_bytes=max_bytes) if mode == "structured" else from_binary(headers, body, max_bytes=max_bytes)
+    return (
+        from_structured(body, max_bytes=max_bytes)
+        if mode == "structured"
+        else from_binary(headers, body, max_bytes=max_bytes)
+    )
 
 
 def decode_all(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudEvent, ...]:
@@ -110,7 +114,9 @@ def _mode(value: bytes) -> str:
     if not media_type.startswith(_CLOUDEVENTS):
         return "binary"
     if media_type not in (STRUCTURED, BATCH):
-        raise MalformedEvent([Fault("content-type", f"names an event format that is not supported; {STRUCTURED} and {BATCH} are")])
+        raise MalformedEvent(
+            [Fault("content-type", f"names an event format that is not supported; {STRUCTURED} and {BATCH} are")]
+        )
     if _parameter(parameters, "charset") not in (None, "utf-8"):
         raise MalformedEvent([Fault("content-type", "must not name another charset than utf-8")])
     return "batch" if media_type == BATCH else "structured"
@@ -202,7 +208,11 @@ def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudE
         raise MalformedEvent([Fault("body", "must be a JSON array")])
     if len(batch) > MAX_BATCH_EVENTS:
         raise MalformedEvent([Fault("body", f"has more than {MAX_BATCH_EVENTS} events")], too_large=True)
-    misfits = [Fault("body", "must be a JSON object", index) for index, members in enumerate(batch) if type(members) is not dict]
+    misfits = [
+        Fault("body", "must be a JSON object", index)
+        for index, members in enumerate(batch)
+        if type(members) is not dict
+    ]
     if misfits:
         raise MalformedEvent(misfits)
     events: list[CloudEvent] = []
@@ -219,7 +229,9 @@ def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudE
 
 def _refuse_longer(body: bytes, max_bytes: int) -> None:
     if len(body) > max_bytes:
-        raise MalformedEvent([Fault("body", f"is too large: {len(body)} bytes, at most {max_bytes} are taken")], too_large=True)
+        raise MalformedEvent(
+            [Fault("body", f"is too large: {len(body)} bytes, at most {max_bytes} are taken")], too_large=True
+        )
 
 
 def _json(body: bytes, max_nesting: int) -> Any:
@@ -290,7 +302,9 @@ def _event(attributes: dict[str, Any], data: bytes | None, faults: list[Fault]) 
             time=attributes.pop("time", None),
             datacontenttype=attributes.pop("datacontenttype", None),
             dataschema=attributes.pop("dataschema", None),
-            extensions={name: value for name, value in attributes.items() if value is not None} if faults else attributes,
+            extensions={name: value for name, value in attributes.items() if value is not None}
+            if faults
+            else attributes,
             data=data,
         )
     except MalformedEvent as error:

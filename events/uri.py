@@ -57,7 +57,11 @@ def _is_authority(authority: str) -> bool:
         return False
     if host.startswith("["):
         address, bracket, port = host[1:].partition("]")
-        return bool(bracket) and _is_address(address) and (not port or (port[0] == ":" and _PORT.fullmatch(port[1:]) is not None))
+        return (
+            bool(bracket)
+            and _is_address(address)
+            and (not port or (port[0] == ":" and _PORT.fullmatch(port[1:]) is not None))
+        )
     name, _, port = host.partition(":")
     return _REGISTERED_NAME.fullmatch(name) is not None and _PORT.fullmatch(port) is not None
 

@@ -1,0 +1,146 @@
+"""Dead letters: events that could not be delivered, kept until someone sends them again.
+
+Promises: one row for each event and destination, however often it fails; whatever is read or changed belongs to the transaction's organisation.
+"""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 - part of a public dataclass
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from events import codec, outbox
+from events.inbox import organisation_of
+from shared.identifiers import new_id
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from events.cloudevent import CloudEvent
+    from shared.database.pool import Transaction
+
+MAX_PAGE: Final = 200
+"""A page of dead letters is at most this long."""
+
+_LONGEST_ERROR: Final = 2000
+_COLUMNS: Final = "id, event, destination, error_code, error, attempts, received_at, redriven_at"
+_KNATIVE: Final = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One event that could not be delivered to one destination.
+
+    Attributes:
+        id: Of the dead letter (UUIDv7).
+        event: As it was sent.
+        destination: Who should have taken it: a trigger or a deployment, or `broker`.
+        error_code: The last answer's HTTP status, None when there was none.
+        error: What the last answer said.
+        attempts: How often it ended here.
+        received_at: When it last did, aware UTC.
+        redriven_at: When it was sent again, None while it was not.
+    """
+
+    id: UUID
+    event: CloudEvent
+    destination: str
+    error_code: int | None
+    error: str
+    attempts: int
+    received_at: dt.datetime
+    redriven_at: dt.datetime | None
+
+
+async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_code: int | None, error: str) -> UUID:
+    """Keep an event that could not be delivered; the same one again counts one attempt more and is no longer redriven.
+
+    Raises:
+        ValueError: The event names no organisation.
+    """
+    found: UUID = await tx.fetchval(
+        """
+        INSERT INTO dead_letters (org_id, id, source, event_id, event_type, event, destination, error_code, error)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (org_id, destination, source, event_id) DO UPDATE
+        SET event = excluded.event, error_code = excluded.error_code, error = excluded.error,
+            attempts = dead_letters.attempts + 1, received_at = now(), redriven_at = NULL
+        RETURNING id
+        """,
+        organisation_of(event),
+        new_id(),
+        event.source,
+        event.id,
+        event.type,
+        codec.to_structured(event),
+        destination,
+        error_code,
+        error[:_LONGEST_ERROR].replace("\x00", ""),
+    )
+    return found
+
+
+def reason(event: CloudEvent) -> tuple[CloudEvent, str, int | None, str]:
+    """Take apart what Knative's dead-letter sink gets: the event as it was sent, destination, error code, error.
+
+    Knative adds `knativeerrordest`, `knativeerrorcode` and `knativeerrordata`; the last one may be base64.
+    """
+    destination, code, data = (event.extensions.get(name) for name in _KNATIVE)
+    original = event.with_extensions(**dict.fromkeys(_KNATIVE))
+    number = int(str(code)) if str(code).isascii() and str(code).isdigit() and len(str(code)) < 5 else None
+    return original, str(destination or "unknown"), number, "" if data is None else codec.canonical_text(data)
+
+
+async def page(tx: Transaction, org_id: UUID, *, limit: int = 50, before: UUID | None = None) -> list[DeadLetter]:
+    """Give dead letters, the newest id first.
+
+    Args:
+        tx: The organisation's transaction.
+        org_id: The organisation.
+        limit: At most so many, up to `MAX_PAGE`.
+        before: Only those with a smaller id: the last one of the page before.
+    """
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM dead_letters WHERE org_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",  # noqa: S608 - constant columns
+        org_id,
+        before,
+        min(limit, MAX_PAGE),
+    )
+    return [_letter(row) for row in rows]
+
+
+async def find(tx: Transaction, org_id: UUID, letter_id: UUID) -> DeadLetter | None:
+    """Give one dead letter, None when the organisation has none of that id."""
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM dead_letters WHERE org_id = $1 AND id = $2", org_id, letter_id)  # noqa: S608 - constant columns
+    return None if row is None else _letter(row)
+
+
+async def redrive(tx: Transaction, org_id: UUID, letter_id: UUID) -> DeadLetter | None:
+    """Put a dead letter's event into the outbox again, with the same id; None when the organisation has none of that id.
+
+    Whoever has taken the event meanwhile drops it as a duplicate. Twice in a row sends it twice, which does no harm either.
+    """
+    row = await tx.fetchrow(
+        f"UPDATE dead_letters SET redriven_at = now() WHERE org_id = $1 AND id = $2 RETURNING {_COLUMNS}",  # noqa: S608 - constant columns
+        org_id,
+        letter_id,
+    )
+    if row is None:
+        return None
+    letter = _letter(row)
+    await outbox.add(tx, letter.event)
+    return letter
+
+
+def _letter(row: asyncpg.Record) -> DeadLetter:
+    return DeadLetter(
+        row["id"],
+        codec.from_structured(row["event"]),
+        row["destination"],
+        row["error_code"],
+        row["error"],
+        row["attempts"],
+        row["received_at"],
+        row["redriven_at"],
+    )
