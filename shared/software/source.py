@@ -29,6 +29,7 @@ class SourceFile(BaseModel):
     path: str
     content: str
     engine: EngineName = EngineName.BUILTIN
+    step: str = ""  # the path in the run's tree of the step that wrote it; set where implementers' trees are joined
     neuron: str  # the body that wrote it, e.g. "python-implementer"
     share: str = ""  # which of the body's shares it belongs to, e.g. "storage": with `neuron`, the step to blame
     executable: bool = False
