@@ -1,13 +1,14 @@
-"""What goes into the software process and what comes out: the request, the verification of what was written, the delivery.
+"""What goes into the software process and what comes out of it.
 
-`SoftwareRequest` is the root's input and `Delivery` its output; `VerificationInput` and `Verification` are the contract of
-the delegated verifier (executor `codegen`), which runs the project's own linter, types and tests in a sandbox.
+`SoftwareRequest` is the root's input and `Delivery` its output; `VerificationInput` and `Verification` are the
+contract of the delegated verifier (executor `codegen`), which runs the project's own linter, types and tests in a
+sandbox.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from uuid import UUID  # noqa: TC003 - pydantic needs it at run time
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,7 +46,7 @@ class Fault(_Part):
 
 
 class Check(_Part):
-    """One check: whether it passed, how long it took (seconds of wall time), and the end of what it printed when not."""
+    """One check: whether it passed, its seconds of wall time, and the end of what it printed when it did not."""
 
     name: CheckName
     passed: bool
@@ -55,7 +56,7 @@ class Check(_Part):
 
 
 class VerificationInput(_Part):
-    """What is to be verified. Every file names the step that wrote it (`SourceFile.step`), which is blamed for its faults."""
+    """What is to be verified. Every file names the step that wrote it, which is blamed for its faults."""
 
     language: Language = "python"
     tree: SourceTree
