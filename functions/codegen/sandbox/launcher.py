@@ -1,0 +1,243 @@
+"""Builds the walls of a sandbox around one command, then becomes its first process.
+
+Run as a program: `python -I -S launcher.py PLAN`.
+
+PLAN is a JSON object (see `sandbox.Plan`). Where the kernel allows unprivileged user namespaces, the command gets
+namespaces of its own for users, mounts, processes, network (only a loopback interface) and IPC, on a file system that
+holds nothing but what PLAN names: in the mount namespace `/` is an empty tmpfs, so neither the platform's sockets and
+keys nor anyone's home can be opened. Where it does not, the command still gets its own session, resource limits and a
+scrubbed environment, and every descendant is killed at its end.
+
+The first line on the report descriptor says which of the two it became. Promises: nothing of the command's processes
+outlives this process. Imports only the standard library, for it runs before any package can be reached. References:
+unshare(2), pivot_root(2), mount_setattr(2), user_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+_CLONE_NEWNS: Final = 0x00020000
+_CLONE_NEWIPC: Final = 0x08000000
+_CLONE_NEWUSER: Final = 0x10000000
+_CLONE_NEWPID: Final = 0x20000000
+_CLONE_NEWNET: Final = 0x40000000
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
+_MNT_DETACH: Final = 2
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID = 1, 2
+_SYS_PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
+_SYS_MOUNT_SETATTR: Final = 442
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_INNER_ID: Final = 1000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{what}: {os.strerror(code)}")
+
+
+def _mount(source: str, target: Path, kind: str | None, flags: int, data: str | None = None) -> None:
+    encoded = [part.encode() if part is not None else None for part in (source, str(target), kind, data)]
+    _check(_libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]), f"mount {target}")
+
+
+def _read_only(target: Path) -> None:
+    attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID, 0, 0, 0)
+    arguments = (_AT_FDCWD, str(target).encode(), _AT_RECURSIVE, attributes, len(attributes))
+    _check(_libc.syscall(_SYS_MOUNT_SETATTR, *arguments), f"mount_setattr {target}")
+
+
+def _bind(source: Path, root: Path, *, read_only: bool, at: Path | None = None) -> None:
+    target = root / (at or source).relative_to("/")
+    if source.is_symlink():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source.readlink())
+        return
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    _mount(str(source), target, None, _MS_BIND | _MS_REC)
+    if read_only:
+        _read_only(target)
+
+
+def _own_namespaces() -> None:
+    user, group = os.getuid(), os.getgid()
+    _check(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWNET | _CLONE_NEWIPC), "unshare")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{_INNER_ID} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{_INNER_ID} {group} 1")
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16sH14x", fcntl.ioctl(channel, _SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(channel, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
+
+
+def _own_file_system(plan: dict[str, Any]) -> None:
+    root = Path(plan["root"])
+    _mount("none", Path("/"), None, _MS_REC | _MS_PRIVATE)
+    _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=16m,mode=755")
+    for path in plan["readable"]:
+        if Path(path).exists():
+            _bind(Path(path), root, read_only=True)
+    for name in ("null", "zero", "full", "random", "urandom"):
+        _bind(Path("/dev") / name, root, read_only=False)
+    for name, size in (("tmp", plan["temporary_bytes"]), ("dev/shm", plan["temporary_bytes"])):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        _mount("tmpfs", root / name, "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={size},mode=1777")
+    (root / "proc").mkdir()
+    _mount("proc", root / "proc", "proc", _MS_NOSUID | _MS_NODEV)
+    _bind(Path(plan["project"]), root, read_only=False, at=Path(plan["project_inside"]))
+    _read_only_root(root)
+
+
+def _read_only_root(root: Path) -> None:
+    old = root / "tmp"
+    _check(_libc.syscall(_SYS_PIVOT_ROOT[os.uname().machine], str(root).encode(), str(old).encode()), "pivot_root")
+    os.chdir("/")
+    _check(_libc.umount2(b"/tmp", _MNT_DETACH), "umount of the old root")
+
+
+def _limit(plan: dict[str, Any], *, processes: bool) -> None:
+    limits = [
+        (resource.RLIMIT_AS, plan["memory_bytes"]),
+        (resource.RLIMIT_FSIZE, plan["file_bytes"]),
+        (resource.RLIMIT_NOFILE, plan["open_files"]),
+        (resource.RLIMIT_CPU, plan["cpu_seconds"]),
+        (resource.RLIMIT_CORE, 0),
+    ]
+    if processes:  # counted for the whole user where there is no namespace of users: there it would hit others
+        limits.append((resource.RLIMIT_NPROC, plan["processes"]))
+    for kind, value in limits:
+        resource.setrlimit(kind, (value, value))
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+
+
+def _command(plan: dict[str, Any], directory: str, *, processes: bool) -> NoReturn:
+    os.chdir(directory)
+    _limit(plan, processes=processes)
+    try:
+        os.execve(plan["command"][0], plan["command"], plan["environment"])  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        os.write(2, f"{plan['command'][0]} cannot be started: {error.strerror}\n".encode())
+        os._exit(127)
+
+
+def _code(status: int) -> int:
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _reap_until(child: int) -> int:
+    while True:
+        try:
+            pid, status = os.wait()
+        except ChildProcessError:  # it was ended and reaped while a signal was handled
+            return 128 + signal.SIGKILL
+        if pid == child:
+            return _code(status)
+
+
+def _first_process(plan: dict[str, Any]) -> NoReturn:
+    """Be process 1 of the namespace: when it ends, the kernel ends all others."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
+    child = os.fork()
+    if child == 0:
+        _command(plan, plan["project_inside"], processes=True)
+    os._exit(_reap_until(child))
+
+
+def _report(plan: dict[str, Any], isolation: str) -> None:
+    os.write(plan["report"], f"{isolation}\n".encode())
+    os.close(plan["report"])
+
+
+def _isolated(plan: dict[str, Any]) -> int | None:
+    """Run the command behind namespaces; None where the kernel refuses them (nothing has been run then)."""
+    ready, tell = os.pipe()
+    outer = os.fork()
+    if outer == 0:
+        os.close(ready)
+        try:
+            _own_namespaces()
+            first = os.fork()
+            if first == 0:
+                _own_file_system(plan)
+                _loopback_up()
+                os.write(tell, b"1")
+                os.close(tell)
+                _report(plan, "namespaces")
+                _first_process(plan)
+            os.close(tell)
+            os._exit(_reap_until(first))
+        except OSError as error:
+            os.write(2, f"sandbox: {error}\n".encode()) if plan.get("verbose") else None
+            os._exit(126)
+    os.close(tell)
+    built = os.read(ready, 1) == b"1"
+    code = _reap_until(outer)
+    return code if built else None
+
+
+def _descendants() -> list[int]:
+    listing = Path(f"/proc/self/task/{os.getpid()}/children")
+    return [int(pid) for pid in listing.read_text().split()] if listing.exists() else []
+
+
+def _grouped(plan: dict[str, Any]) -> int:
+    """Run the command with a session, limits and a scrubbed environment only.
+
+    Whatever it leaves behind is ours to end.
+    """
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "pdeathsig")
+    signal.signal(signal.SIGTERM, lambda *_: _end_descendants())
+    _report(plan, "process-group")
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _command(plan, plan["project"], processes=False)
+    code = _reap_until(child)
+    _end_descendants()
+    return code
+
+
+def _end_descendants() -> None:
+    """Kill generation by generation: the children of whoever dies become ours."""
+    while left := _descendants():
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        for pid in left:
+            os.waitpid(pid, 0)
+
+
+def main() -> None:
+    """Run the plan of the command line and exit with the command's code (128 + the signal that ended it)."""
+    plan = json.loads(sys.argv[1])
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
+    code = _isolated(plan) if plan["namespaces"] else None
+    os._exit(_grouped(plan) if code is None else code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Holds a project against its own linter, formatter, types and tests, in a sandbox, and says who is to blame.
+
+Promises: nothing of the project runs outside the sandbox; every check that can run is run, so that one report names all
+faults. Does not judge whether the project does what was asked for: its tests are by the same specification.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from events.catalogue.neuron import BackwardSignal
+from functions.codegen import archive, sandbox, toolchain
+from shared.software.delivery import Check, CheckName, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.software.source import SourceTree
+
+_OUTPUT_KEPT: Final = 8000
+_SIGNALS: Final = 20
+_BLAME_NOBODY: Final = "/"
+
+
+class Report:
+    """What the checks found."""
+
+    def __init__(self, checks: tuple[Check, ...], tests_passed: int, isolation: str) -> None:
+        self.checks = checks
+        self.tests_passed = tests_passed
+        self.isolation = isolation
+
+    @property
+    def verified(self) -> bool:
+        """Whether every check passed, and at least one test with them."""
+        return all(check.passed for check in self.checks) and self.tests_passed > 0
+
+
+async def verify(tree: SourceTree, language: str, limits: sandbox.Limits) -> Report:
+    """Run every check of the language on the tree.
+
+    Raises:
+        ToolchainMissingError: The language's toolchain is not installed.
+    """
+    tools = toolchain.toolchain(language)
+    with tempfile.TemporaryDirectory(prefix="hal9-verify-") as folder:
+        project = Path(folder)
+        archive.write(tree, project)
+        checks: list[Check] = []
+        passed, isolation = 0, ""
+        for step in tools.steps:
+            began = time.monotonic()
+            outcome = await sandbox.run(_plan(tools, step, project, limits))
+            isolation = outcome.isolation
+            if step.name is CheckName.TESTS:
+                passed = toolchain.tests_passed(outcome.output)
+            checks.append(_check(step, outcome, project, time.monotonic() - began, limits))
+    return Report(tuple(checks), passed, isolation)
+
+
+def _plan(tools: toolchain.Toolchain, step: toolchain.Step, project: Path, limits: sandbox.Limits) -> sandbox.Plan:
+    environment = {
+        "PATH": f"{tools.home / 'bin'}:/usr/bin:/bin",
+        "HOME": "/tmp",  # noqa: S108 - inside the sandbox, where it is its own
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+    }
+    readable = (tools.home, *sandbox.interpreter_paths())
+    return sandbox.Plan((str(tools.interpreter), *step.arguments), project, readable, environment, limits)
+
+
+def _check(
+    step: toolchain.Step, outcome: sandbox.Outcome, project: Path, seconds: float, limits: sandbox.Limits
+) -> Check:
+    if outcome.code == 0:
+        return Check(name=step.name, passed=True, seconds=round(seconds, 3))
+    output = outcome.output[-_OUTPUT_KEPT:]
+    if outcome.timed_out:
+        output += f"\nended after {limits.wall_seconds:g} s"
+    faults = step.read(outcome.output, project)
+    return Check(name=step.name, passed=False, seconds=round(seconds, 3), faults=faults, output=output)
+
+
+def signals(report: Report, tree: SourceTree) -> tuple[BackwardSignal, ...]:
+    """Turn what failed into backward signals to the steps that wrote the files.
+
+    The root is blamed for what names no file.
+    """
+    makers = {file.path: file for file in tree.files}
+    found: list[BackwardSignal] = []
+    for check in report.checks:
+        if check.passed:
+            continue
+        for fault in check.faults or (Fault(path="", message=check.output),):
+            maker = makers.get(fault.path)
+            found.append(
+                BackwardSignal(
+                    blame_step=maker.step if maker and maker.step else _BLAME_NOBODY,
+                    contract_path=f"/tree/files/{fault.path.replace('~', '~0').replace('/', '~1')}" if maker else "",
+                    diagnostic=f"{check.name}: {fault.path}:{fault.line}: {fault.message}"[:16_000],
+                    hint=_hint(check.name),
+                )
+            )
+    return tuple(_distinct(found))[:_SIGNALS]
+
+
+def _distinct(found: Iterable[BackwardSignal]) -> list[BackwardSignal]:
+    return list({(signal.blame_step, signal.diagnostic): signal for signal in found}.values())
+
+
+def _hint(check: CheckName) -> str:
+    return {
+        CheckName.FORMAT: "Write the file as `ruff format` would.",
+        CheckName.LINT: "Change the code so that `ruff check` accepts it.",
+        CheckName.TYPES: "Change the code so that `mypy --strict` accepts it.",
+        CheckName.TESTS: "The code and its tests disagree: follow the specification.",
+    }[check]
