@@ -14,6 +14,7 @@ from shared.cache import Cache
 from shared.database import DatabaseSettings
 from shared.database.migrations import migrate
 from shared.identifiers import new_id
+from shared.settings import load
 from shared.shards import Shards
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def short_folder() -> Iterator[Path]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def servers(short_folder: Path) -> AsyncIterator[Servers]:
-    """Three embedded PostgreSQL and a Valkey, migrated: `shards_dsn`, `shards_admin_dsn`, `cache_url`. Not durable: see `durable`."""
+    """Three embedded PostgreSQL and a Valkey, migrated; without fsync, so not for tests that kill them."""
     servers = Servers(short_folder / "servers", short_folder / "run", durable=False)
     await servers.start()
     try:
@@ -43,7 +44,9 @@ async def servers(short_folder: Path) -> AsyncIterator[Servers]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shards(servers: Servers) -> AsyncIterator[Shards]:
     """The shards, as a function sees them."""
-    shards = Shards.open(DatabaseSettings(shards=servers.shards_dsn, pool_size=8), application_name="tests")
+    shards = Shards.open(
+        load(DatabaseSettings, {"HAL9_SHARDS": servers.shards_dsn, "HAL9_POOL_SIZE": "8"}), application_name="tests"
+    )
     yield shards
     await shards.close()
 

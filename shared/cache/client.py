@@ -44,7 +44,7 @@ class CacheSettings:
 
 
 class CacheUnavailableError(Problem):
-    """The cache did not answer: it is down, or slower than the time-out. Whether the command had its effect is not known."""
+    """The cache did not answer in time. Whether the command had its effect is not known."""
 
     def __init__(self) -> None:
         super().__init__("cache-unavailable", headers={"Retry-After": "1"})
@@ -65,7 +65,7 @@ class Script:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: replies come in the order of the commands, so a queue of futures is all there is to match them."""
+    """One connection: replies come in the order of the commands, so a queue of futures matches them."""
 
     def __init__(self) -> None:
         self._parser = Parser()

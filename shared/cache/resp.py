@@ -1,7 +1,9 @@
 """RESP2, the protocol of Redis and Valkey: commands to bytes, bytes to replies.
 
-Source: https://redis.io/docs/latest/develop/reference/protocol-spec/ (RESP2: simple strings, errors, integers, bulk strings, arrays).
-Promises: replies are the same however the bytes are cut into pieces; what is malformed, too long or too deep is a `ProtocolError`.
+Source: https://redis.io/docs/latest/develop/reference/protocol-spec/ (RESP2: simple strings, errors, integers, bulk
+strings, arrays).
+Promises: replies are the same however the bytes are cut into pieces; what is malformed, too long or too deep is a
+`ProtocolError`.
 Does not: speak RESP3 (no HELLO is sent, so no server answers in it).
 """
 

@@ -1,7 +1,8 @@
 """The one source of time: what every part asks instead of the system, so that a test moves time by hand.
 
-Promises: `now` is an aware datetime in UTC; `monotonic` never goes back; a `ManualClock` moves only when told to, and wakes its
-sleepers in the order of their deadlines. Does not: schedule anything (see the platform's clock), nor measure CPU.
+Promises: `now` is an aware datetime in UTC; `monotonic` never goes back; a `ManualClock` moves only when told to, and
+wakes its sleepers in the order of their deadlines. Does not: schedule anything (see the platform's clock), nor
+measure CPU.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Transaction: TypeAlias = PoolConnectionProxy[asyncpg.Record]
-    """What runs statements inside a transaction: `execute`, `fetch`, `fetchrow`, `fetchval`, `executemany` of asyncpg."""
+    """What runs statements inside a transaction: asyncpg's `execute`, `fetch`, `fetchrow`, `fetchval`."""
 else:
     Transaction = Any
 
@@ -53,7 +53,7 @@ class DatabaseSettings:
 
 
 async def _no_reset(connection: Any) -> None:
-    """A transaction leaves nothing behind (SET LOCAL only), so there is nothing to reset: one round trip less for each."""
+    """A transaction leaves nothing behind (SET LOCAL only), so there is nothing to reset: one round trip less."""
     del connection
 
 
@@ -129,7 +129,8 @@ class Database:
         """A transaction: committed at the end of the block, rolled back when it raises.
 
         Args:
-            prelude: statements that travel with BEGIN in one round trip, without parameters: the caller vouches that no text from
+            prelude: statements that travel with BEGIN in one round trip, without parameters: the caller vouches that
+            no text from
                 outside is in them.
             expected: the status that the prelude's last statement must have, such as `SELECT 1`.
 

@@ -1,14 +1,13 @@
 """Which failures of PostgreSQL are worth another try, and how.
 
 A transaction is retried whole, never one of its statements: what it read before may be stale. Three tries, full jitter.
-Promises: nothing is retried whose outcome is unknown (a connection lost during COMMIT), unless the caller says that doing it twice does
-no harm; a query that ran into its time-out (57014) is never retried.
+Promises: nothing is retried whose outcome is unknown (a connection lost during COMMIT), unless the caller says that
+doing it twice does no harm; a query that ran into its time-out (57014) is never retried.
 Does not: wait for a server that is down for long; after the last try it is the caller's `ShardUnavailableError`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import asyncpg
@@ -77,7 +76,7 @@ def is_connection_lost(error: BaseException) -> bool:
         state = error.sqlstate or ""
         return state in _CONNECTION or state.startswith("08")
     if isinstance(error, asyncpg.InterfaceError):
-        return "connection" in str(error) and "closed" in str(error) or "underlying connection" in str(error)
+        return ("connection" in str(error) and "closed" in str(error)) or "underlying connection" in str(error)
     return isinstance(error, OSError) and not isinstance(error, TimeoutError)
 
 
@@ -125,13 +124,3 @@ def _worth_it(error: Exception, *, idempotent: bool) -> bool:
     if isinstance(error, CommitUnknownError):
         return idempotent
     return is_contention(error) or is_connection_lost(error)
-
-
-async def shielded(work: Awaitable[T]) -> T:
-    """Finish `work` also when the caller is cancelled, then let the cancellation through: for what must not be left half done."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

@@ -1,7 +1,8 @@
 """Identifiers: UUIDv7 (RFC 9562, section 5.7), which sort by the time of their making.
 
-Promises: within one `Identifiers` every id is greater than the one before, also when the clock stands still or steps back
-(section 6.2, method 1: a 12-bit counter in rand_a, which borrows from the next millisecond when it overflows); 62 bits are random.
+Promises: within one `Identifiers` every id is greater than the one before, also when the clock stands still or steps
+back (section 6.2, method 1: a 12-bit counter in rand_a, which borrows from the next millisecond when it overflows);
+62 bits are random.
 Does not: hide the time of making; where that matters, use a random token.
 """
 

@@ -1,7 +1,7 @@
 """The one source of randomness: the operating system's for real, a seeded one for a test that must repeat itself.
 
-Promises: `SystemRandomness` is fit for secrets (getrandom(2)). Does not: `SeededRandomness` is predictable by design and must
-never make a secret; only tests and simulations build one.
+Promises: `SystemRandomness` is fit for secrets (getrandom(2)). Does not: `SeededRandomness` is predictable by design
+and must never make a secret; only tests and simulations build one.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@
     async with shards.transaction(org_id) as tx: await tx.fetch("SELECT … FROM runs WHERE org_id = $1 AND …", org_id, …)
     await shards.run(org_id, work)       # the same, retried as a whole
 
-Promises: the directory (on the first shard) is authoritative and cached with its epoch; every transaction begins with the epoch fence, so that
-an organisation that moved is found at its new place; row-level security is set with SET LOCAL in the same round trip as BEGIN.
+Promises: the directory (on the first shard) is authoritative and cached with its epoch; every transaction begins with
+the epoch fence, so that an organisation that moved is found at its new place; row-level security is set with SET
+LOCAL in the same round trip as BEGIN.
 Does not: span shards (outbox and sagas do), or route by anything but the organisation.
 """
 

@@ -94,7 +94,7 @@ class Shards:
         return self._databases[0]
 
     def each(self) -> Sequence[Database]:
-        """Every shard's database, in order: for sweeps across organisations, through functions that hal9_definer owns."""
+        """Every shard's database, in order: for sweeps across organisations through hal9_definer's functions."""
         return self._databases
 
     def database(self, shard: int) -> Database:
@@ -154,8 +154,8 @@ class Shards:
     async def create_organisation(self, org_id: UUID, region: str, *, tier: str = "standard") -> Placement:
         """Give a new organisation its place; for one that exists, its present place.
 
-        The shard's row comes first: until the directory's row is there the organisation does not exist, and a second try repairs a
-        first one that was cut off in between.
+        The shard's row comes first: until the directory's row is there the organisation does not exist, and a second
+        try repairs a first one that was cut off in between.
 
         Args:
             org_id: its id.
@@ -256,7 +256,7 @@ def _prelude(org_id: UUID, epoch: int, *, readonly: bool) -> str:
     """What travels with BEGIN. A UUID and an integer have no text in which anything could hide."""
     lock = "" if readonly else " FOR KEY SHARE"
     state = "state<>'moved'" if readonly else "state='active'"
-    return (
+    return (  # noqa: S608 - see the docstring
         f"{'SET TRANSACTION READ ONLY;' if readonly else ''}SET LOCAL hal9.org_id='{org_id}';"
         f"SELECT 1 FROM tenants WHERE org_id='{org_id}' AND epoch={epoch:d} AND {state}{lock}"
     )

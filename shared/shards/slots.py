@@ -1,8 +1,8 @@
 """The slot map: 16384 slots, as Redis Cluster has, which give a new organisation its shard.
 
 Slot = CRC16/XMODEM of the organisation's 16 bytes, mod 16384 (Redis Cluster specification, "Key distribution model").
-Promises: a look-up costs less than 300 ns; adding a shard moves only the slots that the new one takes. Does not: say where an organisation *is* - the
-directory does; organisations move, and are pinned.
+Promises: a look-up costs less than 300 ns; adding a shard moves only the slots that the new one takes. Does not: say
+where an organisation *is* - the directory does; organisations move, and are pinned.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Starting a server as a child that cannot outlive its parent, also as root, which PostgreSQL refuses to run as.
 
-Promises: the kernel sends the child `death_signal` when the thread that started it ends, however it ends; what an earlier parent
-nevertheless left behind is found by its working folder and ended before a data folder is used again. Start children from the main thread.
+Promises: the kernel sends the child `death_signal` when the thread that started it ends, however it ends; what an
+earlier parent nevertheless left behind is found by its working folder and ended before a data folder is used again.
+Start children from the main thread.
 Does not: restart what died; the supervisor does.
 """
 
@@ -66,7 +67,7 @@ class _CapabilityData(ctypes.Structure):
 
 
 def _become_nobody() -> None:
-    """Become nobody, but keep the right to pass through folders that only root may enter (capabilities(7), ambient set)."""
+    """Become nobody, but keep the right to pass through root's folders (capabilities(7), ambient set)."""
     _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
@@ -83,7 +84,7 @@ def _become_nobody() -> None:
 def _works(enter: Callable[[], None]) -> bool:
     """Whether a child may do that here; containers often forbid one or the other."""
     try:
-        return subprocess.run(["/bin/true"], preexec_fn=enter, check=False).returncode == 0  # noqa: PLW1509
+        return subprocess.run(["/bin/true"], preexec_fn=enter, check=False).returncode == 0
     except (OSError, subprocess.SubprocessError):
         return False
 

@@ -65,7 +65,8 @@ def disk_full(folder: Path) -> ServerError:
     """The sentence for a disk that has no room."""
     return ServerError(
         f"The disk that holds {folder} is full: a server needs {NEEDED_BYTES // 2**20} MB to start. "
-        "Free some space, or set HAL9_HOME to a folder on another disk, then run `hal9 up` again; nothing that was saved is lost."
+        "Free some space, or set HAL9_HOME to a folder on another disk, then run `hal9 up` again; "
+        "nothing that was saved is lost."
     )
 
 

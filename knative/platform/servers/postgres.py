@@ -1,8 +1,8 @@
-"""One embedded PostgreSQL server over a Unix socket: made from a cached template, started, stopped, restarted after a crash.
+"""One embedded PostgreSQL server over a Unix socket: made from a template, started, stopped, restarted after a crash.
 
-Promises: durable (fsync on unless a test says otherwise) and small (about 25 MB idle); its children die with whoever started it; a stale
-lock file, socket or process of an earlier start is put aside. The socket's folder is 0700: who may enter it may connect as any role, as
-who may do that could read the data folder as well.
+Promises: durable (fsync on unless a test says otherwise) and small (about 25 MB idle); its children die with whoever
+started it; a stale lock file, socket or process of an earlier start is put aside. The socket's folder is 0700: who
+may enter it may connect as any role, as who may do that could read the data folder as well.
 Does not: listen on TCP, or upgrade a data folder of another major version.
 """
 
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 DATABASE: Final = "hal9"
 SUPERUSER: Final = "postgres"
 _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstrap.sql"
-_TEMPLATE_REVISION: Final = 1  # raise it when _initialise changes
+_TEMPLATE_REVISION: Final = 2  # raise it when _initialise changes
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 
-# Small and durable. The connections are many because each function's instance has a pool of its own; one that idles costs about 1.5 MB.
+# Small and durable. The connections are many because each function's instance has a pool of its own; one that idles
+# costs about 1.5 MB.
 SETTINGS: Final[dict[str, str]] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -188,7 +189,8 @@ class Postgres:
         wanted = _release().split(".", maxsplit=1)[0]
         if found != wanted:
             raise ServerError(
-                f"The data folder {self.folder} was made by PostgreSQL {found}, and this release of HAL9 brings PostgreSQL {wanted}. "
+                f"The data folder {self.folder} was made by PostgreSQL {found}, "
+                f"and this release of HAL9 brings PostgreSQL {wanted}. "
                 f"Install the release of HAL9 that made it, or move the folder away "
                 f"(`mv {self.folder} {self.folder}.{found}`) to start with empty shards."
             )
@@ -234,7 +236,9 @@ async def _ended(process: subprocess.Popen[bytes], kind: signal.Signals, patienc
 
 
 def make_template(template: Path) -> None:
-    """Make the template data folder when it is not there: initialised, with roles and the database. Safe when several do it at once.
+    """Make the template data folder when it is not there: initialised, with roles and the database.
+
+    Safe when several processes do it at once.
 
     Raises:
         ServerError: the disk is full, or a program of the wheel failed.
@@ -265,7 +269,8 @@ def _initialise(folder: Path, identity: Identity) -> None:
     _program(
         [
             "initdb", "--pgdata", str(folder), "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8",
-            "--locale-provider", "builtin", "--locale", "C.UTF-8", "--wal-segsize", "4", "--no-sync", "--no-instructions",
+            "--locale-provider", "builtin", "--locale", "C.UTF-8", "--wal-segsize", "4",
+            "--no-sync", "--no-instructions",
         ],
         folder, identity, b"",
     )  # fmt: skip
@@ -300,7 +305,7 @@ def _program(command: list[str], folder: Path, identity: Identity, stdin: bytes)
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-        preexec_fn=identity.enter,  # noqa: PLW1509 - see children.spawn
+        preexec_fn=identity.enter,
         check=False,
     )
     if done.returncode != 0 or b"ERROR" in done.stdout or b"FATAL" in done.stdout:

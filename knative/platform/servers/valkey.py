@@ -1,7 +1,7 @@
 """One embedded Valkey server over a Unix socket.
 
-Promises: bounded memory (what has a time to live is evicted first); dies with whoever started it. It is a cache: nothing in it
-outlives a restart, and nothing may be lost by that.
+Promises: bounded memory (what has a time to live is evicted first); dies with whoever started it. It is a cache:
+nothing in it outlives a restart, and nothing may be lost by that.
 Does not: listen on TCP, or write to disk.
 """
 

@@ -132,7 +132,8 @@ async def _lock(connection: Connection, shard: int) -> None:
         await connection.execute(f"SELECT pg_advisory_lock({_LOCK})")
     except asyncpg.LockNotAvailableError as error:
         raise MigrationError(
-            f"shard {shard}: another migration has been running for {_WAIT_SECONDS:.0f} s. Wait for it to end, then try again."
+            f"shard {shard}: another migration has been running for {_WAIT_SECONDS:.0f} s. "
+            "Wait for it to end, then try again."
         ) from error
     await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
 
@@ -187,7 +188,7 @@ async def _apply(connection: Connection, shard: int, shards: int, migration: Mig
             if attempt == _LOCK_TRIES:
                 raise MigrationError(
                     f"shard {shard}, {migration}: a table stayed locked by others for {_LOCK_TRIES} x {_LOCK_TIMEOUT}. "
-                    "Look for long transactions in pg_stat_activity, then try again; what was applied before stays applied."
+                    "Look for long transactions in pg_stat_activity, then try again; what was applied stays applied."
                 ) from error
             await asyncio.sleep(0.2 * attempt)
         except asyncpg.PostgresError as error:

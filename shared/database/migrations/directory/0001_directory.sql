@@ -21,6 +21,7 @@ GRANT SELECT, INSERT ON directory.organisations TO hal9_app;
 
 -- 16384 slots, as Redis Cluster has: slot = CRC16 of the organisation's bytes mod 16384. No tenant's data, so everyone may read it.
 -- The migration's runner says how many shards there are.
+-- hal9: allow org-id: the slots are the platform's, not an organisation's
 CREATE TABLE directory.slots (
     slot  smallint PRIMARY KEY CHECK (slot BETWEEN 0 AND 16383),
     shard smallint NOT NULL CHECK (shard >= 0)

@@ -1,0 +1,17 @@
+"""Objects: streams of bytes under a key that begins with the organisation (artefacts, screenshots, exports).
+
+    objects = open_objects(load(ObjectsSettings))
+    await objects.put(key(org_id, "artefacts", name), chunks, media_type="application/gzip")
+    async for chunk in objects.get(key): ...
+
+Promises: an object is there whole or not at all, and on the disk when `put` returns; no key reaches outside the
+store's folder or prefix.
+Does not: list, version, or search; whoever keeps an object remembers its key in the database.
+"""
+
+from __future__ import annotations
+
+from shared.objects.keys import key, validated
+from shared.objects.store import ObjectMissingError, Objects, ObjectsSettings, open_objects
+
+__all__ = ["ObjectMissingError", "Objects", "ObjectsSettings", "key", "open_objects", "validated"]
