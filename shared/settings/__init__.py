@@ -4,7 +4,7 @@
     class CacheSettings:
         '''Where the cache is.'''
 
-        url: str | None = setting("HAL9_CACHE_URL", None, "Address of the cache, redis://host:port/0.", secret=True)
+        url: str | None = setting("HAL9_CACHE_URL", default=None, doc="Address of the cache.", secret=True)
 
     load(CacheSettings)
 
@@ -83,10 +83,10 @@ def setting(
 _CLASSES: dict[str, type] = {}
 
 
-@dataclass_transform(field_specifiers=(setting, dataclasses.field), frozen_default=True)
+@dataclass_transform(field_specifiers=(setting, dataclasses.field), frozen_default=True, kw_only_default=True)
 def settings(cls: type[T]) -> type[T]:
     """Make a frozen dataclass of settings, and put it into the reference."""
-    made = dataclasses.dataclass(frozen=True)(cls)
+    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
     _CLASSES[f"{cls.__module__}.{cls.__qualname__}"] = made
     return made
 

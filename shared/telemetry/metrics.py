@@ -220,6 +220,7 @@ def _process() -> list[_Metric]:
 
 
 def _number(value: float) -> str:
+    value = float(value)  # whole numbers are welcome
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 

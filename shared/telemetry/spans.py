@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.telemetry import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_SERVER_ERROR: Final = 500
 
 _provider: TracerProvider | None = None
 _tracer: Tracer | None = None
@@ -90,6 +91,27 @@ def span(name: str, kind: str = "internal", **attributes: Any) -> Iterator[None]
             raise
         finally:
             traces.set_trace(outer)
+
+
+@contextmanager
+def serving(method: str, header: str, state: str) -> Iterator[Callable[[str, int], None]]:
+    """Serve a request as one span of the trace that its `traceparent` names; spans must be exported.
+
+    Gives a function that takes the route and the status, to be called when they are known.
+    """
+    traces.set_trace(traces.parse(header, state) if header else None)
+    with span(method, "server", **{"http.request.method": method}):
+        from opentelemetry.trace import StatusCode, get_current_span
+
+        mine: Any = get_current_span()
+
+        def finish(route: str, status: int) -> None:
+            mine.update_name(f"{method} {route}")
+            mine.set_attributes({"http.route": route, "http.response.status_code": status})
+            if status >= _SERVER_ERROR:
+                mine.set_status(StatusCode.ERROR)
+
+        yield finish
 
 
 def _remote(outer: traces.Trace | None) -> Any:

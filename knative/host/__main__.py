@@ -1,0 +1,19 @@
+"""`python -m knative.host`: one function's process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+
+def _leave_at_once(number: int, frame: object) -> None:
+    """End when asked to before we serve: as process 1, SIGTERM would be ignored without a handler."""
+    del number, frame
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave_at_once)
+    from knative.host.process import main
+
+    sys.exit(main(sys.argv[1:]))

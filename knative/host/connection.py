@@ -1,0 +1,454 @@
+"""A connection: bytes to requests (HTTP/1.1, RFC 9112) and back, with every limit that a client could try.
+
+It is our own protocol on httptools (llhttp) and uvloop because uvicorn has no limits on headers or slow clients with
+httptools, and its package imports click; see docs/decisions/0002-host.md.
+
+Promises: what is kept in memory for a connection is bounded by the header limit, 64 KiB of body that was read ahead
+(plus what the function reads, up to the body limit) and one read of the socket; a request that breaks a limit or the
+grammar gets a problem document, then the connection is closed in a way that lets the client read it.
+Does not: HTTP/2, TLS, WebSocket, trailers (they are dropped).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
+
+import httptools
+
+from knative.host.exchange import HIGH_WATER_BYTES, Exchange
+from shared.problems import Problem
+
+if TYPE_CHECKING:
+    from knative.host.server import Server
+    from knative.host.settings import HostSettings
+
+_LINGER_SECONDS: Final = 3.0
+_LONGEST_PIPELINE: Final = 100
+_ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
+_FIELD_OVERHEAD: Final = 4  # ": " and the line's end
+_VERSIONS: Final = ("1.1", "1.0")
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a client.
+
+    Args:
+        server: what it belongs to.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.loop = server.loop
+        self.settings: HostSettings = server.settings
+        self.body_limit = server.body_limit
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._current: Exchange | None = None  # the one that is being answered
+        self._reading: Exchange | None = None  # the one whose body is coming
+        self._waiting: deque[Exchange] = deque()
+        self._refusal: Problem | None = None
+        self._paused = False
+        self._blocked: asyncio.Future[None] | None = None
+        self._lingering = False
+        self._since = self.loop.time()  # when the present phase began: idle, header, linger
+        self._blocked_since = 0.0
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._in_header = False
+        self._overhead = 0
+        self._hosts = 0
+        self._expect = b""
+        self._connection_header = b""
+        self._length = 0
+        self._size = 0
+        self._has_coding = False
+        self._upgrade = False
+
+    # asyncio's callbacks.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many already."""
+        self._transport = transport  # type: ignore[assignment]
+        if not self.server.joined(self):
+            self._refusal = _overloaded("There are too many connections: try again in a moment.")
+            self._refuse()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell what runs that the client is gone; forget what has not begun."""
+        del exc
+        self._transport = None
+        self.server.left(self)
+        if self._blocked is not None and not self._blocked.done():
+            self._blocked.set_result(None)
+        self._waiting.clear()
+        for exchange in {self._current, self._reading} - {None}:
+            exchange.leave()  # type: ignore[union-attr]
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        if self._lingering or self._upgrade:
+            return
+        if not self._in_header and self._reading is None:
+            self._in_header = True
+            self._since = self.loop.time()
+        self._overhead += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._upgrade = True
+        except httptools.HttpParserError as error:
+            self._refusal = self._refusal or Problem("bad-request", 400, _reason(error))
+        if self._refusal is None and self._overhead > self.settings.header_bytes and not self._reading_body(data):
+            self._refusal = _headers_too_large(self.settings)
+        if self._refusal is not None:
+            self._refuse()
+
+    def _reading_body(self, data: bytes) -> bool:
+        """Whether what came is body: then only framing without any content counts as header (chunks, trailers)."""
+        return self._reading is not None and self._overhead <= len(data) + self.settings.header_bytes
+
+    def eof_received(self) -> bool:
+        """Keep the way back open: a client may close its side when it has sent all."""
+        if self._lingering or self._reading is not None or self._current is None or self._current.streaming:
+            return False
+        for exchange in (self._current, *self._waiting):
+            if exchange is not None:
+                exchange.keep_alive = False
+        return True
+
+    def pause_writing(self) -> None:
+        """Hold back whoever sends: the client does not take it."""
+        self._blocked = self.loop.create_future()
+        self._blocked_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """Let whoever sends go on."""
+        if self._blocked is not None and not self._blocked.done():
+            self._blocked.set_result(None)
+        self._blocked = None
+
+    # httptools' callbacks.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._url = b""
+        self._headers = []
+        self._in_header = True
+        self._hosts = self._length = self._size = 0
+        self._has_coding = False
+        self._expect = self._connection_header = b""
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field."""
+        if not self._in_header:
+            return  # a trailer
+        name = name.lower()
+        self._size += len(name) + len(value) + _FIELD_OVERHEAD
+        if len(self._headers) >= self.settings.header_count:
+            self._refusal = _headers_too_large(self.settings)
+            return
+        self._headers.append((name, value))
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"content-length":
+            self._length = int(value)
+        elif name == b"transfer-encoding":
+            self._has_coding = True
+        elif name == b"connection":
+            self._connection_header = value.lower()
+        elif name == b"expect":
+            self._expect = value.lower()
+
+    def on_headers_complete(self) -> None:
+        """Make the exchange, or say why not."""
+        self._in_header = False
+        version = self._parser.get_http_version()
+        self._refusal = self._refusal or self._fault_of_header(version)
+        if self._refusal is not None:
+            return
+        try:
+            scope = self._scope(version)
+        except ValueError as error:
+            self._refusal = Problem("bad-request", 400, str(error))
+            return
+        exchange = Exchange(self, scope, self.loop.time())
+        exchange.keep_alive = (
+            b"close" not in self._connection_header
+            and not self._parser.should_upgrade()
+            and (version == "1.1" or b"keep-alive" in self._connection_header)
+        )
+        exchange.expects_continue = bool(self._expect)
+        self._overhead = 0
+        self._reading = exchange
+        if self._expect and self._current is None:
+            exchange.say_continue()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body; hold the client back when enough was read ahead."""
+        exchange = self._reading
+        if exchange is None or self._refusal is not None:
+            return
+        self._overhead = 0
+        exchange.feed(body)
+        if exchange.buffered >= HIGH_WATER_BYTES or exchange.too_large:
+            self._pause()
+            self._begin(exchange)
+
+    def on_message_complete(self) -> None:
+        """Note that the request is whole."""
+        exchange = self._reading
+        if exchange is None or self._refusal is not None:
+            return
+        self._reading = None
+        self._overhead = 0
+        self._since = self.loop.time()
+        exchange.finish()
+        self._begin(exchange)
+
+    # What an exchange asks for.
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client takes more."""
+        if self._blocked is not None:
+            await self._blocked
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def body_too_large(self) -> Problem:
+        """Give the problem of a body beyond the limit."""
+        return Problem("body-too-large", 413, f"Send at most {self.body_limit} bytes.", limit=self.body_limit)
+
+    def done(self, exchange: Exchange) -> None:
+        """Go on with the next request, or close: the exchange is over."""
+        if exchange is not self._current:
+            return
+        self._current = None
+        self._since = self.loop.time()
+        if self._transport is None:
+            return
+        if not exchange.ended:
+            self._transport.abort()  # the answer broke off: the client must not take it for a whole one
+        elif not exchange.complete:
+            self._linger()
+        elif not exchange.keep_alive:
+            self._transport.close()
+        elif self._waiting:
+            self._start(self._waiting.popleft())
+        elif self._refusal is not None:
+            self._refuse()
+        else:
+            self.resume()
+
+    # What the server asks for.
+
+    def close_if_idle(self) -> None:
+        """Close unless something is under way."""
+        if self._current is None and self._reading is None and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def tick(self, now: float) -> None:
+        """Look whether the client is too slow. Called about once a second."""
+        if self._transport is None:
+            return
+        limits = self.settings
+        waited = now - self._since
+        if self._lingering:
+            if waited > _LINGER_SECONDS:
+                self._transport.abort()
+        elif self._blocked is not None:
+            if now - self._blocked_since > limits.write_seconds:
+                self._transport.abort()
+        elif self._current is None:
+            self._check_arrival(now, waited)
+
+    def _check_arrival(self, now: float, waited: float) -> None:
+        """Look whether the request that is coming, or the next one, takes too long."""
+        limits = self.settings
+        if self._reading is not None:
+            if now - self._reading.arrived > limits.body_seconds:
+                self._refusal = Problem("request-timeout", 408, "The body came too slowly: send it whole, and at once.")
+        elif self._in_header:
+            if waited > limits.header_seconds:
+                self._refusal = Problem("request-timeout", 408, "The header came too slowly: send it whole.")
+        elif waited > limits.idle_seconds and self._transport is not None:
+            self._transport.close()
+        self._refuse()
+
+    # Within.
+
+    def _begin(self, exchange: Exchange) -> None:
+        """Answer the exchange when it is its turn. It may have begun already, when its body is long."""
+        if exchange is self._current or exchange in self._waiting:
+            return
+        if self._current is None:
+            self._start(exchange)
+            return
+        self._waiting.append(exchange)
+        self._pause()
+        if len(self._waiting) > _LONGEST_PIPELINE:
+            self._refusal = Problem("bad-request", 400, "Send fewer requests before you read the answers.")
+
+    def _start(self, exchange: Exchange) -> None:
+        self._current = exchange
+        exchange.task = self.loop.create_task(self.server.answer(exchange))
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _fault_of_header(self, version: str) -> Problem | None:
+        if version not in _VERSIONS:
+            return Problem("http-version-unsupported")
+        if self._hosts != 1 and (version == "1.1" or self._hosts):
+            return Problem("bad-request", 400, "Send exactly one Host header.")
+        if self._size + len(self._url) > self.settings.header_bytes:
+            return _headers_too_large(self.settings)
+        if self._length > self.body_limit:
+            return self.body_too_large()
+        if self._expect and self._expect != b"100-continue":
+            return Problem("expectation-failed")
+        if self._parser.should_upgrade() and (self._length or self._has_coding or not self._url.startswith(b"/")):
+            # Without a body the wish to upgrade is ignored, as RFC 9110 section 7.8 lets us; with one, the parser
+            # takes the body for the other protocol.
+            return Problem("bad-request", 400, "This server speaks HTTP/1.1 only: send no Upgrade header, no CONNECT.")
+        return None
+
+    def _scope(self, version: str) -> dict[str, Any]:
+        """Give the ASGI scope.
+
+        Raises:
+            ValueError: the request target is not one of a path; says why.
+        """
+        target = self._url
+        if not target.startswith(b"/"):
+            target = _origin_form(target)
+        raw_path, _, query = target.partition(b"?")
+        transport = self._transport
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": self._parser.get_method().decode("ascii"),
+            "scheme": "http",
+            "path": _path(raw_path),
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self._headers,
+            "client": None if transport is None else _address(transport.get_extra_info("peername")),
+            "server": None if transport is None else _address(transport.get_extra_info("sockname")),
+        }
+
+    def _refuse(self) -> None:
+        """Send the refusal when it is its turn, and read no more."""
+        problem = self._refusal
+        if problem is None or self._lingering or self._transport is None:
+            return
+        if self._current is not None:
+            self._pause()
+            if self._reading is self._current:
+                self._refusal = None
+                self._current.fail(problem)
+            return
+        self._refusal = None
+        self.server.refused(problem)
+        exchange = Exchange(self, {"method": self._method(), "http_version": "1.1"}, self.loop.time())
+        exchange.keep_alive = False
+        exchange.refuse(problem)
+        self._linger()
+
+    def _method(self) -> str:
+        """Give the method as far as it is known: an answer to HEAD has no body."""
+        return self._parser.get_method().decode("ascii") if self._url else "GET"
+
+    def _linger(self) -> None:
+        """Close so that the client can read the answer: a close with unread data in the socket would reset it."""
+        transport = self._transport
+        if transport is None:
+            return
+        self._lingering = True
+        self._reading = None
+        self._since = self.loop.time()
+        if transport.can_write_eof():
+            transport.write_eof()
+        self.resume()
+
+
+def _origin_form(target: bytes) -> bytes:
+    """Turn the absolute form of a request target into the origin form (RFC 9112 section 3.2).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in {b"http", b"https"}:
+        raise ValueError("The request target is not a path.")
+    _, slash, path = rest.partition(b"/")
+    return slash + path if slash else b"/"
+
+
+def _path(raw: bytes) -> str:
+    """Decode a path.
+
+    Raises:
+        ValueError: it is not ASCII, or not UTF-8 when percent-decoded, or holds U+0000.
+    """
+    if not raw.isascii():
+        raise ValueError("The path is not percent-encoded.")
+    if b"%" not in raw:
+        return raw.decode("ascii")
+    try:
+        path = unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("The path is not UTF-8.") from None
+    if "\0" in path:
+        raise ValueError("The path holds U+0000.")
+    return path
+
+
+def _address(name: Any) -> tuple[str, int] | None:
+    """Give host and port; None for Unix sockets."""
+    return (name[0], name[1]) if isinstance(name, tuple) else None
+
+
+def _overloaded(detail: str) -> Problem:
+    return Problem("overloaded", 503, detail, headers={"Retry-After": "1"})
+
+
+def _headers_too_large(settings: HostSettings) -> Problem:
+    return Problem(
+        "headers-too-large",
+        431,
+        f"Send at most {settings.header_count} header fields, of {settings.header_bytes} bytes together.",
+    )
+
+
+def _reason(error: httptools.HttpParserError) -> str:
+    """Say what is wrong with a request that could not be parsed: the parser's words, which hold nothing of ours."""
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        return "The method is not one of HTTP's."
+    if isinstance(error, httptools.HttpParserCallbackError):
+        return "The request is not well-formed HTTP/1.1."
+    return f"The request is not well-formed HTTP/1.1: {error}."
