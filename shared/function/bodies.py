@@ -139,7 +139,8 @@ async def body_of(request: Request, model: type[BaseModel]) -> BaseModel:
     from pydantic import ValidationError
 
     try:
-        return model.model_validate_json(body)
+        # Strict: a number in quotes is a text, as the model's JSON Schema says.
+        return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise _invalid("body-invalid", error, document) from None
 

@@ -80,6 +80,11 @@ class Operation:
         streaming: the answer may be a stream that lives longer than the deadline, until the client leaves or the
             instance drains. The deadline holds for the handler until it returns its response.
         issuers: whose tokens are taken: `gateway`, `broker`, `platform`, `function:<name>`, `function:*`.
+        consumes: for the reference, with `raw_body`: each media type of the body with its JSON Schema.
+        produces: for the reference: the media type of a successful answer. When it is not JSON, the model in
+            `responses` describes one item of a stream, and None stands for bytes.
+        headers: for the reference: each request header that the handler reads, with its JSON Schema; a
+            `description` in it is the parameter's.
     """
 
     method: str
@@ -96,6 +101,9 @@ class Operation:
     raw_body: bool = False
     streaming: bool = False
     issuers: tuple[str, ...] = REQUEST_ISSUERS
+    consumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    produces: str = "application/json"
+    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.public and not self.permission:
