@@ -54,6 +54,7 @@ class RunCompleted(EventData):
     output: Any
     engine: Literal["model", "builtin", "repaired"] = "builtin"
     cost_microdollars: int = Field(0, ge=0)
+    replay_of: UUID | None = Field(None, description="The run that this one replayed, at no cost.")
 
 
 @event_type("ai.hal9.neuron.run.failed")
@@ -64,8 +65,9 @@ class RunFailed(EventData):
     process: str
     reason: str
     code: str = "failed"
-    output: Any = None
+    output: Any = Field(None, description="What there is even so, such as a project that did not verify.")
     cost_microdollars: int = Field(0, ge=0)
+    replay_of: UUID | None = None
 
 
 @event_type("ai.hal9.neuron.run.cancelled")
@@ -76,6 +78,7 @@ class RunCancelled(EventData):
     process: str
     reason: str = "cancelled"
     cost_microdollars: int = Field(0, ge=0)
+    replay_of: UUID | None = None
 
 
 @event_type("ai.hal9.neuron.step.requested")
@@ -87,7 +90,7 @@ class StepRequested(EventData):
     epoch: int = Field(ge=0, description="Goes up with every new try; answers to earlier ones are dropped.")
     phase: int = Field(0, ge=0)
     body: str = Field(description="Name of the neuron's body.")
-    process: str | None = None
+    path: str = Field("/", max_length=2000, description="Place of the step in the run's tree.")
     input: Any = Field(None, description="Only for delegated executors; the others read it from the shard.")
     deadline: dt.datetime | None = Field(None, description="When a delegated step is given up.")
 
@@ -100,9 +103,10 @@ class StepAnswered(EventData):
     step_id: UUID
     epoch: int = Field(ge=0)
     outcome: Literal["completed", "backward", "failed"]
-    output: Any = None
+    output: Any = Field(None, description="Its output; with signals, the report that stands when they come to nothing.")
     signals: tuple[BackwardSignal, ...] = ()
-    reason: str | None = Field(None, description="Why it failed.")
+    reason: str | None = Field(None, max_length=4000, description="Why it failed.")
+    code: str = Field("failed", max_length=100, description="The same for machines.")
     engine: Literal["model", "builtin", "repaired"] = "builtin"
     cost_microdollars: int = Field(0, ge=0)
 
@@ -114,4 +118,5 @@ class StepFailed(EventData):
     run_id: UUID
     step_id: UUID
     epoch: int = Field(ge=0)
+    phase: int = Field(0, ge=0)
     reason: str
