@@ -1,7 +1,7 @@
 """The publisher: gives events to the broker, as this process.
 
 Promises: what `publish` returned for is persisted by the broker; it tries again with full jitter while that can help, within the deadline of what is
-being done and its own; an event that was `Refused` would be refused again. Each request carries this process's token (audience `broker`) and its trace.
+being done and its own; an event that was `Refused` would be refused again. Each request carries this process's token (audience `broker`) and the event's trace.
 It remembers nothing: see `events.relay` for what must survive.
 """
 
@@ -15,7 +15,6 @@ from shared import deadlines
 from shared.clock import SystemClock
 from shared.randomness import SystemRandomness, uniform
 from shared.settings import setting, settings
-from shared.telemetry import traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -121,6 +120,8 @@ class Publisher:
             Unpublished: It was not taken within the time.
         """
         headers, body = codec.to_binary(event)
+        if event.traceparent is not None:
+            headers.append((b"traceparent", event.traceparent.encode()))
         limit = self._clock.monotonic() + min(deadlines.remaining(self._seconds) or 0.0, self._seconds)
         pause = _FIRST_PAUSE_SECONDS
         while True:
@@ -136,9 +137,7 @@ class Publisher:
 
     async def _try(self, headers: Sequence[codec.Header], body: bytes, left: float) -> tuple[str | None, float | None]:
         """Send once: None when it was taken, else what went wrong and how long to wait at least (`_HOPELESS`: not worth it)."""
-        context = traceparent()
-        traced = [] if context is None else [(b"traceparent", context.encode())]
-        authorized = [*headers, (b"authorization", b"Bearer " + self._current_token().encode()), *traced]
+        authorized = [*headers, (b"authorization", b"Bearer " + self._current_token().encode())]
         try:
             reply = await self._send(authorized, body, timeout=left)
         except (OSError, TimeoutError) as error:
