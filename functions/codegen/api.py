@@ -1,0 +1,146 @@
+"""The HTTP routes of codegen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from functions.codegen import service
+from shared.function import Call, Operation, answer
+from shared.problems import Problem
+from shared.software.projects import Artefact, Project, ProjectPage, ProjectQuery, ProjectRequest
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+_IDEMPOTENCY_KEY_LENGTH = 255
+
+
+async def create(call: Call) -> Response:
+    """Take a request for software."""
+    key = call.request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= _IDEMPOTENCY_KEY_LENGTH:
+        raise Problem("bad-request", 400, f"An Idempotency-Key has 1 to {_IDEMPOTENCY_KEY_LENGTH} characters.")
+    project = await service.start(call.resources, call.principal.org_id, call.body, key)
+    return answer(project, 202, {"Location": f"/v1/projects/{project.id}"})
+
+
+async def index(call: Call) -> Response:
+    """List projects."""
+    query: ProjectQuery = call.query
+    found = await service.page(
+        call.resources, call.principal.org_id, limit=query.limit, cursor=query.cursor, state=query.state
+    )
+    return answer(found)
+
+
+async def show(call: Call) -> Response:
+    """Show a project."""
+    project_id = _identifier(call.path["project_id"], "project-unknown")
+    return answer(await service.show(call.resources, call.principal.org_id, project_id))
+
+
+async def archive(call: Call) -> Response:
+    """Send the archive of a project."""
+    project_id = _identifier(call.path["project_id"], "project-unknown")
+    project = await service.show(call.resources, call.principal.org_id, project_id)
+    if project.artefact_id is None:
+        raise Problem("artefact-missing")
+    return await _content(call, project.artefact_id)
+
+
+async def artefact(call: Call) -> Response:
+    """Show an artefact."""
+    artefact_id = _identifier(call.path["artefact_id"], "artefact-unknown")
+    return answer(await service.artefact(call.resources, call.principal.org_id, artefact_id))
+
+
+async def content(call: Call) -> Response:
+    """Send an artefact's bytes."""
+    return await _content(call, _identifier(call.path["artefact_id"], "artefact-unknown"))
+
+
+async def _content(call: Call, artefact_id: UUID) -> Response:
+    from starlette.responses import StreamingResponse
+
+    org_id = call.principal.org_id
+    found = await service.artefact(call.resources, org_id, artefact_id)
+    headers = {
+        "Content-Length": str(found.size),
+        "Content-Disposition": f'attachment; filename="{artefact_id}.tar.gz"',
+        "ETag": f'"{found.sha256}"',
+    }
+    chunks = call.resources.objects.get(service.object_key(org_id, artefact_id))
+    return StreamingResponse(chunks, 200, headers, found.media_type)
+
+
+def _identifier(text: str, slug: str) -> UUID:
+    """Read an id; what is none names nothing, exactly as an id that nobody has."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem(slug) from None
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/projects",
+        "projects.create",
+        create,
+        "Ask for software",
+        request=ProjectRequest,
+        responses={202: Project},
+        description="Starts a run of neurons that turns plain English into a tested project. The answer comes at once; "
+        "follow the run at `/v1/runs/{run_id}/events`. The same `Idempotency-Key` gives the same project.",
+        tags=("projects",),
+    ),
+    Operation(
+        "GET",
+        "/v1/projects",
+        "projects.read",
+        index,
+        "List projects, newest first",
+        query=ProjectQuery,
+        responses={200: ProjectPage},
+        tags=("projects",),
+    ),
+    Operation(
+        "GET",
+        "/v1/projects/{project_id}",
+        "projects.read",
+        show,
+        "Show a project and what came of it",
+        responses={200: Project},
+        tags=("projects",),
+    ),
+    Operation(
+        "GET",
+        "/v1/projects/{project_id}/archive",
+        "artefacts.read",
+        archive,
+        "Download what was made, as a tar.gz",
+        responses={200: None},
+        tags=("projects",),
+        streaming=True,
+    ),
+    Operation(
+        "GET",
+        "/v1/artefacts/{artefact_id}",
+        "artefacts.read",
+        artefact,
+        "Show an artefact",
+        responses={200: Artefact},
+        tags=("artefacts",),
+    ),
+    Operation(
+        "GET",
+        "/v1/artefacts/{artefact_id}/content",
+        "artefacts.read",
+        content,
+        "Download an artefact's bytes",
+        responses={200: None},
+        tags=("artefacts",),
+        streaming=True,
+    ),
+)

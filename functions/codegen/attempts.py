@@ -1,0 +1,164 @@
+"""One try at a verification that was delegated to this function: claimed with a lease, worked, answered once.
+
+The broker may deliver a step's event several times at once, and this process may die at any moment. So a try is a row
+with a lease: whoever holds it works and renews it, a duplicate meanwhile is told "not yet", a later one is given the
+kept answer again. Promises: of all who work on one try, one answer counts; the archive that it names is stored before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from events.catalogue.neuron import StepAnswered
+from events.subscriber import NotYet
+from functions.codegen import archive, store, verification
+from functions.codegen.models import derived_id
+from functions.codegen.service import object_key
+from functions.codegen.toolchain import ToolchainMissingError
+from shared.chaos import point, register
+from shared.identifiers import new_id
+from shared.software.delivery import Verification, VerificationInput
+from shared.software.projects import Artefact
+from shared.software.source import EngineName
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from events.catalogue.neuron import StepRequested
+    from functions.codegen.resources import Resources
+    from shared.database.pool import Transaction
+    from shared.software.source import SourceTree
+
+_LEASE: Final = timedelta(seconds=15)
+_AGAIN_SECONDS: Final = 3.0
+
+_CLAIMED = register(
+    "verification.claimed", "A verification is claimed, nothing done: the lease runs out, another claims."
+)
+_STORED = register(
+    "verification.stored", "The archive is stored, the answer not: it is stored again under the same name."
+)
+_ANSWERED = register("verification.answered", "The answer is kept, not given: the next delivery is given it again.")
+
+
+async def answer(resources: Resources, org_id: UUID, step: StepRequested) -> StepAnswered:
+    """Verify what a step carries, or give the answer that was already found.
+
+    Raises:
+        NotYet: Another works on it at this moment.
+    """
+    worker = new_id()
+    ours, kept = await resources.shards.run(
+        org_id,
+        lambda tx: store.claim_verification(tx, org_id, step.step_id, step.epoch, worker, _LEASE),
+    )
+    if kept is not None:
+        return StepAnswered.model_validate_json(kept)
+    if not ours:
+        raise NotYet(_AGAIN_SECONDS)
+    point(_CLAIMED)
+    try:
+        found, artefact = await _leased(resources, org_id, step, worker)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            await asyncio.shield(
+                resources.shards.run(
+                    org_id, lambda tx: store.release_verification(tx, org_id, step.step_id, step.epoch, worker)
+                )
+            )
+        raise
+    return await _keep(resources, org_id, step, worker, found, artefact)
+
+
+async def _keep(
+    resources: Resources,
+    org_id: UUID,
+    step: StepRequested,
+    worker: UUID,
+    found: StepAnswered,
+    artefact: Artefact | None,
+) -> StepAnswered:
+    async def keep(tx: Transaction) -> bool:
+        if artefact is not None:
+            await store.enter_artefact(tx, org_id, artefact)
+        return await store.answer_verification(tx, org_id, step.step_id, step.epoch, worker, found.model_dump_json())
+
+    if not await resources.shards.run(org_id, keep):
+        raise NotYet(_AGAIN_SECONDS)
+    point(_ANSWERED)
+    return found
+
+
+async def _work(resources: Resources, org_id: UUID, step: StepRequested) -> tuple[StepAnswered, Artefact | None]:
+    """Verify and store; gives the answer, and the artefact that it names."""
+    work = VerificationInput.model_validate(step.input)
+    try:
+        report = await verification.verify(work.tree, work.language, resources.settings.limits())
+    except ToolchainMissingError as error:
+        return _answered(step, outcome="failed", reason=f"{error}."), None
+    packed = archive.pack(work.tree)
+    artefact = Artefact(
+        id=derived_id(org_id, "artefact", step.step_id, step.epoch),
+        run_id=step.run_id,
+        media_type=archive.MEDIA_TYPE,
+        sha256=hashlib.sha256(packed).hexdigest(),
+        size=len(packed),
+        engine=merged_engine(work.tree),
+        created_at=resources.clock.now(),
+    )
+    await resources.objects.put(object_key(org_id, artefact.id), packed, media_type=archive.MEDIA_TYPE)
+    point(_STORED)
+    output = Verification(
+        verified=report.verified,
+        checks=report.checks,
+        tests_passed=report.tests_passed,
+        isolation=report.isolation,
+        artefact_id=artefact.id,
+        sha256=artefact.sha256,
+        size=artefact.size,
+    ).model_dump(mode="json")
+    if report.verified:
+        return _answered(step, outcome="completed", output=output), artefact
+    return _answered(step, outcome="backward", output=output, signals=verification.signals(report, work.tree)), artefact
+
+
+def _answered(step: StepRequested, **outcome: object) -> StepAnswered:
+    return StepAnswered.model_validate({"run_id": step.run_id, "step_id": step.step_id, "epoch": step.epoch, **outcome})
+
+
+def merged_engine(tree: SourceTree) -> EngineName:
+    """Give the engine of a whole: `repaired` if any part was, else `model` if any part was."""
+    made = {file.engine for file in tree.files}
+    return next((engine for engine in (EngineName.REPAIRED, EngineName.MODEL) if engine in made), EngineName.BUILTIN)
+
+
+async def _leased(
+    resources: Resources, org_id: UUID, step: StepRequested, worker: UUID
+) -> tuple[StepAnswered, Artefact | None]:
+    """Work while the lease is held; leaves with NotYet, and stops the work, when it was lost."""
+    work = asyncio.ensure_future(_work(resources, org_id, step))
+    renewal = asyncio.ensure_future(_renew(resources, org_id, step, worker))
+    try:
+        await asyncio.wait({work, renewal}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            renewal.result()
+            raise NotYet(_AGAIN_SECONDS)
+        return work.result()
+    finally:
+        work.cancel()
+        renewal.cancel()
+        await asyncio.gather(work, renewal, return_exceptions=True)
+
+
+async def _renew(resources: Resources, org_id: UUID, step: StepRequested, worker: UUID) -> None:
+    """Renew the lease until it is lost."""
+    held = True
+    while held:
+        await resources.clock.sleep(_LEASE.total_seconds() / 3)
+        held = await resources.shards.run(
+            org_id, lambda tx: store.renew_verification(tx, org_id, step.step_id, step.epoch, worker, _LEASE)
+        )

@@ -1,0 +1,67 @@
+"""What codegen opens."""
+
+from __future__ import annotations
+
+from events.broker import BrokerConnection, publisher_over
+from events.publisher import PublisherSettings
+from events.relay import Relay
+from functions.codegen.sandbox import Limits
+from shared.clock import Clock, SystemClock
+from shared.database import DatabaseSettings
+from shared.keys import PrivateKey, TrustSettings
+from shared.objects import ObjectsSettings, open_objects
+from shared.settings import load, setting, settings
+from shared.shards import Shards
+from shared.tokens import Issuer
+
+
+@settings
+class CodegenSettings:
+    """How much a verification may take, and where codegen runs."""
+
+    region: str = setting("HAL9_REGION", "us-west", "Region that this process runs in.")
+    verification_seconds: float = setting(
+        "HAL9_VERIFICATION_SECONDS", 120.0, "Wall time that each check of a generated project may take.", minimum=1
+    )
+    verification_memory_bytes: int = setting(
+        "HAL9_VERIFICATION_MEMORY_BYTES",
+        3 << 30,
+        "Address space that each process of a verification may take, in bytes.",
+        minimum=64 << 20,
+    )
+
+    def limits(self) -> Limits:
+        """Give the sandbox's limits."""
+        return Limits(wall_seconds=self.verification_seconds, memory_bytes=self.verification_memory_bytes)
+
+
+class Resources:
+    """Shards, objects and the way to the broker, from the environment's settings."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock or SystemClock()
+
+    async def open(self) -> None:
+        """Open everything; connects at the first use."""
+        identity = load(TrustSettings).identity_key
+        if identity is None:
+            raise RuntimeError("HAL9_IDENTITY_KEY is not set: codegen cannot give its events to the broker")
+        self.settings = load(CodegenSettings)
+        self.shards = Shards.open(load(DatabaseSettings), application_name="codegen", clock=self.clock)
+        self.objects = open_objects(load(ObjectsSettings))
+        publishing = load(PublisherSettings)
+        self.broker = BrokerConnection(publishing.broker_url)
+        self.relay = Relay(
+            self.shards, publisher_over(self.broker, publishing, Issuer(PrivateKey.load(identity), self.clock))
+        )
+
+    async def check(self) -> None:
+        """Ask every shard and the object store for an answer."""
+        await self.shards.check()
+        await self.objects.check()
+
+    async def close(self) -> None:
+        """Publish what was committed, then close everything."""
+        await self.relay.close()
+        await self.broker.close()
+        await self.shards.close()

@@ -1,0 +1,196 @@
+"""The SQL of codegen: projects, verifications, artefacts. Every statement runs in a tenant's transaction."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from shared.software.projects import Artefact, Project, ProjectSummary
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from functions.codegen.models import Ending, NewProject
+    from shared.database.pool import Transaction
+
+_SUMMARY = (
+    "project_id AS id, run_id, request, language, state, reason, engine, artefact_id, cost_microdollars, created_at, "
+    "finished_at"
+)
+
+
+async def enter_project(tx: Transaction, org_id: UUID, project: NewProject, now: datetime) -> bool:
+    """Enter a project; False when its id is there already."""
+    status = await tx.execute(
+        "INSERT INTO projects (org_id, project_id, run_id, request, language, engine_choice, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (org_id, project_id) DO NOTHING",
+        org_id,
+        project.project_id,
+        project.run_id,
+        project.request,
+        project.language,
+        project.engine_choice,
+        now,
+    )
+    return status == "INSERT 0 1"
+
+
+async def project(tx: Transaction, org_id: UUID, project_id: UUID) -> Project | None:
+    """Give a project, or None."""
+    row = await tx.fetchrow(
+        f"SELECT {_SUMMARY}, result FROM projects WHERE org_id = $1 AND project_id = $2",  # noqa: S608 - constant
+        org_id,
+        project_id,
+    )
+    if row is None:
+        return None
+    values: dict[str, Any] = dict(row)
+    values["result"] = None if values["result"] is None else json.loads(values["result"])
+    return Project.model_validate(values)
+
+
+async def engine_choice(tx: Transaction, org_id: UUID, project_id: UUID) -> str | None:
+    """Give the engine that the project's request named."""
+    chosen: str | None = await tx.fetchval(
+        "SELECT engine_choice FROM projects WHERE org_id = $1 AND project_id = $2", org_id, project_id
+    )
+    return chosen
+
+
+async def projects(
+    tx: Transaction, org_id: UUID, *, limit: int, before: tuple[datetime, UUID] | None, state: str | None
+) -> list[ProjectSummary]:
+    """List projects, newest first: at most `limit`, those before a key, those in a state."""
+    rows = await tx.fetch(
+        f"SELECT {_SUMMARY} FROM projects "  # noqa: S608 - constant
+        "WHERE org_id = $1 AND ($2::text IS NULL OR state = $2) "
+        "AND ($3::timestamptz IS NULL OR (created_at, project_id) < ($3, $4::uuid)) "
+        "ORDER BY created_at DESC, project_id DESC LIMIT $5",
+        org_id,
+        state,
+        before[0] if before else None,
+        before[1] if before else None,
+        limit,
+    )
+    return [ProjectSummary.model_validate(dict(row)) for row in rows]
+
+
+async def end_project(tx: Transaction, org_id: UUID, run_id: UUID, ending: Ending, now: datetime) -> UUID | None:
+    """Note how the run of a project ended; gives the project's id, None when none that still runs has that run."""
+    result = None if ending.result is None else ending.result.model_dump_json()
+    project_id: UUID | None = await tx.fetchval(
+        "UPDATE projects SET state = $3, reason = $4, engine = $5, artefact_id = $6, result = $7::text::jsonb, "
+        "cost_microdollars = $8, finished_at = $9 "
+        "WHERE org_id = $1 AND run_id = $2 AND state = 'running' RETURNING project_id",
+        org_id,
+        run_id,
+        ending.state,
+        ending.reason,
+        ending.engine,
+        ending.artefact_id,
+        result,
+        ending.cost_microdollars,
+        now,
+    )
+    return project_id
+
+
+async def claim_verification(
+    tx: Transaction, org_id: UUID, step_id: UUID, epoch: int, worker: UUID, lease: timedelta
+) -> tuple[bool, str | None]:
+    """Claim one try of a step.
+
+    (True, None) when it is ours now, (False, answer) when answered, (False, None) while another's.
+    """
+    row = await tx.fetchrow(
+        "INSERT INTO verifications AS v (org_id, step_id, epoch, worker, lease_until) "
+        "VALUES ($1, $2, $3, $4, now() + $5) "
+        "ON CONFLICT (org_id, step_id, epoch) DO UPDATE SET worker = $4, lease_until = now() + $5 "
+        "WHERE v.answer IS NULL AND v.lease_until < now() RETURNING worker",
+        org_id,
+        step_id,
+        epoch,
+        worker,
+        lease,
+    )
+    if row is not None:
+        return True, None
+    answer: str | None = await tx.fetchval(
+        "SELECT answer::text FROM verifications WHERE org_id = $1 AND step_id = $2 AND epoch = $3",
+        org_id,
+        step_id,
+        epoch,
+    )
+    return False, answer
+
+
+async def renew_verification(
+    tx: Transaction, org_id: UUID, step_id: UUID, epoch: int, worker: UUID, lease: timedelta
+) -> bool:
+    """Keep the lease; False when it was lost."""
+    status = await tx.execute(
+        "UPDATE verifications SET lease_until = now() + $5 "
+        "WHERE org_id = $1 AND step_id = $2 AND epoch = $3 AND worker = $4 AND answer IS NULL",
+        org_id,
+        step_id,
+        epoch,
+        worker,
+        lease,
+    )
+    return status == "UPDATE 1"
+
+
+async def release_verification(tx: Transaction, org_id: UUID, step_id: UUID, epoch: int, worker: UUID) -> None:
+    """Let another have it at once."""
+    await tx.execute(
+        "UPDATE verifications SET lease_until = '-infinity' "
+        "WHERE org_id = $1 AND step_id = $2 AND epoch = $3 AND worker = $4 AND answer IS NULL",
+        org_id,
+        step_id,
+        epoch,
+        worker,
+    )
+
+
+async def answer_verification(
+    tx: Transaction, org_id: UUID, step_id: UUID, epoch: int, worker: UUID, answer: str
+) -> bool:
+    """Keep the answer; False when the lease was lost and another's answer counts."""
+    status = await tx.execute(
+        "UPDATE verifications SET answer = $5::text::jsonb "
+        "WHERE org_id = $1 AND step_id = $2 AND epoch = $3 AND worker = $4 AND answer IS NULL",
+        org_id,
+        step_id,
+        epoch,
+        worker,
+        answer,
+    )
+    return status == "UPDATE 1"
+
+
+async def enter_artefact(tx: Transaction, org_id: UUID, artefact: Artefact) -> None:
+    """Enter an artefact; one that is there already (its id says what it is) stays."""
+    await tx.execute(
+        "INSERT INTO artefacts (org_id, artefact_id, run_id, media_type, sha256, size, engine, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (org_id, artefact_id) DO NOTHING",
+        org_id,
+        artefact.id,
+        artefact.run_id,
+        artefact.media_type,
+        artefact.sha256,
+        artefact.size,
+        artefact.engine,
+        artefact.created_at,
+    )
+
+
+async def artefact(tx: Transaction, org_id: UUID, artefact_id: UUID) -> Artefact | None:
+    """Give what is known of an artefact, or None."""
+    row = await tx.fetchrow(
+        "SELECT artefact_id AS id, run_id, media_type, sha256, size, engine, created_at FROM artefacts "
+        "WHERE org_id = $1 AND artefact_id = $2",
+        org_id,
+        artefact_id,
+    )
+    return None if row is None else Artefact.model_validate(dict(row))
