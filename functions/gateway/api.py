@@ -1,0 +1,156 @@
+"""The gateway's own routes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from starlette.responses import Response
+
+from functions.gateway import routes, service
+from functions.gateway.eventschema import CONSUMES
+from functions.gateway.gateway import SECURITY_HEADERS
+from functions.gateway.models import Accepted, OpenApiDocument
+from shared.apikeys.wire import KeyPage, KeyQuery, KeyRequest, NewKeyView
+from shared.function import Operation, answer
+
+if TYPE_CHECKING:
+    from shared.function import Call
+
+REFERENCE: Final = Path(__file__).parent / "reference.html"
+_STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
+_PUBLIC_CACHE: Final = "public, max-age=300"
+
+
+async def publish_events(call: Call) -> Response:
+    """`POST /v1/events`."""
+    events = await service.publish(call.resources, call.principal, call.request.headers.raw, await call.request.body())
+    return answer(Accepted(accepted=len(events)), 202)
+
+
+async def list_keys(call: Call) -> Response:
+    """`GET /v1/keys`."""
+    return answer(await service.list_keys(call.resources, call.principal, call.query.cursor, call.query.limit))
+
+
+async def create_key(call: Call) -> Response:
+    """`POST /v1/keys`."""
+    return answer(await service.create_key(call.resources, call.principal, call.body), 201)
+
+
+async def revoke_key(call: Call) -> Response:
+    """`DELETE /v1/keys/{key_id}`."""
+    try:
+        key_id = UUID(call.path["key_id"])
+    except ValueError:
+        raise service.not_found() from None
+    await service.revoke_key(call.resources, call.principal, key_id)
+    return Response(status_code=204)
+
+
+async def openapi(call: Call) -> Response:
+    """`GET /openapi.json`."""
+    del call
+    return Response(routes.document(), headers={"Cache-Control": _PUBLIC_CACHE}, media_type="application/json")
+
+
+async def reference(call: Call) -> Response:
+    """`GET /reference`."""
+    del call
+    page, policy = _page()
+    return Response(
+        page, headers={"Cache-Control": _PUBLIC_CACHE, "Content-Security-Policy": policy}, media_type="text/html"
+    )
+
+
+@cache
+def _page() -> tuple[bytes, str]:
+    """Give the page, and the policy that allows exactly its own style sheet and nothing else."""
+    page = REFERENCE.read_bytes()
+    style = _STYLE.search(page)
+    digest = base64.b64encode(hashlib.sha256(style[1] if style else b"").digest()).decode("ascii")
+    return page, f"{SECURITY_HEADERS['Content-Security-Policy']}; style-src 'sha256-{digest}'"
+
+
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/v1/events",
+        "events.publish",
+        publish_events,
+        "Publish events",
+        responses={202: Accepted},
+        description=(
+            "Takes CloudEvents 1.0 over HTTP: one event in structured mode (`application/cloudevents+json`), a batch "
+            "(`application/cloudevents-batch+json`), or one event in binary mode (attributes as `ce-` headers, the "
+            "body is the data, in any media type).\n\n"
+            "All events of a batch are taken, or none: every fault of every event is named. The answer comes when the "
+            "broker has stored them. The extension `orgid` is set from the credentials, whatever the event says. Types "
+            "that begin with `ai.hal9.` and sources under `/regions/` are reserved; "
+            "`ai.hal9.codegen.project.requested` may be published with the permission `projects.create`."
+        ),
+        tags=("Events",),
+        raw_body=True,
+        consumes=CONSUMES,
+    ),
+    Operation(
+        "GET",
+        "/v1/keys",
+        "keys.read",
+        list_keys,
+        "List API keys",
+        query=KeyQuery,
+        responses={200: KeyPage},
+        description="The organisation's keys, newest first, revoked and expired ones as well. Never their secrets.",
+        tags=("API keys",),
+    ),
+    Operation(
+        "POST",
+        "/v1/keys",
+        "keys.create",
+        create_key,
+        "Create an API key",
+        request=KeyRequest,
+        responses={201: NewKeyView},
+        description="The answer holds the whole key, this once. A key can give away no more than it may do itself.",
+        tags=("API keys",),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/keys/{key_id}",
+        "keys.revoke",
+        revoke_key,
+        "Revoke an API key",
+        responses={204: None, 409: None},
+        description="The key is refused from the next request on. Revoking it again changes nothing. A key cannot "
+        "revoke itself.",
+        tags=("API keys",),
+    ),
+    Operation(
+        "GET",
+        "/openapi.json",
+        None,
+        openapi,
+        "This description",
+        responses={200: OpenApiDocument},
+        description="The OpenAPI 3.1 document of all routes.",
+        tags=("Reference",),
+        public=True,
+    ),
+    Operation(
+        "GET",
+        "/reference",
+        None,
+        reference,
+        "The API reference as a page",
+        responses={200: None},
+        produces="text/html",
+        tags=("Reference",),
+        public=True,
+    ),
+)

@@ -1,0 +1,104 @@
+"""What the gateway opens."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from events.publisher import Publisher, PublisherSettings
+from functions.gateway.forwarding import Forwarder
+from functions.gateway.lookups import Lookups
+from functions.gateway.publishing import BrokerConnection
+from functions.gateway.settings import GatewaySettings
+from shared.cache import Cache, CacheSettings
+from shared.clock import SystemClock
+from shared.database import DatabaseSettings
+from shared.keys import PrivateKey, TrustSettings
+from shared.permissions import RoleTable
+from shared.randomness import SystemRandomness
+from shared.ratelimits import Limiter
+from shared.settings import load
+from shared.shards import Shards
+from shared.telemetry import logger
+from shared.tokens import Issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from shared.clock import Clock
+    from shared.database import Database
+    from shared.permissions import Authorizer
+    from shared.randomness import Randomness
+
+_log = logger(__name__)
+
+
+class Tasks:
+    """Work that nobody waits for: kept until it is done, and its failure logged."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin the work."""
+        task = asyncio.ensure_future(_logged(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def finish(self) -> None:
+        """Wait for what runs."""
+        await asyncio.gather(*self._running)
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 - nobody waits for it, so nobody else would hear of it
+        _log.warning("background work failed", error=type(error).__name__)
+
+
+class Resources:
+    """Connections, keys and limits, from the environment's settings."""
+
+    def __init__(self, clock: Clock | None = None, randomness: Randomness | None = None) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.randomness: Randomness = randomness or SystemRandomness()
+        self.authorizer: Authorizer = RoleTable()
+        self.tasks = Tasks()
+
+    async def open(self) -> None:
+        """Open everything; connects at the first use."""
+        settings = load(GatewaySettings)
+        identity = load(TrustSettings).identity_key
+        if identity is None:
+            raise RuntimeError("HAL9_IDENTITY_KEY is not set: the gateway cannot sign tokens")
+        self.settings = settings
+        self.limits = settings.limits()
+        self.shards = Shards.open(load(DatabaseSettings), application_name="gateway", clock=self.clock)
+        self.cache = Cache(load(CacheSettings).url, settings.cache_seconds)
+        self.limiter = Limiter(self.cache)
+        self.lookups = Lookups(self.directory, self.cache, self.clock)
+        self.issuer = Issuer(PrivateKey.load(identity), self.clock)
+        self.forwarder = Forwarder(settings.function_url, self.issuer, self.clock)
+        publishing = load(PublisherSettings)
+        self.broker = BrokerConnection(publishing.broker_url)
+        self.publisher = Publisher(
+            self.broker, lambda: self.issuer.mint("broker"), seconds=publishing.publish_seconds, clock=self.clock
+        )
+
+    @property
+    def directory(self) -> Database:
+        """The database that holds the directory, and so the keys."""
+        return self.shards.directory
+
+    async def check(self) -> None:
+        """Ask the directory for an answer. Without the cache the gateway works on, see `shared.ratelimits`."""
+        await self.directory.ping()
+
+    async def close(self) -> None:
+        """Finish what runs and close everything."""
+        await self.tasks.finish()
+        await self.forwarder.close()
+        await self.broker.close()
+        await self.cache.close()
+        await self.shards.close()
