@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from functions.codegen import archive as archive_format
 from functions.codegen import service
 from shared.function import Call, Operation, answer
 from shared.problems import Problem
@@ -13,7 +14,13 @@ from shared.software.projects import Artefact, Project, ProjectPage, ProjectQuer
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-_IDEMPOTENCY_KEY_LENGTH = 255
+_IDEMPOTENCY_KEY_LENGTH: Final = 255
+_IDEMPOTENCY_KEY: Final = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": _IDEMPOTENCY_KEY_LENGTH,
+    "description": "The same key gives the same project, however often the request is sent.",
+}
 
 
 async def create(call: Call) -> Response:
@@ -91,6 +98,7 @@ OPERATIONS = (
         "Ask for software",
         request=ProjectRequest,
         responses={202: Project},
+        headers={"Idempotency-Key": _IDEMPOTENCY_KEY},
         description="Starts a run of neurons that turns plain English into a tested project. The answer comes at once; "
         "follow the run at `/v1/runs/{run_id}/events`. The same `Idempotency-Key` gives the same project.",
         tags=("projects",),
@@ -121,6 +129,7 @@ OPERATIONS = (
         archive,
         "Download what was made, as a tar.gz",
         responses={200: None},
+        produces=archive_format.MEDIA_TYPE,
         tags=("projects",),
         streaming=True,
     ),
@@ -140,6 +149,7 @@ OPERATIONS = (
         content,
         "Download an artefact's bytes",
         responses={200: None},
+        produces=archive_format.MEDIA_TYPE,
         tags=("artefacts",),
         streaming=True,
     ),
