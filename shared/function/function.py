@@ -109,9 +109,9 @@ class Function:
         """Answer one request: the target for the host and for functions-framework. Raises nothing but cancellation."""
         if trace() is None:
             begin(request.headers.get("traceparent"), request.headers.get("tracestate", ""))
-        if not self._opened:
-            await self.open()
         try:
+            if not self._opened:
+                await self.open()
             return await self._answer(request)
         except Exception as error:  # noqa: BLE001 - the last place where a fault can become an answer
             return problem_response(problem_of(error))
