@@ -43,7 +43,7 @@ def _print(reports: Sequence[ShardReport]) -> None:
 
     console = Console()
     table = Table(box=box.SIMPLE_HEAD, title="Shards", title_justify="left")
-    for heading in ("shard", "size", "tenants", "slots", "outbox", "connections", "transaction", "prepared"):
+    for heading in ("shard", "size", "tenants", "slots", "outbox", "conns", "oldest tx", "prepared"):
         table.add_column(heading, justify="right", no_wrap=True)
     for report in reports:
         table.add_row(*_row(report))
