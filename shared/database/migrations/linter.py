@@ -231,7 +231,7 @@ def _tenancy(text: str, file: _File) -> Iterator[Fault]:
     if not _led_by_organisation(match["rest"]):
         yield "org-id", f"the primary key of {table} must begin with org_id: a tenant's rows lie and move together"
     for what in ("enable", "force"):
-        if not file.has(rf"alter table (?:only )?{name}.*\b{what} row level security"):
+        if not file.has(rf"alter table (?:only )?{name}.*(?<!no )\b{what} row level security"):
             yield "row-security", f"write ALTER TABLE {table} {what.upper()} ROW LEVEL SECURITY"
     if not file.has(rf"create policy .+? on {name}"):
         yield (
