@@ -83,7 +83,7 @@ class Relay:
         self._limit = workers
         self._waiting: dict[UUID, None] = {}
         self._running: set[UUID] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any] | None] = set()
         self._closed = False
 
     def after_commit(self, org_id: UUID) -> None:
@@ -98,7 +98,6 @@ class Relay:
             # An empty context: the work belongs to no request, and must not inherit its deadline.
             task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
     async def _work(self) -> None:
         while (
@@ -112,6 +111,8 @@ class Relay:
                 _log.warning("outbox not published", error=type(error).__name__)
             finally:
                 self._running.discard(org_id)
+        # Here and not in a callback: whoever calls `after_commit` next must see that this worker takes nothing any more.
+        self._tasks.discard(asyncio.current_task())
 
     async def idle(self) -> None:
         """Wait until everything that `after_commit` asked for was tried."""
@@ -163,9 +164,9 @@ class Relay:
 
         await self._shards.run(org_id, mark, idempotent=True)
         chaos.point(MARKED)
-        _published.inc(len(done))
+        _published.add(by=len(done))
         if failed:
-            _failed.inc(len(failed))
+            _failed.add(by=len(failed))
             _log.warning(
                 "events stay in the outbox", count=len(failed), error=str(next(o for o in outcomes if o is not None))
             )

@@ -11,6 +11,7 @@ import pytest_asyncio
 from events import CloudEvent, codec
 from events.broker import BrokerConnection
 from events.publisher import Publisher
+from shared.identifiers import new_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,8 +41,8 @@ class Door:
                 lines = [f"HTTP/1.1 {status} x", "content-length: 0", *(f"{k}: {v}" for k, v in extra.items())]
                 writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass  # the client went away, or the test is over
         finally:
             writer.close()
 
@@ -63,7 +64,7 @@ class Door:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def door(short_folder: Path) -> AsyncIterator[Door]:
-    path = short_folder / f"door-{id(object())}.sock"
+    path = short_folder / f"door-{new_id().hex[-12:]}.sock"
     door = Door(f"unix:{path}")
     connections: set[asyncio.Task[None]] = set()
 

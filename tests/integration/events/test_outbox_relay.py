@@ -1,0 +1,308 @@
+"""Outbox, relay, sweep and inbox on real shards: what is committed is sent, what is not is not, and effects happen once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+
+from events import CloudEvent, catalogue, deadletters, inbox, outbox
+from events.catalogue.neuron import RunCancelled
+from events.relay import BEFORE_PUBLISH, MARKED, PUBLISHED, Relay, sweep
+from shared import chaos
+from shared.identifiers import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from conftest import Door
+
+    from events.publisher import Publisher
+    from shared.shards import Shards
+
+Organisation = "Callable[[], Awaitable[UUID]]"
+
+
+def _event(org_id: UUID, event_id: str, **extensions: Any) -> CloudEvent:
+    return catalogue.new(
+        RunCancelled(run_id=new_id(), process="test"),
+        id=event_id,
+        subject="run",
+        org_id=org_id,
+        source=catalogue.source("neuron"),
+        **extensions,
+    )
+
+
+async def _write(shards: Shards, org_id: UUID, *events: CloudEvent) -> None:
+    async def work(tx: Any) -> None:
+        await outbox.add(tx, *events)
+
+    await shards.run(org_id, work)
+
+
+async def _left(shards: Shards, org_id: UUID) -> int:
+    async with shards.transaction(org_id) as tx:
+        count: int = await tx.fetchval("SELECT count(*) FROM outbox WHERE org_id = $1", org_id)
+    return count
+
+
+async def _release(shards: Shards, org_id: UUID) -> None:
+    """Let the claims run out: what time would do."""
+    async with shards.transaction(org_id) as tx:
+        await tx.execute("UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE org_id = $1", org_id)
+
+
+async def test_after_commit_publishes_in_order_and_leaves_nothing(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    relay = Relay(shards, publisher)
+    events = [_event(org_id, f"e{number}", partitionkey="run") for number in range(150)]
+    await _write(shards, org_id, *events[:100])
+    await _write(shards, org_id, *events[100:])
+    relay.after_commit(org_id)
+    await relay.close()
+    assert door.ids == [event.id for event in events]
+    assert door.events == events
+    assert await _left(shards, org_id) == 0
+    assert door.headers[0][b"authorization"] == b"Bearer a-token"
+
+
+async def test_what_rolls_back_is_never_sent(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    with pytest.raises(RuntimeError, match="no"):
+        async with shards.transaction(org_id) as tx:
+            await outbox.add(tx, _event(org_id, "never"))
+            raise RuntimeError("no")
+    assert await Relay(shards, publisher).drain(org_id) == 0
+    assert door.ids == []
+
+
+async def test_an_event_without_organisation_or_of_two_is_refused(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    org_id = await organisation()
+    async with shards.transaction(org_id) as tx:
+        with pytest.raises(ValueError, match="names no organisation"):
+            await outbox.add(tx, _event(org_id, "a").with_extensions(orgid=None))
+        with pytest.raises(ValueError, match="one organisation"):
+            await outbox.add(tx, _event(org_id, "a"), _event(new_id(), "b"))
+
+
+async def test_an_event_of_another_organisation_cannot_be_written(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    import asyncpg
+
+    mine, theirs = await organisation(), await organisation()
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with shards.transaction(mine) as tx:
+            await outbox.add(tx, _event(theirs, "stolen"))
+
+
+async def test_a_broker_that_is_away_costs_nothing_but_time(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    await _write(shards, org_id, _event(org_id, "late"))
+    door.answers = [(403, {})]
+    relay = Relay(shards, publisher)
+    assert await relay.drain(org_id) == 0
+    assert await _left(shards, org_id) == 1
+    assert (await sweep(shards, publisher, 0.0)).events >= 1
+    assert door.ids == ["late"]
+    assert await _left(shards, org_id) == 0
+
+
+async def test_the_publisher_tries_again_while_that_can_help(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    await _write(shards, org_id, _event(org_id, "again"))
+    door.answers = [(503, {}), (429, {"retry-after": "0"}), (404, {})]
+    assert await Relay(shards, publisher).drain(org_id) == 1
+    assert door.ids == ["again"]
+    assert len(door.headers) == 4
+
+
+async def test_what_the_broker_refuses_becomes_a_dead_letter_and_can_be_redriven(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    event = _event(org_id, "bad")
+    door.refuses.add("bad")
+    await _write(shards, org_id, event, _event(org_id, "good"))
+    assert await Relay(shards, publisher).drain(org_id) == 2
+    assert door.ids == ["good"]
+    async with shards.transaction(org_id) as tx:
+        (letter,) = await deadletters.page(tx, org_id)
+        assert (letter.event, letter.destination, letter.error_code, letter.redriven_at) == (event, "broker", 400, None)
+        assert await deadletters.find(tx, org_id, new_id()) is None
+    door.refuses.clear()
+
+    async def redrive(tx: Any) -> None:
+        assert await deadletters.redrive(tx, org_id, letter.id) is not None
+
+    await shards.run(org_id, redrive)
+    assert await Relay(shards, publisher).drain(org_id) == 1
+    assert door.ids == ["good", "bad"]
+    async with shards.transaction(org_id) as tx:
+        found = await deadletters.find(tx, org_id, letter.id)
+        assert found is not None
+        assert found.redriven_at is not None
+        again = await deadletters.add(tx, event, destination="broker", error_code=None, error="x")
+        assert again == letter.id
+        found = await deadletters.find(tx, org_id, letter.id)
+        assert found is not None
+        assert (found.attempts, found.redriven_at) == (2, None)
+
+
+async def test_dead_letters_of_others_do_not_exist(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    mine, theirs = await organisation(), await organisation()
+    async with shards.transaction(theirs) as tx:
+        letter = await deadletters.add(tx, _event(theirs, "x"), destination="d", error_code=422, error="no")
+    async with shards.transaction(mine) as tx:
+        assert await deadletters.find(tx, theirs, letter) is None
+        assert await deadletters.redrive(tx, theirs, letter) is None
+        assert await deadletters.page(tx, theirs) == []
+
+
+async def test_order_within_a_partition_key_holds_when_one_fails(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    await _write(shards, org_id, *(_event(org_id, f"k{number}", partitionkey="k") for number in range(4)))
+    door.answers = [(202, {}), (403, {})]
+    relay = Relay(shards, publisher)
+    assert await relay.drain(org_id) == 1
+    assert door.ids == ["k0"]
+    assert await relay.drain(org_id) == 3
+    assert door.ids == ["k0", "k1", "k2", "k3"]
+
+
+async def test_two_relays_share_the_work_without_a_duplicate(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    await _write(shards, org_id, *(_event(org_id, f"p{number}") for number in range(250)))
+    published = await asyncio.gather(*(Relay(shards, publisher).drain(org_id) for _ in range(4)))
+    assert sum(published) == 250
+    assert sorted(door.ids) == sorted(f"p{number}" for number in range(250))
+
+
+class _Receiver:
+    """What a function does with an event: its effect and its inbox row in one transaction."""
+
+    def __init__(self, shards: Shards, org_id: UUID) -> None:
+        self.shards = shards
+        self.org_id = org_id
+        self.effects: list[str] = []
+
+    async def take(self, event: CloudEvent) -> None:
+        async def work(tx: Any) -> bool:
+            return await inbox.first(tx, event, by="receiver")
+
+        if await self.shards.run(self.org_id, work):
+            self.effects.append(event.id)
+
+
+@pytest.mark.parametrize("point", [BEFORE_PUBLISH, PUBLISHED, MARKED])
+async def test_killed_between_commit_publish_and_mark_each_effect_happens_once(
+    point: str, shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    wanted = [f"{point}-{number}" for number in range(3)]
+    await _write(shards, org_id, *(_event(org_id, event_id) for event_id in wanted))
+
+    def die(name: str) -> None:
+        if name == point:
+            raise chaos.Killed
+
+    with chaos.observed(die), pytest.raises(chaos.Killed):
+        await Relay(shards, publisher).drain(org_id)
+    await _release(shards, org_id)
+    await sweep(shards, publisher, 0.0)
+    receiver = _Receiver(shards, org_id)
+    for event in door.events:
+        await receiver.take(event)
+    assert sorted(receiver.effects) == sorted(wanted)
+    assert sorted(set(door.ids)) == sorted(wanted)
+    assert len(door.ids) == (6 if point == PUBLISHED else 3)
+    assert await _left(shards, org_id) == 0
+
+
+async def test_a_live_claim_is_left_alone_by_the_sweep(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    await _write(shards, org_id, _event(org_id, "claimed"))
+
+    def die(name: str) -> None:
+        raise chaos.Killed
+
+    with chaos.observed(die), pytest.raises(chaos.Killed):
+        await Relay(shards, publisher).drain(org_id)
+    await sweep(shards, publisher, 0.0)
+    assert door.ids == []
+    await _release(shards, org_id)
+    await sweep(shards, publisher, 0.0)
+    assert door.ids == ["claimed"]
+
+
+async def test_the_inbox_takes_an_event_once_for_each_function_also_at_the_same_time(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    org_id, other = await organisation(), await organisation()
+    event = _event(org_id, "once")
+
+    async def take(by: str) -> bool:
+        async def work(tx: Any) -> bool:
+            first = await inbox.first(tx, event, by=by)
+            await tx.execute("SELECT pg_sleep(0.01)")
+            return first
+
+        return await shards.run(org_id, work)
+
+    answers = await asyncio.gather(*(take(by) for by in ["neuron"] * 6 + ["codegen"] * 6))
+    assert sum(answers[:6]) == 1
+    assert sum(answers[6:]) == 1
+    async with shards.transaction(other) as tx:
+        assert await inbox.first(tx, event.with_extensions(orgid=str(other)), by="neuron")
+
+
+async def test_a_transaction_that_rolls_back_has_not_seen_the_event(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    org_id = await organisation()
+    event = _event(org_id, "retry")
+    with pytest.raises(RuntimeError):
+        async with shards.transaction(org_id) as tx:
+            assert await inbox.first(tx, event, by="f")
+            raise RuntimeError
+    async with shards.transaction(org_id) as tx:
+        assert await inbox.first(tx, event, by="f")
+
+
+async def test_the_inbox_forgets_what_is_old_and_nothing_else(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    org_id = await organisation()
+    old, young = _event(org_id, "old"), _event(org_id, "young")
+    async with shards.transaction(org_id) as tx:
+        assert await inbox.first(tx, young, by="f")
+        await tx.execute(
+            "INSERT INTO inbox (org_id, consumer, source, event_id, received_at) VALUES ($1, 'f', $2, 'old', now() - interval '3 days')",
+            org_id,
+            old.source,
+        )
+    assert await inbox.forget(shards, 0.0) >= 1
+    async with shards.transaction(org_id) as tx:
+        assert not await inbox.first(tx, young, by="f")
+        assert await inbox.first(tx, old, by="f")
