@@ -1,0 +1,94 @@
+"""What must be there before functions start: the schema, and the demo organisation with its API key.
+
+A process of its own (`python -m knative.platform.bootstrap HOME URL`), so that the supervisor never loads a database
+driver. Reads HAL9_SHARDS, HAL9_SHARDS_ADMIN and HAL9_REGION; every step may be repeated. What goes wrong is one sentence on
+standard error, exit code 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from knative.platform.home import Home, PlatformSettings, replace
+from shared import apikeys
+from shared.clock import SystemClock
+from shared.database import DatabaseSettings, ShardUnavailableError
+from shared.database.migrations import MigrationError, migrate
+from shared.identifiers import new_id
+from shared.randomness import SystemRandomness
+from shared.settings import load
+from shared.shards import Shards
+
+DEMO_SLUG: Final = "demo"
+DEMO_ORGANISATION: Final[UUID] = uuid5(NAMESPACE_URL, f"urn:hal9:organisation:{DEMO_SLUG}")
+"""The same on every platform, so that losing credentials.json does not lose the organisation."""
+
+DEMO_ROLES: Final = ("owner",)
+
+
+async def prepare(home: Home, url: str) -> None:
+    """Migrate every shard, and see that the demo organisation's credentials work.
+
+    Raises:
+        MigrationError: The schema cannot be brought up to date.
+        ShardUnavailableError: A shard does not answer.
+    """
+    admin = [dsn for dsn in os.environ["HAL9_SHARDS_ADMIN"].split(",") if dsn]
+    await migrate(admin)
+    shards = Shards.open(load(DatabaseSettings), application_name="hal9-bootstrap")
+    try:
+        await shards.create_organisation(DEMO_ORGANISATION, load(PlatformSettings).region)
+        key = await _working_key(shards, home) or await _new_key(shards)
+    finally:
+        await shards.close()
+    credentials = {"url": url, "api_key": key, "organisation": str(DEMO_ORGANISATION), "slug": DEMO_SLUG}
+    replace(home.credentials_file, json.dumps(credentials, indent=1).encode(), 0o600)
+
+
+async def _working_key(shards: Shards, home: Home) -> str | None:
+    """Give the key that was written before, if it still opens."""
+    text = _written(home).get("api_key")
+    presented = apikeys.present(text) if isinstance(text, str) else None
+    if presented is None:
+        return None
+    row = await apikeys.find(shards.directory, presented.prefix)
+    sound = row is not None and row.org_id == DEMO_ORGANISATION and row.active(SystemClock().now())
+    return text if presented.matches(row.secret_hash if row else None) and sound else None
+
+
+def _written(home: Home) -> dict[str, Any]:
+    try:
+        document = json.loads(home.credentials_file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+async def _new_key(shards: Shards) -> str:
+    new = apikeys.generate(SystemRandomness())
+    await apikeys.create(
+        shards.directory, DEMO_ORGANISATION, new_id(), new, name=DEMO_SLUG, roles=DEMO_ROLES,
+        created_at=SystemClock().now(),
+    )  # fmt: skip
+    return new.text
+
+
+def main() -> int:
+    """Run; give the exit code."""
+    home, url = Home.at(Path(sys.argv[1])), sys.argv[2]
+    try:
+        asyncio.run(prepare(home, url))
+    except (MigrationError, ShardUnavailableError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""What the supervisor tells over its own socket: `GET /status`, for `hal9 status` and for tests."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from knative.platform import processes
+from knative.platform.upstream import Pool, UpstreamLost, exchange
+from shared.problems import Problem
+
+if TYPE_CHECKING:
+    from knative.platform.activator import Deployment
+    from knative.platform.http1 import Request, Response
+    from knative.platform.supervisor import Platform
+
+
+class Control:
+    """Answers questions about one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._broker = Pool(str(platform.home.broker_socket))
+
+    async def __call__(self, request: Request, response: Response) -> None:
+        """Answer one request.
+
+        Raises:
+            Problem: There is nothing at that path.
+        """
+        if request.method != b"GET" or request.target != b"/status":
+            raise Problem("route-unknown")
+        body = json.dumps(await self.status()).encode()
+        response.send(200, [(b"content-type", b"application/json")], body)
+
+    async def status(self) -> dict[str, Any]:
+        """Say what runs."""
+        platform = self._platform
+        servers = {
+            server.name: _process(server.process.pid if server.process is not None and server.alive else None)
+            for server in (platform.servers.all if platform.servers else [])
+        }
+        functions = {name: _deployment(deployment) for name, deployment in platform.deployments.items()}
+        return {
+            "url": platform.url,
+            "home": str(platform.home.path),
+            "supervisor": _process(os.getpid()),
+            "servers": servers,
+            "server_restarts": platform.server_restarts,
+            "broker": {
+                **_process(platform.broker.pid if platform.broker is not None and platform.broker.running else None),
+                "restarts": platform.broker_restarts,
+                **await self._asked(),
+            },
+            "functions": functions,
+            "pids": platform.pids(),
+            "memory_bytes": _memory(os.getpid()),
+        }
+
+    async def _asked(self) -> dict[str, Any]:
+        try:
+            status, _, content = await exchange(self._broker, b"GET", b"/status", [])
+            answer: dict[str, Any] = json.loads(content) if status == 200 else {}
+        except (UpstreamLost, OSError, ValueError):
+            return {}
+        return answer
+
+
+def _process(pid: int | None) -> dict[str, Any]:
+    return {"pid": pid, "memory_bytes": 0 if pid is None else _memory(pid)}
+
+
+def _memory(pid: int) -> int:
+    """Give the memory of a process and of what it started; the supervisor's is thereby the platform's."""
+    return sum(processes.memory_bytes(one) for one in [pid, *processes.descendants(pid)])
+
+
+def _deployment(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "ready": deployment.count("ready"),
+        "starting": deployment.count("starting"),
+        "held": deployment.held,
+        "requests": deployment.requests,
+        "refused": deployment.refused,
+        "starts": deployment.starts,
+        "crashes": deployment.crashes,
+        "scale": {"min": deployment.scale.minimum, "max": deployment.scale.maximum},
+        "instances": [
+            {
+                "number": slot.instance.number,
+                "state": slot.state,
+                "serving": slot.serving,
+                "streams": slot.streams,
+                **_process(slot.instance.child.pid),  # type: ignore[attr-defined]
+            }
+            for slot in deployment.slots
+        ],
+    }

@@ -1,0 +1,89 @@
+"""The environment of the platform's processes: built from scratch, never inherited.
+
+Promises: a function sees what its `function.toml` says that it needs, the settings that are meant for all (`HAL9_...`,
+`OTEL_...`), and no secret that only another function declared; the database's owner role, API keys and whatever else is
+in the user's environment stay outside; proxies go only to functions that may call outside hosts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from knative.platform.processes import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from knative.description import Deployment, FunctionDescription
+    from knative.platform.home import Home
+
+_PLAIN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_SHARED: Final = ("HAL9_", "OTEL_")
+_WITHHELD: Final = frozenset(
+    {
+        "HAL9_API_KEY", "HAL9_BROKER_HOSTILE", "HAL9_BROKER_URL", "HAL9_CACHE_URL", "HAL9_FUNCTION_URL",
+        "HAL9_IDENTITY_KEY", "HAL9_INSTANCES", "HAL9_PORT", "HAL9_SHARDS", "HAL9_SHARDS_ADMIN", "HAL9_TRUST", "HAL9_URL",
+    }
+)  # fmt: skip
+_DATA: Final = {"HAL9_SHARDS": "database", "HAL9_CACHE_URL": "cache"}
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the servers are.
+
+    Attributes:
+        shards: For the application's role, in shard order.
+        shards_admin: For the role that migrates.
+        cache: Valkey's.
+    """
+
+    shards: tuple[str, ...]
+    shards_admin: tuple[str, ...]
+    cache: str
+
+
+def plain(user: Mapping[str, str], home: Home) -> dict[str, str]:
+    """Give what every process of the platform gets."""
+    kept = {name: user[name] for name in _PLAIN if name in user}
+    return {"PATH": "/usr/bin:/bin", **kept, MARK: home.mark, "HAL9_HOME": str(home.path)}
+
+
+def of_deployment(
+    deployment: Deployment,
+    functions: Iterable[FunctionDescription],
+    home: Home,
+    addresses: Addresses,
+    user: Mapping[str, str],
+) -> dict[str, str]:
+    """Give the environment of a deployment's instances.
+
+    Args:
+        deployment: Whose.
+        functions: All of them, for whose secrets are whose.
+        home: The platform's folder.
+        addresses: The servers'.
+        user: The environment in which the platform was started.
+    """
+    function = deployment.function
+    mine = frozenset(function.secrets)
+    secrets = {name for other in functions for name in other.secrets}
+    passed = {
+        name: value
+        for name, value in user.items()
+        if name in mine or (name.startswith(_SHARED) and name not in secrets)
+    }
+    if function.egress.hosts:
+        passed |= {name: user[name] for name in _PROXIES if name in user}
+    own = {
+        "HAL9_IDENTITY_KEY": str(home.keys / f"{function.name}.json"),
+        "HAL9_TRUST": str(home.trust_file),
+        "HAL9_FUNCTION_URL": home.function_url,
+        "HAL9_BROKER_URL": f"unix:{home.broker_socket}",
+    }
+    given = {"HAL9_SHARDS": ",".join(addresses.shards), "HAL9_CACHE_URL": addresses.cache}
+    data = {name: given[name] for name, need in _DATA.items() if need in function.needs or name in mine}
+    kept = {name: value for name, value in passed.items() if name not in _WITHHELD}
+    return {**plain(user, home), **kept, **deployment.environment, **own, **data, "HAL9_HOME": str(home.path)}
