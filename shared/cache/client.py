@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared import deadlines
@@ -77,8 +77,8 @@ class _Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing() and len(self._pending) < _MAX_PENDING
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what asyncio gives a streaming protocol
-        self._transport = transport
+        # Not asserted: uvloop's transports stream, but are no instances of asyncio's class.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         try:
