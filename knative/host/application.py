@@ -112,7 +112,7 @@ class Application:
             return
         if not exchange.head_sent:
             exchange.refuse(Problem("draining", headers={"Retry-After": "1"}))
-        elif exchange.streaming:
+        elif exchange.cancellable:
             exchange.end_stream()
 
     async def _call(self, exchange: Exchange) -> None:
@@ -129,10 +129,9 @@ class Application:
     async def _in_slot(self, exchange: Exchange) -> Response | None:
         """Call the function in one of the slots, and send its answer unless that may outlive the deadline."""
         if not self._admission.enter_at_once():
+            exchange.cancellable = True
             await self._admission.enter()
-            if exchange.disconnected:
-                self._admission.leave()
-                return None
+            exchange.cancellable = False
         try:
             request = Request(exchange.scope, exchange.receive)
             response = await self._handle(request)
@@ -154,7 +153,7 @@ class Application:
         if len(self._streams) >= self._settings.streams:
             raise Problem("overloaded", 503, "There are too many streams: try again.", headers={"Retry-After": "5"})
         self._streams.add(exchange)
-        exchange.streaming = True
+        exchange.cancellable = True
         try:
             await response(exchange.scope, exchange.receive, exchange.send)
         finally:

@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Keep the way back open: a client may close its side when it has sent all."""
-        if self._lingering or self._reading is not None or self._current is None or self._current.streaming:
+        if self._lingering or self._reading is not None or self._current is None or self._current.cancellable:
             return False
         for exchange in (self._current, *self._waiting):
             if exchange is not None:

@@ -35,7 +35,7 @@ class Exchange:
         ended: the answer is whole.
         fault: what is wrong with the body, found while it came.
         status: of the answer; 0 before.
-        streaming: the answer may be cut short without harm: cancel its task when the client leaves.
+        cancellable: it waits for a slot or streams, so that its task can be cancelled when the client leaves.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class Exchange:
         "_waiter",
         "arrived",
         "buffered",
+        "cancellable",
         "complete",
         "disconnected",
         "ended",
@@ -56,7 +57,6 @@ class Exchange:
         "keep_alive",
         "scope",
         "status",
-        "streaming",
         "task",
     )
 
@@ -78,7 +78,7 @@ class Exchange:
         self.head_sent = False
         self.keep_alive = True
         self.status = 0
-        self.streaming = False
+        self.cancellable = False
         self.task: asyncio.Task[None] | None = None
 
     # What the connection tells.
@@ -106,7 +106,7 @@ class Exchange:
         """Note that the client is gone. What runs goes on, so that no commit is torn, unless it only streams."""
         self.disconnected = True
         self.wake()
-        if self.streaming and self.task is not None:
+        if self.cancellable and self.task is not None:
             self.task.cancel()
 
     def wake(self) -> None:

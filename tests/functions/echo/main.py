@@ -93,6 +93,21 @@ async def ticks(call: Call) -> Response:
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
+async def flood(call: Call) -> Response:
+    """Stream much without end."""
+    name = call.request.query_params["name"]
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 65536
+        finally:
+            with open(f"{name}.closed", "a") as closed:  # noqa: ASYNC230, PTH123
+                closed.write("closed\n")
+
+    return StreamingResponse(pieces(), media_type="application/octet-stream")
+
+
 async def parts(call: Call) -> Response:
     """Stream a body of known parts, or break off in its midst."""
     broken = "broken" in call.request.query_params
@@ -132,6 +147,7 @@ function = Function(
         Operation("GET", "/things/{thing_id}", None, thing, "Thing.", public=True),
         Operation("POST", "/wait", None, wait, "Wait.", public=True),
         Operation("GET", "/ticks", None, ticks, "Ticks.", public=True, streaming=True),
+        Operation("GET", "/flood", None, flood, "Flood.", public=True, streaming=True),
         Operation("GET", "/parts", None, parts, "Parts.", public=True),
         Operation("GET", "/context", None, context, "Context.", public=True),
         Operation("POST", "/fail", None, fail, "Fail.", public=True),
