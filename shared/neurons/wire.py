@@ -1,5 +1,4 @@
-"""What goes over the wire between those who start runs and the function `neuron`: the models of its API, which the SDK
-shares.
+"""What goes over the wire between those who start runs and the function `neuron`, which the SDK shares.
 
 Money is integer micro-dollars, times are aware UTC, ids are UUIDv7.
 """
@@ -141,8 +140,9 @@ class RunEvent(_Out):
 
     sequence: int
     type: str = Field(
-        description="run.started, run.completed, run.failed, run.cancelled; step.requested, step.started, step.waiting, "
-        "step.delegated, step.completed, step.failed, step.cancelled, step.superseded, step.revised, step.retried."
+        description="run.started, run.completed, run.failed, run.cancelled; step.requested, step.started, "
+        "step.waiting, step.delegated, step.completed, step.failed, step.cancelled, step.superseded, step.revised, "
+        "step.retried."
     )
     at: datetime
     step_id: UUID | None = None

@@ -1,0 +1,129 @@
+"""The HTTP routes of runs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from starlette.responses import StreamingResponse
+
+from functions.neuron import stream
+from functions.neuron.store import Origin
+from shared.function import Operation, answer
+from shared.neurons.wire import EventsQuery, Run, RunEvent, RunPage, RunQuery, RunRequest
+from shared.problems import Problem, register
+from shared.telemetry import traceparent
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from functions.neuron.resources import Resources
+    from shared.function import Call
+
+register("idempotency-key-invalid", 422, "The Idempotency-Key is not usable", "Send 1 to 200 visible ASCII characters.")
+
+_KEY: Final = re.compile(r"[!-~]{1,200}")
+_TAGS: Final = ("runs",)
+
+
+async def start(call: Call) -> Response:
+    """Start a run."""
+    resources: Resources = call.resources
+    key = call.request.headers.get("idempotency-key")
+    if key is not None and _KEY.fullmatch(key) is None:
+        raise Problem("idempotency-key-invalid")
+    org_id = call.principal.org_id
+    run = await resources.runs.start(org_id, _origin(call), call.principal.subject, call.body, key)
+    resources.relay.after_commit(org_id)
+    return answer(run, 202, {"Location": f"/v1/runs/{run.id}"})
+
+
+async def page(call: Call) -> Response:
+    """List runs."""
+    query: RunQuery = call.query
+    resources: Resources = call.resources
+    return answer(
+        await resources.runs.page(call.principal.org_id, query.limit, query.cursor, query.process, query.state)
+    )
+
+
+async def show(call: Call) -> Response:
+    """Show a run."""
+    resources: Resources = call.resources
+    return answer(await resources.runs.show(call.principal.org_id, _run_id(call)))
+
+
+async def cancel(call: Call) -> Response:
+    """Cancel a run."""
+    resources: Resources = call.resources
+    org_id = call.principal.org_id
+    run = await resources.runs.cancel(org_id, _origin(call), _run_id(call), call.principal.subject)
+    resources.relay.after_commit(org_id)
+    return answer(run)
+
+
+async def replay(call: Call) -> Response:
+    """Replay a run."""
+    resources: Resources = call.resources
+    org_id = call.principal.org_id
+    run = await resources.runs.replay(org_id, _origin(call), call.principal.subject, _run_id(call))
+    resources.relay.after_commit(org_id)
+    return answer(run, 202, {"Location": f"/v1/runs/{run.id}"})
+
+
+async def events(call: Call) -> Response:
+    """Stream a run's events."""
+    resources: Resources = call.resources
+    org_id, run_id = call.principal.org_id, _run_id(call)
+    seen = call.request.headers.get("last-event-id", "")
+    query: EventsQuery = call.query
+    after = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else query.after
+    await resources.runs.show(org_id, run_id)
+    lines = stream.lines(resources.runs.watch(org_id, run_id, after), resources.clock)
+    return StreamingResponse(lines, headers={"Cache-Control": "no-store"}, media_type=stream.MEDIA_TYPE)
+
+
+def _run_id(call: Call) -> UUID:
+    try:
+        return UUID(call.path["run_id"])
+    except ValueError:
+        raise Problem("not-found", detail="There is no such run.") from None
+
+
+def _origin(call: Call) -> Origin:
+    resources: Resources = call.resources
+    return Origin(resources.source, traceparent() or "")
+
+
+OPERATIONS: Final = (
+    Operation(
+        "POST", "/v1/runs", "runs.create", start, "Start a run",
+        request=RunRequest, responses={202: Run}, tags=_TAGS,
+        description="Starts a run of a process. With an `Idempotency-Key` header the same request again gives the same"
+        " run.",
+    ),
+    Operation("GET", "/v1/runs", "runs.read", page, "List runs", query=RunQuery, responses={200: RunPage}, tags=_TAGS),
+    Operation(
+        "GET", "/v1/runs/{run_id}", "runs.read", show, "Show a run with its tree of steps",
+        responses={200: Run}, tags=_TAGS,
+    ),
+    Operation(
+        "POST", "/v1/runs/{run_id}/cancel", "runs.cancel", cancel, "Cancel a run",
+        responses={200: Run}, tags=_TAGS,
+        description="Cancels the run and every step of it. One that is cancelled already stays so; one that has ended is"
+        " a 409.",
+    ),
+    Operation(
+        "POST", "/v1/runs/{run_id}/replay", "runs.replay", replay, "Replay a run from its journal",
+        responses={202: Run}, tags=_TAGS,
+        description="Starts a new run with the same input. Every paid answer comes out of the journal; it can spend"
+        " nothing.",
+    ),
+    Operation(
+        "GET", "/v1/runs/{run_id}/events", "runs.read", events, "Follow a run live",
+        query=EventsQuery, responses={200: RunEvent}, tags=_TAGS, streaming=True,
+        description="Server-sent events, one for each change, until the run ends; resumes after `Last-Event-ID`. "
+        "The data of each is the document described here.",
+    ),
+)  # fmt: skip

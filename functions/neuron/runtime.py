@@ -1,0 +1,432 @@
+"""The runtime of steps: claim, work, complete.
+
+    runtime = Runtime(store, registry, engine_of, settings)
+    await runtime.work(org_id, origin, data)          # step.requested
+    await runtime.answer(org_id, origin, data)        # step.answered, by a delegated executor
+
+A step is claimed in one transaction, worked on outside any, and completed in another. Promises: whatever the number and
+order of deliveries, and wherever the process dies, a step's completion is written once; a request that cannot be worked
+on just now raises, so that it is delivered again; work for a step that somebody else does now is thrown away. Does not:
+know any process or body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from functions.neuron import points
+from functions.neuron.ledger import JournalLedger, LeaseLost, journal_key
+from functions.neuron.store import Held, outcome_of
+from shared import deadlines
+from shared.chaos import point
+from shared.neurons import Backward, BudgetExhausted, Builtin, Complete, Fail, Outcome, Signal, Spawn, Thought, Work
+from shared.neurons.engine import NoAnswer
+from shared.telemetry import counter, histogram, logger, span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from events.catalogue.neuron import StepAnswered, StepFailed, StepRequested
+    from functions.neuron.settings import NeuronSettings
+    from functions.neuron.store import Claim, Origin, Store
+    from shared.neurons import Body, Child, Engine, Process, Registry, Result
+
+_log = logger(__name__)
+_steps = counter("hal9_neuron_steps_total", "Steps worked on, by what became of them.", ("outcome",))
+_seconds = histogram("hal9_neuron_work_seconds", "Seconds that a body and its engine worked, by layer.", ("layer",))
+
+_KEY: Final = re.compile(r"[a-z0-9._-]{1,64}")
+_NUL: Final = "\\u0000"
+_MAX_JSON: Final = 8_000_000
+_MAX_DELEGATED_JSON: Final = 900_000
+"""A delegated step's input travels in its event, and an event holds 1 MiB."""
+
+_RETRY_SECONDS: Final = 2.0
+
+
+class TryLater(Exception):  # noqa: N818 - what is to be done
+    """The step's request must be delivered again.
+
+    Attributes:
+        seconds: Not before.
+    """
+
+    def __init__(self, seconds: float = _RETRY_SECONDS) -> None:
+        super().__init__(f"again in {seconds:g} s")
+        self.seconds = seconds
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is to be written of a step."""
+
+    result: Result[Any]
+    engine: str = "builtin"
+    note: str = ""
+    journal: tuple[bytes, str] | None = None
+
+
+class Runtime:
+    """Runs steps of any process.
+
+    Args:
+        store: Where runs are.
+        registry: The processes.
+        engine_of: The engine configured for a layer.
+        settings: Lease and limits.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, engine_of: Callable[[str], Engine], settings: NeuronSettings
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._engine_of = engine_of
+        self._settings = settings
+
+    async def work(self, org_id: UUID, origin: Origin, data: StepRequested) -> str:
+        """Do a step: `done`, or why there was nothing to do (`dropped`, `seen`, `stale`).
+
+        Raises:
+            TryLater: It cannot be done just now.
+        """
+        point(points.CLAIM_BEFORE)
+        claim = await self._store.claim(
+            org_id, origin, data.run_id, data.step_id, data.epoch, data.phase, self._settings.lease_seconds
+        )
+        if claim is None:
+            _steps.add("dropped")
+            return "dropped"
+        point(points.CLAIM_COMMITTED)
+        try:
+            verdict = await self._held(claim, origin)
+        except LeaseLost:
+            verdict = "stale"
+        except BaseException:
+            # Whatever it was, the step must not wait for its lease to run out.
+            with contextlib.suppress(Exception), deadlines.no_deadline():
+                await asyncio.wait_for(self._store.release(claim.held, origin), 5.0)
+            raise
+        _steps.add(verdict)
+        if verdict == "lost":
+            raise TryLater
+        return verdict
+
+    async def _held(self, claim: Claim, origin: Origin) -> str:
+        """Work on a claimed step while its lease is kept, then write what came out."""
+        process = self._registry.get(claim.process)
+        if process is None:
+            # Another release of this function may know it.
+            _log.warning("process unknown", process=claim.process)
+            raise TryLater
+        async with _Lease(self._store, claim, self._settings.lease_seconds):
+            answer = await self._answer(process, claim)
+        if answer is None:
+            verdict = await self._store.delegate(claim.held, origin)
+        else:
+            point(points.WORKED)
+            verdict = await self._written(process, claim.held, claim.depth, claim.phase, origin, answer)
+        point(points.COMPLETION_COMMITTED)
+        return verdict
+
+    async def _answer(self, process: Process, claim: Claim) -> _Answer | None:
+        """Find what a claimed step answers; None when it must be delegated."""
+        try:
+            body = process.body(claim.body)
+        except KeyError:
+            return _Answer(Fail(f"the process {process.name} has no neuron {claim.body} any more", "body-unknown"))
+        if claim.attempts > claim.max_attempts:
+            return _Answer(Fail(f"given up after {claim.max_attempts} attempts", "attempts-exhausted"))
+        if body.unavailable:
+            return _Answer(Fail(body.unavailable, "unavailable"))
+        if body.delegated:
+            return await self._recalled(body, claim)
+        begun = time.perf_counter()
+        with span("neuron.work", body=claim.body, path=claim.path, phase=claim.phase):
+            answer = await self._thought_and_done(process, body, claim)
+        _seconds.observe(time.perf_counter() - begun, body.layer)
+        return answer
+
+    async def _recalled(self, body: Body[Any, Any], claim: Claim) -> _Answer | None:
+        key = _delegated_key(
+            claim.held.org_id, claim.origin_id, claim.path, claim.generation, claim.revision, claim.input
+        )
+        known = await self._store.recall(claim.held.org_id, key)
+        if known is None:
+            return None
+        from events.catalogue.neuron import StepAnswered
+
+        return _delegated_answer(body, StepAnswered.model_validate_json(known[0]), None)
+
+    async def _thought_and_done(self, process: Process, body: Body[Any, Any], claim: Claim) -> _Answer:
+        try:
+            work = _work(process, body, claim)
+        except (ValidationError, KeyError):
+            _log.exception("stored work unreadable", body=claim.body)
+            return _Answer(Fail(f"what was stored for {claim.body} does not fit its contract", "contract"))
+        try:
+            thought = await self._thought(body, work, claim)
+            if thought is not None:
+                work = dataclasses.replace(work, thought=thought)
+            result = await asyncio.to_thread(_worker(body), work)
+        except (NoAnswer, BudgetExhausted) as error:
+            code = "budget-exhausted" if isinstance(error, BudgetExhausted) else "no-engine"
+            return _Answer(Fail(f"{claim.body}: {error}", code))
+        except (LeaseLost, TryLater):
+            raise
+        except Exception as error:  # noqa: BLE001 - a body is pure: it would raise the same again
+            _log.exception("body failed", body=claim.body)
+            return _Answer(Fail(f"the neuron {claim.body} failed unexpectedly ({type(error).__name__})", "body-error"))
+        if thought is None:
+            return _Answer(result)
+        return _Answer(result, thought.engine, thought.note)
+
+    async def _thought(self, body: Body[Any, Any], work: Work[Any], claim: Claim) -> Thought[Any] | None:
+        question = body.question(work) if body.question is not None else None
+        if question is None:
+            return None
+        ledger = JournalLedger(self._store, claim)
+        engine = Builtin() if claim.engine == "builtin" else self._engine_of(body.layer)
+        try:
+            return await engine.think(question, ledger)
+        except BudgetExhausted as exhausted:
+            if question.builtin is None:
+                raise
+            return Thought(await asyncio.to_thread(question.builtin), "builtin", note=str(exhausted))
+
+    async def _written(
+        self, process: Process, held: Held, depth: int, phase: int, origin: Origin, answer: _Answer
+    ) -> str:
+        """Write a step's answer; one that breaks the rules is written as a failure."""
+        result, engine, journal = answer.result, answer.engine, answer.journal
+        point(points.COMPLETION_BEFORE)
+        try:
+            if isinstance(result, Complete):
+                output = _json(result.output)
+                return await self._store.complete(held, origin, output, engine, answer.note or None, journal)
+            if isinstance(result, Spawn):
+                return await self._spawned(process, held, depth, phase, origin, answer, result)
+            if isinstance(result, Backward):
+                return await self._sent_back(process, held, origin, answer, result)
+            output_even_so = None if result.output is None else _json(result.output)
+        except _BrokenRuleError as broken:
+            result, output_even_so, journal = Fail(str(broken), broken.code), None, None
+        return await self._store.fail(held, origin, result.code, result.reason[:4000], output_even_so, engine, journal)
+
+    async def _spawned(
+        self, process: Process, held: Held, depth: int, phase: int, origin: Origin, answer: _Answer, spawn: Spawn
+    ) -> str:
+        children = self._described(process, spawn.children, depth, phase)
+        memo = None if spawn.memo is None else _json(spawn.memo)
+        verdict = await self._store.spawn(
+            held, origin, memo, children, answer.engine, answer.note or None, self._settings.max_steps
+        )
+        if verdict == "too-many-steps":
+            raise _BrokenRuleError("limit", f"the run would have more than {self._settings.max_steps} steps")
+        if verdict == "key-taken":
+            raise _BrokenRuleError("contract", "a child was spawned under a key that another child has")
+        return verdict
+
+    async def _sent_back(
+        self, process: Process, held: Held, origin: Origin, answer: _Answer, result: Backward[Any]
+    ) -> str:
+        if not any(signal.severity == "error" for signal in result.signals):
+            raise _BrokenRuleError("contract", "a backward signal needs at least one error")
+        output = None if result.output is None else _json(result.output)
+        return await self._store.backward(
+            held, origin, result.signals, output, answer.engine,
+            settles=process.exhausted == "settle", journal=answer.journal,
+        )  # fmt: skip
+
+    def _described(self, process: Process, children: Any, depth: int, phase: int) -> list[dict[str, Any]]:
+        """Check children against the rules, and describe them for the store."""
+        limits = self._settings
+        keys = [child.key for child in children]
+        if not keys or len(set(keys)) != len(keys) or not all(_KEY.fullmatch(key) for key in keys):
+            raise _BrokenRuleError("contract", "children need keys of [a-z0-9._-], each its own")
+        if len(keys) > limits.max_children:
+            raise _BrokenRuleError("limit", f"more than {limits.max_children} children at once")
+        if depth + 1 > limits.max_depth:
+            raise _BrokenRuleError("limit", f"the tree would be deeper than {limits.max_depth}")
+        if phase + 1 > limits.max_phases:
+            raise _BrokenRuleError("limit", f"more than {limits.max_phases} phases of one step")
+        return [_described_child(process, child) for child in children]
+
+    async def answer(self, org_id: UUID, origin: Origin, data: StepAnswered) -> str:
+        """Take a delegated step's answer: `done`, or why it does not count (`seen`, `stale`)."""
+        row = await self._store.delegated(org_id, data.run_id, data.step_id, data.epoch)
+        if row is None:
+            return "stale"
+        process = self._registry.get(row["process"])
+        if process is None:
+            raise TryLater
+        key = _delegated_key(org_id, row["origin_id"], row["path"], row["generation"], row["revision"], row["input"])
+        try:
+            body = process.body(row["body"])
+        except KeyError:
+            answer = _Answer(Fail(f"the process {process.name} has no neuron {row['body']} any more", "body-unknown"))
+        else:
+            answer = _delegated_answer(body, data, key)
+        point(points.ANSWER_BEFORE)
+        held = Held(org_id, data.run_id, data.step_id, data.epoch, None)
+        verdict = await self._written(process, held, 0, 0, origin, answer)
+        point(points.ANSWER_COMMITTED)
+        return verdict
+
+    async def undelivered(self, org_id: UUID, origin: Origin, data: StepFailed) -> str:
+        """Fail a step whose request ended in the dead letters, unless it has moved on."""
+        point(points.UNDELIVERED_BEFORE)
+        verdict = await self._store.undelivered(
+            org_id, origin, data.run_id, data.step_id, data.epoch, data.phase, data.reason[:4000]
+        )
+        point(points.UNDELIVERED_COMMITTED)
+        return verdict
+
+
+class _BrokenRuleError(Exception):
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class _Lease:
+    """Keeps a lease while its block runs; cancels the block's task when the lease is lost."""
+
+    def __init__(self, store: Store, claim: Claim, seconds: float) -> None:
+        self._store = store
+        self._claim = claim
+        self._seconds = seconds
+        self._lost = False
+        self._handle: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._owner = asyncio.current_task()
+        self._handle = asyncio.get_running_loop().call_later(self._seconds / 3, self._begin)
+
+    def _begin(self) -> None:
+        # A task only for work that lasts: most steps are done before the first renewal is due.
+        self._renewal = asyncio.get_running_loop().create_task(self._renew())
+
+    async def _renew(self) -> None:
+        with deadlines.no_deadline():
+            while True:
+                try:
+                    kept = await self._store.renew(self._claim.held, self._seconds)
+                except Exception as error:  # noqa: BLE001 - a shard that is away now may be back for the next renewal
+                    _log.warning("lease not renewed", error=type(error).__name__)
+                    kept = True
+                if not kept:
+                    self._lost = True
+                    if self._owner is not None:
+                        self._owner.cancel()
+                    return
+                await asyncio.sleep(self._seconds / 3)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        if self._renewal is not None:
+            self._renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._renewal
+        if self._lost:
+            if kind is not None and issubclass(kind, asyncio.CancelledError) and self._owner is not None:
+                self._owner.uncancel()
+            raise LeaseLost from error
+
+
+def _worker(body: Body[Any, Any]) -> Callable[[Work[Any]], Any]:
+    if body.work is None:
+        raise ValueError(f"the body {body.name} has no work")
+    return body.work
+
+
+def _work(process: Process, body: Body[Any, Any], claim: Claim) -> Work[Any]:
+    """Read a claim as its body's work.
+
+    Raises:
+        ValidationError: What is stored does not fit the contracts.
+        KeyError: A child's body is no longer in the process.
+    """
+    children: dict[str, Outcome] = {row[0]: outcome_of(row, process.body(row[2])) for row in claim.children}
+    memo: Any = claim.memo
+    if memo is not None and body.memo is not None:
+        memo = body.memo.model_validate_json(memo)
+    return Work(
+        input=body.input.model_validate_json(claim.input),
+        phase=claim.phase,
+        children=children,
+        signals=tuple(Signal.model_validate_json(text) for text in claim.signals),
+        revision=claim.revision,
+        memo=memo,
+        run_id=claim.held.run_id,
+        path=claim.path,
+    )
+
+
+def _described_child(process: Process, child: Child) -> dict[str, Any]:
+    try:
+        body = process.body(child.body)
+    except KeyError:
+        raise _BrokenRuleError("contract", f"the process {process.name} has no neuron {child.body}") from None
+    if not isinstance(child.input, body.input):
+        raise _BrokenRuleError("contract", f"the child {child.key} was given a {type(child.input).__name__}")
+    return {
+        "key": child.key,
+        "body": body.name,
+        "executor": body.executor,
+        "delegated": body.delegated,
+        "optional": child.optional,
+        "input": _json(child.input, _MAX_DELEGATED_JSON if body.delegated else _MAX_JSON),
+        "max_attempts": body.attempts,
+        "deadline_seconds": body.deadline_seconds,
+    }
+
+
+def _json(model: object, limit: int = _MAX_JSON) -> str:
+    """A model as JSON that every reader on the way takes.
+
+    Raises:
+        _BrokenRuleError: It is no model, too large, or holds U+0000.
+    """
+    if not isinstance(model, BaseModel):
+        raise _BrokenRuleError("contract", f"a {type(model).__name__} came out, not a model")
+    text = model.model_dump_json()
+    if len(text) > limit:
+        raise _BrokenRuleError("limit", f"a {type(model).__name__} of {len(text)} characters is too large")
+    if _NUL in text and _NUL in text.replace("\\\\", ""):
+        raise _BrokenRuleError("contract", f"a {type(model).__name__} holds U+0000")
+    return text
+
+
+def _delegated_key(org_id: UUID, origin_id: UUID, path: str, generation: int, revision: int, request: str) -> bytes:
+    return journal_key("delegated", org_id, origin_id, path, generation, revision, request)
+
+
+def _delegated_answer(body: Body[Any, Any], data: StepAnswered, key: bytes | None) -> _Answer:
+    """Read a delegated executor's answer against the contract."""
+    journal = None if key is None else (key, data.model_dump_json())
+    try:
+        output = None if data.output is None else body.output.model_validate(data.output)
+        signals = tuple(Signal.model_validate(signal.model_dump()) for signal in data.signals)
+    except ValidationError:
+        return _Answer(Fail(f"{body.executor} answered what {body.name}'s contract does not allow", "contract"))
+    result: Result[Any]
+    if data.outcome == "backward":
+        result = Backward(signals, output)
+    elif data.outcome == "failed":
+        result = Fail(data.reason or "failed", data.code, output)
+    elif output is None:
+        result = Fail(f"{body.executor} answered without an output", "contract")
+    else:
+        result = Complete(output)
+    return _Answer(result, data.engine, journal=journal)

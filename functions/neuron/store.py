@@ -1,0 +1,512 @@
+"""The SQL of runs: transitions are functions of the database (shard/0003_neurons.sql), one round trip each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from functions.neuron import points
+from functions.neuron.rewind import Exhausted, Node, Plan, plan_rewind
+from shared.chaos import point
+from shared.identifiers import new_id
+from shared.neurons import Outcome, Signal
+from shared.shards.calls import Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    import asyncpg
+
+    from shared.database import Transaction
+    from shared.neurons import Body
+    from shared.shards import Shards
+
+_RUN: Final = (
+    "id, process, state, reason, code, replay_of, spent, reserved, cost_cap, steps, revisions, created_at, finished_at,"
+    " deadline_at"
+)
+_ONE_RUN: Final = f"""
+    SELECT {_RUN}, input, output, made_by, sequence, origin_id, engine, revisions_per_step, revisions_per_run,
+           extract(epoch FROM deadline_at - created_at)::double precision AS deadline_seconds
+    FROM runs WHERE org_id = $1 AND id = $2
+"""  # noqa: S608 - constant columns
+_RUNS: Final = f"""
+    SELECT {_RUN} FROM runs
+    WHERE org_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR process = $3)
+      AND ($4::text IS NULL OR state = $4)
+    ORDER BY id DESC LIMIT $5
+"""  # noqa: S608 - constant columns
+_TREE: Final = """
+    SELECT id, parent_id, path, body, executor, state, phase, epoch, revision, engine, note, failure, cost, created_at,
+           started_at, finished_at
+    FROM steps WHERE org_id = $1 AND run_id = $2 AND state <> 'superseded' ORDER BY depth, id
+"""
+_SIGNALS: Final = """
+    SELECT blame_step, from_step, contract_path, diagnostic, severity, hint, revision
+    FROM signals WHERE org_id = $1 AND run_id = $2 ORDER BY id
+"""
+_NODES: Final = """
+    SELECT id, parent_id, path, state, joined_phase, revision, optional FROM steps
+    WHERE org_id = $1 AND run_id = $2 AND state <> 'superseded' ORDER BY depth, id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a transition comes from: what its events will say.
+
+    Attributes:
+        source: The events' `source`.
+        trace: `traceparent`, empty for none.
+        cause: Id of the event that led to it, empty for none.
+        event_source: That event's source, for the inbox; None when no event asked for it.
+        event_id: That event's id, for the inbox; None when no event asked for it.
+    """
+
+    source: str
+    trace: str = ""
+    cause: str = ""
+    event_source: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A step as its holder knows it.
+
+    Attributes:
+        org_id: The organisation.
+        run_id: The run.
+        step_id: The step.
+        epoch: The epoch that is worked on.
+        token: The lease's token; None for a delegated step, which has none.
+    """
+
+    org_id: UUID
+    run_id: UUID
+    step_id: UUID
+    epoch: int
+    token: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed step with everything that its body needs; JSON is still text."""
+
+    held: Held
+    process: str
+    engine: str | None
+    origin_id: UUID
+    replay: bool
+    body: str
+    path: str
+    depth: int
+    generation: int
+    revision: int
+    phase: int
+    attempts: int
+    max_attempts: int
+    delegated: bool
+    input: str
+    memo: str | None
+    children: Sequence[tuple[Any, ...]]
+    signals: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A run to start.
+
+    Attributes:
+        run_id: Its id; starting it twice is starting it once.
+        origin_id: Whose journal it uses: its own id, unless it is a replay.
+        replay_of: The run that it replays.
+        process: The kind of run.
+        engine: What the caller allows.
+        input: The root's input, JSON.
+        subject: Who started it.
+        correlation: What the caller wants to find in the run's events.
+        key: Idempotency key.
+        request_hash: What the key stands for.
+        cost_cap: Micro-dollars.
+        per_step: Cap on revisions of a step.
+        per_run: Cap on revisions of the run.
+        deadline_seconds: From now.
+        body: The root's body; None when `fault` says why there is none.
+        fault: Why the run is born failed: (code, reason).
+    """
+
+    run_id: UUID
+    origin_id: UUID
+    replay_of: UUID | None
+    process: str
+    engine: str | None
+    input: str
+    subject: str
+    correlation: str | None
+    key: str | None
+    request_hash: bytes | None
+    cost_cap: int
+    per_step: int
+    per_run: int
+    deadline_seconds: float
+    body: Body[Any, Any] | None
+    fault: tuple[str, str] | None = None
+
+
+class Store:
+    """Runs, steps, journal and budgets on the shards.
+
+    Args:
+        shards: Where they are.
+        organisation_cap: What an organisation may spend in a month when its budget does not say otherwise.
+    """
+
+    def __init__(self, shards: Shards, organisation_cap: int) -> None:
+        self._shards = shards
+        self._calls = Calls(shards)
+        self._cap = organisation_cap
+
+    @property
+    def round_trips(self) -> int:
+        """Round trips to the database so far, of all transitions."""
+        return self._calls.round_trips
+
+    # Transitions -----------------------------------------------------------------------------------------------------
+
+    async def start(self, org_id: UUID, origin: Origin, start: Start) -> tuple[str, UUID]:
+        """Start a run: `started`, `same` or `mismatch`, and the run's id."""
+        body = start.body
+        code, reason = start.fault or (None, None)
+        [row] = await self._calls.call(
+            org_id, "neuron_start", origin.source, origin.trace, origin.cause,
+            start.run_id, start.origin_id, start.replay_of, start.process, start.engine, start.input, start.subject,
+            start.correlation, start.key, start.request_hash, start.cost_cap, start.per_step, start.per_run,
+            start.deadline_seconds, new_id(), body.name if body else "", body.executor if body else "",
+            body.delegated if body else False, body.attempts if body else 1, body.deadline_seconds if body else 0.0,
+            code, reason,
+        )  # fmt: skip
+        return row["verdict"], row["run_id"]
+
+    async def claim(
+        self, org_id: UUID, origin: Origin, run_id: UUID, step_id: UUID, epoch: int, phase: int, lease_seconds: float
+    ) -> Claim | None:
+        """Claim a step; None when it has moved on, or somebody else has it."""
+        token = new_id()
+        rows = await self._calls.call(
+            org_id, "neuron_claim", origin.source, origin.trace, origin.cause,
+            run_id, step_id, epoch, phase, token, lease_seconds,
+        )  # fmt: skip
+        if not rows:
+            return None
+        row = rows[0]
+        children = zip(
+            row["child_keys"] or (), row["child_paths"] or (), row["child_bodies"] or (), row["child_outputs"] or (),
+            row["child_engines"] or (), row["child_failures"] or (), row["child_exhausted"] or (),
+            row["child_leftovers"] or (), strict=True,
+        )  # fmt: skip
+        return Claim(
+            held=Held(org_id, run_id, step_id, epoch, token), process=row["process"], engine=row["engine"],
+            origin_id=row["origin_id"], replay=row["replay"], body=row["body"], path=row["path"], depth=row["depth"],
+            generation=row["generation"], revision=row["revision"], phase=phase, attempts=row["attempts"],
+            max_attempts=row["max_attempts"], delegated=row["delegated"], input=row["input"], memo=row["memo"],
+            children=list(children), signals=row["signals"] or (),
+        )  # fmt: skip
+
+    async def renew(self, held: Held, lease_seconds: float) -> bool:
+        """Renew a lease; False when it is lost."""
+        [row] = await self._calls.call(
+            held.org_id, "neuron_renew", held.run_id, held.step_id, held.epoch, held.token, lease_seconds
+        )
+        return bool(row[0])
+
+    async def release(self, held: Held, origin: Origin) -> bool:
+        """Give a claim back, so that the same request can be claimed anew."""
+        [row] = await self._calls.call(
+            held.org_id, "neuron_release", origin.source, origin.trace, origin.cause,
+            held.run_id, held.step_id, held.epoch, held.token,
+        )  # fmt: skip
+        return bool(row[0])
+
+    async def complete(
+        self,
+        held: Held,
+        origin: Origin,
+        output: str,
+        engine: str,
+        note: str | None,
+        journal: tuple[bytes, str] | None = None,
+    ) -> str:
+        """Complete a step: `done`, `seen`, `stale` or `lost`."""
+        return await self._transit(
+            held, origin, "neuron_complete", output, engine, note, False, None, *(journal or (None, None))
+        )
+
+    async def spawn(
+        self,
+        held: Held,
+        origin: Origin,
+        memo: str | None,
+        children: Sequence[dict[str, Any]],
+        engine: str,
+        note: str | None,
+        max_steps: int,
+    ) -> str:
+        """Start children: as `complete`, or `too-many-steps`, `key-taken`.
+
+        Args:
+            held: The step.
+            origin: Where it comes from.
+            memo: JSON for the next phase.
+            children: `key`, `body`, `executor`, `delegated`, `optional`, `input` (JSON text), `max_attempts` and
+                `deadline_seconds` of each.
+            engine: What made the decision.
+            note: Why the built-in did.
+            max_steps: Cap of the run.
+        """
+        # The inputs are JSON already: they are put in as they are.
+        described = ",".join(
+            json.dumps({**{name: value for name, value in child.items() if name != "input"}, "id": str(new_id())})[:-1]
+            + f', "input": {child["input"]}}}'
+            for child in children
+        )
+        return await self._transit(held, origin, "neuron_spawn", memo, f"[{described}]", engine, note, max_steps)
+
+    async def delegate(self, held: Held, origin: Origin) -> str:
+        """Hand a claimed step to its delegated executor."""
+        return await self._transit(held, origin, "neuron_delegate")
+
+    async def fail(
+        self,
+        held: Held,
+        origin: Origin,
+        code: str,
+        reason: str,
+        output: str | None = None,
+        engine: str | None = None,
+        journal: tuple[bytes, str] | None = None,
+    ) -> str:
+        """Fail a step and what cannot do without it: as `complete`."""
+        return await self._transit(
+            held, origin, "neuron_fail", code, reason, output, engine, *(journal or (None, None))
+        )
+
+    async def _transit(self, held: Held, origin: Origin, function: str, *arguments: Any) -> str:
+        [row] = await self._calls.call(
+            held.org_id, function, origin.source, origin.trace, origin.cause,
+            held.run_id, held.step_id, held.epoch, held.token, origin.event_source, origin.event_id, *arguments,
+        )  # fmt: skip
+        verdict: str = row[0]
+        return verdict
+
+    async def undelivered(
+        self, org_id: UUID, origin: Origin, run_id: UUID, step_id: UUID, epoch: int, phase: int, reason: str
+    ) -> str:
+        """Fail a step whose request became a dead letter, unless somebody works on it: `done`, `seen` or `stale`."""
+        [row] = await self._calls.call(
+            org_id, "neuron_undelivered", origin.source, origin.trace, origin.cause,
+            run_id, step_id, epoch, phase, origin.event_source, origin.event_id, reason,
+        )  # fmt: skip
+        verdict: str = row[0]
+        return verdict
+
+    async def cancel(self, org_id: UUID, origin: Origin, run_id: UUID, reason: str) -> str | None:
+        """Cancel a run; gives its state then, None when there is none."""
+        [row] = await self._calls.call(
+            org_id, "neuron_cancel", origin.source, origin.trace, origin.cause, run_id, reason
+        )
+        state: str | None = row[0]
+        return state
+
+    async def backward(
+        self,
+        held: Held,
+        origin: Origin,
+        signals: Sequence[Signal],
+        output: str | None,
+        engine: str,
+        *,
+        settles: bool,
+        journal: tuple[bytes, str] | None = None,
+    ) -> str:
+        """Send the blamed steps back; when the caps are exhausted, settle with the output or fail. As `complete`.
+
+        The one transition that is several round trips: it is planned in Python, while it holds the run, and is rare.
+        """
+        return await self._shards.run(
+            held.org_id,
+            lambda tx: self._backward(tx, held, origin, signals, output, engine, settles=settles, journal=journal),
+            idempotent=True,
+        )
+
+    async def _backward(
+        self,
+        tx: Transaction,
+        held: Held,
+        origin: Origin,
+        signals: Sequence[Signal],
+        output: str | None,
+        engine: str,
+        *,
+        settles: bool,
+        journal: tuple[bytes, str] | None,
+    ) -> str:
+        epoch = (await self._shards.locate(held.org_id)).epoch
+        entered = (held.org_id, epoch, origin.source, origin.trace, origin.cause)
+        await tx.execute("SELECT neuron_enter($1, $2, $3, $4, $5)", *entered)
+        step = (held.org_id, held.run_id, held.step_id, held.epoch)
+        sender = await tx.fetchval("SELECT (neuron_hold($1, $2, $3, $4, $5)).id", *step, held.token)
+        if sender is None:
+            verdict: str = await tx.fetchval("SELECT neuron_why_not($1, $2, $3, $4)", *step)
+            return verdict
+        [caps] = await tx.fetch(
+            "SELECT revisions, revisions_per_step, revisions_per_run FROM runs WHERE org_id = $1 AND id = $2", *step[:2]
+        )
+        nodes = [Node(**row) for row in await tx.fetch(_NODES, *step[:2])]
+        plan = plan_rewind(nodes, held.step_id, signals, *caps)
+        point(points.REWIND_PLANNED)
+        if isinstance(plan, Exhausted):
+            return await self._exhausted(tx, held, origin, entered, signals, output, engine, journal, settles=settles)
+        if not await tx.fetchval("SELECT neuron_first($1, $2, $3)", held.org_id, origin.event_source, origin.event_id):
+            return "seen"
+        if journal is not None:
+            path = next(node.path for node in nodes if node.id == held.step_id)
+            await tx.execute(
+                "SELECT neuron_remember($1, $2, $3, 'delegated', $4, '', $5, 0)", *step[:2], path, *journal
+            )
+        await tx.execute("SELECT neuron_revise($1, $2, $3)", *step[:2], _described(plan))
+        return "done"
+
+    async def _exhausted(
+        self,
+        tx: Transaction,
+        held: Held,
+        origin: Origin,
+        entered: tuple[Any, ...],
+        signals: Sequence[Signal],
+        output: str | None,
+        engine: str,
+        journal: tuple[bytes, str] | None,
+        *,
+        settles: bool,
+    ) -> str:
+        key, answer = journal or (None, None)
+        common = (*entered, held.run_id, held.step_id, held.epoch, held.token, origin.event_source, origin.event_id)
+        if settles and output is not None:
+            left = json.dumps([signal.model_dump() for signal in signals])
+            return await _called(tx, "neuron_complete", *common, output, engine, None, True, left, key, answer)
+        reason = f"sent back too often: {signals[0].diagnostic[:500]}"
+        return await _called(tx, "neuron_fail", *common, "revisions-exhausted", reason, output, engine, key, answer)
+
+    # Money and journal -----------------------------------------------------------------------------------------------
+
+    async def recall(self, org_id: UUID, key: bytes) -> tuple[str, str] | None:
+        """What the journal knows under a key: (answer, model), or None."""
+        rows = await self._calls.call(org_id, "neuron_recall", key)
+        return (rows[0]["answer"], rows[0]["model"]) if rows else None
+
+    async def reserve(self, held: Held, reservation: UUID, amount: int) -> str:
+        """Hold an amount under both caps: `held`, `run`, `organisation` or `lost`."""
+        [row] = await self._calls.call(
+            held.org_id,
+            "neuron_reserve",
+            held.run_id,
+            held.step_id,
+            held.epoch,
+            held.token,
+            reservation,
+            amount,
+            self._cap,
+        )
+        verdict: str = row[0]
+        return verdict
+
+    async def settle(
+        self, held: Held, reservation: UUID, cost: int, path: str, key: bytes, model: str, answer: str | None
+    ) -> None:
+        """Say what a call cost, and journal its answer when there is one."""
+        await self._calls.call(
+            held.org_id, "neuron_settle", held.run_id, held.step_id, reservation, cost, path, key, model, answer
+        )
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    async def delegated(self, org_id: UUID, run_id: UUID, step_id: UUID, epoch: int) -> asyncpg.Record | None:
+        """A delegated step in that epoch: process, origin_id, body, path, generation, revision, input; or None."""
+        rows = await self._calls.call(org_id, "neuron_delegated", run_id, step_id, epoch)
+        return rows[0] if rows else None
+
+    async def events(self, org_id: UUID, run_id: UUID, after: int, limit: int) -> Sequence[asyncpg.Record]:
+        """Lines of a run's stream after a sequence."""
+        return await self._calls.call(org_id, "neuron_events", run_id, after, limit)
+
+    async def run(
+        self, org_id: UUID, run_id: UUID
+    ) -> tuple[asyncpg.Record, list[asyncpg.Record], list[asyncpg.Record]] | None:
+        """A run with its tree and signals; None when the organisation has none of that id."""
+
+        async def read(
+            tx: Transaction,
+        ) -> tuple[asyncpg.Record, list[asyncpg.Record], list[asyncpg.Record]] | None:
+            row = await tx.fetchrow(_ONE_RUN, org_id, run_id)
+            # The same work whether there is such a run or not: time tells nothing.
+            tree, signals = await tx.fetch(_TREE, org_id, run_id), await tx.fetch(_SIGNALS, org_id, run_id)
+            return None if row is None else (row, tree, signals)
+
+        return await self._shards.run(org_id, read, readonly=True)
+
+    async def runs(
+        self, org_id: UUID, limit: int, before: UUID | None, process: str | None, state: str | None
+    ) -> list[asyncpg.Record]:
+        """Runs, newest first: at most `limit`, with ids below `before`."""
+
+        async def read(tx: Transaction) -> list[asyncpg.Record]:
+            return await tx.fetch(_RUNS, org_id, before, process, state, limit)
+
+        return await self._shards.run(org_id, read, readonly=True)
+
+
+async def _called(tx: Transaction, function: str, *arguments: Any) -> str:
+    """Call a transition inside a transaction."""
+    places = ", ".join(f"${number}" for number in range(1, len(arguments) + 1))
+    verdict: str = await tx.fetchval(f"SELECT {function}({places})", *arguments)
+    return verdict
+
+
+def _described(plan: Plan) -> str:
+    """The plan as `neuron_revise` reads it."""
+    return json.dumps(
+        {
+            "superseded": [str(step) for step in plan.superseded],
+            "revised": [str(step) for step in plan.revised],
+            "waiting": [{"id": str(w.id), "phase": w.phase, "pending": w.pending} for w in plan.waiting],
+            "signals": [
+                {
+                    "id": str(new_id()),
+                    "step_id": str(blamed.step_id),
+                    "blame_step": blamed.path,
+                    "from_step": plan.sender_path,
+                    "revision": blamed.revision,
+                    **blamed.signal.model_dump(include={"contract_path", "diagnostic", "severity", "hint"}),
+                }
+                for blamed in plan.signals
+            ],
+        }
+    )
+
+
+def outcome_of(row: Sequence[Any], body: Body[Any, Any]) -> Outcome:
+    """A child's row of a claim as its parent's body sees it."""
+    key, path, name, output, engine, failure, exhausted, leftover = row
+    return Outcome(
+        key=key,
+        path=path,
+        body=name,
+        output=None if output is None else body.output.model_validate_json(output),
+        engine=engine,
+        exhausted=exhausted,
+        signals=tuple(Signal.model_validate(signal) for signal in json.loads(leftover)) if leftover else (),
+        failure=failure,
+    )
