@@ -31,9 +31,9 @@ SECURITY_HEADERS: Final = {
 class Gateway(Function):
     """A function whose every answer carries the headers of a public door."""
 
-    async def handle(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answer one request."""
-        response = await super().handle(request)
+        response = await super().answer(request)
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         for name, value in request.scope.get(RATE_LIMIT_SCOPE, {}).items():

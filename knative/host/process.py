@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         arguments: the command line, without the program's name.
 
     Returns:
-        0 after a drain, 1 when the function cannot be served, 2 when the command line is wrong.
+        0 after a drain, 1 when the function cannot be served, 2 when the command line or a setting is wrong.
     """
     try:
         folder, options = _parse(arguments)
@@ -56,6 +56,9 @@ def main(arguments: list[str]) -> int:
         return _WRONG
     try:
         return _run(folder, deployment, settings, listening)
+    except SettingsError as error:
+        _log.error("settings are wrong", faults=error.faults)
+        return _WRONG
     except Exception:  # noqa: BLE001 - whatever it was, it goes into the log and the exit code
         _log.exception("the function cannot be served")
         return 1

@@ -65,6 +65,9 @@ class Function:
         authenticate: replaces the verification of tokens: gives the claims, None for nobody; raises Problem 401.
         fallback: answers what no operation's path matches, instead of 404, unauthenticated.
 
+    Attributes:
+        handle: `answer` as a plain function, the only kind of target that functions-framework takes.
+
     Raises:
         ValueError: two operations have the same method and path.
     """
@@ -87,6 +90,11 @@ class Function:
         self._opened = False
         self._opening = asyncio.Lock()
 
+        async def handle(request: Request) -> Response:
+            return await self.answer(request)
+
+        self.handle = handle
+
     async def open(self) -> None:
         """Open the resources, once."""
         async with self._opening:
@@ -105,8 +113,8 @@ class Function:
                 self._opened = False
                 await self.resources.close()
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request: the target for the host and for functions-framework. Raises nothing but cancellation."""
+    async def answer(self, request: Request) -> Response:
+        """Answer one request. Raises nothing but cancellation."""
         if trace() is None:
             begin(request.headers.get("traceparent"), request.headers.get("tracestate", ""))
         try:
