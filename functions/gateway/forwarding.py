@@ -12,21 +12,20 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
-from shared import deadlines
+from shared.function.outgoing import Outgoing, Unreachable, address_of
 from shared.problems import MEDIA_TYPE, Problem
-from shared.telemetry import logger, span, trace
+from shared.telemetry import logger, span
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    import httpx
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from shared.clock import Clock
     from shared.function import Call
+    from shared.function.outgoing import Header, Incoming
     from shared.permissions import Principal
     from shared.tokens import Issuer
 
@@ -71,11 +70,12 @@ KEPT_BACK: Final = frozenset(
 So do all of `x-hal9-…`.
 """
 
-_CONNECT_SECONDS: Final = 10.0
 _LONGEST_SECONDS: Final = 300.0
 _TOKEN_SECONDS: Final = 30.0
 _MOST_TOKENS: Final = 4096
-_IDLE_SECONDS: Final = 30.0
+_READ_WHOLE_BYTES: Final = 65_536
+_UNAUTHORIZED: Final = 401
+_FIRST_FAULT: Final = 400
 _log = logger(__name__)
 
 
@@ -90,19 +90,17 @@ def forward_to(deployment: str, function: str) -> Callable[[Call], Awaitable[Res
 
 
 class Forwarder:
-    """Sends requests to deployments, over connections that it keeps.
+    """Sends requests to deployments (HAL9_FUNCTION_URL), over connections that it keeps.
 
     Args:
-        template: Where deployments are, with `{deployment}`: `http://…` or `unix:/….sock`.
         issuer: Signs the tokens.
         clock: Says when a token is too old to be used again.
     """
 
-    def __init__(self, template: str, issuer: Issuer, clock: Clock) -> None:
-        self._template = template
+    def __init__(self, issuer: Issuer, clock: Clock) -> None:
         self._issuer = issuer
         self._clock = clock
-        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._connections: dict[str, Outgoing] = {}
         self._tokens: OrderedDict[tuple[str, str, Principal], tuple[float, str]] = OrderedDict()
 
     async def forward(self, call: Call, deployment: str, function: str) -> Response:
@@ -112,56 +110,24 @@ class Forwarder:
             Problem: 502 or 504.
         """
         with span(f"forward {call.operation.name}", kind="client", deployment=deployment):
-            upstream = await self._send(call, deployment, function)
-        headers = _headers_back(upstream.headers.multi_items())
-        if _is_our_fault(upstream):
-            await upstream.aclose()
-            _log.error("a function's answer is no good", deployment=deployment, status=upstream.status_code)
-            raise Problem("upstream-unreachable", 502, "A part of the platform did not answer as it should: try again.")
-        response = StreamingResponse(_body(upstream), upstream.status_code)
-        response.raw_headers = headers
-        return response
-
-    async def _send(self, call: Call, deployment: str, function: str) -> httpx.Response:
-        import httpx
-
-        request = self._request(call, deployment, function)
-        client = self._client(deployment)
-        try:
-            return await client.send(request, stream=True)
-        except httpx.TimeoutException as error:
-            if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout):
+            try:
+                upstream = await self._send(call, deployment, function)
+                return await _answer(upstream, deployment)
+            except TimeoutError as error:
                 raise Problem("deadline-exceeded", 504, "The request took too long: ask for less at once.") from error
-            raise _unreachable() from error
-        except httpx.TransportError as error:
-            if call.request.method not in {"GET", "HEAD"}:
+            except Unreachable as error:
+                _log.warning("a function does not answer", deployment=deployment, error=str(error))
                 raise _unreachable() from error
-        # A kept connection may be closed by the other side just as it is used; reading again does no harm.
-        try:
-            return await client.send(self._request(call, deployment, function), stream=True)
-        except httpx.TransportError as error:
-            raise _unreachable() from error
 
-    def _request(self, call: Call, deployment: str, function: str) -> httpx.Request:
-        import httpx
-
+    async def _send(self, call: Call, deployment: str, function: str) -> Incoming:
         request = call.request
         headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") in PASSED_IN]
         headers.append((b"authorization", b"Bearer " + self._token(call, function).encode("ascii")))
-        here = trace()
-        if here is not None:
-            headers.append((b"traceparent", here.header().encode("ascii")))
-            if here.state:
-                headers.append((b"tracestate", here.state.encode("latin-1", "ignore")))
-        left = deadlines.remaining(_LONGEST_SECONDS)
-        read = None if call.operation.streaming else left
-        return self._client(deployment).build_request(
-            request.method,
-            _target(request),
-            headers=headers,
-            content=request.stream() if _has_body(request) else None,
-            timeout=httpx.Timeout(left, connect=min(left or _CONNECT_SECONDS, _CONNECT_SECONDS), read=read),
-        )
+        connections = self._connections.get(deployment)
+        if connections is None:
+            connections = self._connections[deployment] = Outgoing(address_of(deployment))
+        content = request.stream() if _has_body(request) else None
+        return await connections.open(request.method, _target(request), headers, content, seconds=_LONGEST_SECONDS)
 
     def _token(self, call: Call, function: str) -> str:
         """Give a token for that function and the call's one permission: the last one while it is young."""
@@ -178,28 +144,10 @@ class Forwarder:
             self._tokens.popitem(last=False)
         return token
 
-    def _client(self, deployment: str) -> httpx.AsyncClient:
-        client = self._clients.get(deployment)
-        if client is None:
-            client = self._clients[deployment] = open_client(self._template.replace("{deployment}", deployment))
-        return client
-
     async def close(self) -> None:
-        """Close every connection."""
-        for client in self._clients.values():
-            await client.aclose()
-        self._clients.clear()
-
-
-def open_client(address: str) -> httpx.AsyncClient:
-    """Open connections to one address, `http://…` or `unix:/….sock`; nothing is connected yet."""
-    import httpx
-
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=_IDLE_SECONDS)
-    if address.startswith("unix:"):
-        transport = httpx.AsyncHTTPTransport(uds=address.removeprefix("unix:"), limits=limits, trust_env=False)
-        return httpx.AsyncClient(transport=transport, base_url="http://function", trust_env=False)
-    return httpx.AsyncClient(base_url=address, limits=limits, trust_env=False)
+        """Close the connections that nobody uses."""
+        for connections in self._connections.values():
+            await connections.close()
 
 
 def _target(request: Request) -> str:
@@ -214,31 +162,36 @@ def _has_body(request: Request) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
-def _headers_back(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    named = {name.strip().lower() for key, value in headers if key.lower() == "connection" for name in value.split(",")}
+async def _answer(upstream: Incoming, deployment: str) -> Response:
+    """Turn a function's answer into ours: whole when it is short, else piece by piece."""
+    if _is_our_fault(upstream):
+        await upstream.close()
+        _log.error("a function's answer is no good", deployment=deployment, status=upstream.status)
+        raise _unreachable()
+    length = upstream.header("content-length")
+    response: Response
+    if length.isdecimal() and int(length) <= _READ_WHOLE_BYTES:
+        response = Response(await upstream.read(_READ_WHOLE_BYTES), upstream.status)
+    else:
+        response = StreamingResponse(upstream.chunks(), upstream.status)
+    response.raw_headers = _headers_back(upstream.raw_headers)
+    return response
+
+
+def _headers_back(headers: Sequence[Header]) -> list[Header]:
+    named = {name.strip().lower() for key, value in headers if key == b"connection" for name in value.split(b",")}
     return [
-        (key.lower().encode("latin-1"), value.encode("latin-1"))
+        (key, value)
         for key, value in headers
-        if key.lower() not in KEPT_BACK and key.lower() not in named and not key.lower().startswith("x-hal9-")
+        if key.decode("latin-1") not in KEPT_BACK and key not in named and not key.startswith(b"x-hal9-")
     ]
 
 
-def _is_our_fault(upstream: httpx.Response) -> bool:
-    """Whether an answer is not to be shown.
-
-    The parts do not trust each other, or something else than a function failed.
-    """
-    if upstream.status_code == 401:
+def _is_our_fault(upstream: Incoming) -> bool:
+    """Whether an answer is not to be shown: the parts do not trust each other, or no function made it."""
+    if upstream.status == _UNAUTHORIZED:
         return True
-    return upstream.status_code >= 400 and not upstream.headers.get("content-type", "").startswith(MEDIA_TYPE)
-
-
-async def _body(upstream: httpx.Response) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in upstream.aiter_raw():
-            yield chunk
-    finally:
-        await upstream.aclose()
+    return upstream.status >= _FIRST_FAULT and not upstream.header("content-type").startswith(MEDIA_TYPE)
 
 
 def _unreachable() -> Problem:

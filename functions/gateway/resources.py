@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from events.publisher import Publisher, PublisherSettings
+from events.broker import BrokerConnection, publisher_over
+from events.publisher import PublisherSettings
 from functions.gateway.forwarding import Forwarder
 from functions.gateway.lookups import Lookups
-from functions.gateway.publishing import BrokerConnection
 from functions.gateway.settings import GatewaySettings
 from shared.cache import Cache, CacheSettings
 from shared.clock import SystemClock
@@ -72,19 +72,16 @@ class Resources:
         identity = load(TrustSettings).identity_key
         if identity is None:
             raise RuntimeError("HAL9_IDENTITY_KEY is not set: the gateway cannot sign tokens")
-        self.settings = settings
         self.limits = settings.limits()
         self.shards = Shards.open(load(DatabaseSettings), application_name="gateway", clock=self.clock)
         self.cache = Cache(load(CacheSettings).url, settings.cache_seconds)
         self.limiter = Limiter(self.cache)
         self.lookups = Lookups(self.directory, self.cache, self.clock)
         self.issuer = Issuer(PrivateKey.load(identity), self.clock)
-        self.forwarder = Forwarder(settings.function_url, self.issuer, self.clock)
+        self.forwarder = Forwarder(self.issuer, self.clock)
         publishing = load(PublisherSettings)
         self.broker = BrokerConnection(publishing.broker_url)
-        self.publisher = Publisher(
-            self.broker, lambda: self.issuer.mint("broker"), seconds=publishing.publish_seconds, clock=self.clock
-        )
+        self.publisher = publisher_over(self.broker, publishing, self.issuer, self.clock)
 
     @property
     def directory(self) -> Database:

@@ -8,13 +8,8 @@ from shared.settings import setting, settings
 
 @settings
 class GatewaySettings:
-    """Limits and addresses."""
+    """How often keys and organisations may ask."""
 
-    function_url: str = setting(
-        "HAL9_FUNCTION_URL",
-        doc="Where functions are: `http://{deployment}.hal9.svc.cluster.local` or `unix:/run/hal9/{deployment}.sock`.",
-    )
-    region: str = setting("HAL9_REGION", "us-west", "The region that this process serves.")
     key_per_second: float = setting(
         "HAL9_LIMIT_KEY_PER_SECOND", 100.0, "Requests per second that one API key may make.", minimum=0.001
     )

@@ -1,0 +1,187 @@
+"""The gateway and a function behind it, each a process of its own under the host, with real databases and cache."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from events import CloudEvent, codec
+from shared import apikeys
+from shared.identifiers import new_id
+from shared.keys import PrivateKey, Trust, write_trust
+from shared.randomness import SystemRandomness
+from shared.tokens import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from uuid import UUID
+
+    from knative.platform.servers import Servers
+    from shared.shards import Shards
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class Broker:
+    """A broker's door: takes events over a Unix socket from whoever has the gateway's token."""
+
+    address: str
+    verifier: Verifier
+    events: list[CloudEvent] = field(default_factory=list)
+    status: int = 202
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                fields = [line.partition(b": ")[::2] for line in head.split(b"\r\n")[1:-2]]
+                named = {name.lower(): value for name, value in fields}
+                body = await reader.readexactly(int(named.get(b"content-length", b"0")))
+                token = named[b"authorization"].decode().removeprefix("Bearer ")
+                self.verifier.verify(token, "broker", ["gateway"])
+                if self.status == 202:
+                    self.events.append(codec.decode(fields, body))
+                writer.write(f"HTTP/1.1 {self.status} x\r\ncontent-length: 0\r\n\r\n".encode())
+                await writer.drain()
+        writer.close()
+
+
+@dataclass
+class Stage:
+    """Where the processes of these tests meet.
+
+    Attributes:
+        folder: For sockets and keys.
+        environment: What every process is told.
+        broker: Takes their events.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+    broker: Broker
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    async def start(self, folder: Path, name: str, environment: Mapping[str, str] | None = None) -> Path:
+        """Serve a function's folder at `<name>.sock`, and wait until it is ready."""
+        socket = self.folder / f"{name}.sock"
+        variables = {**os.environ, **self.environment, **(environment or {})}
+        command = (sys.executable, "-m", "knative.host", str(folder), "--uds", str(socket))
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=variables)
+        self.processes.append(process)
+        async with asyncio.timeout(60), connect(socket) as client:
+            while True:
+                assert process.returncode is None, f"{name} did not start"
+                with contextlib.suppress(httpx.TransportError):
+                    if (await client.get("/healthz/ready")).status_code == 200:
+                        return socket
+                await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """End every process."""
+        for process in self.processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            assert await process.wait() == 0
+
+
+def connect(socket: Path, **more: Any) -> httpx.AsyncClient:
+    """Give a client of a Unix socket."""
+    transport = httpx.AsyncHTTPTransport(uds=str(socket))
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=30, **more)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
+    folder = short_folder / "gateway"
+    folder.mkdir()
+    key = PrivateKey.generate("gateway")
+    key.write(folder / "gateway.json")
+    write_trust(folder / "trust.json", [key])
+    broker = Broker(f"unix:{folder}/broker.sock", Verifier(Trust.load(folder / "trust.json")))
+    environment = {
+        "HAL9_SHARDS": servers.shards_dsn,
+        "HAL9_CACHE_URL": servers.cache_url,
+        "HAL9_IDENTITY_KEY": str(folder / "gateway.json"),
+        "HAL9_TRUST": str(folder / "trust.json"),
+        "HAL9_FUNCTION_URL": f"unix:{folder}/{{deployment}}.sock",
+        "HAL9_BROKER_URL": broker.address,
+        "HAL9_PUBLISH_SECONDS": "2",
+        "HAL9_LIMIT_KEY_PER_SECOND": "100000",
+        "HAL9_LIMIT_KEY_BURST": "100000",
+        "HAL9_LIMIT_ORGANISATION_PER_SECOND": "100000",
+        "HAL9_LIMIT_ORGANISATION_BURST": "100000",
+    }
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        await broker.serve(reader, writer)
+
+    server = await asyncio.start_unix_server(serve, folder / "broker.sock")
+    stage = Stage(folder, environment, broker)
+    try:
+        yield stage
+    finally:
+        await stage.stop()
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def doorway(stage: Stage) -> Path:
+    """The gateway with routes to `mirror`, and `mirror`."""
+    await stage.start(ROOT / "tests" / "functions" / "mirror", "mirror")
+    return await stage.start(ROOT / "tests" / "functions" / "doorway", "doorway")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(doorway: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the gateway with no credentials."""
+    async with connect(doorway) as client:
+        yield client
+
+
+@dataclass
+class Caller:
+    """An organisation's key."""
+
+    org_id: UUID
+    key_id: UUID
+    text: str
+
+    @property
+    def header(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.text}"}
+
+
+@pytest.fixture
+def caller(shards: Shards, organisation: Callable[[], Awaitable[UUID]]) -> Callable[..., Awaitable[Caller]]:
+    """A factory: `await caller("developer")` gives a key, of a fresh organisation unless one is given."""
+
+    async def create(*roles: str, org_id: UUID | None = None, **more: Any) -> Caller:
+        owner = org_id or await organisation()
+        new = apikeys.generate(SystemRandomness())
+        from shared.clock import SystemClock
+
+        times = {"created_at": SystemClock().now(), **more}
+        key = await apikeys.create(
+            shards.directory, owner, new_id(), new, name="test", roles=roles or ("owner",), **times
+        )
+        return Caller(owner, key.key_id, new.text)
+
+    return create
