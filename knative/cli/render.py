@@ -1,0 +1,83 @@
+"""`hal9 render`: the manifests of a cluster, from the functions' descriptions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from knative.description import DescriptionError, load_all
+from knative.render import FEATURE_FLAGS, REGIONS, Target, render, write
+
+_FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+
+
+@click.command("render")
+@click.option("--region", required=True, type=click.Choice(REGIONS), help="Region of the cluster.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the manifests; made when it is missing.",
+)
+@click.option("--environment", default="production", show_default=True, help="Whose overrides in function.toml count.")
+@click.option("--namespace", default="hal9", show_default=True, help="Namespace for everything.")
+@click.option("--images", default="ghcr.io/hal9", show_default=True, help="What comes before /<function>:<version>.")
+@click.option("--image-version", default="0.1.0", show_default=True, help="Tag of the images.")
+@click.option(
+    "--broker", default="kafka", show_default=True, type=click.Choice(["kafka", "channel"]), help="Its class."
+)
+@click.option("--ingress-namespace", multiple=True, help="Where the cluster's ingress runs; may be repeated.")
+@click.option("--database-cidr", multiple=True, help="Addresses of the PostgreSQL shards; may be repeated.")
+@click.option("--cache-cidr", multiple=True, help="Addresses of Valkey or Redis; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def command(
+    region: str,
+    out: Path,
+    environment: str,
+    namespace: str,
+    images: str,
+    image_version: str,
+    broker: str,
+    ingress_namespace: tuple[str, ...],
+    database_cidr: tuple[str, ...],
+    cache_cidr: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    r"""Write everything that a Knative cluster needs.
+
+    Services, Broker, Triggers, dead-letter sink, EventPolicy, accounts, settings, disruption budgets, topology spread
+    and network policies (default deny), from the same function.toml files that the local platform reads.
+
+    \b
+    Example:
+      hal9 render --region eu-central --out build/manifests
+      kubectl apply --server-side -f build/manifests
+    """
+    default = Target(region)
+    target = Target(
+        region=region,
+        environment=environment,
+        namespace=namespace,
+        images=images,
+        version=image_version,
+        broker="channel" if broker == "channel" else "kafka",
+        ingress_namespaces=ingress_namespace or default.ingress_namespaces,
+        database_cidrs=database_cidr or default.database_cidrs,
+        cache_cidrs=cache_cidr or default.cache_cidrs,
+    )
+    try:
+        files = render(load_all(_FUNCTIONS), target)
+    except DescriptionError as error:
+        raise click.ClickException(str(error)) from None
+    write(files, out)
+    objects = sum(len(manifests) for manifests in files.values())
+    if as_json:
+        click.echo(json.dumps({"folder": str(out), "files": list(files), "objects": objects}))
+        return
+    for name, manifests in files.items():
+        click.echo(f"{out / name}  {', '.join(dict.fromkeys(manifest['kind'] for manifest in manifests))}")
+    click.echo(f"\n{objects} objects. The cluster's config-features must enable:")
+    for flag, reason in FEATURE_FLAGS.items():
+        click.echo(f"  {flag}  ({reason})")

@@ -1,0 +1,16 @@
+"""Manifests: everything that a cluster needs, from the same function.toml files that the local platform reads.
+
+    files = render(load_all(root), Target(region="eu-central"))
+    write(files, folder)
+
+Promises: the same descriptions and target give the same bytes; every annotation's value is a string; no secret is in
+a manifest (only the names of Secrets); nothing is named that Knative 1.15 would refuse.
+Does not: talk to a cluster, or know which feature flags it has on (`FEATURE_FLAGS` names those that are needed).
+"""
+
+from __future__ import annotations
+
+from knative.render.target import FEATURE_FLAGS, REGIONS, Manifest, Target
+from knative.render.tree import render, write
+
+__all__ = ["FEATURE_FLAGS", "REGIONS", "Manifest", "Target", "render", "write"]

@@ -1,0 +1,172 @@
+"""Knative Services: one for each deployment, with its account and its disruption budget."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Final
+
+from knative.render.target import PORT
+
+if TYPE_CHECKING:
+    from knative.description import Deployment
+    from knative.render.target import Manifest, Target
+
+_PUBLIC: Final = "gateway"
+_IDENTITY: Final = "/var/run/hal9/identity"
+_TRUST: Final = "/var/run/hal9/trust"
+_NOBODY: Final = 65532
+_SPREAD: Final = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+_READY: Final = {"httpGet": {"path": "/healthz/ready", "port": 0}, "timeoutSeconds": 3, "failureThreshold": 3}
+_ALIVE: Final = {"httpGet": {"path": "/healthz/live", "port": 0}, "periodSeconds": 10, "failureThreshold": 6}
+_AUTOSCALING: Final = "autoscaling.knative.dev"
+
+
+def service(deployment: Deployment, target: Target) -> Manifest:
+    """Give the Knative Service of a deployment."""
+    labels = {} if deployment.name == _PUBLIC else {"networking.knative.dev/visibility": "cluster-local"}
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": target.metadata(deployment.name, labels=labels),
+        "spec": {
+            "template": {
+                "metadata": {"annotations": autoscaling(deployment), "labels": {"app.kubernetes.io/part-of": "hal9"}},
+                "spec": _pod(deployment, target),
+            }
+        },
+    }
+
+
+def autoscaling(deployment: Deployment) -> dict[str, str]:
+    """Give the autoscaler's annotations. Values are strings: Knative's webhook refuses numbers.
+
+    The target is met whole (utilisation 100, not the default 70), since `containerConcurrency` is the hard limit and
+    the host's own queue takes what lies above it.
+    """
+    scale = deployment.scale
+    return {
+        f"{_AUTOSCALING}/class": "kpa.autoscaling.knative.dev",
+        f"{_AUTOSCALING}/metric": "concurrency",
+        f"{_AUTOSCALING}/target": str(scale.concurrency),
+        f"{_AUTOSCALING}/target-utilization-percentage": "100",
+        f"{_AUTOSCALING}/min-scale": str(scale.min),
+        f"{_AUTOSCALING}/max-scale": str(scale.max),
+        f"{_AUTOSCALING}/initial-scale": str(max(1, scale.min)),
+        f"{_AUTOSCALING}/window": f"{min(3600, max(6, round(scale.idle_seconds)))}s",
+        f"{_AUTOSCALING}/scale-down-delay": "0s" if scale.min == 0 else "60s",
+    }
+
+
+def _pod(deployment: Deployment, target: Target) -> Manifest:
+    return {
+        "serviceAccountName": deployment.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "containerConcurrency": deployment.scale.concurrency,
+        "timeoutSeconds": round(deployment.function.timeout_seconds),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _NOBODY,
+            "runAsGroup": _NOBODY,
+            "fsGroup": _NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [_spread(deployment, key) for key in _SPREAD],
+        "containers": [_container(deployment, target)],
+        "volumes": [
+            {
+                "name": "identity",
+                "secret": {"secretName": f"hal9-identity-{deployment.function.name}", "defaultMode": 0o440},
+            },
+            {"name": "trust", "configMap": {"name": "hal9-trust"}},
+            {"name": "temporary", "emptyDir": {"sizeLimit": "512Mi"}},
+        ],
+    }
+
+
+def _spread(deployment: Deployment, key: str) -> Manifest:
+    return {
+        "maxSkew": 1,
+        "topologyKey": key,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"serving.knative.dev/service": deployment.name}},
+    }
+
+
+def _container(deployment: Deployment, target: Target) -> Manifest:
+    function, resources = deployment.function, deployment.resources
+    return {
+        "name": "function",
+        "image": f"{target.images}/{function.name}:{target.version}",
+        "ports": [{"name": "http1", "containerPort": PORT, "protocol": "TCP"}],
+        "envFrom": [{"configMapRef": {"name": "hal9-settings"}}],
+        "env": [*_environment(deployment), *(_secret(name) for name in function.secrets)],
+        "resources": {
+            "requests": {"cpu": resources.cpu, "memory": resources.memory},
+            "limits": {"memory": resources.memory},
+        },
+        "readinessProbe": copy.deepcopy(_READY),
+        "livenessProbe": copy.deepcopy(_ALIVE),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "identity", "mountPath": _IDENTITY, "readOnly": True},
+            {"name": "trust", "mountPath": _TRUST, "readOnly": True},
+            {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+        ],
+    }
+
+
+def _environment(deployment: Deployment) -> list[dict[str, Any]]:
+    values = {
+        "HAL9_DEPLOYMENT": deployment.name,
+        "HAL9_IDENTITY_KEY": f"{_IDENTITY}/key.json",
+        "HAL9_TRUST": f"{_TRUST}/jwks.json",
+        **deployment.environment,
+    }
+    return [{"name": name, "value": value} for name, value in sorted(values.items())]
+
+
+def _secret(variable: str) -> dict[str, Any]:
+    name = "hal9-" + variable.removeprefix("HAL9_").lower().replace("_", "-")
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": "value"}}}
+
+
+def account(deployment: Deployment, target: Target) -> Manifest:
+    """Give the account that a deployment runs as: its own, with no token of the Kubernetes API."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": target.metadata(deployment.name),
+        "automountServiceAccountToken": False,
+    }
+
+
+def disruption_budget(deployment: Deployment, target: Target) -> Manifest:
+    """Give the budget that keeps a node's drain from taking more than one instance at a time."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": target.metadata(deployment.name),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": {"serving.knative.dev/service": deployment.name}},
+        },
+    }
+
+
+def settings(target: Target) -> Manifest:
+    """Give the settings that all functions share."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": target.metadata("hal9-settings"),
+        "data": {
+            "HAL9_REGION": target.region,
+            "HAL9_BROKER_URL": target.broker_url,
+            "HAL9_FUNCTION_URL": target.function_url,
+        },
+    }

@@ -1,0 +1,65 @@
+"""Where manifests are for: region, environment, names of what the cluster has already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Manifest = dict[str, Any]
+"""One Kubernetes object."""
+
+REGIONS: Final = ("us-west", "eu-central", "ap-south")
+
+FEATURE_FLAGS: Final = {
+    "kubernetes.podspec-topologyspreadconstraints": "instances spread over zones and nodes",
+    "kubernetes.podspec-securitycontext": "the pod's own security context (fsGroup, seccomp)",
+}
+"""What `config-features` in knative-serving must enable, and what for."""
+
+PORT: Final = 8080
+"""The port that every function listens on."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What differs from one cluster to the next.
+
+    Attributes:
+        region: one of `REGIONS`.
+        environment: whose overrides in function.toml count.
+        namespace: where everything goes.
+        images: what comes before `/<function>:<version>` in an image's name.
+        version: the images' tag.
+        broker: `kafka` in production, `channel` for trying out.
+        broker_name: the Broker's name.
+        ingress_namespaces: where the cluster's ingress runs: the way in, and from function to function.
+        database_cidrs: addresses of the PostgreSQL shards, in CIDR notation.
+        cache_cidrs: addresses of Valkey or Redis, in CIDR notation.
+    """
+
+    region: str
+    environment: str = "production"
+    namespace: str = "hal9"
+    images: str = "ghcr.io/hal9"
+    version: str = "0.1.0"
+    broker: Literal["kafka", "channel"] = "kafka"
+    broker_name: str = "default"
+    ingress_namespaces: tuple[str, ...] = ("knative-serving", "kourier-system")
+    database_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
+    cache_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
+
+    def metadata(self, name: str, **more: Any) -> Manifest:
+        """Give the metadata of an object in the namespace, with the labels that everything of HAL9 carries."""
+        labels = {"app.kubernetes.io/part-of": "hal9", "app.kubernetes.io/managed-by": "hal9", **more.pop("labels", {})}
+        return {"name": name, "namespace": self.namespace, "labels": labels, **more}
+
+    @property
+    def broker_url(self) -> str:
+        """Where functions send their events."""
+        service = "kafka-broker-ingress" if self.broker == "kafka" else "broker-ingress"
+        return f"http://{service}.knative-eventing.svc.cluster.local/{self.namespace}/{self.broker_name}"
+
+    @property
+    def function_url(self) -> str:
+        """How functions reach one another."""
+        return f"http://{{deployment}}.{self.namespace}.svc.cluster.local"

@@ -1,0 +1,73 @@
+"""The files of manifests: which object stands in which, in the order in which they are to be applied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from knative.render import eventing, network, services
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from knative.description import Deployment, FunctionDescription
+    from knative.render.target import Manifest, Target
+
+_HEADER: Final = "# Written by `hal9 render`: change function.toml, not this file.\n"
+
+
+class NoDeadLetterSinkError(Exception):
+    """No function has a `[dead_letters]` path, so that what cannot be delivered would be lost."""
+
+
+def render(functions: Sequence[FunctionDescription], target: Target) -> dict[str, list[Manifest]]:
+    """Give every object, by the name of the file that it stands in.
+
+    Raises:
+        NoDeadLetterSinkError: No function takes dead letters.
+    """
+    deployments = [part for function in functions for part in function.deployments(target.environment)]
+    sink = next((part for part in deployments if part.function.dead_letters is not None), None)
+    if sink is None:
+        raise NoDeadLetterSinkError("give one function a [dead_letters] path in its function.toml")
+    return {
+        "00-namespace.yaml": [_namespace(target)],
+        "10-settings.yaml": [services.settings(target)],
+        "20-accounts.yaml": [services.account(deployment, target) for deployment in deployments],
+        "30-network-policies.yaml": network.policies(deployments, target),
+        "40-broker.yaml": [eventing.broker(sink, target)],
+        **{f"50-{deployment.name}.yaml": _deployment(deployment, sink, target) for deployment in deployments},
+        "60-event-policies.yaml": [eventing.event_policy(deployments, target)],
+    }
+
+
+def _deployment(deployment: Deployment, sink: Deployment, target: Target) -> list[Manifest]:
+    return [
+        services.service(deployment, target),
+        services.disruption_budget(deployment, target),
+        *(eventing.trigger(deployment, subscription, sink, target) for subscription in deployment.subscriptions),
+        *(eventing.ping_source(deployment, schedule, target) for schedule in deployment.schedules),
+    ]
+
+
+def _namespace(target: Target) -> Manifest:
+    metadata = target.metadata(target.namespace, labels={"pod-security.kubernetes.io/enforce": "restricted"})
+    del metadata["namespace"]
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def text(manifests: Sequence[Manifest]) -> str:
+    """Give objects as a YAML stream."""
+    import yaml
+
+    return _HEADER + yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True, width=120)
+
+
+def write(files: Mapping[str, Sequence[Manifest]], folder: Path) -> None:
+    """Write every file, replacing those of an earlier time, and deleting those that are no longer made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.yaml"):
+        if path.name not in files and path.read_text(encoding="utf-8").startswith(_HEADER):
+            path.unlink()
+    for name, manifests in files.items():
+        (folder / name).write_text(text(manifests), encoding="utf-8")

@@ -1,0 +1,333 @@
+"""What `hal9 render` writes is valid under the webhook's rules and, where Go is there, the pinned release's CRDs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator
+
+from knative.cli.main import main
+from knative.description import load_all
+from knative.render import REGIONS, Target, render, write
+
+FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
+MODULES = {
+    "knative.dev/serving": "v0.42.2",
+    "knative.dev/eventing": "v0.42.0",
+    "knative.dev/networking": "v0.0.0-20240716111826-bab7f2a3e556",
+    "k8s.io/client-go": "v0.29.2",
+}
+TARGETS = [Target(region) for region in REGIONS] + [Target("us-west", environment="small", broker="channel")]
+
+
+def manifests(target: Target) -> list[dict]:
+    return [manifest for file in render(load_all(FUNCTIONS), target).values() for manifest in file]
+
+
+def of_kind(kind: str, target: Target = TARGETS[0]) -> list[dict]:
+    return [manifest for manifest in manifests(target) if manifest["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def module_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Download the pinned release's modules (no code of them is run)."""
+    if shutil.which("go") is None:
+        pytest.skip("Go is not on this machine, and the CRDs come in Go modules")
+    folder = tmp_path_factory.mktemp("modules")
+    proxy = subprocess.run(["go", "env", "GOPROXY"], capture_output=True, text=True, check=True).stdout.split(",")[0]
+    environment = {**os.environ, "GOPROXY": proxy.strip(), "GOFLAGS": "-mod=mod"}
+    subprocess.run(["go", "mod", "init", "manifests"], cwd=folder, env=environment, capture_output=True, check=True)
+    named = [f"{name}@{version}" for name, version in MODULES.items()]
+    done = subprocess.run(
+        ["go", "mod", "download", "-json", *named],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.findall(r'"Path": "([^"]+)".*?"Dir": "([^"]+)"', done.stdout, re.DOTALL)
+    return {name: Path(path) for name, path in found}
+
+
+@pytest.fixture(scope="module")
+def schemas(module_folders: dict[str, Path]) -> dict[tuple[str, str], dict]:
+    """Every CRD's schema, by (apiVersion, kind), closed so that an unknown field is a fault."""
+    found = {}
+    for folder in module_folders.values():
+        for path in folder.glob("config/**/*.yaml"):
+            text = path.read_text(encoding="utf-8")
+            if "kind: CustomResourceDefinition" not in text:
+                continue
+            for document in yaml.safe_load_all(text):
+                if document and document.get("kind") == "CustomResourceDefinition":
+                    found.update(versions(document["spec"]))
+    return found
+
+
+def versions(spec: dict) -> dict[tuple[str, str], dict]:
+    return {
+        (f"{spec['group']}/{version['name']}", spec["names"]["kind"]): closed(version["schema"]["openAPIV3Schema"])
+        for version in spec["versions"]
+    }
+
+
+def closed(schema: dict) -> dict:
+    """Refuse unknown fields, also where the CRD keeps them: what it does not name is a typing error of ours."""
+    schema = dict(schema)
+    if "properties" in schema:
+        schema["properties"] = {name: closed(part) for name, part in schema["properties"].items()}
+        schema["additionalProperties"] = False
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            schema[name] = closed(schema[name])
+    if schema.pop("x-kubernetes-int-or-string", False):
+        schema.pop("type", None)
+    return schema
+
+
+def custom_faults(manifest: dict, schemas: dict[tuple[str, str], dict]) -> list[str]:
+    schema = schemas[manifest["apiVersion"], manifest["kind"]]
+    properties = {**schema.get("properties", {}), "apiVersion": {}, "kind": {}, "metadata": {}}
+    closed_schema = {**schema, "properties": properties, "additionalProperties": False}
+    return [
+        f"{error.json_path}: {error.message}" for error in Draft202012Validator(closed_schema).iter_errors(manifest)
+    ]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.region}-{target.environment}")
+def test_custom_objects_are_valid_under_the_pinned_crds(target: Target, schemas: dict) -> None:
+    checked = [manifest for manifest in manifests(target) if "knative.dev" in manifest["apiVersion"]]
+    assert {manifest["kind"] for manifest in checked} == {"Service", "Broker", "Trigger", "PingSource", "EventPolicy"}
+    assert {
+        manifest["metadata"]["name"]: custom_faults(manifest, schemas)
+        for manifest in checked
+        if custom_faults(manifest, schemas)
+    } == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoil"),
+    [
+        ("Service", lambda m: m["spec"]["template"]["spec"].update(containerConcurency=1)),
+        ("Service", lambda m: m["spec"]["template"]["spec"].update(timeoutSeconds="300")),
+        ("Trigger", lambda m: m["spec"].update(filter_=[])),
+        ("Trigger", lambda m: m["spec"]["subscriber"].update(path="/events")),
+        ("Broker", lambda m: m["spec"]["delivery"].update(retries=3)),
+        ("EventPolicy", lambda m: m["spec"]["from"][0].update(subject="x")),
+        ("PingSource", lambda m: m["spec"].update(cron="* * * * *")),
+    ],
+)  # fmt: skip
+def test_the_check_against_the_crds_bites(kind: str, spoil, schemas: dict) -> None:
+    manifest = json.loads(json.dumps(next(m for m in of_kind(kind) if "knative.dev" in m["apiVersion"])))
+    assert custom_faults(manifest, schemas) == []
+    spoil(manifest)
+    assert custom_faults(manifest, schemas)
+
+
+@pytest.fixture(scope="module")
+def core_types(module_folders: dict[str, Path]) -> dict[str, dict]:
+    """The fields of Kubernetes' own types, from the schema that its Go client applies objects by."""
+    source = module_folders["k8s.io/client-go"] / "applyconfigurations" / "internal" / "internal.go"
+    text = source.read_text(encoding="utf-8")
+    schema = text[text.index("types:\n") : text.rindex("`)")]
+    return {entry["name"]: entry for entry in yaml.safe_load(schema)["types"]}
+
+
+CORE = {
+    ("v1", "Namespace"): "io.k8s.api.core.v1.Namespace",
+    ("v1", "ConfigMap"): "io.k8s.api.core.v1.ConfigMap",
+    ("v1", "ServiceAccount"): "io.k8s.api.core.v1.ServiceAccount",
+    ("policy/v1", "PodDisruptionBudget"): "io.k8s.api.policy.v1.PodDisruptionBudget",
+    ("networking.k8s.io/v1", "NetworkPolicy"): "io.k8s.api.networking.v1.NetworkPolicy",
+}
+
+
+def core_faults(value: object, reference: dict, types: dict, at: str = "") -> list[str]:
+    if "namedType" in reference:
+        kind = types[reference["namedType"]]
+        if "map" not in kind or "fields" not in kind["map"]:
+            return []
+        return struct_faults(value, {field["name"]: field["type"] for field in kind["map"]["fields"]}, types, at)
+    if "list" in reference:
+        if not isinstance(value, list):
+            return [f"{at}: not a list"]
+        return [
+            f
+            for i, part in enumerate(value)
+            for f in core_faults(part, reference["list"]["elementType"], types, f"{at}/{i}")
+        ]
+    if "map" in reference and not isinstance(value, dict):
+        return [f"{at}: not a map"]
+    scalars = {"string": str, "numeric": int, "boolean": bool}
+    if reference.get("scalar") in scalars and not isinstance(value, scalars[reference["scalar"]]):
+        return [f"{at}: not a {reference['scalar']}"]
+    return []
+
+
+def struct_faults(value: object, fields: dict, types: dict, at: str) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{at}: not an object"]
+    unknown = [f"{at}/{name}: unknown" for name in value if name not in fields]
+    return unknown + [
+        fault
+        for name, part in value.items()
+        if name in fields
+        for fault in core_faults(part, fields[name], types, f"{at}/{name}")
+    ]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.region}-{target.environment}")
+def test_kubernetes_own_objects_have_no_unknown_field(target: Target, core_types: dict) -> None:
+    checked = [manifest for manifest in manifests(target) if "knative.dev" not in manifest["apiVersion"]]
+    assert {(m["apiVersion"], m["kind"]) for m in checked} == set(CORE)
+    for manifest in checked:
+        named = {"namedType": CORE[manifest["apiVersion"], manifest["kind"]]}
+        assert core_faults(manifest, named, core_types) == []
+
+
+def test_the_check_of_kubernetes_own_objects_bites(core_types: dict) -> None:
+    policy = json.loads(json.dumps(of_kind("NetworkPolicy")[1]))
+    policy["spec"]["egres"] = []
+    assert core_faults(policy, {"namedType": CORE["networking.k8s.io/v1", "NetworkPolicy"]}, core_types) == [
+        "/spec/egres: unknown"
+    ]
+
+
+def knative_services(target: Target = TARGETS[0]) -> list[dict]:
+    return [m for m in of_kind("Service", target) if m["apiVersion"] == "serving.knative.dev/v1"]
+
+
+def test_every_annotation_and_label_is_a_string() -> None:
+    for target in TARGETS:
+        for manifest in manifests(target):
+            metadata = [manifest["metadata"]]
+            if manifest["kind"] == "Service":
+                metadata.append(manifest["spec"]["template"]["metadata"])
+            for part in metadata:
+                values = [*part.get("annotations", {}).values(), *part.get("labels", {}).values()]
+                assert all(isinstance(value, str) for value in values), manifest["metadata"]["name"]
+
+
+AUTOSCALING = {
+    "class",
+    "metric",
+    "target",
+    "target-utilization-percentage",
+    "min-scale",
+    "max-scale",
+    "initial-scale",
+    "window",
+    "scale-down-delay",
+}
+NOT_ALLOWED = [
+    "lifecycle",
+    "terminationGracePeriodSeconds",
+    "hostNetwork",
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "initContainers",
+]
+
+
+def test_autoscaling_annotations_are_those_that_the_webhook_knows() -> None:
+    for service in knative_services():
+        annotations = service["spec"]["template"]["metadata"]["annotations"]
+        assert {name.removeprefix("autoscaling.knative.dev/") for name in annotations} == AUTOSCALING
+        values = {name.removeprefix("autoscaling.knative.dev/"): value for name, value in annotations.items()}
+        assert values["class"] == "kpa.autoscaling.knative.dev"  # the other class cannot scale to zero
+        assert values["target-utilization-percentage"] == "100"
+        assert 6 <= int(values["window"].removesuffix("s")) <= 3600
+        assert int(values["min-scale"]) <= int(values["max-scale"])
+        assert int(values["target"]) == service["spec"]["template"]["spec"]["containerConcurrency"]
+
+
+@pytest.mark.parametrize("forbidden", NOT_ALLOWED)
+def test_nothing_that_the_webhook_refuses_or_no_flag_allows(forbidden: str) -> None:
+    for service in knative_services():
+        assert f'"{forbidden}"' not in json.dumps(service)
+
+
+def test_requests_end_within_what_knative_allows() -> None:
+    assert all(0 < service["spec"]["template"]["spec"]["timeoutSeconds"] <= 600 for service in knative_services())
+
+
+def test_only_the_gateway_can_be_reached_from_outside() -> None:
+    visible = {
+        s["metadata"]["name"]
+        for s in knative_services()
+        if "networking.knative.dev/visibility" not in s["metadata"]["labels"]
+    }
+    assert visible == {"gateway"}
+
+
+def test_every_trigger_delivers_to_a_service_with_an_audience_and_a_dead_letter_sink() -> None:
+    names = {service["metadata"]["name"] for service in knative_services()}
+    for trigger in of_kind("Trigger"):
+        spec = trigger["spec"]
+        assert spec["subscriber"]["ref"]["name"] in names
+        assert spec["subscriber"]["uri"] == "/events"
+        assert spec["subscriber"]["audience"].startswith("hal9/")
+        assert spec["delivery"]["deadLetterSink"]["uri"] == "/dead-letters"
+        assert spec["delivery"]["deadLetterSink"]["audience"] == "hal9/upkeep"
+        assert "{deployment}" not in json.dumps(spec["filters"])
+
+
+def test_replies_are_allowed_by_the_event_policy() -> None:
+    (policy,) = of_kind("EventPolicy")
+    allowed = {
+        sender["ref"]["name"] for sender in policy["spec"]["from"] if sender.get("ref", {}).get("kind") == "Trigger"
+    }
+    assert allowed == {trigger["metadata"]["name"] for trigger in of_kind("Trigger")}
+
+
+def test_the_neurons_run_as_three_deployments_between_20_and_100_instances() -> None:
+    scales = {
+        s["metadata"]["name"]: s["spec"]["template"]["metadata"]["annotations"]
+        for s in knative_services()
+        if s["metadata"]["name"].startswith("neuron-")
+    }
+    assert set(scales) == {"neuron-l4", "neuron-l3", "neuron-l2"}
+    assert sum(int(a["autoscaling.knative.dev/min-scale"]) for a in scales.values()) == 20
+    assert sum(int(a["autoscaling.knative.dev/max-scale"]) for a in scales.values()) == 100
+
+
+def test_everything_is_denied_that_no_description_names() -> None:
+    policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind("NetworkPolicy")}
+    assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    descriptions = {d.name: d for d in load_all(FUNCTIONS)}
+    to_database = {name for name, spec in policies.items() if "5432" in json.dumps(spec)}
+    needed = {p.name for d in descriptions.values() if "database" in d.needs for p in d.deployments("production")}
+    assert to_database == needed
+
+
+def test_no_manifest_holds_a_secret() -> None:
+    text = json.dumps([manifest for target in TARGETS for manifest in manifests(target)])
+    assert "Secret" not in {manifest["kind"] for manifest in manifests(TARGETS[0])}
+    assert not re.search(r"postgres(ql)?://|redis://|PRIVATE KEY|hal9_[a-z0-9]{12}_", text)
+
+
+def test_the_command_writes_the_same_bytes_twice_and_takes_away_what_is_gone(tmp_path: Path) -> None:
+    arguments = ["render", "--region", "ap-south", "--out", str(tmp_path), "--json"]
+    first = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert json.loads(first.stdout)["files"] == sorted(before)
+    write({"99-old.yaml": []}, tmp_path)
+    (tmp_path / "mine.yaml").write_text("kind: Mine\n")
+    CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {**before, "mine.yaml": b"kind: Mine\n"}
+
+
+def test_an_unknown_region_is_refused() -> None:
+    refused = CliRunner().invoke(main, ["render", "--region", "mars", "--out", "x"])
+    assert refused.exit_code == 2
+    assert "us-west" in refused.output
