@@ -153,7 +153,7 @@ def _own_fields(rule: spec.Rule) -> list[str]:
         case spec.CapacityRule():
             return [rule.reference, *([rule.weight_field] if rule.weight_field else [])]
         case spec.QuotaRule():
-            return [name for name in (rule.reference, rule.weight_field, rule.period_field) if name]
+            return [name for name in (rule.reference, *rule.also, rule.weight_field, rule.period_field) if name]
         case spec.AggregateRule():
             return [rule.field]
         case _:

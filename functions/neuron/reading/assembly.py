@@ -1,0 +1,298 @@
+"""Turns the finished draft into the specification: closes what dangles, gives it a face, and says of every clause what became of it.
+
+Promises: what comes out validates. A clause counts as done only when a part of the specification stands for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import closing, faces
+from shared.software import specification as spec
+from shared.software.closure import faults
+from shared.software.specification import FieldSpec, FieldType, Kind
+
+if TYPE_CHECKING:
+    from functions.neuron.reading.clauses import Clause
+    from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mark
+
+NOT_UNDERSTOOD: Final = "HAL9 did not understand this part well enough to build it."
+
+
+def assemble(draft: Draft) -> spec.Specification:
+    """Give the specification of the draft."""
+    closing.finish(draft)
+    entities = {entity.name: _entity(entity, draft) for entity in _distinct(draft)}
+    draft.rules = {name: rule for name, rule in draft.rules.items() if rule.entity in entities}
+    parts: dict[str, object] = {
+        "name": draft.name,
+        "title": draft.title,
+        "description": draft.title,
+        "kind": draft.kind,
+        "request": draft.request,
+        "entities": tuple(entities.values()),
+        "relations": tuple(draft.relations.values()),
+        "views": tuple(draft.views.values()),
+        "listings": _listings(draft),
+        "computations": tuple(draft.computations.values()),
+        "endpoints": faces.endpoints(draft) if draft.kind is Kind.API else (),
+        "command_line": faces.command_line(draft) if draft.kind is Kind.COMMAND_LINE else None,
+        "library": faces.library(draft) if draft.kind is Kind.LIBRARY else None,
+    }
+    parts["rules"] = _sound_rules(draft, parts)
+    bare = spec.Specification.model_validate(parts)
+    return bare.model_copy(update={"clauses": tuple(_clauses(draft, bare))})
+
+
+def _distinct(draft: Draft) -> list[DraftEntity]:
+    """The entities, with plurals that do not collide."""
+    taken: set[str] = set()
+    for entity in draft.entities.values():
+        while entity.plural in taken:
+            entity.plural = f"{entity.plural[:58]}_list"
+        taken.add(entity.plural)
+    return list(draft.entities.values())
+
+
+def _sound_rules(draft: Draft, parts: dict[str, object]) -> tuple[spec.Rule, ...]:
+    """Keep the rules that the entities bear out; the clauses of the others then count as not done."""
+    sound: dict[str, spec.Rule] = {}
+    for name, rule in draft.rules.items():
+        trial = spec.Specification.model_construct(**{**_empty(), **parts, "rules": (rule,)})
+        if not [fault for fault in faults(trial) if fault.startswith("/rules")]:
+            sound[name] = rule
+    draft.rules = sound
+    return tuple(sound.values())
+
+
+def _empty() -> dict[str, object]:
+    return {name: field.default for name, field in spec.Specification.model_fields.items() if not field.is_required()}
+
+
+def _entity(entity: DraftEntity, draft: Draft) -> spec.Entity:
+    machine = _machine(entity)
+    made = tuple(_field(item, draft, entity) for item in entity.fields.values())
+    names = {field.name for field in made}
+    derivations = tuple(
+        d for d in entity.derivations.values() if d.field in names and (d.base == "now" or d.base in names)
+    )
+    return spec.Entity(
+        name=entity.name,
+        plural=entity.plural,
+        description=entity.description,
+        fields=made,
+        derivations=derivations,
+        machine=machine,
+        label=_label(made),
+    )
+
+
+def _machine(entity: DraftEntity) -> spec.StateMachine | None:
+    draft = entity.machine
+    if draft is None or len(draft.states) < 2:
+        if draft is not None and draft.field in entity.fields:
+            entity.fields[draft.field].managed = False
+        entity.machine = None
+        return None
+    field = entity.fields[draft.field]
+    field.type, field.values, field.managed = FieldType.ENUM, tuple(draft.states), True
+    field.default = None
+    field.minimum = field.maximum = field.min_length = field.max_length = None
+    initial = draft.initial if draft.initial in draft.states else draft.states[0]
+    known = set(draft.states)
+    moves = tuple(
+        move
+        for move in draft.transitions.values()
+        if move.target in known and set(move.sources) <= known and move.sources
+    )
+    return spec.StateMachine(field=draft.field, initial=initial, states=tuple(draft.states), transitions=moves)
+
+
+def _label(made: tuple[FieldSpec, ...]) -> str | None:
+    texts = [field for field in made if field.type is FieldType.STRING]
+    for wanted in ("name", "title", "label", "full_name"):
+        if any(field.name == wanted for field in texts):
+            return wanted
+    return texts[0].name if texts else None
+
+
+def _field(item: DraftField, draft: Draft, entity: DraftEntity) -> FieldSpec:
+    kind = item.type or FieldType.STRING
+    if kind is FieldType.REFERENCE and item.target not in draft.entities:
+        kind, item.target = FieldType.STRING, None
+    if kind is FieldType.ENUM and not item.values:
+        kind = FieldType.STRING
+    item.type = kind
+    numeric = kind in {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}
+    textual = kind in {FieldType.STRING, FieldType.TEXT, FieldType.EMAIL, FieldType.URL}
+    low, high = (item.minimum, item.maximum) if numeric else (None, None)
+    if low is not None and high is not None and low > high:
+        low = high = None
+    return FieldSpec(
+        name=item.name,
+        type=kind,
+        required=item.required is not False and item.default is None,
+        unique=item.unique and kind is not FieldType.BOOLEAN,
+        values=item.values if kind is FieldType.ENUM else (),
+        target=item.target if kind is FieldType.REFERENCE else None,
+        default=_default(item, kind),
+        minimum=low,
+        maximum=high,
+        exclusive_minimum=item.exclusive_minimum and low is not None,
+        exclusive_maximum=item.exclusive_maximum and high is not None,
+        min_length=item.min_length if textual else None,
+        max_length=item.max_length
+        if textual and (item.max_length is None or item.max_length >= (item.min_length or 0))
+        else None,
+        pattern=item.pattern if textual else None,
+        scale=item.scale if item.scale is not None else 2,
+        managed=item.managed,
+        immutable=item.immutable,
+        description=item.description,
+    )
+
+
+def _default(item: DraftField, kind: FieldType) -> spec.Scalar:
+    """Give the default if it is a value of the field's type."""
+    value = item.default
+    match kind:
+        case FieldType.BOOLEAN:
+            return value if isinstance(value, bool) else None
+        case FieldType.ENUM:
+            return next((v for v in item.values if str(v).lower() == str(value).lower()), None)
+        case FieldType.INTEGER:
+            return value if isinstance(value, int) and not isinstance(value, bool) else None
+        case FieldType.DECIMAL:
+            return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        case FieldType.NUMBER:
+            return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        case FieldType.STRING | FieldType.TEXT:
+            return str(value) if value is not None and not isinstance(value, bool) else None
+        case _:
+            return None
+
+
+def _listings(draft: Draft) -> tuple[spec.Listing, ...]:
+    """Let every list be narrowed by references, enumerations and flags, searched in its texts, sorted by anything that has an order."""
+    made = []
+    for entity in draft.entities.values():
+        stated = draft.listings.get(entity.name, {"filters": [], "search": [], "sort": []})
+        fields = list(entity.fields.values())
+        filters = [f.name for f in fields if f.type in {FieldType.REFERENCE, FieldType.ENUM, FieldType.BOOLEAN}]
+        search = [f.name for f in fields if f.type in {FieldType.STRING, FieldType.TEXT, FieldType.EMAIL}]
+        sort = [
+            f.name
+            for f in fields
+            if f.type not in {FieldType.REFERENCE, FieldType.TEXT, FieldType.BOOLEAN, FieldType.LIST}
+        ]
+        made.append(
+            spec.Listing(
+                entity=entity.name,
+                filters=tuple(dict.fromkeys([*(n for n in stated["filters"] if n in entity.fields), *filters])),
+                search=tuple(dict.fromkeys([n for n in stated["search"] if n in entity.fields])) or tuple(search),
+                sort=tuple(dict.fromkeys([*(n for n in stated["sort"] if n in entity.fields), *sort])),
+            )
+        )
+    return tuple(made)
+
+
+def _clauses(draft: Draft, made: spec.Specification) -> list[spec.Clause]:
+    pointers = _pointers(made)
+    found: list[spec.Clause] = []
+    for i, clause in enumerate(draft.clauses):
+        named = list(dict.fromkeys(p for mark in draft.marks.get(i, ()) for p in _resolve(mark, pointers)))
+        reason = draft.reasons.get(i)
+        if not named or reason:
+            found.append(_clause(draft, clause.start, clause.end, (), reason or NOT_UNDERSTOOD))
+            continue
+        found += _with_left(draft, clause, i, named)
+    return found
+
+
+def _with_left(draft: Draft, clause: Clause, at: int, named: list[str]) -> list[spec.Clause]:
+    """Cut what is not done out of a clause that is done in part."""
+    left = sorted((s, e, reason) for s, e, reason in draft.left.get(at, ()) if clause.start <= s < e <= clause.end)
+    if not left:
+        return [_clause(draft, clause.start, clause.end, tuple(named), "")]
+    pieces: list[spec.Clause] = []
+    at_offset = clause.start
+    for start, end, reason in left:
+        if start < at_offset:
+            continue
+        if _has_words(draft, at_offset, start):
+            pieces.append(_clause(draft, *_trimmed(draft.request, at_offset, start), tuple(named), ""))
+            pieces.append(_clause(draft, start, end, (), reason))
+        else:
+            pieces.append(_clause(draft, at_offset, end, (), reason))
+        at_offset = end
+    if _has_words(draft, at_offset, clause.end):
+        pieces.append(_clause(draft, *_trimmed(draft.request, at_offset, clause.end), tuple(named), ""))
+    return pieces
+
+
+def _has_words(draft: Draft, start: int, end: int) -> bool:
+    return any(character.isalnum() for character in draft.request[start:end])
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and not (text[start].isalnum() or text[start] in "(\"'`/$€£“"):
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _clause(draft: Draft, start: int, end: int, named: tuple[str, ...], reason: str) -> spec.Clause:
+    status = spec.ClauseStatus.DONE if named else spec.ClauseStatus.NOT_DONE
+    return spec.Clause(
+        text=draft.request[start:end], start=start, end=end, status=status, implements=named, reason=reason
+    )
+
+
+def _pointers(made: spec.Specification) -> dict[Mark, str]:
+    found: dict[Mark, str] = {("kind",): "/kind"}
+    for i, entity in enumerate(made.entities):
+        found["entity", entity.name] = f"/entities/{i}"
+        if entity.machine is not None:
+            found["machine", entity.name] = f"/entities/{i}/machine"
+            found |= {
+                ("transition", entity.name, t.name): f"/entities/{i}/machine/transitions/{j}"
+                for j, t in enumerate(entity.machine.transitions)
+            }
+        found |= {("field", entity.name, f.name): f"/entities/{i}/fields/{j}" for j, f in enumerate(entity.fields)}
+        found |= {
+            ("derivation", entity.name, d.field): f"/entities/{i}/derivations/{j}"
+            for j, d in enumerate(entity.derivations)
+        }
+    found |= {("rule", r.name): f"/rules/{i}" for i, r in enumerate(made.rules)}
+    found |= {("relation", r.name): f"/relations/{i}" for i, r in enumerate(made.relations)}
+    found |= {("view", v.name): f"/views/{i}" for i, v in enumerate(made.views)}
+    found |= {("listing", v.entity): f"/listings/{i}" for i, v in enumerate(made.listings)}
+    found |= {("computation", c.name): f"/computations/{i}" for i, c in enumerate(made.computations)}
+    for i, endpoint in enumerate(made.endpoints):
+        found["endpoint", endpoint.method, endpoint.path] = f"/endpoints/{i}"
+        if endpoint.entity and not endpoint.target:
+            found.setdefault(("operation", endpoint.entity, endpoint.operation.value), f"/endpoints/{i}")
+    if made.command_line is not None:
+        found["program",] = "/command_line"
+        for i, command in enumerate(made.command_line.commands):
+            if command.entity and not command.target:
+                found["operation", command.entity, command.operation.value] = f"/command_line/commands/{i}"
+    if made.library is not None:
+        for entity in made.entities:
+            for operation in ("create", "list", "read", "update", "delete"):
+                found["operation", entity.name, operation] = found["entity", entity.name]
+    return found
+
+
+def _resolve(mark: Mark, pointers: dict[Mark, str]) -> list[str]:
+    if mark in pointers:
+        return [pointers[mark]]
+    if mark[0] == "field" and ("machine", mark[1]) in pointers and mark[2] in {"status", "state"}:
+        return [pointers["machine", mark[1]]]
+    return []
+
+
+def covered(draft: Draft) -> bool:
+    """Whether anything of substance was understood."""
+    return bool(draft.entities or draft.computations)

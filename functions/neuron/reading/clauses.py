@@ -1,0 +1,337 @@
+"""Splits a request into sentences, and these into clauses: the smallest parts that say something of their own.
+
+Promises: every token belongs to exactly one clause, in order; what is not covered by a clause is white space, punctuation or a conjunction. A clause that
+borrows its subject from the one before ("… and is due after 14 days") carries it in `lead`; the lines of a list carry the line that introduces it in `header`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import frames, lexicon
+from functions.neuron.reading.tokens import Kind, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ENDS: Final = frozenset(".!?;")
+_KIND_WORDS: Final = frozenset(
+    "api apis service backend back-end server microservice app application system tool cli program library package module script utility website platform web rest software project command-line tracker manager calculator converter".split()
+)
+_HEADINGS: Final = frozenset(
+    "rule rules constraint constraints requirement requirements feature features entity entities note notes command commands endpoint endpoints model models "
+    "resource resources field fields data details validation behaviour behavior functionality operations specification spec logic following functions domain".split()
+)
+_DASHES: Final = frozenset({"—", "–", "--", "-"})
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A clause: its tokens, and what it takes from its neighbours."""
+
+    tokens: tuple[Token, ...]
+    lead: tuple[Token, ...] = ()
+    header: tuple[Token, ...] = ()
+    heading: tuple[Token, ...] = ()  # a heading in front of it ("Rules:"), which says nothing of its own
+    intro: bool = False  # says what is asked for: "An API for a library"
+
+    @property
+    def start(self) -> int:
+        """The offset of its first code point."""
+        return (self.heading or self.tokens)[0].start
+
+    @property
+    def end(self) -> int:
+        """The offset behind its last code point."""
+        return self.tokens[-1].end
+
+    @property
+    def words(self) -> tuple[Token, ...]:
+        """What is to be read: its tokens behind those that it takes from the clause before."""
+        return (*self.lead, *self.tokens)
+
+
+def split(tokens: Sequence[Token]) -> list[Clause]:
+    """Give the clauses of the tokens of a request."""
+    found: list[Clause] = []
+    heading: tuple[Token, ...] = ()
+    for sentence, header in _sentences(tokens):
+        if _is_heading(sentence):
+            heading = (*heading, *sentence)
+            continue
+        made = _clauses(sentence, header)
+        if made and heading:
+            made[0] = Clause(made[0].tokens, made[0].lead, made[0].header, heading, made[0].intro)
+            heading = ()
+        found += made
+    if heading:
+        found.append(Clause(heading))
+    return found
+
+
+def _is_heading(sentence: Sequence[Token]) -> bool:
+    words = [token for token in sentence if token.is_word]
+    return len(words) <= 4 and bool(words) and words[-1].low in _HEADINGS and sentence[-1].is_word
+
+
+def _sentences(tokens: Sequence[Token]) -> list[tuple[list[Token], tuple[Token, ...]]]:
+    found: list[tuple[list[Token], tuple[Token, ...]]] = []
+    current: list[Token] = []
+    header: tuple[Token, ...] = ()
+    bulleted = ended_by_colon = False
+    depth = 0
+    for i, token in enumerate(tokens):
+        depth = max(0, depth + (token.text in {"(", "["}) - (token.text in {")", "]"}))
+        hard = token.kind is Kind.BULLET or (token.kind is Kind.BREAK and _is_hard(tokens, i))
+        if not hard and not (token.text in _ENDS and depth == 0 and _ends_sentence(tokens, i)):
+            if token.kind is not Kind.BREAK:
+                current.append(token)
+            continue
+        depth = 0
+        if current:
+            ended_by_colon = current[-1].text == ":"
+            stripped = _strip(current)
+            if stripped:
+                found.append((stripped, header if bulleted else ()))
+            if ended_by_colon and stripped:
+                header = tuple(stripped)
+            elif not bulleted:
+                header = ()
+            current = []
+        if token.kind is Kind.BULLET:
+            bulleted = not token.text.strip().startswith("#")
+            header = header if bulleted else ()
+        elif token.kind is Kind.BREAK:
+            bulleted = False
+    stripped = _strip(current)
+    if stripped:
+        found.append((stripped, header if bulleted else ()))
+    return found
+
+
+def _strip(sentence: list[Token]) -> list[Token]:
+    start, end = 0, len(sentence)
+    while start < end and sentence[start].kind is Kind.PUNCTUATION and sentence[start].text not in {"(", "["}:
+        start += 1
+    while end > start and sentence[end - 1].kind is Kind.PUNCTUATION and sentence[end - 1].text not in {")", "]"}:
+        end -= 1
+    while start < end and sentence[start].low in {"and", "but", "or"}:
+        start += 1
+    return sentence[start:end] if any(token.kind is not Kind.PUNCTUATION for token in sentence[start:end]) else []
+
+
+def _ends_sentence(tokens: Sequence[Token], i: int) -> bool:
+    if tokens[i].text != "." or i + 1 >= len(tokens):
+        return True
+    return tokens[i + 1].start > tokens[i].end
+
+
+def _is_hard(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a line end ends a sentence: an empty line, a list behind it, or a next line that begins anew."""
+    if tokens[i].text.count("\n") > 1 or i == 0 or i + 1 >= len(tokens):
+        return True
+    before, following = tokens[i - 1], tokens[i + 1]
+    if following.kind is Kind.BULLET or before.text in {":", *_ENDS}:
+        return True
+    if (
+        before.text == ","
+        or before.low
+        in lexicon.CONJUNCTIONS
+        | lexicon.DETERMINERS
+        | lexicon.PREPOSITIONS
+        | lexicon.BE
+        | lexicon.HAVE
+        | lexicon.MODALS
+    ):
+        return False
+    return following.text[:1].isupper() and (following.text[1:2].islower() or following.kind is Kind.PATH)
+
+
+def _clauses(sentence: list[Token], header: tuple[Token, ...]) -> list[Clause]:
+    made: list[Clause] = []
+    start = 0
+    lead: tuple[Token, ...] = ()
+    while start < len(sentence):
+        end, following, following_lead, is_intro = _next(sentence, start, lead, first=not made)
+        part = _strip(sentence[start:end])
+        if part:
+            made.append(Clause(tuple(part), lead, header, intro=is_intro))
+        start, lead = max(following, start + 1), following_lead
+    return made
+
+
+def _next(
+    sentence: list[Token], start: int, lead: tuple[Token, ...], *, first: bool
+) -> tuple[int, int, tuple[Token, ...], bool]:
+    """Give where the clause that begins at `start` ends, where the next one begins, what that one borrows, and whether this one is an introduction."""
+    if first and (split_at := _introduction(sentence, start)) is not None:
+        return (*split_at, (), True)
+    whole = [*lead, *sentence[start:]]
+    shift = start - len(lead)
+    subordinate = sentence[start].low in lexicon.SUBORDINATORS
+    imperative = not lead and frames.imperative_at(whole, 0)
+    verb_at = 0 if imperative else frames.finite_verb(whole, 0, conjoined=True)
+    if verb_at is None and subordinate:
+        verb_at = frames.finite_verb(whole, 1, conjoined=True)
+    if verb_at is None:
+        return _verbless(sentence, start)
+    group = frames.verb_group(whole, verb_at)
+    subject = tuple(whole[:verb_at])
+    i = max(group.end + shift, start + 1)
+    while i < len(sentence):
+        token = sentence[i]
+        if token.text in {"(", "["}:
+            i = frames.close_of(sentence, i) + 1
+            continue
+        after = _behind_separator(sentence, i)
+        if after is None:
+            i += 1
+            continue
+        if subordinate and token.text == ",":
+            subordinate = False
+            verb_at = frames.finite_verb(sentence, after, conjoined=False)
+            if verb_at is not None:
+                subject, group = tuple(sentence[after:verb_at]), frames.verb_group(sentence, verb_at)
+                i = group.end
+                continue
+        borrowed = _borrowed(sentence, after, subject, group, imperative=imperative, whole=whole)
+        if borrowed is not None:
+            return i, after, borrowed, False
+        i = after
+    return len(sentence), len(sentence), (), False
+
+
+def _verbless(sentence: list[Token], start: int) -> tuple[int, int, tuple[Token, ...], bool]:
+    for i in range(start + 1, len(sentence)):
+        if (
+            sentence[i].text in {",", ";"}
+            and frames.finite_verb(sentence, i + 1) is not None
+            and not _colon_before(sentence, start, i)
+        ):
+            return i, i + 1, (), False
+    return len(sentence), len(sentence), (), False
+
+
+def _colon_before(sentence: list[Token], start: int, end: int) -> bool:
+    return any(token.text == ":" for token in sentence[start:end])
+
+
+def _behind_separator(sentence: list[Token], i: int) -> int | None:
+    """Give the position behind the separator at `i` (commas, conjunctions and adverbs); None when there is none."""
+    if sentence[i].text not in {",", ":", *_DASHES} and sentence[i].low not in {
+        "and",
+        "but",
+        "or",
+        "so",
+        "while",
+        "whereas",
+        "where",
+        "then",
+    }:
+        return None
+    after = i + 1
+    while after < len(sentence) and (
+        sentence[after].text in {",", *_DASHES}
+        or sentence[after].low in {"and", "but", "or", "so", "then", "also", "additionally", "while", "whereas"}
+    ):
+        after += 1
+    return after if after < len(sentence) else None
+
+
+def _borrowed(
+    sentence: list[Token],
+    after: int,
+    subject: tuple[Token, ...],
+    group: frames.VerbGroup,
+    *,
+    imperative: bool,
+    whole: Sequence[Token],
+) -> tuple[Token, ...] | None:
+    """Give what a clause that begins at `after` borrows from the one before (often nothing); None when no clause begins there."""
+    token = sentence[after]
+    if token.low in lexicon.SUBORDINATORS - {"where", "while"}:
+        return () if _own_subordinate(sentence, after) else None
+    if token.low in lexicon.RELATIVES:
+        return None
+    if (
+        token.low in lexicon.MODALS | (lexicon.BE - {"being", "been", "be"}) | lexicon.HAVE - {"having"} | {"do-not"}
+        and subject
+    ):
+        return subject
+    follows_list = (
+        imperative
+        or group.modal in {"can", "may", "must", "should", "will"}
+        or group.verb in {"let", "allow", "enable"}
+    )
+    if follows_list and frames.imperative_at(sentence, after):
+        if imperative or not subject:
+            return ()
+        return (*subject, *_helpers(whole, group))
+    if subject and group.modal is None and _is_third_person(sentence, after):
+        return subject
+    if frames.finite_verb(sentence, after) is not None:
+        return ()
+    return None
+
+
+def _own_subordinate(sentence: list[Token], after: int) -> bool:
+    comma = next((i for i in range(after, len(sentence)) if sentence[i].text == ","), None)
+    return (
+        comma is not None
+        and frames.finite_verb(sentence, comma + 1) is not None
+        and frames.finite_verb(sentence, after + 1) is not None
+    )
+
+
+def _helpers(whole: Sequence[Token], group: frames.VerbGroup) -> tuple[Token, ...]:
+    """The modal and negation of a verb, which hold for a coordinated one as well."""
+    return tuple(t for t in whole[group.start : group.end] if t.low in lexicon.MODALS | lexicon.NEGATIONS | {"only"})
+
+
+def _is_third_person(sentence: list[Token], at: int) -> bool:
+    token = sentence[at]
+    if token.verb is None or token.low == token.verb or not token.low.endswith("s"):
+        return False
+    following = sentence[at + 1] if at + 1 < len(sentence) else None
+    determined = following is not None and following.low in lexicon.DETERMINERS | {"to", "from", "at", "up"}
+    return determined or (
+        token.verb not in lexicon.NOUN_VERBS and following is not None and following.text not in {",", "and", "or"}
+    )
+
+
+def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
+    """Give where an introduction ("An API for a library:") ends and where what follows begins; None when the sentence is none."""
+    for i in range(start, len(sentence)):
+        token = sentence[i]
+        if token.text in {"(", "["}:
+            continue
+        if (
+            token.text == ":"
+            or (token.text in _DASHES and i > start + 2)
+            or token.low in {"where", "in"}
+            or token.text == ","
+        ):
+            if not any(word.low in _KIND_WORDS or word.singular in _KIND_WORDS for word in sentence[start:i]):
+                if token.text == ":":
+                    return None
+                continue
+            after = i + 2 if token.low == "in" and i + 1 < len(sentence) and sentence[i + 1].low == "which" else i + 1
+            if token.low == "in" and after == i + 1:
+                continue
+            if (
+                token.text == ","
+                and frames.finite_verb(sentence, after) is None
+                and not (after < len(sentence) and sentence[after].low == "where")
+            ):
+                continue
+            if (
+                frames.finite_verb(sentence, start) is not None
+                and frames.finite_verb(sentence, start) < i
+                and not frames.imperative_at(sentence, start)
+            ):  # type: ignore[operator]
+                return None
+            if token.text == "," and after < len(sentence) and sentence[after].low == "where":
+                after += 1
+            return (i, after) if after < len(sentence) else None
+    return None

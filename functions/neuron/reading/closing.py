@@ -1,0 +1,292 @@
+"""Closes what the first reading left open, when all entities are known: links, makers, collections, references, and the types of fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import inference, lexicon, morphology
+from functions.neuron.reading.declarations import SHARED_NOUNS, Open, relation
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
+from shared.software.specification import Derivation, FieldType, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Links that begin when they are made and end by an action, whether the request says so or not.
+_RETURNING: Final = frozenset({"borrow", "lend", "loan", "check-out", "rent", "hire"})
+_NOUNS: Final[dict[str, tuple[str, ...]]] = {
+    "borrow": ("loan", "borrowing", "checkout", "lending"),
+    "rent": ("rental", "lease", "booking", "hire"),
+    "hire": ("hire", "rental", "booking"),
+    "book": ("booking", "reservation", "appointment"),
+    "reserve": ("reservation", "booking", "hold"),
+    "enrol": ("enrolment", "enrollment", "registration"),
+    "enroll": ("enrollment", "enrolment", "registration"),
+    "register": ("registration", "enrolment", "enrollment", "signup"),
+    "buy": ("purchase", "order", "sale"),
+    "purchase": ("purchase", "order", "sale"),
+    "order": ("order", "purchase"),
+    "join": ("membership", "participation"),
+    "attend": ("attendance", "registration"),
+    "rate": ("rating", "review"),
+    "review": ("review", "rating"),
+    "sign-up": ("signup", "registration", "booking"),
+    "submit": ("submission",),
+    "vote": ("vote",),
+    "subscribe": ("subscription",),
+}
+
+
+def close(draft: Draft, later: Open) -> None:
+    """Resolve everything that is still open in the draft."""
+    _make_linked(draft, later)
+    for verb, subject, objects, at in later.links:
+        draft.at = at
+        _link(draft, verb, subject, objects)
+    for maker, made, others, at in later.makers:
+        draft.at = at
+        _made(draft, maker, made, others)
+    _many(draft, later)
+    for entity in list(draft.entities.values()):
+        _references(draft, entity)
+
+
+def _make_linked(draft: Draft, later: Open) -> None:
+    for _, subject, objects, _ in later.links:
+        draft.entity(subject)
+        draft.entity(objects[0])
+
+
+def finish(draft: Draft) -> None:
+    """Give every entity what a usable one needs: a name when nothing else is known, types, plain bounds."""
+    for entity in draft.entities.values():
+        if not entity.fields:
+            entity.fields["name"] = DraftField("name")
+        for item in entity.fields.values():
+            inference.complete(item)
+
+
+def link_entity(draft: Draft, verb: str, subject: str, target: str) -> DraftEntity | None:
+    """Find the entity that a verb makes between two others."""
+    for entity in draft.entities.values():
+        if entity.link_verb == verb and entity.reference_to(subject) and entity.reference_to(target):
+            return entity
+    return None
+
+
+def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...]) -> None:
+    noun, action, ended = lexicon.LINKING_VERBS[verb]
+    known = link_entity(draft, verb, subject, objects[0])
+    if known is None:
+        known = _existing_link(draft, verb, subject, objects[0]) or draft.entity(
+            _link_name(draft, verb, noun, objects[0]), declared=True
+        )
+    known.link_verb = known.link_verb or verb
+    fresh: dict[str, DraftField] = {}
+    for target in dict.fromkeys((subject, *objects)):
+        if target == known.name:
+            continue
+        if target not in draft.entities:
+            continue
+        reference = known.reference_to(target) or next((f for f in known.fields.values() if f.name == target), None)
+        if reference is None:
+            reference = DraftField(target)
+            fresh[target] = reference
+        reference.type, reference.target = FieldType.REFERENCE, target
+        draft.mark(("field", known.name, reference.name))
+    known.fields = {**fresh, **known.fields}
+    draft.mark(("entity", known.name))
+    if verb in _RETURNING and action and ended:
+        _ending(draft, known, verb, action, ended)
+
+
+def _link_name(draft: Draft, verb: str, noun: str, target: str) -> str:
+    if noun in draft.entities and draft.entities[noun].link_verb not in {None, verb}:
+        return f"{target}_{noun}"
+    if (
+        noun in draft.entities
+        and draft.entities[noun].link_verb == verb
+        and draft.entities[noun].reference_to(target) is None
+        and len(draft.entities[noun].fields) > 1
+    ):
+        return f"{target}_{noun}"
+    return noun
+
+
+def _existing_link(draft: Draft, verb: str, subject: str, target: str) -> DraftEntity | None:
+    """An entity that the request names and that can only be this link: "a rental has a start date" beside "members rent boats"."""
+    for noun in _NOUNS.get(verb, (lexicon.LINKING_VERBS[verb][0],)):
+        entity = draft.entities.get(noun) or draft.entities.get(f"{target}_{noun}")
+        if entity is not None and entity.link_verb in {None, verb} and entity.name not in {subject, target}:
+            return entity
+    return None
+
+
+def _ending(draft: Draft, entity: DraftEntity, verb: str, action: str, ended: str) -> None:
+    started = f"{lexicon_participle(verb)}_at"
+    has_start = any(
+        name in entity.fields
+        for name in (
+            "start_date",
+            "start_time",
+            "start",
+            "starts_at",
+            "loan_date",
+            "borrow_date",
+            "checkout_date",
+            "date",
+            "rental_date",
+            "borrowed_on",
+            "borrowed_date",
+            "borrowed_at",
+            "loaned_at",
+        )
+    )
+    if not has_start:
+        entity.fields[started] = DraftField(
+            started, FieldType.DATETIME, managed=True, required=True, description="When it began."
+        )
+        entity.derivations[started] = Derivation(field=started, base="now")
+        draft.mark(("field", entity.name, started))
+    if entity.machine is None and "status" not in entity.fields and "state" not in entity.fields:
+        states = ["open", ended]
+        stamp = f"{ended}_at"
+        entity.fields["status"] = DraftField("status", FieldType.ENUM, values=tuple(states), managed=True)
+        if "return_date" in entity.fields and ended == "returned":
+            stamp = "return_date"
+            entity.fields[stamp].type = FieldType.DATETIME
+        entity.fields[stamp] = DraftField(
+            stamp, FieldType.DATETIME, managed=True, required=False, description=f"When it was {ended}."
+        )
+        entity.machine = DraftMachine(
+            "status",
+            states,
+            "open",
+            {action: Transition(name=action, sources=("open",), target=ended, stamps=stamp)},
+            open_ended=False,
+        )
+        draft.mark(("machine", entity.name), ("field", entity.name, "status"))
+
+
+def lexicon_participle(verb: str) -> str:
+    """Give the participle of a verb as an identifier: check-out -> checked_out."""
+    return morphology.name(morphology.participle(verb))
+
+
+def _made(draft: Draft, maker: str, made: str, others: Iterable[str]) -> None:
+    """Let what is made refer to who makes it and what it is for, as far as these are entities."""
+    child = draft.entities.get(made)
+    if child is None:
+        if maker not in draft.entities:
+            return
+        child = draft.entity(made, declared=True)
+    draft.mark(("entity", child.name))
+    for target in (maker, *others):
+        if target in draft.entities and target != child.name and _is_kept(draft, target):
+            if child.reference_to(target) is None and not _linked_otherwise(draft, child, target):
+                field = child.fields.get(target) or DraftField(target)
+                field.type, field.target = FieldType.REFERENCE, target
+                child.fields = {target: field, **{k: v for k, v in child.fields.items() if k != target}}
+            draft.mark(("field", child.name, target))
+
+
+def _is_kept(draft: Draft, name: str) -> bool:
+    entity = draft.entities[name]
+    return entity.declared or bool(entity.fields)
+
+
+def _linked_otherwise(draft: Draft, child: DraftEntity, target: str) -> bool:
+    return any(child.name in {r.left, r.right} and target in {r.left, r.right} for r in draft.relations.values())
+
+
+def _many(draft: Draft, later: Open) -> None:
+    stated = {(holder, morphology.singular(held.split("_")[-1])) for holder, held, _, _, _ in later.many}
+    for holder, held, at, bound, mutual in later.many:
+        draft.at = at
+        words = held.split("_")
+        name = morphology.name(*words[:-1], morphology.singular(words[-1]))
+        child = draft.known(words) or next(
+            (
+                draft.entities["_".join(words[i:-1] + [morphology.singular(words[-1])])]
+                for i in range(1, len(words))
+                if "_".join(words[i:-1] + [morphology.singular(words[-1])]) in draft.entities
+            ),
+            None,
+        )
+        both = child is not None and (child.name, morphology.singular(holder.split("_")[-1])) in stated
+        if (
+            child is None
+            and not mutual
+            and words[-1] in {"notes", "details", "instructions", "remarks", "directions", "comments"}
+            and bound is None
+        ):
+            added = draft.entities[holder].add(DraftField(held, FieldType.TEXT))
+            draft.mark(("field", holder, added.name))
+            continue
+        fresh = child is None
+        child = child or draft.entity(name, declared=True)
+        _join(draft, holder, child, mutual=mutual, both=both, fresh=fresh)
+
+
+def _join(draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: bool, fresh: bool) -> None:
+    """Relate an entity with the many that it holds: by a reference of theirs, or many to many when they can be shared."""
+    parent = draft.entities[holder]
+    if child.name == holder or any(
+        e.reference_to(holder) and e.reference_to(child.name) for e in draft.entities.values()
+    ):
+        draft.mark(("entity", child.name))
+        return
+    if child.reference_to(holder) is not None or parent.reference_to(child.name) is not None and not both:
+        draft.mark(("field", child.name, holder) if child.reference_to(holder) else ("field", holder, child.name))
+        return
+    shared = child.name.split("_")[-1] in SHARED_NOUNS and child.name not in {"item"}
+    if mutual or both or shared:
+        if fresh:
+            child.fields.setdefault("name", DraftField("name", unique=True))
+        made = _known_relation(draft, holder, child.name) or relation(draft, holder, child.name).name
+        draft.mark(("relation", made), ("entity", child.name))
+        return
+    if fresh and not child.fields:
+        child.fields["name"] = DraftField("name")
+    child.fields = {holder: DraftField(holder, FieldType.REFERENCE, target=holder), **child.fields}
+    draft.mark(("field", child.name, holder), ("entity", child.name))
+
+
+def _known_relation(draft: Draft, left: str, right: str) -> str | None:
+    return next((r.name for r in draft.relations.values() if {r.left, r.right} == {left, right}), None)
+
+
+def _references(draft: Draft, entity: DraftEntity) -> None:
+    """Turn fields that are named like an entity into references."""
+    for item in entity.fields.values():
+        if (
+            item.type is not None
+            or item.values
+            or item.minimum is not None
+            or item.max_length
+            or item.default is not None
+        ):
+            continue
+        words = item.name.split("_")
+        if words[-1] == "id" and len(words) > 1:
+            words = words[:-1]
+        target = draft.entities.get("_".join(words)) or _suffix(draft, words)
+        if target is not None and (target is not entity or len(words) > 1):
+            item.type, item.target = FieldType.REFERENCE, target.name
+            item.required = False if target is entity else item.required
+
+
+def _suffix(draft: Draft, words: list[str]) -> DraftEntity | None:
+    if inference_would_type(words):
+        return None
+    return next(
+        (draft.entities["_".join(words[i:])] for i in range(1, len(words)) if "_".join(words[i:]) in draft.entities),
+        None,
+    )
+
+
+def inference_would_type(words: list[str]) -> bool:
+    """Whether the name alone tells a type other than a line of text."""
+    probe = DraftField("_".join(words))
+    inference.complete(probe)
+    return probe.type is not FieldType.STRING

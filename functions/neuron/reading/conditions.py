@@ -1,0 +1,335 @@
+"""Reads predicates on an entity: adjectives ("open", "overdue", "inactive") and what stands behind "if", "while", "unless"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import inference, lexicon, morphology, quantities
+from functions.neuron.reading.draft import DraftField
+from shared.software.specification import Condition, FieldType, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.draft import Draft, DraftEntity
+    from functions.neuron.reading.tokens import Token
+
+_RUNNING: Final = frozenset(
+    "open active current ongoing outstanding unreturned running existing live pending unfinished incomplete undone".split()
+)
+_NEGATING: Final = ("in", "un", "not_", "non_", "non")
+_INITIALLY_TRUE: Final = frozenset("active enabled available valid".split())
+_OPPOSITE: Final = {
+    Operator.EQ: Operator.NE, Operator.NE: Operator.EQ, Operator.LT: Operator.GE, Operator.GE: Operator.LT, Operator.GT: Operator.LE, Operator.LE: Operator.GT,
+    Operator.IS_NULL: Operator.NOT_NULL, Operator.NOT_NULL: Operator.IS_NULL,
+}  # fmt: skip
+_TRUTHS: Final = frozenset(
+    "active enabled verified approved suspended blocked banned locked archived published retired disabled frozen confirmed validated certified paid premium deactivated public private featured".split()
+)
+
+
+def opposite(condition: Condition) -> Condition:
+    """Give the condition that holds when this one does not."""
+    return condition.model_copy(update={"operator": _OPPOSITE[condition.operator]})
+
+
+def negate(conditions: Sequence[Condition]) -> tuple[Condition, ...] | None:
+    """Give the conditions that hold when these do not; None when that takes an "or"."""
+    meaningful = [
+        c
+        for c in conditions
+        if not (c.operator is Operator.EQ and len(conditions) > 1 and c.field in {"status", "state"})
+    ]
+    if len(conditions) == 1:
+        return (opposite(conditions[0]),) if conditions[0].operator in _OPPOSITE else None
+    return (opposite(meaningful[0]),) if len(meaningful) == 1 else None
+
+
+def running(entity: DraftEntity) -> tuple[Condition, ...]:
+    """Give the condition that an entity still counts: it is not in a state that ends it."""
+    machine = entity.machine
+    if machine is None or machine.initial is None:
+        return ()
+    ending = {
+        "returned",
+        "cancelled",
+        "canceled",
+        "closed",
+        "completed",
+        "ended",
+        "finished",
+        "withdrawn",
+        "expired",
+        "rejected",
+        "left",
+        "done",
+        "declined",
+        "refunded",
+        "dropped",
+        "resolved",
+    }
+    living = [state for state in machine.states if state not in ending]
+    if len(living) == len(machine.states) or not living:
+        return ()
+    if len(living) == 1:
+        return (Condition(field=machine.field, operator=Operator.EQ, value=living[0]),)
+    return (Condition(field=machine.field, operator=Operator.IN, value=tuple(living)),)
+
+
+def adjective(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read an adjective of an entity as conditions on its fields; None when nothing of the entity answers to it."""
+    name = morphology.name(word)
+    for reader in (_state, _value, _truth, _moment):
+        found = reader(name, entity)
+        if found is not None:
+            return found
+    for prefix in _NEGATING:
+        if name.startswith(prefix) and len(name) > len(prefix) + 2:
+            inner = adjective(name[len(prefix) :], entity)
+            if inner is not None and (turned := negate(inner)) is not None:
+                return turned
+    return None
+
+
+def _state(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    machine = entity.machine
+    if machine is None:
+        return None
+    for state in machine.states:
+        if morphology.name(state) == name:
+            return (Condition(field=machine.field, operator=Operator.EQ, value=state),)
+    if name in _RUNNING and machine.initial is not None:
+        return running(entity) or (Condition(field=machine.field, operator=Operator.EQ, value=machine.initial),)
+    return None
+
+
+def _value(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    for item in entity.fields.values():
+        for value in item.values:
+            if morphology.name(value) == name:
+                return (Condition(field=item.name, operator=Operator.EQ, value=value),)
+    return None
+
+
+def _truth(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    for item in entity.fields.values():
+        if item.name in {name, f"is_{name}"} and _kind(item) is FieldType.BOOLEAN:
+            return (Condition(field=item.name, operator=Operator.EQ, value=True),)
+        if item.name in {f"{name}_at", f"{name}_on", f"{name}_date"} and item.required is False:
+            return (Condition(field=item.name, operator=Operator.NOT_NULL),)
+    return None
+
+
+def _kind(item: DraftField) -> FieldType | None:
+    if item.type is None:
+        probe = DraftField(item.name, values=item.values, default=item.default, min_length=item.min_length)
+        inference.complete(probe)
+        return probe.type
+    return item.type
+
+
+def moment(item: DraftField) -> str:
+    """Give what a date(time) field is compared with: today or now."""
+    return "today" if _kind(item) is FieldType.DATE else "now"
+
+
+def dated(entity: DraftEntity, *words: str) -> DraftField | None:
+    """Give the first date(time) field whose name holds one of the words."""
+    kinds = {FieldType.DATE, FieldType.DATETIME}
+    fields = [item for item in entity.fields.values() if _kind(item) in kinds]
+    return next((item for word in words for item in fields if word in item.name.split("_") or word == item.name), None)
+
+
+def _moment(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    late = {
+        "overdue": ("due", "deadline", "return"),
+        "expired": ("expiry", "expires", "expiration", "end", "valid"),
+        "late": ("due",),
+    }
+    if name in late and (item := dated(entity, *late[name])) is not None:
+        return (Condition(field=item.name, operator=Operator.LT, other=moment(item)), *_unfinished(entity))
+    if (
+        name in {"upcoming", "future"}
+        and (item := dated(entity, "start", "starts", "date", "time", "due", "begin", "scheduled", "departure"))
+        is not None
+    ):
+        return (
+            Condition(
+                field=item.name, operator=Operator.GT if moment(item) == "now" else Operator.GE, other=moment(item)
+            ),
+        )
+    if (
+        name in {"past"}
+        and (item := dated(entity, "end", "ends", "date", "start", "time", "due", "departure")) is not None
+    ):
+        return (Condition(field=item.name, operator=Operator.LT, other=moment(item)),)
+    return None
+
+
+def _unfinished(entity: DraftEntity) -> tuple[Condition, ...]:
+    found = running(entity)
+    if found:
+        return found
+    for item in entity.fields.values():
+        if (
+            item.name in {"done", "completed", "is_done", "is_completed", "finished", "complete", "paid", "returned"}
+            and _kind(item) is FieldType.BOOLEAN
+        ):
+            return (Condition(field=item.name, operator=Operator.EQ, value=False),)
+        closed = [
+            value for value in item.values if value in {"done", "completed", "closed", "finished", "paid", "returned"}
+        ]
+        if closed and item.name in {"status", "state"}:
+            return (Condition(field=item.name, operator=Operator.NE, value=closed[0]),)
+    return ()
+
+
+def implied(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read an adjective that presupposes a yes-or-no field ("only active members …") by adding that field."""
+    name = morphology.name(word)
+    for prefix in ("in", "un"):
+        if name.startswith(prefix) and name[len(prefix) :] in _TRUTHS:
+            inner = implied(name[len(prefix) :], entity)
+            return negate(inner) if inner else None
+    if name not in _TRUTHS or entity.link_verb is not None and entity.machine is not None:
+        return None
+    entity.add(DraftField(name, FieldType.BOOLEAN, required=False, default=name in _INITIALLY_TRUE))
+    return (Condition(field=name, operator=Operator.EQ, value=True),)
+
+
+def predicate(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) -> tuple[Condition, ...] | None:
+    """Read what is said of an entity behind its subject: "is not active", "has status open", "price is over 100", "its end date has passed"."""
+    words = [
+        token
+        for token in tokens
+        if token.low
+        not in lexicon.ARTICLES
+        | {
+            "it",
+            "they",
+            "already",
+            "currently",
+            "still",
+            "yet",
+            "also",
+            "been",
+            "be",
+            "set",
+            "marked",
+            "as",
+            "to",
+            "in",
+            "state",
+            "been",
+            "the",
+            "become",
+            "becomes",
+            "and",
+        }
+    ]
+    negative = any(token.low in lexicon.NEGATIONS for token in words)
+    words = [token for token in words if token.low not in lexicon.NEGATIONS | lexicon.BE | lexicon.HAVE]
+    if not words:
+        return None
+    compared = comparison(tokens, entity)
+    if compared is not None:
+        return compared
+    parts = [
+        token.text
+        for token in words
+        if token.is_word and draft.known([token.low]) is not entity and token.low not in {"status", "state"}
+    ]
+    for length in range(min(3, len(parts)), 0, -1):
+        for start in range(len(parts) - length + 1):
+            found = adjective(" ".join(parts[start : start + length]), entity)
+            if found is not None:
+                return negate(found) if negative else found
+    return _choice(parts, entity, negative=negative)
+
+
+def _choice(parts: Sequence[str], entity: DraftEntity, *, negative: bool) -> tuple[Condition, ...] | None:
+    for word in parts:
+        found = implied(word.lower(), entity)
+        if found is not None:
+            return negate(found) if negative else found
+    return None
+
+
+def field_at(tokens: Sequence[Token], at: int, entity: DraftEntity) -> tuple[DraftField, int] | None:
+    """Read the name of a field of the entity at a position; the longest name wins."""
+    for length in range(min(5, len(tokens) - at), 0, -1):
+        part = tokens[at : at + length]
+        if not all(token.is_word for token in part):
+            continue
+        names = {
+            morphology.name(*[t.low for t in part]),
+            morphology.name(*[t.low for t in part[:-1]], part[-1].singular),
+            morphology.name(*[t.low for t in part[:-1]], morphology.plural(part[-1].low)),
+        }
+        for name in names:
+            if name in entity.fields:
+                return entity.fields[name], at + length
+    if (
+        at + 2 < len(tokens)
+        and tokens[at].low in {"number", "count", "total"}
+        and tokens[at + 1].low in {"of", "number"}
+    ):
+        skip = next(
+            (i for i in range(at + 2, min(at + 4, len(tokens))) if tokens[i].low not in lexicon.DETERMINERS | {"of"}),
+            at + 2,
+        )
+        return field_at(tokens, skip, entity)
+    return None
+
+
+def find_field(tokens: Sequence[Token], entity: DraftEntity, start: int = 0) -> tuple[DraftField, int, int] | None:
+    """Find the first field of the entity that the tokens name: the field and its interval."""
+    for i in range(start, len(tokens)):
+        read = field_at(tokens, i, entity)
+        if read is not None:
+            return read[0], i, read[1]
+    return None
+
+
+def comparison(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read a comparison of a field with a number or with the present: "stock is at least 1", "its due date has passed"."""
+    named = find_field(tokens, entity)
+    if named is None:
+        return None
+    item, _, end = named
+    rest = tokens[end:]
+    lows = [token.low for token in rest]
+    if _kind(item) in {FieldType.DATE, FieldType.DATETIME}:
+        return _against_now(item, lows)
+    negative = any(low in {"not", "never", "cannot", "is-not"} for low in lows[:3])
+    for i in range(len(rest)):
+        bound = quantities.bound(rest, i)
+        if bound is None:
+            continue
+        limits = bound[0].negated() if negative and not bound[0].exact else bound[0]
+        return _bounds(item, limits)
+    return None
+
+
+def _against_now(item: DraftField, lows: list[str]) -> tuple[Condition, ...] | None:
+    if {"passed", "past", "over", "gone"} & set(lows):
+        negative = bool(set(lows) & {"not", "is-not", "hasn't"})
+        return (Condition(field=item.name, operator=Operator.GE if negative else Operator.LT, other=moment(item)),)
+    if "future" in lows:
+        return (Condition(field=item.name, operator=Operator.GT, other=moment(item)),)
+    return None
+
+
+def _bounds(item: DraftField, limits: quantities.Bound) -> tuple[Condition, ...] | None:
+    if limits.exact:
+        return (Condition(field=item.name, operator=Operator.EQ, value=limits.low),)
+    found: list[Condition] = []
+    if limits.low is not None:
+        found.append(
+            Condition(field=item.name, operator=Operator.GT if limits.low_open else Operator.GE, value=limits.low)
+        )
+    if limits.high is not None:
+        found.append(
+            Condition(field=item.name, operator=Operator.LT if limits.high_open else Operator.LE, value=limits.high)
+        )
+    return tuple(found) or None

@@ -1,0 +1,776 @@
+"""Reads what there is: the things that the software keeps, what they hold, and how they belong together.
+
+First of the two readings of a request. Each reader takes a clause and says whether it found something in it. Names that only later clauses explain are kept
+open ("a book has an author" is a reference when authors turn out to be entities), and closed by `closing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import fields, frames, lexicon, morphology, quantities
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
+from functions.neuron.reading.tokens import Kind, Token
+from shared.software.specification import FieldType, Relation
+from shared.software.specification import Kind as SoftwareKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.clauses import Clause
+
+# Nouns that stand for the software or its users at large, never for something that it keeps, unless the request says what they hold.
+GENERIC: Final = frozenset(
+    "system api service app application tool program cli library package backend server website platform software module solution project-api we you i it they user admin administrator anyone "
+    "everyone someone client caller command utility script database interface endpoint request response operator person developer visitor api-user end-user result output input data information record "
+    "entry store value thing item-api function method option flag argument line url web tui user-interface error code field attribute property test rule order-of way time day".split()
+)
+_COLLECTIVE: Final = frozenset(
+    "shop store library clinic hospital school gym company restaurant hotel bookshop bookstore club cinema theatre theater bank garage warehouse museum zoo farm bakery salon studio agency office business university college festival airline team organisation organization".split()
+)
+_MAKING_VERBS: Final = frozenset(
+    "place make create write submit leave post open file give own issue raise add publish upload send record log register start organise organize host propose sell list offer run teach".split()
+)
+_BELONGING: Final = frozenset("belong refer relate link point attach connect apply assign associate".split())
+_NOT_ENTITIES: Final = GENERIC | frozenset(
+    "name title email price date status type description number count amount list total sum average report overview summary csv json file text word character".split()
+)
+SHARED_NOUNS: Final = frozenset(
+    "author tag genre category label keyword student ingredient song skill actor member user participant attendee guest speaker teacher player allergen topping amenity feature permission role product course "
+    "language topic director artist instructor sponsor volunteer club person group".split()
+)
+_ROLE_PREPOSITIONS: Final = frozenset(
+    {"to", "for", "in", "on", "of", "from", "at", "with", "by", "into", "as", "about", "against"}
+)
+
+
+@dataclass
+class Open:
+    """What the first reading leaves open until all entities are known."""
+
+    many: list[tuple[str, str, int, quantities.Bound | None, bool]] = field(
+        default_factory=list
+    )  # holder, name of what it holds many of, clause, bound, said "can be in many"
+    links: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)  # verb, subject, objects, clause
+    makers: list[tuple[str, str, tuple[str, ...], int]] = field(
+        default_factory=list
+    )  # maker, what it makes, what that is for, clause
+
+
+def subject_names(tokens: Sequence[Token], draft: Draft) -> list[str]:
+    """Give the names (in the singular) of what a subject speaks of; a pronoun stands for the topic."""
+    names: list[str] = []
+    part: list[Token] = []
+    for token in [*tokens, None]:
+        if token is not None and token.low not in {"and", "or", ","}:
+            part.append(token)
+            continue
+        name = noun_name(part, draft)
+        if name:
+            names.append(name)
+        part = []
+    return list(dict.fromkeys(names))
+
+
+def noun_name(part: Sequence[Token], draft: Draft) -> str | None:
+    """Give the name of the thing that a noun phrase speaks of, without its determiners and what follows its head."""
+    words: list[Token] = []
+    for token in part:
+        if token.kind is Kind.POSSESSIVE:
+            return None
+        if token.text in {"(", "["} or (
+            words
+            and (
+                token.low in lexicon.PREPOSITIONS
+                or token.low in lexicon.RELATIVES
+                or token.low in lexicon.MODALS | lexicon.BE
+            )
+        ):
+            break
+        if token.low in lexicon.PRONOUNS and not words and token.low not in {"one", "that"}:
+            return draft.topic
+        if not token.is_word or token.value is not None:
+            continue
+        if not words and (
+            token.low
+            in lexicon.DETERMINERS
+            | lexicon.ADVERBS
+            | {
+                "single",
+                "new",
+                "existing",
+                "given",
+                "registered",
+                "individual",
+                "such",
+                "here",
+                "more",
+                "most",
+                "least",
+            }
+            | lexicon.PREPOSITIONS
+        ):
+            continue
+        words.append(token)
+    if not words or len(words) > 4:
+        return None
+    for i in range(len(words)):
+        known = draft.known([token.low for token in words[i:]])
+        if known is not None:
+            return known.name
+    while len(words) > 1 and (
+        morphology.is_participle(words[0].low)
+        or words[0].low in {"active", "different", "various", "following", "open"}
+    ):
+        words = words[1:]
+    return morphology.name(
+        *[token.low if token.kind is Kind.WORD else token.text for token in words[:-1]],
+        words[-1].singular if words[-1].kind is Kind.WORD else morphology.singular(words[-1].text),
+    )
+
+
+def is_generic(name: str | None) -> bool:
+    """Whether the name stands for the software or anyone, rather than for something kept."""
+    return (
+        name is None
+        or name.replace("_", "-") in GENERIC
+        or name.split("_")[-1] in {"api", "tool", "app", "system", "service", "cli", "program"}
+    )
+
+
+def read(clause: Clause, draft: Draft, later: Open) -> bool:
+    """Read a clause for what it declares; True when it declares something."""
+    words = clause.words
+    if clause.intro:
+        return introduction(clause, draft, later)
+    if clause.header and (found := _under_header(clause, draft, later)) is not None:
+        return found
+    if (
+        colon := next((i for i, t in enumerate(words[:8]) if t.text in {":", "—", "–", "-", "("} and 0 < i), None)
+    ) is not None and _labelled(words, colon, draft, later):
+        return True
+    frame = frames.parse(words)
+    if frame is None:
+        return _verbless(words, draft, later)
+    return any(
+        reader(frame, draft, later) for reader in (_holding, _belonging, _managing, _ordering, _consisting, _linking)
+    )
+
+
+# introductions
+
+
+def introduction(clause: Clause, draft: Draft, later: Open) -> bool:
+    """Read "An API for managing projects and tasks": what is kept, as far as it is said."""
+    words = clause.tokens
+    draft.mark(("kind",))
+    for i, token in enumerate(words):
+        following = i + 1
+        if (
+            token.verb in {"manage", "track", "store", "organise", "organize", "catalogue", "administer", "maintain"}
+            and token.low != "management"
+            and i > 0
+        ):
+            pass
+        elif token.verb in {"keep"} and quantities.phrase(words, i + 1, "track of"):
+            following = i + 3
+        elif token.verb == "handle" and token.low.endswith("ing"):
+            pass
+        else:
+            continue
+        _declare_list(words[following:], draft, later)
+        break
+    return True
+
+
+def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Declare the entities of "projects and tasks", or the one of "books with a title and an author"."""
+    cut = next(
+        (i for i, t in enumerate(tokens) if t.low in {"with", "having", "including"} or t.text == "("), len(tokens)
+    )
+    found = False
+    head = tokens[:cut]
+    stop = next((i for i, t in enumerate(head) if t.low in lexicon.PREPOSITIONS - {"of"}), len(head))
+    names = subject_names(head[:stop], draft)
+    entities = [
+        draft.entity(name, declared=True) for name in names if name not in _NOT_ENTITIES or draft.entities.get(name)
+    ]
+    for entity in entities:
+        found = draft.mark(("entity", entity.name))
+        draft.topic = entity.name
+    if cut < len(tokens) and entities:
+        held = tokens[cut + 1 :]
+        if tokens[cut].text == "(":
+            held = tokens[cut + 1 : frames.close_of(tokens, cut)]
+        hold(entities[-1], held, draft, later)
+    return found
+
+
+# what holds what
+
+
+def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
+    """Read a line of a list under "A book has:", "Books:" or "Book fields:"."""
+    frame = frames.parse(clause.words)
+    colon = next((i for i, t in enumerate(clause.tokens[:6]) if t.text in {":", "—", "–"}), None)
+    header = frames.parse(clause.header[:-1] if clause.header[-1].text == ":" else clause.header)
+    if header is not None and header.verb in lexicon.HOLDING_VERBS and header.subject:
+        subjects = [name for name in subject_names(header.subject, draft) if not is_generic(name)]
+        if subjects and frame is None:
+            hold(draft.entity(subjects[0], declared=True), clause.tokens, draft, later)
+            return True
+        return None
+    if (
+        frame is not None
+        or colon is not None
+        and header is None
+        and len(clause.tokens) > 3
+        and any(t.text == "," for t in clause.tokens)
+    ):
+        return None
+    names = subject_names(
+        [t for t in clause.header if t.low not in {"fields", "attributes", "properties", "field"}], draft
+    )
+    if (
+        header is None
+        and len(names) == 1
+        and not is_generic(names[0])
+        and names[0] not in _NOT_ENTITIES
+        and not any(
+            w in names[0].split("_")
+            for w in (
+                "rule",
+                "feature",
+                "requirement",
+                "command",
+                "entity",
+                "resource",
+                "function",
+                "api",
+                "tool",
+                "endpoint",
+                "operation",
+            )
+        )
+    ):
+        hold(draft.entity(names[0], declared=True), clause.tokens, draft, later)
+        return True
+    return None
+
+
+def _labelled(words: Sequence[Token], colon: int, draft: Draft, later: Open) -> bool:
+    """Read "Books: ISBN (unique), title, copies" and "Book (title, author)"."""
+    head = words[:colon]
+    if (
+        frames.finite_verb(words[:colon], 0) is not None
+        or frames.imperative_at(words, 0)
+        or not all(t.is_word for t in head)
+    ):
+        return False
+    bracket = words[colon].text == "("
+    if words[colon].text == "-" and (colon + 1 >= len(words) or words[colon + 1].start == words[colon].end):
+        return False
+    body = words[colon + 1 : frames.close_of(words, colon)] if bracket else words[colon + 1 :]
+    if bracket and (frames.close_of(words, colon) != len(words) - 1 or len(body) < 3):
+        return False
+    if frames.finite_verb(body, 0, conjoined=False) is not None or frames.imperative_at(body, 0):
+        return False
+    name = noun_name(head, draft)
+    if name is None or name in _NOT_ENTITIES or is_generic(name):
+        return False
+    entity = draft.entity(name, declared=True)
+    draft.mark(("entity", entity.name))
+    draft.topic = entity.name
+    return hold(entity, body, draft, later)
+
+
+def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open, *, optional: bool = False) -> bool:
+    """Add the fields that the tokens list to the entity."""
+    found = False
+    for item in fields.items(tokens):
+        if (
+            not item.field.name
+            or item.field.name.startswith("item_")
+            or item.field.name in {"following", "same", "fields"}
+        ):
+            continue
+        if optional and item.field.required is None:
+            item.field.required = False
+        if item.field.name == "id":
+            found = draft.mark(("entity", entity.name))
+            continue
+        if _is_many(item, draft):
+            later.many.append((entity.name, item.field.name, draft.at, item.bound, False))
+            found = draft.mark(("many", entity.name, item.field.name)) or found
+        else:
+            added = entity.add(item.field)
+            found = draft.mark(("field", entity.name, added.name))
+        for part in item.left:
+            draft.leave(part, "this part of the field's description was not understood")
+    if found:
+        entity.declared = True
+        draft.mark(("entity", entity.name))
+        draft.topic = entity.name
+    return found
+
+
+def _is_many(item: fields.Item, draft: Draft) -> bool:
+    name = item.field.name.split("_")[-1]
+    if (
+        item.field.values
+        or item.field.type is not None
+        or item.field.minimum is not None
+        or "of" in item.field.words
+        or item.field.unique
+    ):
+        return False
+    if not morphology.is_plural(name):
+        return False
+    if item.many:
+        return True
+    known = draft.known(item.field.name.split("_"))
+    return known is not None or (
+        name in {"tags", "labels", "items", "lines", "comments", "categories", "genres", "keywords"}
+    )
+
+
+def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    verb = frame.verb
+    passive_record = (
+        frame.group.passive
+        and verb in {"identify", "describe", "define", "characterise"}
+        and frame.rest
+        and frame.rest[0].low in {"by", "with"}
+    )
+    if (
+        not frame.subject
+        or frame.negated
+        or not (
+            verb
+            in {
+                "have",
+                "include",
+                "contain",
+                "comprise",
+                "consist",
+                "hold",
+                "possess",
+                "need",
+                "require",
+                "carry",
+                "capture",
+                "specify",
+                "feature",
+                "record",
+                "store",
+                "show",
+                "track",
+            }
+            or passive_record
+        )
+    ):
+        return False
+    if (
+        frame.group.passive
+        and not passive_record
+        and verb in {"record", "store", "track", "show", "need", "require", "include", "hold", "specify", "capture"}
+    ):
+        return False
+    subjects = subject_names(frame.subject, draft)
+    named = [
+        name
+        for name in subjects
+        if not is_generic(name)
+        or (name == "user" and verb == "have")
+        or (name in draft.entities and draft.entities[name].declared)
+    ]
+    rest = frame.rest[1:] if frame.rest and frame.rest[0].low in {"of", "by", "with"} else frame.rest
+    if not named:
+        return (
+            bool(subjects)
+            and verb in {"have", "store", "track", "record", "include", "hold", "contain", "show"}
+            and _declare_list(rest, draft, later)
+        )
+    if named[0] in _COLLECTIVE and verb in {"have"} and named[0] not in draft.entities and not _singular_items(rest):
+        return _declare_list(rest, draft, later)
+    if _is_rule(frame, draft):
+        return False
+    optional = frame.modal in {"may", "can", "might", "could"}
+    return all([hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])
+
+
+def _singular_items(tokens: Sequence[Token]) -> bool:
+    return any(token.low in {"a", "an"} for token in tokens[:1])
+
+
+def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
+    """Whether "have" bounds a number of things that exist elsewhere ("may have at most 3 open loans"), rather than lists fields."""
+    if not frame.rest or frame.modal is None:
+        return False
+    bound = quantities.bound(frame.rest, 0) or (
+        quantities.bound(frame.rest, 1) if frame.rest[0].low in {"only", "a"} else None
+    )
+    if bound is None or frame.group.only is False and bound[0].exact and bound[0].low == 1 and False:
+        return False
+    mentioned = draft.mentions(frame.rest[bound[1] :])
+    return (
+        bool(mentioned)
+        and mentioned[0].entity.name not in {name for name in subject_names(frame.subject, draft)}
+        and (bound[0].high is not None or bound[0].low is not None)
+    )
+
+
+def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read "a task belongs to a project", "a reservation is for one room and one guest, with …", "a book is written by one author"."""
+    rest = frame.rest
+    if not frame.subject or not rest or frame.negated:
+        return False
+    belongs = (
+        frame.verb in _BELONGING
+        and rest[0].low in {"to", "with", "for"}
+        and frame.modal in {None, "must", "can", "may", "should"}
+    )
+    is_for = (
+        frame.verb == "be"
+        and frame.group.form == "be"
+        and rest[0].low in {"for", "of", "in", "on", "at", "by", "about"}
+        and len(rest) > 1
+        and rest[1].low in {"a", "an", "one", "exactly", "some", "the", "several", "many", "multiple"}
+        and frame.modal in {None, "must"}
+    )
+    made = (
+        frame.group.passive
+        and rest[0].low in {"by", "to", "in", "for", "from", "on", "at", "with"}
+        and len(rest) > 1
+        and rest[1].low in {"a", "an", "one", "exactly", "many", "several", "multiple"}
+        and frame.modal in {None, "must"}
+        and frame.verb not in {"identify", "describe"}
+    )
+    if not (belongs or is_for or made):
+        return False
+    names = [name for name in subject_names(frame.subject, draft) if not is_generic(name) or draft.entities.get(name)]
+    if not names or quantities.duration(rest, 1) is not None:
+        return False
+    cut = next((i for i, t in enumerate(rest) if t.low in {"with", "has", "having"} and i > 0), len(rest))
+    targets = rest[1:cut]
+    if belongs and quantities.phrase(rest, 1, "at most") is not None:
+        targets = rest[1:cut]
+    entity = draft.entity(names[0], declared=True)
+    draft.topic = entity.name
+    found = False
+    for item in fields.items(_without_prepositions(targets)):
+        if not item.field.name or not item.determined and not draft.known(item.field.name.split("_")):
+            continue
+        found = _refer(entity, item, draft, later, optional=frame.modal in {"can", "may"}) or found
+    if cut < len(rest):
+        found = hold(entity, rest[cut + 1 :], draft, later) or found
+    return found and draft.mark(("entity", entity.name))
+
+
+def _without_prepositions(tokens: Sequence[Token]) -> list[Token]:
+    return [
+        token
+        for i, token in enumerate(tokens)
+        if not (
+            token.low in _ROLE_PREPOSITIONS - {"of", "in", "with"}
+            and i + 1 < len(tokens)
+            and (tokens[i + 1].low in lexicon.DETERMINERS or tokens[i + 1].low == "one")
+            and (i == 0 or tokens[i - 1].low in {"and", ","})
+        )
+    ]
+
+
+def _refer(entity: DraftEntity, item: fields.Item, draft: Draft, later: Open, *, optional: bool) -> bool:
+    singular = morphology.singular(item.field.name.split("_")[-1])
+    name = morphology.name(*item.field.name.split("_")[:-1], singular)
+    if item.many or (singular != item.field.name.split("_")[-1] and not (item.bound and item.bound.high == 1)):
+        later.many.append((entity.name, item.field.name, draft.at, item.bound, True))
+        return draft.mark(("many", entity.name, item.field.name))
+    target = draft.known(name.split("_")) or _by_suffix(name, draft) or draft.entity(name)
+    new = DraftField(
+        name,
+        FieldType.REFERENCE,
+        target=target.name,
+        required=False if optional or item.field.required is False else None,
+    )
+    added = entity.add(new)
+    return draft.mark(("field", entity.name, added.name))
+
+
+def _by_suffix(name: str, draft: Draft) -> DraftEntity | None:
+    words = name.split("_")
+    return next(
+        (draft.entities["_".join(words[i:])] for i in range(1, len(words)) if "_".join(words[i:]) in draft.entities),
+        None,
+    )
+
+
+def _managing(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read "the system keeps track of projects", "we manage recipes with a title"."""
+    if frame.verb not in lexicon.MANAGING_VERBS and not (
+        frame.verb == "be" and frame.subject and frame.subject[0].low == "there"
+    ):
+        return False
+    subjects = subject_names(frame.subject, draft) if frame.subject else []
+    if frame.group.passive:
+        names = [name for name in subjects if not is_generic(name)]
+        for name in names:
+            draft.mark(("entity", draft.entity(name, declared=True).name))
+        if names and frame.rest and frame.rest[0].low == "with":
+            hold(draft.entities[names[-1]], frame.rest[1:], draft, later)
+        return bool(names)
+    if subjects and not all(is_generic(name) or name in _COLLECTIVE or name not in draft.entities for name in subjects):
+        return False
+    start = (
+        quantities.phrase(frame.rest, 0, "track of")
+        or quantities.phrase(frame.rest, 0, "a record of")
+        or quantities.phrase(frame.rest, 0, "records of")
+        or quantities.phrase(frame.rest, 0, "a list of")
+        or quantities.phrase(frame.rest, 0, "a catalogue of")
+        or quantities.phrase(frame.rest, 0, "a catalog of")
+        or 0
+    )
+    return _declare_list(frame.rest[start:], draft, later)
+
+
+def _ordering(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read orders and permissions on what is kept: "add a task with a title", "users can create notes"."""
+    operations = [lexicon.OPERATION_VERBS[verb] for verb in frame.group.verbs if verb in lexicon.OPERATION_VERBS]
+    if not operations or frame.negated or frame.only:
+        return False
+    subjects = subject_names(frame.subject, draft) if frame.subject else []
+    if frame.group.passive:
+        return False
+    permitted = (
+        not frame.subject
+        or frame.modal in {"can", "may", "must", "should", "will"}
+        or all(is_generic(name) for name in subjects)
+    )
+    if (
+        not permitted
+        or frame.verb in {"search", "find", "filter", "sort", "order"}
+        or (frame.verb in lexicon.LINKING_VERBS and frame.subject)
+    ):
+        return False
+    cut = next(
+        (
+            i
+            for i, t in enumerate(frame.rest)
+            if t.low in {"with", "having", "including", "consisting", "giving", "specifying", "containing"}
+            or (t.text == "(" and i > 0)
+            or t.text == ":"
+        ),
+        len(frame.rest),
+    )
+    head = frame.rest[:cut]
+    stop = next(
+        (
+            i
+            for i, t in enumerate(head)
+            if t.low in lexicon.PREPOSITIONS - {"of", "than"} or t.text in {",", ":"} or t.kind is Kind.POSSESSIVE
+        ),
+        len(head),
+    )
+    name = noun_name(head[:stop], draft)
+    if (
+        name is None
+        or is_generic(name)
+        or name in _NOT_ENTITIES
+        or len(head[:stop]) == 0
+        or any(t.low == "of" for t in head[:stop])
+    ):
+        return False
+    if (
+        not set(operations) & {"create"}
+        and name not in draft.entities
+        and not (draft.kind is SoftwareKind.COMMAND_LINE and set(operations) & {"delete"})
+    ):
+        return False
+    if draft.computations and "create" not in operations:
+        return False
+    entity = draft.entity(name, declared="create" in operations)
+    draft.topic = entity.name
+    draft.operations[entity.name].update(operations)
+    for operation in operations:
+        draft.mark(("operation", entity.name, operation))
+    if frame.subject and "create" in operations and subjects and not is_generic(subjects[0]):
+        later.makers.append((subjects[0], entity.name, _prepositional(head[stop:], draft), draft.at))
+    if cut < len(frame.rest) and set(operations) & {"create", "update"}:
+        end = frames.close_of(frame.rest, cut) if frame.rest[cut].text == "(" else len(frame.rest)
+        hold(entity, frame.rest[cut + 1 : end], draft, later)
+    elif stop < len(head) and "create" in operations and head[stop].low in {"to", "for", "on", "in"}:
+        for target in _prepositional(head[stop:], draft):
+            later.makers.append((target, entity.name, (), draft.at))
+    return draft.mark(("entity", entity.name))
+
+
+def _prepositional(tokens: Sequence[Token], draft: Draft) -> tuple[str, ...]:
+    """Give the names of what stands behind prepositions: "for events", "on an article"."""
+    found: list[str] = []
+    i = 0
+    while i < len(tokens):
+        if tokens[i].low in _ROLE_PREPOSITIONS:
+            end = next(
+                (
+                    j
+                    for j in range(i + 1, len(tokens))
+                    if tokens[j].low in lexicon.PREPOSITIONS or tokens[j].text in {",", "("} or tokens[j].low == "and"
+                ),
+                len(tokens),
+            )
+            name = noun_name(tokens[i + 1 : end], draft)
+            if (
+                name
+                and not is_generic(name)
+                and name not in _NOT_ENTITIES
+                and quantities.duration(tokens, i + 1) is None
+                and quantities.period(tokens, i + 1) is None
+            ):
+                found.append(name)
+            i = end
+        else:
+            i += 1
+    return tuple(found)
+
+
+def _consisting(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read "an order is made up of items", "a playlist is a list of songs", "a room is described by …"."""
+    if not frame.subject or frame.negated:
+        return False
+    start = None
+    if frame.group.passive and frame.verb in {"make", "compose", "build"}:
+        start = next((i + 1 for i, t in enumerate(frame.rest[:3]) if t.low in {"of", "from"}), None)
+    elif frame.verb == "be":
+        start = next(
+            (
+                e
+                for w in ("a list of", "a collection of", "a set of", "an ordered list of", "made up of")
+                if (e := quantities.phrase(frame.rest, 0, w))
+            ),
+            None,
+        )
+    if start is None:
+        return False
+    names = [name for name in subject_names(frame.subject, draft) if not is_generic(name)]
+    if not names:
+        return False
+    entity = draft.entity(names[0], declared=True)
+    for item in fields.items(frame.rest[start:]):
+        later.many.append((entity.name, item.field.name, draft.at, item.bound, False))
+        draft.mark(("many", entity.name, item.field.name))
+    return True
+
+
+def _linking(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read who does what with what: "members borrow books", "a room can be booked by a guest", "customers place orders"."""
+    found = False
+    for verb in frame.group.verbs:
+        if verb in lexicon.LINKING_VERBS or verb in _MAKING_VERBS:
+            found = _link(verb, frame, draft, later) or found
+    return found
+
+
+def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    subjects = [
+        name
+        for name in subject_names(_plain(frame.subject), draft)
+        if name == "user" or not is_generic(name) or (draft.entities.get(name) and draft.entities[name].declared)
+    ]
+    head, behind = _object(frame.rest)
+    if frame.group.passive:
+        agents = tuple(name for name in _agents(frame.rest, draft))
+        if not subjects or not agents or verb not in lexicon.LINKING_VERBS:
+            return False
+        later.links.append((verb, agents[0], (subjects[0],), draft.at))
+        return draft.mark(("link", verb))
+    name = noun_name(head, draft)
+    if name is None and behind and verb in lexicon.LINKING_VERBS:
+        targets = _prepositional(behind, draft)
+        name, behind = (targets[0], []) if targets else (None, behind)
+    if not subjects or name is None or is_generic(name) or name in subjects or name in _NOT_ENTITIES:
+        return False
+    others = _prepositional(behind, draft)
+    if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name):
+        later.links.append((verb, subjects[0], (name, *others), draft.at))
+        return draft.mark(("link", verb))
+    if frame.negated:
+        return False
+    later.makers.append((subjects[0], name, others, draft.at))
+    return draft.mark(("made", subjects[0], name))
+
+
+def _is_link_noun(verb: str, name: str) -> bool:
+    return name.split("_")[-1] in {
+        lexicon.LINKING_VERBS[verb][0],
+        "ticket",
+        "appointment",
+        "session-booking",
+    } and verb in {"buy", "book", "order", "purchase", "reserve", "submit"}
+
+
+def _plain(subject: Sequence[Token]) -> list[Token]:
+    """The subject without a bound in front of it ("at most 3 members", "no more than two guests")."""
+    bound = quantities.bound(subject, 0)
+    return list(subject[bound[1] :] if bound else subject)
+
+
+def _object(rest: Sequence[Token]) -> tuple[list[Token], list[Token]]:
+    """Cut a complement into its direct object, without its bound, and what stands behind."""
+    start = 0
+    while start < len(rest):
+        if (bound := quantities.bound(rest, start)) is not None:
+            start = bound[1]
+        elif rest[start].low in {"only", "at", "more", "than", "the", "same"}:
+            start += 1
+        else:
+            break
+    end = next(
+        (
+            i
+            for i in range(start, len(rest))
+            if rest[i].low in lexicon.PREPOSITIONS | {"twice", "once", "again", "more", "which", "that", "each"}
+            or rest[i].text in {",", "("}
+            or quantities.period(rest, i) is not None
+        ),
+        len(rest),
+    )
+    return list(rest[start:end]), list(rest[end:])
+
+
+def _agents(rest: Sequence[Token], draft: Draft) -> list[str]:
+    for i, token in enumerate(rest):
+        if token.low in {"by", "to"}:
+            bound = quantities.bound(rest, i + 1)
+            start = bound[1] if bound else i + 1
+            end = next(
+                (j for j in range(start, len(rest)) if rest[j].low in lexicon.PREPOSITIONS or rest[j].text == ","),
+                len(rest),
+            )
+            name = noun_name(rest[start:end], draft)
+            return [name] if name and not (is_generic(name) and name != "user") and name not in _NOT_ENTITIES else []
+    return []
+
+
+def _verbless(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "A product with a name and a price" and "Full CRUD for notes"."""
+    cut = next((i for i, t in enumerate(words) if t.low in {"with", "having"}), None)
+    if cut is None or cut == 0 or any(t.kind is Kind.PUNCTUATION for t in words[:cut]):
+        return False
+    names = subject_names(words[:cut], draft)
+    if not names or is_generic(names[-1]) or names[-1] in _NOT_ENTITIES:
+        return False
+    return hold(draft.entity(names[-1], declared=True), words[cut + 1 :], draft, later)
+
+
+def relation(draft: Draft, left: str, right: str) -> Relation:
+    """Add a many-to-many relation between two entities."""
+    name = morphology.name(left, right)
+    made = draft.relations.get(name) or Relation(
+        name=name,
+        left=left,
+        right=right,
+        description=f"{draft.entities[left].plural} and {draft.entities[right].plural}".replace("_", " "),
+    )
+    draft.relations[name] = made
+    return made

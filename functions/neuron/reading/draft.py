@@ -1,0 +1,225 @@
+"""The specification while it is being read: mutable entities and fields, and the record of which clause gave rise to what.
+
+Promises: names are identifiers and unique in their place; adding what is there already merges with it. It may be open (naming what does not exist yet) until
+`assembly` closes it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions.neuron.reading import morphology
+from shared.software import specification as spec
+from shared.software.specification import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from functions.neuron.reading.clauses import Clause
+    from functions.neuron.reading.tokens import Token
+
+Mark = tuple[str, ...]  # ("field", "book", "isbn"), ("rule", "loan_quota"), …: what a clause became
+
+
+@dataclass
+class DraftField:
+    """A field while it is being read; the attributes are those of `FieldSpec`, None standing for "not said"."""
+
+    name: str
+    type: FieldType | None = None
+    required: bool | None = None
+    unique: bool = False
+    values: tuple[str, ...] = ()
+    target: str | None = None
+    default: spec.Scalar = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    exclusive_minimum: bool = False
+    exclusive_maximum: bool = False
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    scale: int | None = None
+    managed: bool = False
+    immutable: bool = False
+    description: str = ""
+    unique_per: tuple[str, ...] = ()  # words of what it is unique within
+    many: bool = False  # a collection of other things, not a value
+    optional_many: bool = False
+    words: tuple[str, ...] = ()  # its name as the request has it
+    per: str | None = None
+
+    def merge(self, other: DraftField) -> None:
+        """Take over everything that the other one says."""
+        for key, value in vars(other).items():
+            if key not in {"name", "words"} and value not in (None, False, (), ""):
+                setattr(self, key, value)
+
+
+@dataclass
+class DraftMachine:
+    """A state machine while it is being read."""
+
+    field: str
+    states: list[str]
+    initial: str | None = None
+    transitions: dict[str, spec.Transition] = field(default_factory=dict)
+    open_ended: bool = True  # no order of the states has been stated: actions may set any of them
+
+    def add_state(self, state: str) -> None:
+        """Add a state if it is new."""
+        if state not in self.states:
+            self.states.append(state)
+
+
+@dataclass
+class DraftEntity:
+    """An entity while it is being read."""
+
+    name: str
+    plural: str
+    fields: dict[str, DraftField] = field(default_factory=dict)
+    derivations: dict[str, spec.Derivation] = field(default_factory=dict)
+    machine: DraftMachine | None = None
+    description: str = ""
+    declared: bool = False  # the request says what it holds, or that it is kept
+    link_verb: str | None = None  # the verb that makes one: borrow makes a loan
+
+    def add(self, new: DraftField) -> DraftField:
+        """Add a field, or merge it into the one of that name."""
+        name = morphology.name(new.name)
+        if name in {"id", "created_at", "updated_at"}:
+            name = {"id": f"{self.name}_id_code"}.get(name, name)
+        known = self.fields.get(name)
+        if known is None:
+            new.name = name
+            self.fields[name] = new
+            return new
+        known.merge(new)
+        return known
+
+    def reference_to(self, target: str) -> DraftField | None:
+        """Give the (first) field that refers to the target."""
+        return next((f for f in self.fields.values() if f.target == target), None)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of its name."""
+        return tuple(self.name.split("_"))
+
+
+@dataclass
+class Mention:
+    """Where a clause names an entity: token positions, with the adjectives in front of the name."""
+
+    entity: DraftEntity
+    start: int
+    end: int
+    adjectives: tuple[Token, ...] = ()
+    plural: bool = False
+
+
+@dataclass
+class Draft:
+    """The whole specification while it is being read."""
+
+    request: str
+    kind: spec.Kind = spec.Kind.API
+    name: str = ""
+    title: str = ""
+    entities: dict[str, DraftEntity] = field(default_factory=dict)
+    relations: dict[str, spec.Relation] = field(default_factory=dict)
+    rules: dict[str, spec.Rule] = field(default_factory=dict)
+    views: dict[str, spec.View] = field(default_factory=dict)
+    listings: dict[str, dict[str, list[str]]] = field(
+        default_factory=lambda: defaultdict(lambda: {"filters": [], "search": [], "sort": []})
+    )
+    computations: dict[str, spec.Computation] = field(default_factory=dict)
+    endpoints: list[spec.Endpoint] = field(default_factory=list)  # those that the request names itself
+    operations: dict[str, set[str]] = field(
+        default_factory=lambda: defaultdict(set)
+    )  # entity -> operations asked for (command line)
+    reads_file: set[str] = field(default_factory=set)
+    marks: dict[int, list[Mark]] = field(default_factory=lambda: defaultdict(list))
+    left: dict[int, list[tuple[int, int, str]]] = field(default_factory=lambda: defaultdict(list))
+    reasons: dict[int, str] = field(default_factory=dict)
+    clauses: list[Clause] = field(default_factory=list)
+    at: int = 0  # the clause that is being read
+    topic: str | None = None  # the entity that the clause before was about
+
+    def mark(self, *marks: Mark) -> bool:
+        """Record that the clause at hand became these parts; gives True, so that readers can end with it."""
+        known = self.marks[self.at]
+        known.extend(mark for mark in marks if mark not in known)
+        return True
+
+    def leave(self, tokens: Sequence[Token], reason: str) -> None:
+        """Record that a part of the clause at hand is not done."""
+        if tokens:
+            self.left[self.at].append((tokens[0].start, tokens[-1].end, reason))
+
+    def entity(self, words: str, *, declared: bool = False) -> DraftEntity:
+        """Give the entity of that name (in the singular), making it if it is new."""
+        name = morphology.name(words)
+        known = self.entities.get(name)
+        if known is None:
+            plural = morphology.plural(name)
+            known = self.entities[name] = DraftEntity(name, plural if plural != name else f"{name}_list")
+        known.declared = known.declared or declared
+        return known
+
+    def known(self, words: Iterable[str]) -> DraftEntity | None:
+        """Give the entity that the words name exactly, in singular or plural."""
+        name = morphology.name(
+            *[morphology.singular(word) if i == 0 else word for i, word in enumerate(reversed(list(words)))][::-1]
+        )
+        return self.entities.get(name)
+
+    def mentions(self, tokens: Sequence[Token]) -> list[Mention]:
+        """Find the entities that the tokens name, in order; longer names win."""
+        found: list[Mention] = []
+        i = 0
+        while i < len(tokens):
+            mention = self._mention_at(tokens, i)
+            if mention is None:
+                i += 1
+                continue
+            mention.adjectives = _adjectives(tokens, found[-1].end if found else 0, mention.start)
+            found.append(mention)
+            i = mention.end
+        return found
+
+    def _mention_at(self, tokens: Sequence[Token], at: int) -> Mention | None:
+        for length in range(min(4, len(tokens) - at), 0, -1):
+            part = tokens[at : at + length]
+            if (
+                all(token.is_word for token in part)
+                and (entity := self.known([token.low for token in part])) is not None
+            ):
+                return Mention(entity, at, at + length, plural=morphology.is_plural(part[-1].low))
+        return None
+
+    def add_rule(self, rule: spec.Rule) -> Mark:
+        """Add a rule under a name that is still free, unless the same one is there."""
+        for known in self.rules.values():
+            if known.model_copy(update={"name": rule.name, "message": rule.message}) == rule:
+                return ("rule", known.name)
+        name, count = rule.name, 2
+        while name in self.rules:
+            name, count = f"{rule.name[:58]}_{count}", count + 1
+        self.rules[name] = rule.model_copy(update={"name": name})
+        return ("rule", name)
+
+
+def _adjectives(tokens: Sequence[Token], floor: int, start: int) -> tuple[Token, ...]:
+    from functions.neuron.reading import lexicon
+
+    i = start
+    stops = (
+        lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.MODALS | lexicon.BE | lexicon.HAVE | {"only", "and", "or"}
+    )
+    while i > floor and tokens[i - 1].is_word and tokens[i - 1].low not in stops and tokens[i - 1].value is None:
+        i -= 1
+    return tuple(tokens[i:start])

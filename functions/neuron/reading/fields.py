@@ -1,0 +1,890 @@
+"""Reads what stands where fields are listed: "a unique email, a priority low, medium or high, and an optional due date".
+
+A list is a sequence of items; an item is a determiner, adjectives, a name, and attributes behind it ("that is unique", "between 1 and 5", "(optional)",
+"defaulting to draft", "of at most 100 characters"). The same attributes stand behind "must be". Promises: linear in the tokens but for bounded look-ahead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import lexicon, morphology, quantities
+from functions.neuron.reading.draft import DraftField
+from functions.neuron.reading.frames import close_of
+from functions.neuron.reading.tokens import Kind
+from shared.software.specification import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.tokens import Token
+
+_SEPARATORS: Final = frozenset({",", "and", ";", "plus", "&", "then"})
+_TYPES: Final = {
+    "string": FieldType.STRING, "str": FieldType.STRING, "varchar": FieldType.STRING, "text": FieldType.TEXT, "integer": FieldType.INTEGER, "int": FieldType.INTEGER, "whole": FieldType.INTEGER,
+    "decimal": FieldType.DECIMAL, "money": FieldType.DECIMAL, "currency": FieldType.DECIMAL, "float": FieldType.NUMBER, "numeric": FieldType.DECIMAL, "boolean": FieldType.BOOLEAN, "bool": FieldType.BOOLEAN,
+    "flag": FieldType.BOOLEAN, "date": FieldType.DATE, "datetime": FieldType.DATETIME, "timestamp": FieldType.DATETIME, "time": FieldType.TIME, "url": FieldType.URL, "uuid": FieldType.UUID,
+    "email": FieldType.EMAIL, "number": FieldType.DECIMAL, "yes/no": FieldType.BOOLEAN, "percentage": FieldType.DECIMAL, "percent": FieldType.DECIMAL,
+}  # fmt: skip
+_PRE_ATTRIBUTES: Final = frozenset(
+    "unique optional required mandatory positive non-negative nonnegative integer decimal boolean whole read-only immutable non-empty nonempty nullable distinct obligatory unchangeable fixed compulsory indexed free-text numeric".split()
+)
+_DROPPED: Final = frozenset(
+    "short long brief valid corresponding own given certain specific particular proper associated single simple main respective".split()
+)
+_COUNTERS: Final = frozenset({"number", "count", "quantity"})
+_COLLECTIONS: Final = frozenset({"list", "set", "collection", "series", "sequence", "group"})
+_STOPS: Final = (
+    lexicon.PREPOSITIONS | lexicon.RELATIVES | lexicon.CONJUNCTIONS | lexicon.MODALS | lexicon.BE | lexicon.SUBORDINATORS
+    | {"defaulting", "defaults", "default", "optional", "maximum", "minimum", "max", "min", "either", "plus", "not", "=", "being", "ranging", "being", "limited", "starting", "measured", "expressed", "formatted", "given", "called", "named", "each", "which", "initially", "belonging", "assigned", "used", "including", "such"}
+) - {"about"}  # fmt: skip
+_FILLER: Final = frozenset(
+    "a an the be is are was must should shall will can has have to also as in with and , ; of it they that which its their either always being been value values field "
+    "set given : one for only but at any by so whose never must-be text on long ranging characters character chars char letters letter stars star points digits digit when then initially ' it's".split()
+)
+_UNITS: Final = frozenset(
+    "minute minutes hour hours day days second seconds week weeks month months year years euro euros eur dollar dollars usd gbp pound pounds cent cents kg kilogram kilograms kilo kilos gram grams g cm m mm km meter metre meters metres centimeters centimetres "
+    "kilometer kilometre kilometers kilometres mile miles litre litres liter liters ml percent percentage celsius fahrenheit degree degrees bytes mb gb inches inch feet hours liters lb lbs watts mph currency".split()
+)
+
+
+@dataclass
+class Item:
+    """One item of a list of fields, read into a field, with the cardinality that was said of it."""
+
+    field: DraftField
+    tokens: tuple[Token, ...]
+    bound: quantities.Bound | None = None
+    many: bool = False
+    determined: bool = False
+    left: list[tuple[Token, ...]] = field(default_factory=list)  # what was not understood
+
+
+def items(tokens: Sequence[Token]) -> list[Item]:
+    """Read a list of fields."""
+    found: list[Item] = []
+    i = 0
+    while i < len(tokens):
+        start = i
+        i, optional = _skip_separators(tokens, i)
+        if i >= len(tokens):
+            break
+        item, end = _item(tokens, i)
+        if item is not None:
+            if optional:
+                item.field.required = False
+            found.append(item)
+        i = max(end, start + 1, i + (item is None))
+    return found
+
+
+def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
+    optional = False
+    while i < len(tokens):
+        token = tokens[i]
+        if token.low in {"optionally", "possibly"}:
+            optional = True
+        elif (
+            end := quantities.phrase(tokens, i, "as well as")
+            or quantities.phrase(tokens, i, "along with")
+            or quantities.phrase(tokens, i, "together with")
+            or quantities.phrase(tokens, i, "such as")
+            or quantities.phrase(tokens, i, "in addition to")
+        ) is not None:
+            i = end
+            continue
+        elif token.low not in _SEPARATORS | {
+            "also",
+            "with",
+            "has",
+            "have",
+            "the",
+            "its",
+            "their",
+            "following",
+            ":",
+            "or",
+            "–",
+            "—",
+            "-",
+            "maybe",
+            "may",
+            "can",
+            "includes",
+            "including",
+            "both",
+            "fields",
+            "attributes",
+            "properties",
+        }:
+            break
+        i += 1
+    return i, optional
+
+
+def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
+    i, item = at, Item(DraftField(""), ())
+    i = _premodifiers(tokens, i, item)
+    core, i = _core(tokens, i, item)
+    if not core:
+        return None, i
+    core, i = _bare_enumeration(tokens, core, i, item)
+    item.field.words = tuple(core)
+    item.field.name = morphology.name(*core)
+    i = attributes(tokens, i, item.field, item.left)
+    if item.field.per:
+        item.field.name = morphology.name(item.field.name, "per", item.field.per)
+    item.tokens = tuple(tokens[at:i])
+    return item, i
+
+
+def _premodifiers(tokens: Sequence[Token], i: int, item: Item) -> int:
+    while i < len(tokens):
+        token = tokens[i]
+        following = tokens[i + 1] if i + 1 < len(tokens) else None
+        bound = (
+            quantities.bound(tokens, i)
+            if token.low not in {"positive", "non-negative", "nonnegative", "negative"}
+            else None
+        )
+        if (
+            end := quantities.phrase(tokens, i, "one or more") or quantities.phrase(tokens, i, "zero or more")
+        ) is not None:
+            item.many, item.determined, i = True, True, end
+            continue
+        if token.low in lexicon.DETERMINERS:
+            item.determined = True
+            item.many = item.many or token.low in {"many", "several", "multiple", "some", "various", "any"}
+        elif (
+            following is not None
+            and bound is not None
+            and bound[1] < len(tokens)
+            and tokens[bound[1]].kind is Kind.WORD
+            and tokens[bound[1]].low not in _STOPS
+        ):
+            item.bound, item.determined = bound[0], True
+            item.many = item.many or bound[0].high is None or bound[0].high > 1
+            i = bound[1]
+            continue
+        elif (
+            token.low in _PRE_ATTRIBUTES and following is not None and following.is_word and following.low not in _STOPS
+        ):
+            _adjective(item.field, token.low)
+        elif not (
+            token.low in _DROPPED and following is not None and following.is_word and following.low not in _STOPS
+        ):
+            break
+        i += 1
+    return i
+
+
+def _adjective(target: DraftField, word: str) -> None:
+    match word:
+        case "unique" | "distinct":
+            target.unique = True
+        case "optional" | "nullable":
+            target.required = False
+        case "required" | "mandatory" | "obligatory" | "compulsory":
+            target.required = True
+        case "positive":
+            target.minimum, target.exclusive_minimum = 0, True
+        case "non-negative" | "nonnegative":
+            target.minimum = 0
+        case "read-only" | "immutable" | "unchangeable" | "fixed":
+            target.immutable = True
+        case "non-empty" | "nonempty":
+            target.min_length, target.required = 1, True
+        case "free-text":
+            target.type = FieldType.TEXT
+        case _ if word in _TYPES:
+            target.type = _TYPES[word]
+
+
+def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
+    """Read the words of a name."""
+    core: list[str] = []
+    while i < len(tokens):
+        token = tokens[i]
+        if token.kind is Kind.POSSESSIVE:
+            i += 1
+            continue
+        if (
+            not token.is_word
+            or (core and _stops(tokens, i))
+            or (not core and token.low in _STOPS - {"default", "minimum", "maximum", "min", "max", "optional"})
+        ):
+            break
+        if core and token.low in {"unique", "required", "mandatory"}:
+            break
+        core.append(token.low if token.kind is Kind.WORD else token.text)
+        i += 1
+    return _unwrapped(tokens, core, i, item)
+
+
+def _stops(tokens: Sequence[Token], i: int) -> bool:
+    token = tokens[i]
+    if token.low in {"in", "on"} and token.text.isupper():
+        return False
+    if token.low in {"optional", "maximum", "minimum", "max", "min"}:
+        return not (
+            i + 1 < len(tokens)
+            and tokens[i + 1].is_word
+            and tokens[i + 1].value is None
+            and tokens[i + 1].low not in _STOPS
+            and token.low != "optional"
+        )
+    return (
+        token.low in _STOPS
+        or token.low in lexicon.ARTICLES
+        or (token.value is not None and token.kind is not Kind.QUOTED)
+    )
+
+
+def _unwrapped(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> tuple[list[str], int]:
+    """Read "number of copies" as copies, "list of tags" as many tags, "date of birth" and "name of the author" as they are."""
+    if not core or i + 1 >= len(tokens) or tokens[i].low != "of":
+        return (core[:-1] if len(core) > 1 and core[-1] == "flag" else core), i
+    following = i + 1
+    while following < len(tokens) and tokens[following].low in lexicon.DETERMINERS | {"available", "total", "its"}:
+        following += 1
+    if (
+        following >= len(tokens)
+        or not tokens[following].is_word
+        or quantities.bound(tokens, following) is not None
+        or _enumeration(tokens, following) is not None
+        or tokens[following].low in _STOPS
+    ):
+        return core, i
+    inner, end = _core(tokens, following, item)
+    if not inner:
+        return core, i
+    if core[-1] in _COUNTERS:
+        item.field.type, item.field.minimum = FieldType.INTEGER, 0
+        return (
+            [*core[:-1], *inner]
+            if core[:-1] not in (["total"], ["maximum"], ["minimum"], ["available"], ["initial"])
+            else [*core[:-1], *inner]
+        ), end
+    if core[-1] in _COLLECTIONS:
+        item.many = True
+        return inner, end
+    return [*core, "of", *inner], end
+
+
+def _bare_enumeration(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> tuple[list[str], int]:
+    """Read "priority low, medium or high": the last word of the name is the first value."""
+    if len(core) < 2 or i >= len(tokens) or tokens[i].low not in {",", "or"}:
+        return core, i
+    read = _values_until_or(tokens, i - 1)
+    if read is None:
+        return core, i
+    values, end = read
+    item.field.values = tuple(values)
+    return core[:-1], end
+
+
+def _values_until_or(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
+    """Read "low, medium or high": bare words, the last one behind "or"."""
+    values: list[str] = []
+    i = at
+    while i < len(tokens):
+        value, end = _value(tokens, i)
+        if value is None:
+            return None
+        values.append(value)
+        i = end
+        joint = i
+        is_last = False
+        while joint < len(tokens) and tokens[joint].low in {",", "or"}:
+            is_last = is_last or tokens[joint].low == "or"
+            joint += 1
+        if joint == i:
+            return None
+        if is_last:
+            last, end = _value(tokens, joint)
+            return None if last is None else ([*values, last], end)
+        i = joint
+    return None
+
+
+def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
+    words: list[str] = []
+    start = i
+    while i < len(tokens) and len(words) < 4:
+        token = tokens[i]
+        if token.kind is Kind.QUOTED and not words:
+            return token.text, i + 1
+        if token.kind is Kind.NUMBER and not words:
+            return token.text, i + 1
+        if (
+            token.kind is not Kind.WORD
+            or token.low
+            in lexicon.DETERMINERS
+            | lexicon.BE
+            | lexicon.HAVE
+            | lexicon.MODALS
+            | lexicon.CONJUNCTIONS
+            | lexicon.RELATIVES
+            | {"with", "defaulting", "default", "defaults", "by"}
+        ):
+            break
+        if token.low in lexicon.PREPOSITIONS and (
+            not words
+            or token.low not in {"in", "on", "of", "for", "to", "out"}
+            or i + 1 >= len(tokens)
+            or tokens[i + 1].kind is not Kind.WORD
+            or tokens[i + 1].low in lexicon.DETERMINERS
+        ):
+            break
+        words.append(token.text if token.text.isupper() and len(token.text) <= 4 else token.low)
+        i += 1
+    return (" ".join(words) or None), i if words else start
+
+
+def _enumeration(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
+    """Read the values of an enumeration: behind "one of" also joined by "and"; else by "or"."""
+    i = at
+    closed = False
+    for opening in (
+        "one of the following :",
+        "one of the following",
+        "one of the values",
+        "one of :",
+        "one of",
+        "either",
+        "any of",
+        "exactly one of",
+    ):
+        if (end := quantities.phrase(tokens, i, opening)) is not None:
+            i, closed = end, opening != "either"
+            break
+    while i < len(tokens) and tokens[i].text == ":":
+        i += 1
+    if i < len(tokens) and tokens[i].text in {"(", "["} and closed:
+        end = close_of(tokens, i)
+        return plain_values(tokens[i + 1 : end]), end + 1
+    if closed:
+        return _closed_values(tokens, i)
+    return _values_until_or(tokens, i)
+
+
+def _closed_values(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
+    values: list[str] = []
+    i, last = at, False
+    while i < len(tokens):
+        value, end = _value(tokens, i)
+        if value is None:
+            break
+        values.append(value)
+        i = end
+        if last or i >= len(tokens) or tokens[i].low not in {",", "or", "and", "/", "|"}:
+            break
+        while i < len(tokens) and tokens[i].low in {",", "or", "and", "/", "|"}:
+            last = last or tokens[i].low in {"or", "and"}
+            i += 1
+    return (values, i) if len(values) > 1 else None
+
+
+def plain_values(tokens: Sequence[Token]) -> list[str]:
+    """Read every value of a list that holds nothing else: "single, double / suite"."""
+    values: list[str] = []
+    i = 0
+    while i < len(tokens):
+        value, end = _value(tokens, i)
+        if value is not None:
+            values.append(value)
+        i = max(end, i + 1)
+    return list(dict.fromkeys(values))
+
+
+def attributes(
+    tokens: Sequence[Token], at: int, target: DraftField, left: list[tuple[Token, ...]] | None = None
+) -> int:
+    """Read the attributes behind a field's name into the field; give the position behind the last one."""
+    i = at
+    while i < len(tokens):
+        token = tokens[i]
+        if token.text in {"(", "["}:
+            end = close_of(tokens, i)
+            _parenthesised(tokens[i + 1 : end], target, left)
+            i = end + 1
+            continue
+        end = _attribute(tokens, i, target)
+        if end is None and token.text == "," and _continues(tokens, i + 1):
+            end = i + 1
+        if end is None and token.low in {"and", "but"} and _continues(tokens, i + 1) and i > at:
+            end = i + 1
+        if end is None:
+            break
+        i = end
+    return i
+
+
+def _continues(tokens: Sequence[Token], i: int) -> bool:
+    """Whether what stands behind a comma or "and" still speaks of the same field."""
+    if i >= len(tokens):
+        return False
+    if tokens[i].low in {"which", "that"}:
+        return True
+    probe = DraftField("probe")
+    if (
+        tokens[i].low
+        in {
+            "default",
+            "defaulting",
+            "defaults",
+            "optional",
+            "unique",
+            "required",
+            "at",
+            "up",
+            "between",
+            "initially",
+            "not",
+            "never",
+            "non-negative",
+        }
+        or tokens[i].low in lexicon.MODALS | lexicon.BE
+    ):
+        end = _attribute(tokens, i, probe)
+        return end is not None and not (
+            end < len(tokens) and tokens[end].is_word and tokens[end].low not in _STOPS | _SEPARATORS | _FILLER
+        )
+    return False
+
+
+def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    token = tokens[i]
+    for reader in (_default, _uniqueness, _requirement, _named_type, _sizes, _unit, _helper, _said_values):
+        end = reader(tokens, i, target)
+        if end is not None:
+            return end
+    if token.low in {"per", "each"} and i + 1 < len(tokens) and tokens[i + 1].is_word:
+        target.per = tokens[i + 1].low
+        return i + 2
+    return None
+
+
+def _default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    for words in (
+        "with a default value of",
+        "with a default of",
+        "with default value",
+        "with default",
+        "with the default value",
+        "with the default",
+        "defaulting to",
+        "that defaults to",
+        "which defaults to",
+        "defaults to",
+        "default to",
+        "default value of",
+        "default is",
+        "default value",
+        "default :",
+        "default =",
+        "by default",
+        "default",
+        "initially",
+        "starting as",
+        "starts as",
+        "starts at",
+        "starting at",
+        "starting with",
+        "beginning at",
+        "which starts at",
+        "that starts at",
+        "that starts as",
+        "which starts as",
+    ):
+        end = quantities.phrase(tokens, i, words)
+        if end is None:
+            continue
+        while end < len(tokens) and tokens[end].low in {"is", "of", ":", "=", "the"}:
+            end += 1
+        if (read := quantities.number(tokens, end)) is not None:
+            target.default = read[0]
+            return read[1]
+        value, after = _value(tokens, end)
+        if value is None:
+            return end if words == "by default" else None
+        target.default = _scalar(value)
+        return after
+    if (value_end := _value_by_default(tokens, i, target)) is not None:
+        return value_end
+    return None
+
+
+def _value_by_default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "draft by default" and "true by default"."""
+    for end in range(i + 1, min(i + 4, len(tokens))):
+        if quantities.phrase(tokens, end, "by default") is not None and all(
+            t.is_word or t.value is not None for t in tokens[i:end]
+        ):
+            words = [t for t in tokens[i:end] if t.low not in _FILLER]
+            if words:
+                value = quantities.number(words, 0)
+                target.default = value[0] if value else _scalar(" ".join(t.low for t in words))
+                return end + 2
+    return None
+
+
+def _scalar(value: str) -> str | bool:
+    return {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}.get(value, value)
+
+
+def _uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    if (
+        tokens[i].low not in {"unique", "distinct", "uniquely", "unique-per"}
+        and quantities.phrase(tokens, i, "no duplicates") is None
+    ):
+        return None
+    end = i + 1
+    for words in (
+        "within the same",
+        "within a",
+        "within an",
+        "within the",
+        "within each",
+        "within its",
+        "within their",
+        "within",
+        "per",
+        "for each",
+        "for every",
+        "for a",
+        "inside a",
+        "inside the",
+        "among the",
+        "in the same",
+        "in a",
+        "in an",
+        "in each",
+        "in its",
+        "by",
+        "across the",
+        "for the same",
+        "amongst",
+    ):
+        after = quantities.phrase(tokens, end, words)
+        if (
+            after is not None
+            and after < len(tokens)
+            and tokens[after].is_word
+            and tokens[after].low not in {"all", "system", "application"}
+        ):
+            target.unique_per, target.unique = (tokens[after].singular,), False
+            end = after + 1
+            if (
+                end + 1 < len(tokens)
+                and tokens[end].low == "and"
+                and tokens[end + 1].is_word
+                and tokens[end + 1].low not in lexicon.DETERMINERS
+                and words in {"per", "within"}
+                and len(tokens) == end + 2
+            ):
+                target.unique_per = (*target.unique_per, tokens[end + 1].singular)
+                end += 2
+            return end
+    for words in ("across all", "in the system", "across the system", "among all", "in all", "across"):
+        if (after := quantities.phrase(tokens, end, words)) is not None:
+            end = after + (after < len(tokens) and tokens[after].is_word)
+    target.unique = True
+    return end
+
+
+_REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
+    "optional": ("required", False), "not required": ("required", False), "not mandatory": ("required", False), "nullable": ("required", False), "if any": ("required", False), "if known": ("required", False), "left empty": ("required", False), "left out": ("required", False), "omitted": ("required", False),
+    "required": ("required", True), "mandatory": ("required", True), "not be empty": ("min_length", 1), "not be blank": ("min_length", 1), "not empty": ("min_length", 1), "not blank": ("min_length", 1), "cannot be empty": ("min_length", 1), "cannot be blank": ("min_length", 1), "never empty": ("min_length", 1), "non-empty": ("min_length", 1), "must-not be empty": ("min_length", 1), "must-not be blank": ("min_length", 1), "present": ("required", True), "obligatory": ("required", True),
+    "cannot be changed": ("immutable", True), "not be changed": ("immutable", True), "never changes": ("immutable", True), "never change": ("immutable", True), "not change": ("immutable", True), "cannot change": ("immutable", True), "immutable": ("immutable", True), "read-only": ("immutable", True), "cannot be modified": ("immutable", True), "fixed": ("immutable", True), "cannot be edited": ("immutable", True), "cannot be updated": ("immutable", True), "not be modified": ("immutable", True), "not be edited": ("immutable", True),
+}  # fmt: skip
+
+
+def _requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    for words, (name, value) in _REQUIREMENTS.items():
+        end = quantities.phrase(tokens, i, words)
+        if end is not None:
+            setattr(target, name, value)
+            if name == "immutable":
+                for trailer in (
+                    "once set",
+                    "after creation",
+                    "once created",
+                    "afterwards",
+                    "later",
+                    "after it is created",
+                    "once it is set",
+                    "once it has been created",
+                    "after it has been created",
+                ):
+                    end = quantities.phrase(tokens, end, trailer) or end
+            return end
+    return None
+
+
+def _named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    j = i
+    while j < len(tokens) and tokens[j].low in {"as", "a", "an", "is", ":", "valid", "in"}:
+        j += 1
+    if j < len(tokens) and tokens[j].low in {"iso"} and j > i:
+        return j + 2
+    if (
+        j >= len(tokens)
+        or tokens[j].low not in _TYPES
+        or (j == i and i > 0 and tokens[i - 1].is_word and tokens[i - 1].low not in _FILLER)
+    ):
+        return None
+    if j > i and tokens[j].low == "number" and j + 1 < len(tokens) and tokens[j + 1].low in {"of"}:
+        return None
+    target.type = _TYPES[tokens[j].low]
+    if tokens[j].low in {"percentage", "percent"} and target.minimum is None:
+        target.minimum, target.maximum = 0, 100
+    if tokens[j].low == "whole" and j + 1 < len(tokens) and tokens[j + 1].singular == "number":
+        j += 1
+    return j + 1
+
+
+def _sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read bounds of a value or of a length."""
+    j = i
+    while j < len(tokens) and tokens[j].low in {
+        "of",
+        "with",
+        "from",
+        "within",
+        "a",
+        "an",
+        "the",
+        "must",
+        "be",
+        "has",
+        "have",
+        "is",
+        "and",
+        "in",
+        "cannot",
+        "not",
+        "should",
+        "length",
+        "range",
+        "may",
+        "can",
+        "ranging",
+        "never",
+        "go",
+        "must-not",
+        "measured",
+        "value",
+        "whole",
+        "number",
+        "integer",
+        "contain",
+        "contains",
+        "exceed",
+        "on",
+        "scale",
+        "minimum",
+        "maximum",
+        "max",
+        "min",
+        ":",
+    }:
+        read = quantities.bound(tokens, j)
+        if read is not None:
+            break
+        j += 1
+    read = quantities.bound(tokens, j)
+    if read is None or (
+        j == i and read[0].exact and i > 0 and tokens[i - 1].is_word and tokens[i - 1].low in {"default"}
+    ):
+        return None
+    bound, end = read
+    if (
+        any(t.low in {"cannot", "not", "never", "must-not"} for t in tokens[i:j])
+        and not bound.exact
+        and tokens[j].low not in {"at", "up", "no"}
+    ):
+        bound = bound.negated()
+    if any(t.low in {"integer", "whole"} for t in tokens[i:j]):
+        target.type = FieldType.INTEGER
+    return apply_bound(tokens, end, bound, target, has_length=any(t.low in {"length"} for t in tokens[i:j]))
+
+
+def apply_bound(
+    tokens: Sequence[Token], end: int, bound: quantities.Bound, target: DraftField, *, has_length: bool = False
+) -> int | None:
+    """Put a bound on the field's value, or on its length when characters are spoken of; `end` is the position behind the bound."""
+    start = end
+    if end < len(tokens) and tokens[end].text == "-":
+        end += 1
+    unit = tokens[end].singular if end < len(tokens) else ""
+    if unit in {"character", "char", "letter", "digit", "symbol"} or has_length:
+        limits = bound.whole()
+        target.min_length = int(limits.low) if limits.low is not None else target.min_length
+        target.max_length = max(1, int(limits.high)) if limits.high is not None else target.max_length
+        if unit in {"digit"} and target.type in {None, FieldType.STRING}:
+            target.type = FieldType.STRING
+            low, high = limits.low or 1, limits.high
+            target.pattern = (
+                rf"^[0-9]{{{int(low)}{'' if high == low else ',' + (str(int(high)) if high is not None else '')}}}$"
+            )
+        end += unit in {"character", "char", "letter", "digit", "symbol"}
+        return end + (end < len(tokens) and tokens[end].low in {"long", "each", "maximum", "max"})
+    if bound.exact and start == end and unit not in _UNITS:
+        return None
+    target.minimum, target.exclusive_minimum = (
+        (bound.low, bound.low_open) if bound.low is not None else (target.minimum, target.exclusive_minimum)
+    )
+    target.maximum, target.exclusive_maximum = (
+        (bound.high, bound.high_open) if bound.high is not None else (target.maximum, target.exclusive_maximum)
+    )
+    if unit in _UNITS | {"star", "point"} or (end < len(tokens) and tokens[end].low in _UNITS):
+        end += 1
+    return end
+
+
+def _unit(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "in minutes", "in euros", "as a percentage", "in the currency of the shop" (the unit only describes)."""
+    if tokens[i].low in {"in", "measured", "expressed", "given"} and i + 1 < len(tokens):
+        j = i + 1 + (tokens[i + 1].low in {"in", "as"})
+        if j < len(tokens) and tokens[j].low in _UNITS:
+            target.description = f"In {tokens[j].low}."
+            if target.type is None and tokens[j].low in {
+                "minutes",
+                "hours",
+                "days",
+                "seconds",
+                "weeks",
+                "months",
+                "years",
+            }:
+                target.type, target.minimum = FieldType.INTEGER, 0 if target.minimum is None else target.minimum
+            elif target.type is None and tokens[j].low not in {"cents"}:
+                target.type = FieldType.DECIMAL
+            return j + 1
+    return None
+
+
+def _helper(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Pass over "that is", "which must be", "must be": what follows is an attribute."""
+    j = i
+    if tokens[j].low in {"which", "that"}:
+        j += 1
+    while j < len(tokens) and tokens[j].low in (
+        lexicon.BE
+        | {
+            "must",
+            "should",
+            "shall",
+            "will",
+            "may",
+            "can",
+            "has",
+            "have",
+            "to",
+            "also",
+            "always",
+            "needs",
+            "it",
+            "they",
+            "left",
+            "valid",
+            "both",
+        }
+    ):
+        j += 1
+    if j == i or j >= len(tokens):
+        return None
+    probe = replace(target)
+    if _said_values(tokens, j, probe) is not None or any(
+        r(tokens, j, probe) is not None for r in (_default, _uniqueness, _requirement, _sizes, _named_type)
+    ):
+        return j
+    return None
+
+
+def _said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read the values of an enumeration behind "of", "which is", ":", "one of", "either"."""
+    j = i
+    while j < len(tokens) and tokens[j].low in {"of", ":", "=", "being", "is", "as", "from"}:
+        j += 1
+    opens = j > i or tokens[i].low in {"one", "either", "any"}
+    behind_helper = i > 0 and tokens[i - 1].low in lexicon.BE | {":", "=", "being"}
+    if j >= len(tokens) or not (opens or behind_helper):
+        return None
+    read = _enumeration(tokens, j)
+    if read is None or len(read[0]) < 2:
+        return None
+    if _boolean_values(read[0]):
+        target.type = FieldType.BOOLEAN
+    else:
+        target.values = tuple(dict.fromkeys(read[0]))
+    return read[1]
+
+
+def _boolean_values(values: Sequence[str]) -> bool:
+    return {value.lower() for value in values} in ({"true", "false"}, {"yes", "no"})
+
+
+def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple[Token, ...]] | None) -> None:
+    """Read what stands in brackets behind a field: attributes, or the values of an enumeration."""
+    parts = _parts(tokens)
+    bare: list[str] = []
+    for part in parts:
+        understood = _part(part, target, alone=len(parts) == 1)
+        if not understood:
+            if part and part[0].low in {"e.g.", "i.e.", "example", "like", "such", "for", "eg", "etc"}:
+                continue
+            value, end = _value(part, 0)
+            if value is not None and end == len(part):
+                bare.append(value)
+            elif (chain := _values_until_or(part, 0)) is not None:
+                bare += chain[0]
+            elif left is not None and part:
+                left.append(tuple(part))
+    if len(bare) > 1 and target.type in {None, FieldType.STRING, FieldType.ENUM}:
+        if _boolean_values(bare):
+            target.type = FieldType.BOOLEAN
+        elif all(v.replace(".", "", 1).isdigit() for v in bare):
+            target.values = tuple(dict.fromkeys(bare))
+        else:
+            target.values = tuple(dict.fromkeys(bare))
+
+
+def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
+    i = 0
+    while i < len(part):
+        end = _attribute(part, i, target) if part[i].low not in {"one", "either"} else _said_values(part, i, target)
+        if end is None and part[i].low in _PRE_ATTRIBUTES:
+            _adjective(target, part[i].low)
+            end = i + 1
+        if end is None and part[i].low in _UNITS and alone:
+            target.description = f"In {part[i].low}."
+            end = i + 1
+        if end is None and part[i].low in _FILLER | {"per"} and i > 0:
+            end = i + 1
+        if end is None:
+            return False
+        i = end
+    return True
+
+
+def _parts(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Cut at commas, semicolons, slashes, bars and conjunctions, but not inside "between 1 and 5"."""
+    parts: list[list[Token]] = [[]]
+    for i, token in enumerate(tokens):
+        inside = token.low in {"and", "or"} and (
+            i > 0
+            and quantities.is_number(tokens[i - 1])
+            or any(t.low == "between" for t in parts[-1])
+            or (
+                i + 1 < len(tokens)
+                and tokens[i + 1].low in {"more", "less", "fewer", "above", "over", "higher", "older", "at"}
+            )
+        )
+        if (token.text in {",", ";", "/", "|"} or token.low in {"and", "or"}) and not inside:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [part for part in parts if part]

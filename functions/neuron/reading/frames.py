@@ -1,0 +1,392 @@
+"""Finds the verb of a clause, and so its parts: subject, verb, complement, conditions.
+
+Promises: total and linear in the clause's length (a subject is searched for a bounded number of tokens). Does not know what the software is about: entities
+are recognised later, in the parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import lexicon, morphology
+from functions.neuron.reading.quantities import is_number
+from functions.neuron.reading.tokens import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.tokens import Token
+
+_SUBJECT_LIMIT: Final = 24
+_SPLITTING: Final = frozenset("if when whenever unless while once because provided".split())
+_TIMELY: Final = frozenset("before after until till since".split())
+_FINITE_HELPERS: Final = (
+    lexicon.MODALS | (lexicon.BE - {"being", "been", "be"}) | (lexicon.HAVE - {"having"}) | {"do", "does", "do-not"}
+)
+_PERMISSIONS: Final = frozenset("allowed able permitted free required supposed expected forbidden prohibited".split())
+_LETTING: Final = frozenset("let allow enable permit help".split())
+
+
+@dataclass(frozen=True)
+class VerbGroup:
+    """The verb of a clause with its helpers. `start` and `end` are token positions; `verbs` are base forms (several when coordinated)."""
+
+    start: int
+    end: int
+    verbs: tuple[str, ...]
+    form: str = ""  # the (first) main verb as it stands
+    modal: str | None = None
+    negated: bool = False
+    only: bool = False
+    passive: bool = False
+
+    @property
+    def verb(self) -> str:
+        """The first verb's base form."""
+        return self.verbs[0]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A clause taken apart. An imperative has no subject."""
+
+    subject: tuple[Token, ...]
+    group: VerbGroup
+    rest: tuple[Token, ...]
+    conditions: tuple[tuple[str, tuple[Token, ...]], ...] = field(default=())
+
+    @property
+    def verb(self) -> str:
+        """The main verb's base form."""
+        return self.group.verb
+
+    @property
+    def modal(self) -> str | None:
+        """can, must, may … or None."""
+        return self.group.modal
+
+    @property
+    def negated(self) -> bool:
+        """Whether the clause forbids or denies."""
+        return self.group.negated or bool(self.subject and self.subject[0].low in {"no", "neither", "nobody", "none"})
+
+    @property
+    def only(self) -> bool:
+        """Whether the clause restricts its subject or verb by "only"."""
+        return self.group.only or bool(self.subject and self.subject[0].low == "only")
+
+
+def close_of(tokens: Sequence[Token], at: int) -> int:
+    """Give the position of the bracket that closes the one at `at`; the last position when none does."""
+    depth = 0
+    for i in range(at, len(tokens)):
+        if tokens[i].text in {"(", "["}:
+            depth += 1
+        elif tokens[i].text in {")", "]"}:
+            depth -= 1
+            if depth == 0:
+                return i
+    return len(tokens) - 1
+
+
+def finite_verb(tokens: Sequence[Token], at: int, *, conjoined: bool = False) -> int | None:
+    """Give the position of the finite verb of a clause whose subject begins at `at`; None when what stands there is no such clause.
+
+    `conjoined`: the subject may hold "and".
+    """
+    i = at
+    while i < len(tokens) and i - at < _SUBJECT_LIMIT:
+        token = tokens[i]
+        if token.text in {"(", "["}:
+            i = close_of(tokens, i) + 1
+            continue
+        if (
+            i > at
+            and token.low in lexicon.RELATIVES
+            and not (token.low == "that" and tokens[i - 1].low in lexicon.PREPOSITIONS)
+        ):
+            i = _past_relative(tokens, i)
+            continue
+        if i > at and _is_finite(tokens, at, i):
+            return i
+        if _ends_subject(token, conjoined=conjoined, first=i == at):
+            return None
+        i += 1
+    return None
+
+
+def _ends_subject(token: Token, *, conjoined: bool, first: bool) -> bool:
+    if token.kind in {Kind.PUNCTUATION, Kind.BREAK, Kind.BULLET}:
+        return not (token.text == "," and conjoined)
+    return not first and (
+        (token.low in lexicon.CONJUNCTIONS and not conjoined) or token.low in _SPLITTING or token.low in {"to", "where"}
+    )
+
+
+def _past_relative(tokens: Sequence[Token], at: int) -> int:
+    """Give the position behind the verb of the relative clause at `at`."""
+    for i in range(at + 1, min(at + 6, len(tokens))):
+        if tokens[i].low in _FINITE_HELPERS or tokens[i].verb is not None:
+            while i + 1 < len(tokens) and (
+                tokens[i + 1].low in lexicon.ADVERBS | {"not", "never", "be", "been"}
+                or morphology.is_participle(tokens[i + 1].low)
+            ):
+                i += 1  # noqa: PLW2901 - the helpers and participles that follow belong to the same verb
+            return i + 1
+    return at + 1
+
+
+def _is_finite(tokens: Sequence[Token], at: int, i: int) -> bool:
+    token, before = tokens[i], tokens[i - 1]
+    if before.low in lexicon.ARTICLES or before.low in lexicon.PREPOSITIONS or before.kind is Kind.POSSESSIVE:
+        return False
+    if token.low in _FINITE_HELPERS:
+        return token.low != "needs" or i + 1 < len(tokens)
+    if token.verb is None or token.low.endswith("ing"):
+        return False
+    if token.low == token.verb:
+        return _agrees_in_plural(tokens, at, i)
+    if token.low.endswith("s"):
+        return _agrees_in_singular(tokens, at, i)
+    return False
+
+
+def _agrees_in_plural(tokens: Sequence[Token], at: int, i: int) -> bool:
+    word, before = tokens[i].low, tokens[i - 1]
+    if before.low in lexicon.ADVERBS and i - 1 > at:
+        before = tokens[i - 2]
+    plural = morphology.is_plural(before.low) or before.low in {"they", "we", "you", "i", "who", "that", "which"}
+    if not plural and not _conjoined_subject(tokens, at, i):
+        return False
+    return word not in lexicon.NOUN_VERBS or _begins_complement(tokens, i + 1)
+
+
+def _conjoined_subject(tokens: Sequence[Token], at: int, i: int) -> bool:
+    return any(token.low == "and" for token in tokens[at:i])
+
+
+def _agrees_in_singular(tokens: Sequence[Token], at: int, i: int) -> bool:
+    word, before = tokens[i].low, tokens[i - 1]
+    if before.low in lexicon.ADVERBS and i - 1 > at:
+        before = tokens[i - 2]
+    if morphology.is_plural(before.low) and before.low not in {"it", "this", "that", "which", "who"}:
+        return False
+    base = tokens[i].verb
+    if base not in lexicon.NOUN_VERBS:
+        return True
+    determined = tokens[at].low in lexicon.DETERMINERS | {"it"} or tokens[i - 1].low in {"that", "which", "who"}
+    return determined and (_begins_complement(tokens, i + 1) or i + 1 == len(tokens)) and word != "has"
+
+
+def _begins_complement(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an object or an adverbial can begin at `at`, rather than a second noun of a compound."""
+    if at >= len(tokens):
+        return False
+    token = tokens[at]
+    return (
+        token.low in lexicon.DETERMINERS | {"at", "up", "more", "only", "for", "to", "from", "in", "into", "by", "through", "them", "it", "twice", "once", "on", "as", "with", "new"}
+        or is_number(token)
+        or (token.kind is Kind.WORD and morphology.is_plural(token.low))
+    )  # fmt: skip
+
+
+def imperative_at(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an order begins at `at`: "list tasks", "add a task"."""
+    if at >= len(tokens) or tokens[at].kind is not Kind.WORD:
+        return False
+    word = tokens[at].low
+    if tokens[at].verb != word or word in lexicon.BE | lexicon.HAVE:
+        return False
+    if at + 1 >= len(tokens):
+        return word in lexicon.OPERATION_VERBS or word not in lexicon.NOUN_VERBS
+    following = tokens[at + 1]
+    if word in {"filter", "sort", "search", "order"} and following.low == "by":
+        return True
+    if word in lexicon.NOUN_VERBS:
+        coordinated = following.low in {",", "and", "or"} and _verb_follows(tokens, at + 1)
+        return (
+            _begins_complement(tokens, at + 1)
+            and following.low not in {"for", "in", "with", "as", "on", "by"}
+            or coordinated
+        )
+    return following.low not in _FINITE_HELPERS and following.low not in {"of", "by"}
+
+
+def _verb_follows(tokens: Sequence[Token], at: int) -> bool:
+    while at < len(tokens) and tokens[at].low in {",", "and", "or", "/"}:
+        at += 1
+    return at < len(tokens) and tokens[at].verb == tokens[at].low
+
+
+def verb_group(tokens: Sequence[Token], at: int) -> VerbGroup:
+    """Read the verb whose first word stands at `at`, with its helpers, negation and coordinated verbs."""
+    i, modal, negated, only, be = at, None, False, False, False
+    while i < len(tokens):
+        word = tokens[i].low
+        if word in lexicon.NEGATIONS:
+            negated = True
+            modal = {"cannot": "can", "must-not": "must"}.get(word, modal)
+            be = be or word == "is-not"
+        elif word in lexicon.MODALS:
+            modal = "must" if word == "needs" else word
+            if word == "needs" and not (i + 1 < len(tokens) and tokens[i + 1].low == "to"):
+                return VerbGroup(at, i + 1, ("need",), word, None, negated, only)
+        elif word in {"do", "does", "to"} and i + 1 < len(tokens):
+            modal = "must" if word == "to" and modal is None and not be else modal
+        elif word == "only":
+            only = True
+        elif word in lexicon.BE:
+            be = True
+        elif word in _PERMISSIONS and be and _infinitive_follows(tokens, i + 1):
+            modal, be = ("must" if word in {"required", "supposed", "expected"} else "can"), False
+            negated = negated or word in {"forbidden", "prohibited"}
+        elif not _helper(tokens, i):
+            break
+        i += 1
+    return _main_verb(tokens, at, i, VerbGroup(at, i, ("be",), "", modal, negated, only, be))
+
+
+def _infinitive_follows(tokens: Sequence[Token], at: int) -> bool:
+    return at < len(tokens) and tokens[at].low in {"to", "from"}
+
+
+def _helper(tokens: Sequence[Token], i: int) -> bool:
+    word = tokens[i].low
+    if word in {"has", "have", "had"}:
+        following = tokens[i + 1 : i + 3]
+        return bool(following) and (
+            following[0].low in {"been", "to"}
+            or (following[0].low in {"not", "already"} and len(following) > 1 and following[1].low == "been")
+        )
+    return word in lexicon.ADVERBS and i + 1 < len(tokens)
+
+
+def _main_verb(tokens: Sequence[Token], at: int, i: int, group: VerbGroup) -> VerbGroup:
+    be = group.passive
+    word = tokens[i].low if i < len(tokens) else ""
+    if be and not (word and morphology.is_participle(word)):
+        return VerbGroup(at, i, ("be",), "be", group.modal, group.negated, group.only, passive=False)
+    if not word or tokens[i].kind is Kind.PUNCTUATION:
+        return VerbGroup(at, i, ("be",), "", group.modal, group.negated, group.only, passive=False)
+    verbs, end = [morphology.guessed_base(word)], i + 1
+    end = _particle(tokens, end, verbs)
+    while (following := _coordinated(tokens, end, passive=be)) is not None:
+        verbs.append(morphology.guessed_base(tokens[following].low))
+        end = _particle(tokens, following + 1, verbs)
+    return VerbGroup(at, end, tuple(verbs), word, group.modal, group.negated, group.only, passive=be)
+
+
+def _particle(tokens: Sequence[Token], end: int, verbs: list[str]) -> int:
+    if end < len(tokens) and (verbs[-1], tokens[end].low) in lexicon.PARTICLES:
+        verbs[-1] = lexicon.PARTICLES[verbs[-1], tokens[end].low]
+        return end + 1
+    return end
+
+
+def _coordinated(tokens: Sequence[Token], at: int, *, passive: bool) -> int | None:
+    """Give the position of a further verb of the same form behind ",", "and" or "or"."""
+    i = at
+    while i < len(tokens) and tokens[i].low in {",", "and", "or", "/", "nor"}:
+        i += 1
+    if i == at or i >= len(tokens) or tokens[i].kind is not Kind.WORD:
+        return None
+    if passive:
+        return i if morphology.is_participle(tokens[i].low) else None
+    if tokens[i].verb != tokens[i].low or tokens[i].low in lexicon.BE:
+        return None
+    # "add a task, list tasks": a verb with an object of its own begins a clause, it is coordinated only if the first verb has no object
+    return i
+
+
+def parse(tokens: Sequence[Token]) -> Frame | None:
+    """Take a clause apart; None when it has no verb."""
+    tokens = _strip_lead(tokens)
+    tokens, conditions = _leading_condition(tokens)
+    if not tokens:
+        return None
+    if imperative_at(tokens, 0) and finite_verb(tokens, 0, conjoined=False) is None:
+        group = verb_group(tokens, 0)
+        subject: tuple[Token, ...] = ()
+    else:
+        at = finite_verb(tokens, 0, conjoined=True)
+        if at is None:
+            return None
+        subject, group = tuple(tokens[:at]), verb_group(tokens, at)
+    return _letting(Frame(subject, group, tuple(tokens[group.end :]), tuple(conditions)))
+
+
+def _letting(frame: Frame) -> Frame:
+    """Read "lets users add tasks" and "allows members to borrow books" as "users can add tasks"."""
+    if frame.verb not in _LETTING or frame.group.passive:
+        return _with_conditions(frame)
+    for i in range(1, min(len(frame.rest), 8)):
+        token = frame.rest[i]
+        if token.low == "to" or (token.verb == token.low and not morphology.is_plural(token.low)):
+            start = i + 1 if token.low == "to" else i
+            if start >= len(frame.rest) or frame.rest[start].kind is not Kind.WORD:
+                break
+            inner = verb_group(frame.rest, start)
+            group = VerbGroup(
+                inner.start,
+                inner.end,
+                inner.verbs,
+                inner.form,
+                "can",
+                frame.group.negated,
+                frame.group.only,
+                inner.passive,
+            )
+            return _with_conditions(Frame(frame.rest[:i], group, frame.rest[inner.end :], frame.conditions))
+    return _with_conditions(frame)
+
+
+def _strip_lead(tokens: Sequence[Token]) -> Sequence[Token]:
+    i = 0
+    leads = lexicon.ADVERBS - {"only", "both", "either", "never"} | {
+        "and",
+        "but",
+        "or",
+        ",",
+        "so",
+        "here",
+        "addition",
+        "there",
+    }
+    while i < len(tokens) - 1 and (
+        tokens[i].low in leads - {"there"}
+        or tokens[i].kind in {Kind.BULLET, Kind.BREAK}
+        or (tokens[i].low == "in" and tokens[i + 1].low == "addition")
+        or tokens[i].text in {",", ":", "-", "–", "—"}
+    ):
+        if tokens[i].low in {"get"}:
+            break
+        i += 1
+    return tokens[i:]
+
+
+def _leading_condition(tokens: Sequence[Token]) -> tuple[Sequence[Token], list[tuple[str, tuple[Token, ...]]]]:
+    if not tokens or tokens[0].low not in _SPLITTING | _TIMELY | {"as"}:
+        return tokens, []
+    for i, token in enumerate(tokens):
+        if token.text == "," and i > 1:
+            return tokens[i + 1 :], [(tokens[0].low, tuple(tokens[1:i]))]
+    return tokens, []
+
+
+def _with_conditions(frame: Frame) -> Frame:
+    """Cut trailing conditions ("if …", "while …", "before it is returned") off the complement."""
+    rest, found = list(frame.rest), list(frame.conditions)
+    for i, token in enumerate(rest):
+        cuts = token.low in _SPLITTING or (
+            token.low in _TIMELY and finite_verb(rest, i + 1, conjoined=True) is not None
+        )
+        long_as = token.low in {"long", "soon"} and i > 0 and rest[i - 1].low == "as"
+        if cuts or long_as:
+            start = i - 1 if (i > 0 and rest[i - 1].low in {"as", "only", ",", "even"}) else i
+            body = rest[i + 2 :] if long_as else rest[i + 1 :]
+            only = frame.group.only or (i > 0 and rest[i - 1].low == "only")
+            group = VerbGroup(**{**vars(frame.group), "only": only})
+            found.append(("if" if long_as else token.low, tuple(body)))
+            return Frame(frame.subject, group, tuple(rest[:start]), tuple(found))
+    return Frame(frame.subject, frame.group, frame.rest, tuple(found))

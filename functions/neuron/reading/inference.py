@@ -1,0 +1,191 @@
+"""What the name of a field tells about its values: an email address, a date, an amount of money, a count.
+
+Promises: fills in only what the request left open. Formats that people write in many ways (ISBN, postal codes) are not enforced unless the request asks for
+valid ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from shared.software.specification import FieldType
+
+if TYPE_CHECKING:
+    from functions.neuron.reading.draft import DraftField
+
+_WORDS: Final[dict[FieldType, str]] = {
+    FieldType.EMAIL: "email emails",
+    FieldType.URL: "url link website homepage uri webpage",
+    FieldType.DATE: "date birthday birthdate deadline dob anniversary holiday due_on due_date date_of_birth",
+    FieldType.DATETIME: "datetime timestamp date_time start_time end_time starting_time ending_time departure_time arrival_time appointment_time pickup_time "
+    "scheduled_time begin_time finish_time start end begin finish starts ends departure arrival starts_at ends_at time_slot",
+    FieldType.TIME: "opening_time closing_time time_of_day",
+    FieldType.DECIMAL: "price amount cost fee salary total subtotal balance budget fare wage rent income revenue deposit discount "
+    "weight height length width depth distance area volume latitude longitude mileage speed payment value sum debt credit donation cashback commission tip bonus odds hourly_rate "
+    "daily_rate rate tariff payout goal_amount spend turnover temperature percentage percent gpa allowance refund premium charge fine stake worth",
+    FieldType.INTEGER: "quantity count stock copies seats capacity age year pages points floor duration population size_in_bytes stars level votes views likes "
+    "servings minutes hours days weeks months years rank position score attempts players guests people items rooms beds bedrooms bathrooms units inventory page_count "
+    "word_count calories episodes season episode rating places slots spots tickets participants attendees passengers copies_available edition volume_number kilometers kilometres steps reps sets "
+    "repetitions laps goals wins losses draws tracks plays downloads comments shares credits stock_level reorder_level threshold limit year_of_publication publication_year sort_order sequence order_number_of table_number doors wheels horsepower cylinders max_players min_players difficulty_points",
+    FieldType.BOOLEAN: "active enabled available completed done paid published archived verified deleted confirmed approved public private visible hidden featured "
+    "locked subscribed flag finished suspended blocked vegetarian vegan taxable fragile recurring anonymous read urgent pinned starred favourite favorite discontinued returned refundable in_stock resolved shipped delivered billable",
+    FieldType.TEXT: "description notes note body content comment bio biography summary message instructions remarks text abstract details feedback method steps_text directions "
+    "review_text reason answer question lyrics transcript memo symptoms requirements explanation caption",
+}  # fmt: skip
+_BY_WORD: Final = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+_STRING_HEADS: Final = frozenset(
+    "name title code number id sku isbn type category kind genre status state label color colour".split()
+)
+_INTEGER_NUMBERS: Final = frozenset("table floor page episode season chapter lap round gate_count issue level".split())
+_NON_NEGATIVE_DECIMAL: Final = frozenset(
+    "price amount cost fee salary total subtotal budget fare wage rent deposit weight height length width depth distance area volume mileage speed payment discount "
+    "rate hourly_rate daily_rate donation commission tip bonus premium charge fine allowance refund".split()
+)
+_SIGNED_INTEGER: Final = frozenset(
+    {"floor", "level", "position", "score", "points", "year", "steps", "minutes", "goals", "limit", "threshold"}
+)
+_EXACT: Final = frozenset(
+    "latitude longitude weight height length width depth distance area volume temperature speed gpa odds".split()
+)
+
+
+def complete(field: DraftField) -> None:
+    """Fill in the type and the plain bounds that the field's name implies."""
+    if field.type is None:
+        field.type = _type(field)
+    if field.type is FieldType.INTEGER and field.values:
+        field.values = ()
+    _bounds(field)
+    _scale(field)
+
+
+def _keys(name: str) -> list[str]:
+    words = name.split("_")
+    return ["_".join(words[i:]) for i in range(len(words))]
+
+
+def _type(field: DraftField) -> FieldType:
+    if field.target is not None:
+        return FieldType.REFERENCE
+    if field.values:
+        return FieldType.ENUM
+    if isinstance(field.default, bool):
+        return FieldType.BOOLEAN
+    named = _named_type(field.name)
+    if named is not None and not (named is FieldType.BOOLEAN and field.min_length):
+        return _adjusted(named, field)
+    if field.minimum is not None or field.maximum is not None:
+        return _numeric(field)
+    return FieldType.STRING
+
+
+def _adjusted(named: FieldType, field: DraftField) -> FieldType:
+    bounds = [bound for bound in (field.minimum, field.maximum) if bound is not None]
+    if named is FieldType.INTEGER and any(isinstance(bound, float) and not bound.is_integer() for bound in bounds):
+        return FieldType.DECIMAL
+    if named in {FieldType.TEXT, FieldType.BOOLEAN} and bounds:
+        return _numeric(field)
+    if named in {FieldType.INTEGER, FieldType.DECIMAL} and (field.max_length or field.min_length):
+        return FieldType.STRING
+    return named
+
+
+def _numeric(field: DraftField) -> FieldType:
+    return (
+        FieldType.DECIMAL
+        if any(isinstance(bound, float) for bound in (field.minimum, field.maximum))
+        else FieldType.INTEGER
+    )
+
+
+def _named_type(name: str) -> FieldType | None:
+    words = name.split("_")
+    if "per" in words[1:]:
+        return _named_type("_".join(words[: words.index("per")])) or FieldType.DECIMAL
+    if "email" in words:
+        return FieldType.EMAIL
+    if words[-1] in {"address"} and words[0] in {"web", "url"}:
+        return FieldType.URL
+    if words[0] in {"is", "has", "can", "was", "should", "allows", "accepts", "requires"} and len(words) > 1:
+        return FieldType.BOOLEAN
+    if words[-1] in {"number", "no"} and len(words) > 1:
+        return FieldType.INTEGER if words[-2] in _INTEGER_NUMBERS else FieldType.STRING
+    if words[-1] == "at" and len(words) > 1:
+        return FieldType.DATETIME
+    if words[-1] in {"on"} and len(words) > 1:
+        return FieldType.DATE
+    if words[-1] == "time" and len(words) == 1:
+        return FieldType.DATETIME
+    if words[0] in {"date", "year", "time"} and "of" in words:
+        return {"date": FieldType.DATE, "year": FieldType.INTEGER, "time": FieldType.DATETIME}[words[0]]
+    if "in" in words[1:]:
+        return _named_type("_".join(words[: words.index("in")]))
+    if "of" in words[1:]:
+        return _by_keys("_".join(words[: words.index("of")]))
+    return _by_keys(name)
+
+
+def _by_keys(name: str) -> FieldType | None:
+    if name.split("_")[-1] in _STRING_HEADS:
+        return FieldType.STRING
+    if name.endswith("_time") and name not in _BY_WORD:
+        return (
+            FieldType.INTEGER
+            if name.split("_")[0]
+            in {
+                "preparation",
+                "prep",
+                "cooking",
+                "cook",
+                "running",
+                "run",
+                "lead",
+                "travel",
+                "total",
+                "wait",
+                "waiting",
+                "play",
+                "playing",
+                "baking",
+                "response",
+            }
+            else FieldType.DATETIME
+        )
+    return next((_BY_WORD[key] for key in _keys(name) if key in _BY_WORD), None)
+
+
+def _bounds(field: DraftField) -> None:
+    name, kind = field.name, field.type
+    stated = field.minimum is not None or field.maximum is not None
+    last = name.split("_")[-1]
+    if kind is FieldType.INTEGER and not stated:
+        if last == "rating" or name == "stars":
+            field.minimum, field.maximum = 1, 5
+        elif last not in _SIGNED_INTEGER:
+            field.minimum = 0
+        if last == "age":
+            field.maximum = 150
+    elif kind is FieldType.DECIMAL and not stated:
+        if last in {"percentage", "percent"}:
+            field.minimum, field.maximum = 0, 100
+        elif last == "latitude":
+            field.minimum, field.maximum = -90, 90
+        elif last == "longitude":
+            field.minimum, field.maximum = -180, 180
+        elif any(key in _NON_NEGATIVE_DECIMAL for key in _keys(name.partition("_per_")[0])):
+            field.minimum = 0
+    elif kind is FieldType.STRING:
+        _string_bounds(field)
+
+
+def _string_bounds(field: DraftField) -> None:
+    if field.required is not False and field.min_length is None and not field.managed:
+        field.min_length = 1
+    if field.max_length is None and field.pattern is None:
+        field.max_length = max(200, field.min_length or 0)
+
+
+def _scale(field: DraftField) -> None:
+    if field.type is FieldType.DECIMAL and field.scale is None:
+        last = field.name.split("_")[-1]
+        field.scale = 6 if last in {"latitude", "longitude"} else (3 if last in _EXACT else 2)

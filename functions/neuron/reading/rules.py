@@ -1,0 +1,1402 @@
+"""Reads what must hold: limits, uniqueness, order, overlap, guards, sums. Second of the two readings; the entities are known.
+
+Each reader takes a clause's frame and says whether it understood it. They stand in `READERS`, the more specific ones first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import conditions, fields, frames, lexicon, morphology, quantities
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
+from shared.software import specification as spec
+from shared.software.specification import Condition, FieldType, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from functions.neuron.reading.clauses import Clause
+    from functions.neuron.reading.frames import Frame
+    from functions.neuron.reading.tokens import Token
+
+CAPACITY_NAMES: Final = (
+    "copies", "seats", "capacity", "spots", "places", "slots", "units", "stock", "tickets", "max_participants", "max_attendees", "maximum_participants", "maximum_attendees", "max_students",
+    "max_players", "max_guests", "total_seats", "total_copies", "number_of_copies", "number_of_seats", "available_copies", "available_seats", "copies_available", "max_members", "total_tickets", "quantity", "beds", "participants", "attendees", "limit", "size",
+)  # fmt: skip
+_DELETING: Final = frozenset({"delete", "remove", "erase"})
+_UPDATING: Final = frozenset({"update", "edit", "change", "modify", "alter", "rename"})
+_CREATING: Final = frozenset(
+    {"create", "add", "place", "make", "submit", "post", "write", "register", "open", "issue", "leave"}
+)
+_SAME: Final = frozenset({"twice", "once", "again", "same"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A clause as the readers see it: its frame, its words, and the entities that it names."""
+
+    frame: Frame
+    words: tuple[Token, ...]
+    subjects: list[Mention]
+    objects: list[Mention]
+
+    @property
+    def subject(self) -> DraftEntity | None:
+        """The entity that the subject speaks of."""
+        return self.subjects[0].entity if self.subjects else None
+
+    @property
+    def lows(self) -> list[str]:
+        """All words in lower case."""
+        return [token.low for token in self.words]
+
+
+def reading_of(clause: Clause, draft: Draft) -> Reading | None:
+    """Take a clause apart against the known entities; None when it has no verb."""
+    frame = frames.parse(clause.words)
+    if frame is None:
+        return None
+    subjects = draft.mentions(frame.subject)
+    if not subjects and frame.subject and frame.subject[-1].low in {"it", "they"} and draft.topic in draft.entities:
+        subjects = [Mention(draft.entities[draft.topic], 0, 1)]
+    if not subjects and frame.group.passive is False and not frame.subject:
+        subjects = []
+    return Reading(frame, tuple(clause.words), subjects, draft.mentions(frame.rest))
+
+
+def sentence(tokens: Sequence[Token], request: str) -> str:
+    """Give the clause as one sentence for a message."""
+    text = " ".join(request[tokens[0].start : tokens[-1].end].split())[:300] if tokens else "This is refused"
+    return f"{text[0].upper()}{text[1:]}." if text else "This is refused."
+
+
+# limits on how many
+
+
+def quota(r: Reading, draft: Draft) -> bool:
+    """Read "a member can borrow at most 3 books at a time", "no more than two open tickets per customer", "up to 5 bookings a day"."""
+    bound_at = _limit(r)
+    if bound_at is None:
+        return False
+    limit, after, where = bound_at
+    counted = _counted(r, draft, where, after)
+    if counted is None:
+        return False
+    entity, per, adjectives = counted
+    reference = _reference(entity, per)
+    if per is not None and reference is None:
+        return False
+    period = _period(r.words)
+    others = tuple(name for name in _per_others(r, draft, entity, per))
+    when = _when(adjectives, entity, r)
+    rule = spec.QuotaRule(
+        name=_rule_name(entity.name, *(per and [per.name] or []), "quota"),
+        entity=entity.name,
+        message=sentence(r.words, draft.request),
+        reference=reference,
+        limit=limit,
+        period=period[0] if period else None,
+        period_field=_period_field(entity) if period else None,
+        when=when,
+        **({"also": others} if others else {}),
+    )
+    return draft.mark(draft.add_rule(rule))
+
+
+def _rule_name(*parts: str) -> str:
+    return morphology.name(*parts)
+
+
+def _limit(r: Reading) -> tuple[int, int, str] | None:
+    """Give the upper limit that the clause states, the position behind it and in which part it stands (subject or rest)."""
+    for part, tokens in (("rest", r.frame.rest), ("subject", r.frame.subject)):
+        for i in range(len(tokens)):
+            read = quantities.bound(tokens, i)
+            if read is None:
+                continue
+            bound = read[0]
+            if part == "rest" and r.frame.negated and not bound.exact and bound.high is None:
+                bound = bound.negated()
+            if part == "subject" and tokens[0].low == "no" and i > 0 and bound.high is None:
+                bound = bound.negated()
+            if bound.exact:
+                bound = quantities.trailing(tokens, read[1] + 1, bound)
+            if bound.exact and (
+                r.frame.only
+                or (
+                    r.frame.modal in {"can", "may"}
+                    and not r.frame.negated
+                    and part == "rest"
+                    and _counts_noun(tokens, read[1])
+                )
+            ):
+                bound = quantities.Bound(high=bound.low)
+            whole = bound.whole()
+            if (
+                whole.high is not None
+                and whole.low in {None, 0, whole.high}
+                and float(whole.high).is_integer()
+                and quantities.duration(tokens, _number_at(tokens, i)) is None
+            ):
+                return int(whole.high), read[1], part
+            if whole.high is not None and whole.low == 1 and float(whole.high).is_integer() and part == "rest":
+                return int(whole.high), read[1], part
+    return _only_one(r)
+
+
+def _number_at(tokens: Sequence[Token], i: int) -> int:
+    return next((j for j in range(i, min(i + 6, len(tokens))) if quantities.is_number(tokens[j])), i)
+
+
+def _counts_noun(tokens: Sequence[Token], at: int) -> bool:
+    return (
+        at < len(tokens)
+        and tokens[at].is_word
+        and (
+            morphology.is_plural(tokens[at].low) or (at + 1 < len(tokens) and morphology.is_plural(tokens[at + 1].low))
+        )
+    )
+
+
+def _only_one(r: Reading) -> tuple[int, int, str] | None:
+    """Read "only have one open loan" and "cannot have two active leases" as limits."""
+    for i, token in enumerate(r.frame.rest):
+        if token.low in {"one", "a", "single"} and (r.frame.only or (i > 0 and r.frame.rest[i - 1].low == "only")):
+            return 1, i + 1, "rest"
+        if r.frame.negated and token.low == "two" and r.frame.verb == "have":
+            return 1, i + 1, "rest"
+    return None
+
+
+def _counted(
+    r: Reading, draft: Draft, where: str, after: int
+) -> tuple[DraftEntity, DraftEntity | None, tuple[Token, ...]] | None:
+    """Find what is counted, and whose: loans of a member, tickets per customer."""
+    tokens = r.frame.rest if where == "rest" else r.frame.subject
+    named = next((m for m in draft.mentions(tokens) if m.start >= after and m.start - after <= 3), None)
+    holder = next((m.entity for m in r.subjects), None) if where == "rest" else None
+    per = _per(r, draft)
+    for verb in r.frame.group.verbs:
+        linked = _linked(verb, draft, named.entity if named else None, holder or per)
+        if linked is not None:
+            whose = (
+                per
+                if per and linked.reference_to(per.name)
+                else (holder if holder is not None and linked.reference_to(holder.name) else None)
+            )
+            if r.frame.group.passive and where == "subject":
+                whose = next((m.entity for m in r.objects if linked.reference_to(m.entity.name)), whose)
+            elif r.frame.group.passive and holder is not None:
+                whose = holder
+            return (linked, whose, named.adjectives if named else ()) if whose or not holder else None
+    if named is None:
+        return None
+    entity = named.entity
+    whose = (
+        per
+        or holder
+        or next((m.entity for m in r.objects if m.entity is not entity and entity.reference_to(m.entity.name)), None)
+    )
+    if whose is not None and entity.reference_to(whose.name) is None:
+        link = next(
+            (
+                e
+                for e in draft.entities.values()
+                if e.link_verb and e.reference_to(entity.name) and e.reference_to(whose.name)
+            ),
+            None,
+        )
+        return (link, whose, named.adjectives) if link else None
+    return entity, whose, named.adjectives
+
+
+def _linked(verb: str, draft: Draft, target: DraftEntity | None, holder: DraftEntity | None) -> DraftEntity | None:
+    """Find the entity that the verb makes between the two."""
+    for entity in draft.entities.values():
+        if entity.link_verb is None or (entity.link_verb != verb and verb not in {"have", "hold", "make"}):
+            continue
+        if (
+            entity.link_verb != verb
+            and target is not None
+            and target is not entity
+            and (target.reference_to(holder.name) if holder else True)
+        ):
+            continue
+        if target is entity or target is None or entity.reference_to(target.name):
+            if holder is None or entity.reference_to(holder.name):
+                return entity
+    return None
+
+
+def _per(r: Reading, draft: Draft) -> DraftEntity | None:
+    tokens = (*r.frame.subject, *r.frame.rest)
+    for i, token in enumerate(tokens):
+        if token.low in {"per", "each", "every", "for", "by", "from", "to", "in", "on"} and i + 1 < len(tokens):
+            start = i + 1 + (tokens[i + 1].low in lexicon.DETERMINERS | {"single", "one"})
+            mention = next((m for m in draft.mentions(tokens[start : start + 4]) if m.start <= 1), None)
+            if mention is not None and (
+                token.low == "per" or token.low not in {"in", "on", "to", "by", "from", "for"} or start > i + 1
+            ):
+                return mention.entity
+    return None
+
+
+def _per_others(r: Reading, draft: Draft, entity: DraftEntity, per: DraftEntity | None) -> list[str]:
+    """Find further references that the count is over: "at most 4 tickets per event" of a customer."""
+    holder = r.subject
+    if holder is None or per is None or holder is per or holder is entity:
+        return []
+    reference = entity.reference_to(holder.name)
+    return [reference.name] if reference else []
+
+
+def _reference(entity: DraftEntity, per: DraftEntity | None) -> str | None:
+    if per is None:
+        return None
+    field = entity.reference_to(per.name)
+    return field.name if field else None
+
+
+def _period(words: Sequence[Token]) -> tuple[quantities.Period, int] | None:
+    for i in range(len(words)):
+        if words[i].low in {"at"} or (
+            i > 0 and words[i - 1].low in {"at", "for"} and words[i].low == "a" and words[i - 1].low == "at"
+        ):
+            continue
+        read = quantities.period(words, i)
+        if read is not None:
+            return read
+    return None
+
+
+def _period_field(entity: DraftEntity) -> str | None:
+    field = conditions.dated(entity, "start", "starts", "date", "time", "day", "scheduled", "begin")
+    return field.name if field is not None and not field.managed else None
+
+
+def _when(adjectives: Sequence[Token], entity: DraftEntity, r: Reading) -> tuple[Condition, ...]:
+    for word in adjectives:
+        found = conditions.adjective(word.low, entity)
+        if found is not None:
+            return found
+    at_once = (
+        "time" in r.lows and "at" in r.lows or {"simultaneously", "concurrently", "once", "concurrent"} & set(r.lows)
+    )
+    if at_once or not _period(r.words):
+        return conditions.running(entity)
+    return ()
+
+
+# capacity
+
+
+def capacity(r: Reading, draft: Draft) -> bool:
+    """Read limits that are a field of what is pointed at: "cannot have more bookings than its capacity", "unless all copies are on loan"."""
+    if not _speaks_of_capacity(r):
+        return False
+    for entity, reference, limit in _capacities(draft):
+        parent = draft.entities[reference.target or ""]
+        named = {
+            m.entity.name
+            for m in (*r.subjects, *r.objects, *[m for _, c in r.frame.conditions for m in draft.mentions(c)])
+        }
+        mentions_limit = any(
+            conditions.find_field(part, parent) and conditions.find_field(part, parent)[0] is limit
+            for part in (r.words,)
+        )  # type: ignore[index]
+        if (mentions_limit or {"full", "available", "left", "sold"} & set(r.lows)) and (
+            named & {entity.name, parent.name} or r.frame.verb == entity.link_verb
+        ):
+            return draft.mark(add_capacity(draft, entity, reference.name, limit.name, sentence(r.words, draft.request)))
+    return False
+
+
+def _speaks_of_capacity(r: Reading) -> bool:
+    lows = set(r.lows)
+    return bool(
+        ("than" in lows and {"more", "greater", "most", "fewer", "less"} & lows)
+        or {
+            "exceed",
+            "exceeds",
+            "exceeding",
+            "exceeded",
+            "full",
+            "capacity",
+            "fully",
+            "available",
+            "left",
+            "overbooked",
+            "oversold",
+            "sold",
+            "limited",
+            "many",
+            "remaining",
+            "reached",
+        }
+        & lows
+    )
+
+
+def _capacities(draft: Draft) -> list[tuple[DraftEntity, DraftField, DraftField]]:
+    """Every way in which something points at something that has a capacity."""
+    found = []
+    for entity in draft.entities.values():
+        for reference in entity.fields.values():
+            parent = draft.entities.get(reference.target or "")
+            limit = capacity_field(parent) if parent is not None and parent is not entity else None
+            if limit is not None:
+                found.append((entity, reference, limit))
+    return sorted(found, key=lambda way: (way[0].link_verb is None, way[2].name not in CAPACITY_NAMES))
+
+
+def capacity_field(entity: DraftEntity) -> DraftField | None:
+    """Give the field that says how many can point at an entity."""
+    for name in CAPACITY_NAMES[:25]:
+        if (
+            name in entity.fields
+            and entity.fields[name].type in {None, FieldType.INTEGER}
+            and not entity.fields[name].managed
+        ):
+            return entity.fields[name]
+    return next(
+        (
+            f
+            for n, f in entity.fields.items()
+            if (
+                n.startswith(("max_", "maximum_", "total_", "number_of_"))
+                or n.endswith(("_capacity", "_copies", "_seats", "_limit"))
+            )
+            and f.type in {None, FieldType.INTEGER}
+        ),
+        None,
+    )
+
+
+def add_capacity(draft: Draft, entity: DraftEntity, reference: str, limit: str, message: str) -> tuple[str, ...]:
+    """Add the rule that no more entities count at a time than the parent's field says."""
+    weight = next(
+        (
+            name
+            for name in (limit, "seats", "quantity", "places", "tickets", "number_of_tickets", "party_size", "guests")
+            if name in entity.fields
+            and entity.fields[name].type in {None, FieldType.INTEGER}
+            and name not in {"capacity"}
+        ),
+        None,
+    )
+    rule = spec.CapacityRule(
+        name=_rule_name(entity.name, reference, "capacity"),
+        entity=entity.name,
+        message=message,
+        reference=reference,
+        limit_field=limit,
+        weight_field=weight,
+        when=conditions.running(entity),
+    )
+    known = next(
+        (
+            k
+            for k in draft.rules.values()
+            if isinstance(k, spec.CapacityRule) and k.entity == entity.name and k.reference == reference
+        ),
+        None,
+    )
+    if known is not None:
+        draft.rules[known.name] = rule.model_copy(update={"name": known.name})
+        return ("rule", known.name)
+    return draft.add_rule(rule)
+
+
+def implied_capacities(draft: Draft) -> None:
+    """Let every link count against the capacity of what it takes: copies of a book, seats of a course."""
+    for entity, reference, limit in _capacities(draft):
+        if entity.link_verb is None or any(
+            isinstance(rule, spec.CapacityRule) and rule.entity == entity.name for rule in draft.rules.values()
+        ):
+            continue
+        parent = draft.entities[reference.target or ""]
+        noun = limit.name.replace("_", " ")
+        add_capacity(
+            draft,
+            entity,
+            reference.name,
+            limit.name,
+            f"The {parent.name.replace('_', ' ')} has no free {noun} for another {entity.name.replace('_', ' ')}.",
+        )
+
+
+# time
+
+
+def due(r: Reading, draft: Draft) -> bool:
+    """Read "a loan is due after 14 days", "must be returned within 14 days", "expires 30 days after creation", "valid for a year"."""
+    lows = set(r.lows)
+    verbs = {
+        "due",
+        "expire",
+        "expires",
+        "expired",
+        "valid",
+        "lasts",
+        "last",
+        "returned",
+        "paid",
+        "overdue",
+        "ends",
+        "runs",
+        "deadline",
+        "period",
+    }
+    read = _duration(r.words)
+    if read is None or not (verbs & lows):
+        return False
+    length, at = read
+    if {"overdue", "late"} & lows and not {"due"} & lows and "after" not in lows:
+        return False
+    entity = _timed(r, draft)
+    if entity is None:
+        return False
+    name = _due_name(r, entity)
+    existing = entity.fields.get(name)
+    base = _base(r.words[at:], entity, draft) or "now"
+    kind = (
+        existing.type
+        if existing and existing.type
+        else (FieldType.DATE if name.endswith(("_date", "_on")) and not length.hours else FieldType.DATETIME)
+    )
+    field = existing or DraftField(name)
+    field.type, field.managed, field.required = kind, True, True
+    field.description = field.description or "Computed when it is made."
+    entity.fields[name] = field
+    entity.derivations[name] = spec.Derivation(field=name, base=base, days=length.days, hours=length.hours)
+    return draft.mark(("field", entity.name, name), ("derivation", entity.name, name))
+
+
+def _duration(words: Sequence[Token]) -> tuple[quantities.Duration, int] | None:
+    for i in range(len(words)):
+        read = quantities.duration(words, i)
+        if read is not None and not (
+            words[i].low in {"a", "an", "one"}
+            and i > 0
+            and words[i - 1].low not in {"after", "within", "for", "in", "lasts", "is"}
+        ):
+            return read
+    return None
+
+
+def _timed(r: Reading, draft: Draft) -> DraftEntity | None:
+    for mention in (*r.subjects, *r.objects):
+        if mention.entity.link_verb or mention.entity is r.subject:
+            by_verb = next(
+                (
+                    e
+                    for e in draft.entities.values()
+                    if e.machine
+                    and e.link_verb
+                    and e.reference_to(mention.entity.name)
+                    and any(t.name in r.frame.group.verbs for t in e.machine.transitions.values())
+                ),
+                None,
+            )
+            return by_verb or mention.entity
+    by_action = next(
+        (
+            e
+            for e in draft.entities.values()
+            if e.machine and e.link_verb and any(t in r.frame.group.verbs for t in e.machine.transitions)
+        ),
+        None,
+    )
+    return by_action or (draft.entities.get(draft.topic) if draft.topic else None)
+
+
+def _due_name(r: Reading, entity: DraftEntity) -> str:
+    lows = set(r.lows)
+    expiring = bool({"expire", "expires", "expired", "valid", "expiry", "expiration"} & lows)
+    candidates = (
+        ("expires_at", "expires_on", "expiry_date", "expiration_date", "expiry", "valid_until")
+        if expiring
+        else ("due_date", "due_at", "due_on", "due", "return_by", "deadline")
+    )
+    return next(
+        (name for name in candidates if name in entity.fields),
+        "expires_at" if expiring else ("due_date" if "date" in lows and "due" in lows else "due_at"),
+    )
+
+
+def _base(rest: Sequence[Token], entity: DraftEntity, draft: Draft) -> str | None:
+    if not rest or rest[0].low not in {"after", "from", "of", "following", "since"}:
+        return None
+    for i in range(1, len(rest)):
+        read = conditions.field_at(rest, i, entity)
+        if read is not None and read[0].type in {None, FieldType.DATE, FieldType.DATETIME}:
+            return (
+                read[0].name
+                if not read[0].managed
+                else (
+                    "now"
+                    if read[0].name in entity.derivations and entity.derivations[read[0].name].base == "now"
+                    else read[0].name
+                )
+            )
+    return None
+
+
+def ordered(r: Reading, draft: Draft) -> bool:
+    """Read "the end date must be after the start date", "a booking starts before it ends", "check-in cannot be later than check-out"."""
+    for entity in _candidates(r, draft):
+        pair = _ordered_pair(r, entity)
+        if pair is None:
+            continue
+        before, after, strict = pair
+        rule = spec.OrderedRule(
+            name=_rule_name(entity.name, before.name, "before", after.name),
+            entity=entity.name,
+            message=sentence(r.words, draft.request),
+            before=before.name,
+            after=after.name,
+            strict=strict,
+        )
+        return draft.mark(draft.add_rule(rule))
+    return False
+
+
+def _candidates(r: Reading, draft: Draft) -> list[DraftEntity]:
+    named = [m.entity for m in (*r.subjects, *r.objects)]
+    topic = [draft.entities[draft.topic]] if draft.topic in draft.entities else []
+    return list({e.name: e for e in (*named, *topic, *draft.entities.values())}.values())
+
+
+_COMPARED: Final[dict[str, tuple[bool, bool]]] = {
+    # words -> (the first one lies before the second one, strictly)
+    "before": (True, True), "earlier than": (True, True), "less than": (True, True), "lower than": (True, True), "below": (True, True), "smaller than": (True, True), "prior to": (True, True), "precede": (True, True), "exceed": (False, True),
+    "after": (False, True), "later than": (False, True), "greater than": (False, True), "more than": (False, True), "higher than": (False, True), "above": (False, True), "larger than": (False, True), "follow": (False, True), "over": (False, True),
+    "at most": (True, False), "no more than": (True, False), "no later than": (True, False), "at least": (False, False), "no earlier than": (False, False), "no less than": (False, False), "on or after": (False, False), "on or before": (True, False),
+}  # fmt: skip
+
+
+def _ordered_pair(r: Reading, entity: DraftEntity) -> tuple[DraftField, DraftField, bool] | None:
+    words = r.words
+    for i in range(len(words)):
+        for text, (is_before, strict) in sorted(_COMPARED.items(), key=lambda item: -len(item[0])):
+            end = quantities.phrase(words, i, text)
+            if end is None:
+                continue
+            first = _last_field(words[:i], entity)
+            second = conditions.find_field(words, entity, end) or _implied_point(words[end:], entity)
+            if (
+                first is None
+                or second is None
+                or second[0] is first
+                or second[1] - end > 4
+                or not _comparable(first, second[0])
+            ):
+                return None
+            if quantities.phrase(words, end, "or equal to") is not None or any(
+                quantities.phrase(words, j, "or on") is not None for j in range(end, len(words))
+            ):
+                strict = False
+            if r.frame.negated and not text.startswith(("no ", "at ", "on ")):
+                is_before, strict = not is_before, not strict
+            return (first, second[0], strict) if is_before else (second[0], first, strict)
+    return None
+
+
+def _last_field(words: Sequence[Token], entity: DraftEntity) -> DraftField | None:
+    found, at = None, 0
+    while (named := conditions.find_field(words, entity, at)) is not None:
+        found, at = named[0], named[2]
+    return found or (_implied_point(words, entity) or (None,))[0]
+
+
+def _implied_point(words: Sequence[Token], entity: DraftEntity) -> tuple[DraftField, int, int] | None:
+    """Read "it starts" and "it ends" as the fields for these points in time."""
+    for i, token in enumerate(words):
+        stems = {
+            "start": ("start", "starts", "begin", "from"),
+            "begin": ("start", "begin"),
+            "end": ("end", "ends", "until", "finish"),
+            "finish": ("end", "finish"),
+            "arrive": ("arrival",),
+            "depart": ("departure",),
+        }.get(token.verb or "", ())
+        if stems and (item := conditions.dated(entity, *stems)) is not None:
+            return item, i, i + 1
+        low = token.low.replace("-", "_")
+        item = next(
+            (
+                f
+                for n, f in entity.fields.items()
+                if n.startswith(f"{low}_") and low not in lexicon.DETERMINERS and len(low) > 3
+            ),
+            None,
+        )
+        if item is not None and conditions.moment(item) and item.target is None:
+            return item, i, i + 1
+    return None
+
+
+def _comparable(first: DraftField, second: DraftField) -> bool:
+    numbers = {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}
+    dates = {FieldType.DATE, FieldType.DATETIME, FieldType.TIME}
+    kinds = {conditions._kind(first), conditions._kind(second)}  # noqa: SLF001
+    return kinds <= numbers or (kinds <= dates and len(kinds) == 1)
+
+
+def overlap(r: Reading, draft: Draft) -> bool:
+    """Read "bookings of one room must not overlap", "a room cannot be booked twice at the same time", "no double bookings"."""
+    lows = set(r.lows)
+    text = " ".join(r.lows)
+    overlapping = any(low.startswith("overlap") for low in lows) or "double-book" in text or "double book" in text
+    same_time = any(
+        phrase in text
+        for phrase in (
+            "same time",
+            "same period",
+            "same dates",
+            "same day",
+            "same date",
+            "same slot",
+            "same night",
+            "same hours",
+            "same moment",
+        )
+    )
+    denied = r.frame.negated or bool(lows & {"no", "never", "without", "not"})
+    if not denied or not (overlapping or same_time):
+        return False
+    found = _overlapping(r, draft)
+    if found is None:
+        return False
+    entity, per = found
+    interval = _interval(entity, make="date" if {"dates", "nights", "night"} & lows else "time")
+    references = tuple(f.name for f in per)
+    if interval is None:
+        point = conditions.dated(entity, "time", "date", "start", "day")
+        if point is None:
+            return False
+        rule: spec.Rule = spec.UniqueRule(
+            name=_rule_name(entity.name, *references, point.name, "unique"),
+            entity=entity.name,
+            message=sentence(r.words, draft.request),
+            fields=(*references, point.name),
+            when=conditions.running(entity),
+        )
+        return draft.mark(draft.add_rule(rule))
+    start, end = interval
+    rule = spec.NoOverlapRule(
+        name=_rule_name(entity.name, *references, "overlap"),
+        entity=entity.name,
+        message=sentence(r.words, draft.request),
+        start=start.name,
+        end=end.name,
+        per=references,
+        when=conditions.running(entity),
+    )
+    draft.mark(("field", entity.name, start.name), ("field", entity.name, end.name))
+    return draft.mark(draft.add_rule(rule))
+
+
+def _overlapping(r: Reading, draft: Draft) -> tuple[DraftEntity, list[DraftField]] | None:
+    named = [m.entity for m in (*r.subjects, *r.objects)]
+    for verb in r.frame.group.verbs:
+        link = next((e for e in draft.entities.values() if e.link_verb == verb), None)
+        if link is not None and r.subject is not None and r.subject is not link:
+            reference = link.reference_to(r.subject.name)
+            if reference is not None:
+                return link, [reference]
+    for entity in sorted(named, key=lambda e: _interval(e) is None):
+        references = [f for other in named if other is not entity and (f := entity.reference_to(other.name))]
+        roles = [
+            f
+            for f in entity.fields.values()
+            if f.name in r.lows
+            and f not in references
+            and conditions._kind(f) in {FieldType.STRING, FieldType.REFERENCE}
+        ]  # noqa: SLF001
+        if references or roles or _interval(entity):
+            return entity, references or roles
+    candidates = [e for e in draft.entities.values() if e.link_verb or _interval(e)]
+    for entity in candidates:
+        references = [f for other in named if (f := entity.reference_to(other.name))]
+        if references:
+            return entity, references[-1:]
+    return None
+
+
+def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField, DraftField] | None:
+    """Give the two fields between which an entity lasts, adding them (when `make` says of which kind) if it has no point in time at all."""
+    start = conditions.dated(
+        entity, "start", "starts", "from", "begin", "check_in", "check", "arrival", "departure", "pickup"
+    )
+    end = conditions.dated(
+        entity, "end", "ends", "to", "until", "finish", "check_out", "return", "checkout", "departure", "out"
+    )
+    if start is not None and end is start:
+        dates = [
+            f
+            for f in entity.fields.values()
+            if conditions._kind(f) is conditions._kind(start) and f is not start and not f.managed
+        ]  # noqa: SLF001
+        end = dates[0] if dates else None
+    if start is not None and end is not None and not end.managed:
+        return start, end
+    if (
+        make is None
+        or conditions.dated(entity, "time", "date", "start", "day", "when") is not None
+        and not all(
+            f.managed for f in entity.fields.values() if conditions._kind(f) in {FieldType.DATE, FieldType.DATETIME}
+        )
+    ):  # noqa: SLF001
+        return None
+    kind = FieldType.DATE if make == "date" else FieldType.DATETIME
+    first = entity.add(DraftField(f"start_{make}", kind))
+    last = entity.add(DraftField(f"end_{make}", kind))
+    return first, last
+
+
+# uniqueness
+
+
+def unique(r: Reading, draft: Draft) -> bool:
+    """Read "no two rooms share a name", "a customer can review a product only once", "an email can be used once"."""
+    return _shared(r, draft) or _repeated(r, draft) or _once_per(r, draft)
+
+
+def _shared(r: Reading, draft: Draft) -> bool:
+    subject = r.frame.subject
+    lows = [t.low for t in subject]
+    two = "two" in lows or "both" in lows or "other" in lows or "another" in [t.low for t in r.frame.rest]
+    if not (
+        two
+        and r.subject is not None
+        and (r.frame.negated or "no" in lows)
+        and r.frame.verb in {"share", "have", "use", "be"}
+    ):
+        return False
+    names: list[str] = []
+    at = 0
+    while (named := conditions.find_field(r.frame.rest, r.subject, at)) is not None:
+        names.append(named[0].name)
+        at = named[2]
+    inside = [
+        f.name
+        for m in draft.mentions(subject)
+        if m.entity is not r.subject and (f := r.subject.reference_to(m.entity.name))
+    ]
+    if not names:
+        return False
+    return _add_unique(r, draft, r.subject, (*inside, *[n for n in names if n not in inside]))
+
+
+def _add_unique(
+    r: Reading, draft: Draft, entity: DraftEntity, names: tuple[str, ...], when: tuple[Condition, ...] = ()
+) -> bool:
+    if len(names) == 1 and not when:
+        entity.fields[names[0]].unique = True
+        return draft.mark(("field", entity.name, names[0]))
+    rule = spec.UniqueRule(
+        name=_rule_name(entity.name, *names, "unique"),
+        entity=entity.name,
+        message=sentence(r.words, draft.request),
+        fields=names,
+        when=when,
+    )
+    return draft.mark(draft.add_rule(rule))
+
+
+def _repeated(r: Reading, draft: Draft) -> bool:
+    """Read "cannot book the same class twice", "can review a product only once", "may vote once per poll"."""
+    lows = r.lows
+    once = (
+        "once" in lows
+        and (r.frame.only or "only" in lows or "more" in lows or r.frame.modal in {"can", "may", "must"})
+        and not _period(r.words)
+    )
+    again = (
+        ("same" in lows and ("twice" in lows or "again" in lows or "more" in lows or r.frame.negated))
+        or "twice" in lows
+        or ("two" in lows and "same" in lows)
+    )
+    if not (once or (again and (r.frame.negated or "no" in lows))) or r.subject is None:
+        return False
+    others = [m.entity for m in (*r.objects, *r.subjects[1:]) if m.entity is not r.subject]
+    for verb in r.frame.group.verbs:
+        for entity in draft.entities.values():
+            mine = entity.reference_to(r.subject.name)
+            theirs = [f for other in others if (f := entity.reference_to(other.name))]
+            if (
+                mine is not None
+                and theirs
+                and (
+                    entity.link_verb == verb
+                    or verb
+                    in {
+                        "have",
+                        "hold",
+                        "make",
+                        "write",
+                        "create",
+                        "submit",
+                        "post",
+                        "leave",
+                        "be",
+                        "place",
+                        "get",
+                        "give",
+                        "take",
+                    }
+                )
+            ):
+                return _add_unique(r, draft, entity, (mine.name, *[f.name for f in theirs]), conditions.running(entity))
+    return False
+
+
+def _once_per(r: Reading, draft: Draft) -> bool:
+    """Read "only one review per product per user" and "one review per customer and product"."""
+    if not ({"per", "each"} & set(r.lows) and ({"one", "single", "1"} & set(r.lows))):
+        return False
+    mentions = [m.entity for m in draft.mentions(r.words)]
+    for entity in mentions:
+        references = list(
+            dict.fromkeys(
+                f.name for other in mentions if other is not entity and (f := entity.reference_to(other.name))
+            )
+        )
+        if len(references) >= 2:
+            return _add_unique(r, draft, entity, tuple(references), conditions.running(entity))
+    return False
+
+
+# fields
+
+
+def field_says(r: Reading, draft: Draft) -> bool:
+    """Read what is said of a field: "the price must be greater than zero", "an email must be unique", "titles have at most 100 characters"."""
+    if not r.frame.subject or r.frame.verb not in {
+        "be",
+        "have",
+        "exceed",
+        "contain",
+        "default",
+        "start",
+        "fall",
+        "go",
+        "drop",
+        "become",
+        "range",
+        "use",
+        "consist",
+        "follow",
+        "allow",
+        "accept",
+        "repeat",
+        "lie",
+        "change",
+        "update",
+        "edit",
+        "modify",
+        "reach",
+        "set",
+        "require",
+        "leave",
+        "limit",
+        "omit",
+        "restrict",
+        "get",
+    }:
+        return False
+    found = False
+    for entity, item in _subject_fields(r, draft):
+        probe = DraftField(item.name)
+        words = r.words[_verb_start(r) :]
+        end = fields.attributes(words, 0, probe)
+        if end == 0 or not _says_something(probe):
+            continue
+        if end < len(words) and {t.low for t in words[end:]} & {"than", "its", "their"}:
+            continue
+        if probe.unique_per:
+            return _unique_per(r, draft, entity, item, probe)
+        item.merge(probe)
+        found = draft.mark(("field", entity.name, item.name))
+        if end < len(words) and not r.frame.conditions:
+            rest = words[end:]
+            if any(t.is_word and t.low not in lexicon.PREPOSITIONS | lexicon.DETERMINERS for t in rest):
+                draft.leave(rest, "this part was not understood")
+    return found
+
+
+def _verb_start(r: Reading) -> int:
+    return (
+        len(r.frame.subject)
+        if r.words[: len(r.frame.subject)] == r.frame.subject
+        else next((i for i, t in enumerate(r.words) if r.frame.subject and t is r.frame.subject[-1]), 0) + 1
+    )
+
+
+def _says_something(probe: DraftField) -> bool:
+    return any(
+        value not in (None, False, (), "") or value == 0 and value is not False
+        for key, value in vars(probe).items()
+        if key not in {"name", "words", "description", "many", "optional_many"}
+    )
+
+
+def _subject_fields(r: Reading, draft: Draft) -> list[tuple[DraftEntity, DraftField]]:
+    """Find the fields that the subject names: "a book's ISBN", "the price of a product", "prices", "title and author"."""
+    owners = [m.entity for m in r.subjects]
+    topic = draft.entities.get(draft.topic or "")
+    everyone = owners or ([topic] if topic else []) + [e for e in draft.entities.values() if e is not topic]
+    for entity in everyone:
+        found: list[tuple[DraftEntity, DraftField]] = []
+        at = 0
+        while (named := conditions.find_field(r.frame.subject, entity, at)) is not None:
+            found.append((entity, named[0]))
+            at = named[2]
+        if found:
+            return found
+    if not owners or (
+        owners and not any(t.text == "'s" for t in r.frame.subject) and not any(t.low == "of" for t in r.frame.subject)
+    ):
+        return []
+    return []
+
+
+def _unique_per(r: Reading, draft: Draft, entity: DraftEntity, item: DraftField, probe: DraftField) -> bool:
+    names = resolve_per(entity, probe.unique_per, draft)
+    return bool(names) and _add_unique(r, draft, entity, (*names, item.name))
+
+
+def resolve_per(entity: DraftEntity, words: Sequence[str], draft: Draft) -> tuple[str, ...]:
+    """Find the fields that "unique per project" names."""
+    found: list[str] = []
+    for word in words:
+        name = morphology.name(word)
+        if name in entity.fields:
+            found.append(name)
+        elif name in draft.entities and (f := entity.reference_to(name)):
+            found.append(f.name)
+    return tuple(found)
+
+
+def stated_uniqueness(draft: Draft) -> None:
+    """Turn "unique per …" of fields into rules."""
+    for entity in draft.entities.values():
+        for item in list(entity.fields.values()):
+            if not item.unique_per:
+                continue
+            names = resolve_per(entity, item.unique_per, draft)
+            if names:
+                text = f"The {item.name.replace('_', ' ')} of a {entity.name.replace('_', ' ')} must be unique per {' and '.join(names).replace('_', ' ')}."
+                draft.add_rule(
+                    spec.UniqueRule(
+                        name=_rule_name(entity.name, *names, item.name, "unique"),
+                        entity=entity.name,
+                        message=text,
+                        fields=(*names, item.name),
+                    )
+                )
+            else:
+                item.unique = True
+
+
+# guards
+
+
+def guard(r: Reading, draft: Draft) -> bool:
+    """Read who may do what and when: "only active members can borrow", "a closed account cannot be updated", "paid invoices cannot be deleted"."""
+    if r.subject is None or not (r.frame.only or r.frame.negated or r.frame.conditions or r.frame.modal):
+        return False
+    entity = r.subject
+    mention = r.subjects[0]
+    told = _relative(r, draft) or _adjectives(mention, entity)
+    stated = told if told is not None else _conditions(r, draft, entity)
+    if not stated:
+        return _guard_by_object(r, draft)
+    adjectival = told is not None
+    required = _required(r, stated, adjectival=adjectival)
+    if not required:
+        return False
+    found = False
+    for target, action, prefix in _actions(r, draft, entity):
+        requires = _prefixed(required, prefix)
+        if requires is None:
+            continue
+        rule = spec.TransitionRule(
+            name=_rule_name(target.name, action, "allowed"),
+            entity=target.name,
+            message=sentence(r.words, draft.request),
+            action=action,
+            requires=requires,
+        )
+        found = draft.mark(draft.add_rule(rule))
+        if prefix:
+            draft.mark(*[("field", entity.name, c.field) for c in required])
+    return found
+
+
+def _adjectives(mention: Mention, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    words = [token.low for token in mention.adjectives if token.low not in lexicon.ADVERBS]
+    if not words:
+        return None
+    joined = conditions.adjective(" ".join(words), entity)
+    if joined is not None:
+        return joined
+    found: list[Condition] = []
+    for word in words:
+        one = conditions.adjective(word, entity) or conditions.implied(word, entity)
+        if one is None:
+            return None
+        found += one
+    return tuple(found)
+
+
+def _relative(r: Reading, draft: Draft) -> tuple[Condition, ...] | None:
+    """Read the relative clause of the subject: "members who are suspended"."""
+    for i, token in enumerate(r.frame.subject):
+        if i and token.low in {"who", "which", "that", "whose"} and r.subject is not None:
+            return conditions.predicate(r.frame.subject[i + 1 :], r.subject, draft)
+        if (
+            i
+            and token.low in {"in", "with"}
+            and r.subject is not None
+            and any(t.low in {"state", "status"} for t in r.frame.subject[i:])
+        ):
+            return conditions.predicate(r.frame.subject[i + 1 :], r.subject, draft)
+    return None
+
+
+def _conditions(r: Reading, draft: Draft, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    for _, tokens in r.frame.conditions:
+        owner = entity
+        mentioned = draft.mentions(tokens)
+        if mentioned and mentioned[0].start <= 1 and mentioned[0].entity is not entity and not mentioned[0].adjectives:
+            return None
+        found = conditions.predicate(tokens, owner, draft)
+        if found is not None:
+            return found
+    return None
+
+
+def _required(r: Reading, stated: tuple[Condition, ...], *, adjectival: bool) -> tuple[Condition, ...] | None:
+    """Give what must hold: the condition itself behind "only", its opposite behind "cannot" or "unless" …"""
+    if adjectival:
+        return (
+            stated if r.frame.only and not r.frame.negated else (conditions.negate(stated) if r.frame.negated else None)
+        )
+    word = r.frame.conditions[0][0]
+    forbidding = r.frame.negated != (word in {"unless", "until", "till"})
+    if word in {"before"}:
+        forbidding = not r.frame.negated
+    if word in {"after"} and r.frame.negated:
+        forbidding = True
+    return conditions.negate(stated) if forbidding else stated
+
+
+def _actions(r: Reading, draft: Draft, entity: DraftEntity) -> list[tuple[DraftEntity, str, str]]:
+    """Find what the verbs do: (entity, action, reference through which the guarded one is reached)."""
+    found: list[tuple[DraftEntity, str, str]] = []
+    for verb in r.frame.group.verbs:
+        found += _action(verb, r, draft, entity)
+    return found
+
+
+def _action(verb: str, r: Reading, draft: Draft, entity: DraftEntity) -> list[tuple[DraftEntity, str, str]]:
+    if r.frame.group.passive or not r.objects:
+        if verb in _DELETING:
+            return [(entity, "delete", "")]
+        if verb in _UPDATING:
+            return [(entity, "update", "")]
+    own = _move(verb, entity)
+    if own is not None and (r.frame.group.passive or not r.objects):
+        return [(entity, own, "")]
+    for other in draft.entities.values():
+        reference = other.reference_to(entity.name)
+        if reference is None:
+            continue
+        aimed = not r.objects or any(other is m.entity or other.reference_to(m.entity.name) for m in r.objects)
+        if other.link_verb == verb and aimed:
+            return [(other, "create", reference.name)]
+        move = _move(verb, other)
+        if move is not None and aimed and other.link_verb:
+            return [(other, move, reference.name)]
+        if verb in _CREATING | {"have", "get", "receive", "add", "accept", "take", "contain", "use"} and any(
+            m.entity is other for m in r.objects
+        ):
+            return [(other, "create", reference.name)]
+        if r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and other.link_verb:
+            return [(other, "create", reference.name)]
+    return []
+
+
+def _move(verb: str, entity: DraftEntity) -> str | None:
+    if entity.machine is None:
+        return None
+    participle = morphology.name(morphology.participle(verb))
+    for move in entity.machine.transitions.values():
+        if move.name == verb or morphology.name(move.target) == participle:
+            return move.name
+    return None
+
+
+def _prefixed(required: tuple[Condition, ...], prefix: str) -> tuple[Condition, ...] | None:
+    if not prefix:
+        return required
+    if any("." in c.field for c in required):
+        return None
+    return tuple(c.model_copy(update={"field": f"{prefix}.{c.field}"}) for c in required)
+
+
+def _guard_by_object(r: Reading, draft: Draft) -> bool:
+    """Read "members can only borrow available books", "users cannot book closed rooms", "a member cannot borrow a retired book"."""
+    for mention in r.objects:
+        stated = _adjectives(mention, mention.entity)
+        if not stated:
+            continue
+        required = (
+            stated
+            if r.frame.only or (r.frame.modal == "must" and not r.frame.negated)
+            else (conditions.negate(stated) if r.frame.negated else None)
+        )
+        if required is None:
+            continue
+        for verb in r.frame.group.verbs:
+            for other in draft.entities.values():
+                reference = other.reference_to(mention.entity.name)
+                if reference is not None and (
+                    other.link_verb == verb or (other is r.subject and verb in {"refer", "contain", "include", "use"})
+                ):
+                    requires = _prefixed(required, reference.name)
+                    if requires:
+                        rule = spec.TransitionRule(
+                            name=_rule_name(other.name, "create", "allowed"),
+                            entity=other.name,
+                            message=sentence(r.words, draft.request),
+                            action="create",
+                            requires=requires,
+                        )
+                        return draft.mark(
+                            draft.add_rule(rule), *[("field", mention.entity.name, c.field) for c in required]
+                        )
+            if verb in _DELETING | _UPDATING:
+                rule = spec.TransitionRule(
+                    name=_rule_name(mention.entity.name, "delete" if verb in _DELETING else "update", "allowed"),
+                    entity=mention.entity.name,
+                    message=sentence(r.words, draft.request),
+                    action="delete" if verb in _DELETING else "update",
+                    requires=required,
+                )
+                return draft.mark(draft.add_rule(rule))
+    return False
+
+
+# deleting what others point at
+
+
+def referenced(r: Reading, draft: Draft) -> bool:
+    """Read "a member with open loans cannot be deleted", "deleting a project deletes its tasks", "cannot be deleted while it has orders"."""
+    cascade = _cascade(r, draft)
+    if cascade is not None:
+        parent, child = cascade
+        return _add_referenced(r, draft, parent, child, cascade=True, adjectives=())
+    if not (r.frame.negated and set(r.frame.group.verbs) & _DELETING) and not (
+        r.frame.only and set(r.frame.group.verbs) & _DELETING
+    ):
+        return False
+    parent = r.subject or next((m.entity for m in r.objects), None)
+    if parent is None:
+        return False
+    others = [m for m in r.subjects[1:] + r.objects if m.entity is not parent]
+    for _, tokens in r.frame.conditions:
+        others += [m for m in draft.mentions(tokens) if m.entity is not parent]
+    for mention in others:
+        if mention.entity.reference_to(parent.name):
+            return _add_referenced(r, draft, parent, mention.entity, cascade=False, adjectives=mention.adjectives)
+    tail = [t.low for _, tokens in r.frame.conditions for t in tokens] + [t.low for t in r.frame.subject]
+    participles = {morphology.verb_base(low) for low in tail if morphology.is_participle(low)} | (
+        {"borrow"} if "loan" in tail else set()
+    )
+    link = next(
+        (e for e in draft.entities.values() if e.link_verb in participles and e.reference_to(parent.name)), None
+    )
+    if link is not None:
+        return _add_referenced(r, draft, parent, link, cascade=False, adjectives=())
+    return False
+
+
+def _cascade(r: Reading, draft: Draft) -> tuple[DraftEntity, DraftEntity] | None:
+    lows = r.lows
+    gerund = lows and lows[0] in {"deleting", "removing"}
+    if gerund:
+        mentions = draft.mentions(r.words)
+        if len(mentions) >= 2 and not r.frame.negated:
+            return mentions[0].entity, mentions[1].entity
+    for _, tokens in r.frame.conditions:
+        if any(t.verb in _DELETING for t in tokens) and set(r.frame.group.verbs) & _DELETING and not r.frame.negated:
+            mentions = draft.mentions(tokens)
+            if mentions and r.subject is not None:
+                return mentions[0].entity, r.subject
+    return None
+
+
+def _add_referenced(
+    r: Reading, draft: Draft, parent: DraftEntity, child: DraftEntity, *, cascade: bool, adjectives: Sequence[Token]
+) -> bool:
+    reference = child.reference_to(parent.name)
+    if reference is None:
+        return False
+    when: tuple[Condition, ...] = ()
+    for word in adjectives:
+        when = conditions.adjective(word.low, child) or when
+    rule = spec.ReferencedRule(
+        name=_rule_name(parent.name, child.plural, "cascade" if cascade else "referenced"),
+        entity=parent.name,
+        message=sentence(r.words, draft.request),
+        of=child.name,
+        reference=reference.name,
+        cascade=cascade,
+        when=when,
+    )
+    return draft.mark(draft.add_rule(rule))
+
+
+# sums and counts
+
+
+def aggregate(r: Reading, draft: Draft) -> bool:
+    """Read "an order's total is the sum of quantity times unit price of its items", "a product's rating is the average of its reviews' ratings"."""
+    words = r.words
+    functions = {
+        "sum": "sum",
+        "total": "sum",
+        "average": "average",
+        "mean": "average",
+        "maximum": "maximum",
+        "highest": "maximum",
+        "minimum": "minimum",
+        "lowest": "minimum",
+        "number": "count",
+        "count": "count",
+    }
+    verb_at = _verb_start(r)
+    at = next((i for i in range(verb_at, len(words)) if words[i].low in functions and i + 1 < len(words)), None)
+    if (
+        at is None
+        or r.frame.verb not in {"be", "equal", "calculate", "compute", "have", "show", "sum"}
+        or r.subject is None
+    ):
+        return False
+    entity = r.subject
+    function = functions[words[at].low]
+    rest = words[at + 1 :]
+    child = next(
+        (m.entity for m in draft.mentions(rest) if m.entity.reference_to(entity.name)), None
+    ) or _child_by_fields(rest, entity, draft)
+    if child is None or child.reference_to(entity.name) is None:
+        return False
+    name = _aggregate_name(r, entity, function, child, words[verb_at:at])
+    expression = None if function == "count" else _expression(rest, child)
+    if function != "count" and expression is None:
+        return False
+    field = entity.add(DraftField(name))
+    field.type, field.managed, field.required, field.values = (
+        (FieldType.INTEGER if function == "count" else FieldType.DECIMAL),
+        True,
+        False,
+        (),
+    )
+    field.minimum = field.maximum = None
+    rule = spec.AggregateRule(
+        name=_rule_name(entity.name, name),
+        entity=entity.name,
+        message=sentence(words, draft.request),
+        field=name,
+        of=child.name,
+        reference=child.reference_to(entity.name).name,
+        function=function,
+        expression=expression,
+    )  # type: ignore[union-attr, arg-type]
+    return draft.mark(draft.add_rule(rule), ("field", entity.name, name))
+
+
+def _child_by_fields(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) -> DraftEntity | None:
+    return next(
+        (
+            c
+            for c in draft.entities.values()
+            if c is not entity and c.reference_to(entity.name) and conditions.find_field(tokens, c) is not None
+        ),
+        None,
+    )
+
+
+def _aggregate_name(r: Reading, entity: DraftEntity, function: str, child: DraftEntity, before: Sequence[Token]) -> str:
+    named = conditions.find_field(r.frame.subject, entity)
+    if named is not None:
+        return named[0].name
+    tail = [
+        t.low
+        for t in r.frame.subject[r.subjects[0].end :]
+        if t.is_word and t.low not in lexicon.PREPOSITIONS | lexicon.DETERMINERS
+    ]
+    head = [
+        t.low
+        for t in r.frame.subject[: r.subjects[0].start]
+        if t.is_word and t.low not in lexicon.PREPOSITIONS | lexicon.DETERMINERS
+    ]
+    held = [
+        t.low
+        for t in before
+        if t.is_word
+        and t.low not in lexicon.DETERMINERS | lexicon.BE | lexicon.HAVE | lexicon.RELATIVES | lexicon.PREPOSITIONS
+    ]
+    words = tail or head or held
+    return (
+        morphology.name(*words)
+        if words
+        else (f"{child.name}_count" if function == "count" else f"{function}_{child.plural}")
+    )
+
+
+def _expression(tokens: Sequence[Token], child: DraftEntity) -> str | None:
+    parts: list[str] = []
+    at = 0
+    while (named := conditions.find_field(tokens, child, at)) is not None:
+        if parts:
+            operator = next((sign for t in tokens[at : named[1]] if (sign := _OPERATORS.get(t.low))), None)
+            if operator is None:
+                break
+            parts.append(operator)
+        parts.append(named[0].name)
+        at = named[2]
+    return " ".join(parts) or None
+
+
+_OPERATORS: Final = {
+    "times": "*",
+    "multiplied": "*",
+    "x": "*",
+    "×": "*",
+    "*": "*",
+    "plus": "+",
+    "+": "+",
+    "minus": "-",
+    "-": "-",
+    "less": "-",
+    "divided": "/",
+    "/": "/",
+}
+
+READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
+    aggregate,
+    overlap,
+    referenced,
+    unique,
+    due,
+    ordered,
+    capacity,
+    quota,
+    field_says,
+    guard,
+)

@@ -1,0 +1,133 @@
+"""Finds out what is asked for as a whole: a service, a program or a library, and what it is called."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import lexicon, morphology
+from shared.software.specification import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.clauses import Clause
+    from functions.neuron.reading.tokens import Token
+
+_API: Final = frozenset(
+    "api apis rest http endpoint endpoints backend back-end server microservice restful web-api".split()
+)
+_SERVICE: Final = frozenset("service application app system platform website webapp portal".split())
+_COMMAND: Final = frozenset("cli command-line terminal shell tui console".split())
+_PROGRAM: Final = frozenset("tool program utility script".split())
+_LIBRARY: Final = frozenset("package module sdk library".split())
+_LENDING: Final = frozenset(
+    "lending public city local university school community music photo media book toy tool municipal small national town digital game video seed a-lending college".split()
+)
+_NOISE: Final = frozenset(
+    "an a the for to of i want need would like please build create make write me us simple small rest http api apis service backend server with that which python command line command-line cli tool program library package "
+    "module application app system web some typed restful microservice in and where develop implement design let lets we could you give your my full new terminal utility script based is should json crud it lets users people keeps "
+    "track manage manages managing tracking handling handles storing stores organising organizing recording records provide provides providing allow allows helps offers functions function on by software".split()
+)
+
+
+def kind(tokens: Sequence[Token], clauses: Sequence[Clause]) -> tuple[Kind, bool]:
+    """Give what is asked for, and whether the request says so."""
+    head = [t.low for clause in clauses[:2] for t in clause.tokens][:60]
+    everything = [t.low for t in tokens]
+    text = " ".join(everything)
+    if _COMMAND & set(head) or re.search(r"\bcommand[ -]line\b", " ".join(head)):
+        return Kind.COMMAND_LINE, True
+    if _API & set(head):
+        return Kind.API, True
+    if _is_library(head):
+        return Kind.LIBRARY, True
+    if _PROGRAM & set(head[:25]):
+        return Kind.COMMAND_LINE, True
+    if _COMMAND & set(everything) or "command line" in text:
+        return Kind.COMMAND_LINE, True
+    if _API & set(everything) or _SERVICE & set(head):
+        return Kind.API, True
+    return Kind.API, False
+
+
+def _is_library(head: Sequence[str]) -> bool:
+    for i, word in enumerate(head):
+        if word not in _LIBRARY:
+            continue
+        before = head[i - 1] if i else ""
+        after = head[i + 1] if i + 1 < len(head) else ""
+        if word in {"package", "module", "sdk"} and before in {
+            "python",
+            "a",
+            "small",
+            "typed",
+            "reusable",
+            "pure",
+            "utility",
+            "importable",
+        }:
+            return True
+        if (
+            word == "library"
+            and before not in _LENDING
+            and (
+                after
+                in {
+                    "for",
+                    "of",
+                    "that",
+                    "which",
+                    "with",
+                    "to",
+                    ":",
+                    "providing",
+                    "offering",
+                    "where",
+                    "named",
+                    "called",
+                }
+                or before in {"python", "typed", "utility", "pure"}
+            )
+        ):
+            return True
+    return False
+
+
+def title(request: str, clauses: Sequence[Clause], entities: Sequence[str]) -> tuple[str, str]:
+    """Give the name (an identifier) and the title of the software."""
+    quoted = next(
+        (
+            t.text
+            for clause in clauses[:2]
+            for i, t in enumerate(clause.tokens)
+            if t.kind.value == "quoted" and i and clause.tokens[i - 1].low in {"called", "named"}
+        ),
+        None,
+    )
+    called = next(
+        (
+            clause.tokens[i + 1].text
+            for clause in clauses[:2]
+            for i, t in enumerate(clause.tokens[:-1])
+            if t.low in {"called", "named"} and clause.tokens[i + 1].is_word and clause.intro
+        ),
+        None,
+    )
+    chosen = quoted or called
+    intro = next((clause for clause in clauses[:1] if clause.intro or not entities), None)
+    words: list[str] = []
+    if chosen:
+        words = [chosen]
+    elif intro is not None:
+        for token in intro.tokens:
+            if token.low in {"that", "which", "where", "to"} and words:
+                break
+            if token.is_word and token.low not in _NOISE | lexicon.DETERMINERS:
+                words.append(token.low)
+            if len(words) == 4:
+                break
+    if not words:
+        words = [morphology.plural(name).replace("_", " ") for name in entities[:2]] or ["software"]
+    name = morphology.name(*words)[:40].strip("_") or "software"
+    return name, " ".join(words).replace("_", " ").strip().capitalize() or request[:40]
