@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -52,7 +53,8 @@ register(
     "Create another key, and revoke this one with it, so that you do not lock yourself out.",
 )
 
-_RESERVED_SOURCE: Final = re.compile(r"/*(?:\.{1,2}/+)*regions(?:/|\Z)", re.IGNORECASE)
+_RESERVED_SOURCE: Final = "/regions"
+_SCHEME_AND_AUTHORITY: Final = re.compile(r"\A(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/]*)?")
 
 
 async def publish(
@@ -121,7 +123,7 @@ async def _refuse_reserved(
     for index, event in enumerate(events):
         if event.type.startswith(catalogue.OWN_PREFIX) and not await _may_publish(resources, principal, event.type):
             faults.append(_fault(index, f"type {event.type[:100]} is reserved", "/type", batch=batch))
-        if _RESERVED_SOURCE.match(_path(event.source)):
+        if _is_reserved(event.source):
             faults.append(_fault(index, "source begins with /regions/, which is reserved", "/source", batch=batch))
     if faults:
         raise Problem("event-reserved", 403, _counted(faults), errors=faults)
@@ -134,10 +136,11 @@ async def _may_publish(resources: Resources, principal: Principal, name: str) ->
     return (await resources.authorizer.allows(principal, known.permission)).allowed
 
 
-def _path(source: str) -> str:
-    """Give the path that a reader could resolve a source to: percent-decoded, without scheme and authority."""
-    text = unquote(source).replace("\\", "/")
-    return re.sub(r"\A(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/]*)?", "", text)
+def _is_reserved(source: str) -> bool:
+    """Say whether a reader could take a source for one of ours, in whatever spelling (RFC 3986 section 6.2.2)."""
+    path = _SCHEME_AND_AUTHORITY.sub("", unquote(source).replace("\\", "/"))
+    resolved = "/" + posixpath.normpath("/" + path.partition("?")[0].partition("#")[0]).lstrip("/").casefold()
+    return f"{resolved}/".startswith(f"{_RESERVED_SOURCE}/")
 
 
 def _refuse_wrong_data(events: Sequence[CloudEvent], *, batch: bool) -> None:
