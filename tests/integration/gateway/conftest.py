@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shared.shards import Shards
 
 ROOT = Path(__file__).resolve().parents[3]
+DOORWAY = ROOT / "tests" / "functions" / "doorway"
 
 
 @dataclass
@@ -146,7 +147,7 @@ async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
 async def doorway(stage: Stage) -> Path:
     """The gateway with routes to `mirror`, and `mirror`."""
     await stage.start(ROOT / "tests" / "functions" / "mirror", "mirror")
-    return await stage.start(ROOT / "tests" / "functions" / "doorway", "doorway")
+    return await stage.start(DOORWAY, "doorway")
 
 
 @pytest_asyncio.fixture(loop_scope="session")

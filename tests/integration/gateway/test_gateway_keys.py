@@ -1,0 +1,132 @@
+"""API keys over HTTP: shown once, kept as hashes, revoked at once and everywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared import apikeys
+from tests.integration.gateway.conftest import DOORWAY, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    import httpx
+
+    from shared.shards import Shards
+    from tests.integration.gateway.conftest import Stage
+
+
+async def test_a_key_is_made_used_listed_and_revoked(
+    client: httpx.AsyncClient, caller: Callable[..., Awaitable], shards: Shards
+) -> None:
+    me = await caller()
+    body = {"name": "ci \u00e9", "roles": ["developer", "viewer", "developer"], "expires_in_days": 7}
+    made = await client.post("/v1/keys", json=body, headers=me.header)
+    assert made.status_code == 201
+    key = made.json()
+    assert key["roles"] == ["developer", "viewer"]
+    assert made.headers["cache-control"] == "no-store"
+    theirs = {"Authorization": f"Bearer {key['key']}"}
+    assert (await client.post("/v1/mirror/x", headers=theirs)).json()["organisation"] == str(me.org_id)
+
+    listed = (await client.get("/v1/keys", headers=me.header)).json()["keys"]
+    assert [one["id"] for one in listed] == [key["id"], str(me.key_id)]
+    assert "key" not in listed[0]
+    assert key["key"].startswith(listed[0]["prefix"])
+    secret = key["key"].split("_", 2)[2]
+    rows = await apikeys.list_keys(shards.directory, me.org_id, before=None, limit=10)
+    assert secret.encode() not in rows[0].secret_hash
+    assert secret not in str(rows[0])
+
+    for _ in range(2):
+        assert (await client.delete(f"/v1/keys/{key['id']}", headers=me.header)).status_code == 204
+    assert (await client.post("/v1/mirror/x", headers=theirs)).status_code == 401
+    listed = (await client.get("/v1/keys", headers=me.header)).json()["keys"]
+    assert listed[0]["revoked_at"] is not None
+
+
+async def test_pages_hold_every_key_once(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+    me = await caller()
+    made = [str((await caller("viewer", org_id=me.org_id)).key_id) for _ in range(6)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": 3} if cursor is None else {"limit": 3, "cursor": cursor}
+        page = (await client.get("/v1/keys", params=query, headers=me.header)).json()
+        seen += [key["id"] for key in page["keys"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [*reversed(made), str(me.key_id)]
+
+
+async def test_another_organisations_key_is_not_there(
+    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
+) -> None:
+    me, other = await caller(), await caller()
+    theirs = await client.delete(f"/v1/keys/{other.key_id}", headers=me.header)
+    nobodys = await client.delete("/v1/keys/01997cc8-8b5c-7d3e-9a41-3f5a6c0d2e11", headers=me.header)
+    nonsense = await client.delete("/v1/keys/nonsense", headers=me.header)
+    assert theirs.status_code == nobodys.status_code == nonsense.status_code == 404
+    assert theirs.json() == nobodys.json() == nonsense.json()
+    assert (await client.get("/v1/keys", headers=other.header)).status_code == 200
+    listed = (await client.get("/v1/keys", headers=me.header)).json()["keys"]
+    assert [key["id"] for key in listed] == [str(me.key_id)]
+
+
+async def test_a_key_cannot_revoke_itself(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+    me = await caller()
+    answer = await client.delete(f"/v1/keys/{me.key_id}", headers=me.header)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:hal9:problem:key-in-use")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, {"/name", "/roles"}),
+        ({"name": "", "roles": []}, {"/name", "/roles"}),
+        ({"name": "a\u0000b", "roles": ["viewer"]}, None),
+        ({"name": "a\nb", "roles": ["viewer"]}, {"/name"}),
+        ({"name": "a" * 101, "roles": ["viewer"]}, {"/name"}),
+        ({"name": "a", "roles": ["operator"]}, {"/roles/0"}),
+        ({"name": "a", "roles": ["viewer"], "expires_in_days": 0}, {"/expires_in_days"}),
+        ({"name": "a", "roles": ["viewer"], "expires_in_days": "7"}, {"/expires_in_days"}),
+        ({"name": "a", "roles": ["viewer"], "org_id": "x"}, {"/org_id"}),
+    ],
+)
+async def test_a_wrong_request_is_refused_with_every_fault(
+    client: httpx.AsyncClient, caller: Callable[..., Awaitable], body: dict[str, object], pointers: set[str] | None
+) -> None:
+    answer = await client.post("/v1/keys", json=body, headers=(await caller()).header)
+    if pointers is None:
+        assert answer.status_code == 400
+        return
+    assert answer.status_code == 422
+    assert {fault["pointer"] for fault in answer.json()["errors"]} == pointers
+
+
+async def test_nobody_gives_away_more_than_they_have(
+    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
+) -> None:
+    me = await caller("admin")
+    assert (await client.post("/v1/keys", json={"name": "a", "roles": ["owner"]}, headers=me.header)).status_code == 201
+    developer = await caller("developer", org_id=me.org_id)
+    answer = await client.post("/v1/keys", json={"name": "a", "roles": ["viewer"]}, headers=developer.header)
+    assert answer.status_code == 403
+
+
+async def test_a_revoked_key_is_refused_by_every_instance_at_once(
+    stage: Stage, doorway: Path, caller: Callable[..., Awaitable]
+) -> None:
+    second = await stage.start(DOORWAY, "second")
+    owner = await caller()
+    victim = await caller("viewer", org_id=owner.org_id)
+    async with connect(doorway) as here, connect(second) as there:
+        for client in (here, there):
+            assert (await client.get("/v1/keys", headers=victim.header)).status_code == 200
+        assert (await here.delete(f"/v1/keys/{victim.key_id}", headers=owner.header)).status_code == 204
+        for client in (there, here):
+            assert (await client.get("/v1/keys", headers=victim.header)).status_code == 401

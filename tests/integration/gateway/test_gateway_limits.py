@@ -1,0 +1,83 @@
+"""Limits at the door: shared by all instances, and what happens without the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest_asyncio
+
+from tests.integration.gateway.conftest import DOORWAY, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.integration.gateway.conftest import Stage
+
+NARROW = {
+    "HAL9_LIMIT_KEY_PER_SECOND": "0.01",
+    "HAL9_LIMIT_KEY_BURST": "5",
+    "HAL9_LIMIT_ORGANISATION_PER_SECOND": "0.01",
+    "HAL9_LIMIT_ORGANISATION_BURST": "8",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def narrow(stage: Stage) -> tuple[Path, Path]:
+    """Two instances of a gateway that lets little through."""
+    return await stage.start(DOORWAY, "narrow-a", NARROW), await stage.start(DOORWAY, "narrow-b", NARROW)
+
+
+async def test_a_key_is_limited_over_all_instances(narrow: tuple[Path, Path], caller: Callable[..., Awaitable]) -> None:
+    me = await caller()
+    statuses = []
+    async with connect(narrow[0]) as first, connect(narrow[1]) as second:
+        for _ in range(4):
+            for client in (first, second):
+                answer = await client.get("/v1/keys", headers=me.header)
+                statuses.append(answer.status_code)
+    assert statuses == [200] * 5 + [429] * 3
+    assert answer.json()["type"] == "urn:hal9:problem:rate-limited"
+    assert 90 <= int(answer.headers["retry-after"]) <= 100
+    assert '"key";r=0' in answer.headers["ratelimit"]
+    assert answer.headers["ratelimit-policy"] == '"key";q=5;w=500, "organisation";q=8;w=800'
+
+
+async def test_an_organisations_keys_are_limited_together(
+    narrow: tuple[Path, Path], caller: Callable[..., Awaitable]
+) -> None:
+    me = await caller()
+    mine = await caller(org_id=me.org_id)
+    other = await caller()
+    async with connect(narrow[0]) as client:
+        statuses = [(await client.get("/v1/keys", headers=me.header)).status_code for _ in range(5)]
+        statuses += [(await client.get("/v1/keys", headers=mine.header)).status_code for _ in range(5)]
+        assert statuses == [200] * 8 + [429] * 2
+        assert (await client.get("/v1/keys", headers=other.header)).status_code == 200
+
+
+async def test_what_was_refused_is_not_charged(narrow: tuple[Path, Path], caller: Callable[..., Awaitable]) -> None:
+    me = await caller()
+    async with connect(narrow[0]) as client:
+        answers = [await client.get("/v1/keys", headers=me.header) for _ in range(9)]
+    waits = [int(answer.headers["retry-after"]) for answer in answers if answer.status_code == 429]
+    assert max(waits) - min(waits) <= 1
+    assert '"organisation";r=3' in answers[-1].headers["ratelimit"]
+
+
+async def test_without_the_cache_each_instance_limits_by_itself_and_believes_nothing_remembered(
+    stage: Stage, caller: Callable[..., Awaitable]
+) -> None:
+    away = {**NARROW, "HAL9_CACHE_URL": f"unix://{stage.folder}/nobody.sock"}
+    socket = await stage.start(DOORWAY, "cacheless", away)
+    me = await caller()
+    owner = await caller(org_id=me.org_id)
+    async with connect(socket) as client:
+        statuses = [(await client.get("/v1/keys", headers=me.header)).status_code for _ in range(7)]
+        assert statuses == [200] * 5 + [429] * 2
+        fresh = await caller()
+        victim = await caller("viewer", org_id=fresh.org_id)
+        assert (await client.get("/v1/keys", headers=victim.header)).status_code == 200
+        assert (await client.delete(f"/v1/keys/{victim.key_id}", headers=fresh.header)).status_code == 204
+        assert (await client.get("/v1/keys", headers=victim.header)).status_code == 401
+        assert (await client.get("/v1/keys", headers=owner.header)).status_code == 200
