@@ -23,6 +23,7 @@ import uvloop
 import knative
 from knative.platform import processes
 from knative.platform.home import Home, HomeError, PlatformSettings
+from knative.platform.processes import Identity
 from knative.platform.supervisor import Platform, StartError
 from shared.settings import SettingsError, load
 from shared.telemetry import configure_logs
@@ -118,6 +119,8 @@ def main() -> int:
         settings = load(PlatformSettings)
         home.make()
         lock = home.lock()
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, json.dumps(Identity.of(os.getpid()).document()).encode(), 0)
     except (SettingsError, HomeError) as error:
         progress.tell(fault=str(error))
         return 1

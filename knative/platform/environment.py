@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from knative.platform.processes import MARK
 
@@ -57,6 +58,7 @@ def of_deployment(
     home: Home,
     addresses: Addresses,
     user: Mapping[str, str],
+    region: str,
 ) -> dict[str, str]:
     """Give the environment of a deployment's instances.
 
@@ -66,6 +68,7 @@ def of_deployment(
         home: The platform's folder.
         addresses: The servers'.
         user: The environment in which the platform was started.
+        region: The platform's.
     """
     function = deployment.function
     mine = frozenset(function.secrets)
@@ -83,7 +86,8 @@ def of_deployment(
         "HAL9_FUNCTION_URL": home.function_url,
         "HAL9_BROKER_URL": f"unix:{home.broker_socket}",
     }
+    defaults = {"HAL9_REGION": region, "HAL9_OBJECTS": f"file://{quote(str(home.objects))}"}
     given = {"HAL9_SHARDS": ",".join(addresses.shards), "HAL9_CACHE_URL": addresses.cache}
     data = {name: given[name] for name, need in _DATA.items() if need in function.needs or name in mine}
     kept = {name: value for name, value in passed.items() if name not in _WITHHELD}
-    return {**plain(user, home), **kept, **deployment.environment, **own, **data, "HAL9_HOME": str(home.path)}
+    return {**plain(user, home), **defaults, **kept, **deployment.environment, **own, **data, "HAL9_HOME": str(home.path)}

@@ -30,6 +30,8 @@ from typing import Any, Final
 from shared.settings import setting, settings
 
 FORMAT: Final = 1
+DEFAULT_HOME: Final = Path(".hal9")
+_CHECKOUT: Final = Path(__file__).parents[2]
 SOCKET_PATH_BYTES: Final = 80
 """A socket's path has at most 107 bytes; this leaves room for the file names below `run`."""
 
@@ -45,7 +47,7 @@ class HomeError(RuntimeError):
 class PlatformSettings:
     """Where the local platform lives, and what it listens on."""
 
-    home: Path = setting("HAL9_HOME", Path(".hal9"), "Folder of everything that the local platform keeps.")
+    home: Path = setting("HAL9_HOME", DEFAULT_HOME, "Folder of everything that the local platform keeps.")
     port: int = setting(
         "HAL9_PORT", 9000, "Port of the gateway on 127.0.0.1; 0 takes a free one.", minimum=0, maximum=65535
     )
@@ -84,7 +86,9 @@ class Home:
 
     @classmethod
     def at(cls, path: Path) -> Home:
-        """Give the home at a path, which need not exist."""
+        """Give the home at a path, which need not exist; the default one is in the checkout, wherever one stands."""
+        if path == DEFAULT_HOME and (_CHECKOUT / "pyproject.toml").is_file():
+            return cls(_CHECKOUT / path)
         return cls(path.expanduser().absolute())
 
     @property
@@ -96,6 +100,11 @@ class Home:
     def state_file(self) -> Path:
         """What runs."""
         return self.path / "state.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the supervisor, which writes there who it is."""
+        return self.path / "supervisor.lock"
 
     @property
     def credentials_file(self) -> Path:
@@ -214,7 +223,7 @@ class Home:
         Raises:
             HomeError: Another one runs.
         """
-        descriptor = os.open(self.path / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

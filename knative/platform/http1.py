@@ -17,7 +17,7 @@ import logging
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
@@ -92,8 +92,22 @@ class Request:
     """
 
     __slots__ = (
-        "_buffered", "_chunks", "_connection", "_failure", "_received", "_waiter", "_wants_continue", "_waiting_since",
-        "chunked", "complete", "headers", "http10", "keep_alive", "length", "method", "target",
+        "_buffered",
+        "_chunks",
+        "_connection",
+        "_failure",
+        "_received",
+        "_waiter",
+        "_waiting_since",
+        "_wants_continue",
+        "chunked",
+        "complete",
+        "headers",
+        "http10",
+        "keep_alive",
+        "length",
+        "method",
+        "target",
     )  # fmt: skip
 
     def __init__(self, connection: ServerConnection) -> None:
@@ -301,9 +315,8 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport, or turn the peer away when there are too many."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what asyncio promises
-        self._transport = transport
-        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._transport = stream = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        stream.set_write_buffer_limits(high=WRITE_HIGH)
         if not self._server.welcome(self):
             self._refuse_outright(Problem("overloaded", headers={"retry-after": "1"}))
 

@@ -252,7 +252,9 @@ class Platform:
     ) -> None:
         addresses = self._given()
         environments = {
-            one.name: environment.of_deployment(one, described, self.home, addresses, self.user)
+            one.name: environment.of_deployment(
+                one, described, self.home, addresses, self.user, self.settings.region
+            )
             for one in deployments.values()
         }
         self._launcher = ProcessLauncher(self.home, self.root, deployments, environments)

@@ -1,0 +1,70 @@
+"""`hal9 status`: what runs on this machine's platform."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from knative.cli import running
+
+MEBIBYTE = 1024 * 1024
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the ids of every process.")
+def command(*, as_json: bool) -> None:
+    r"""Show what runs: functions, instances, servers, broker.
+
+    \b
+    Exit codes:
+      0  the platform runs
+      1  it does not
+    """
+    home, _ = running.chosen()
+    found = running.status(home)
+    if found is None:
+        if as_json:
+            click.echo(json.dumps({"running": False, "home": str(home.path)}))
+            raise SystemExit(1)
+        raise click.ClickException(f"No platform runs in {home.path}: start it with `hal9 up`.")
+    if as_json:
+        click.echo(json.dumps({"running": True, **found}))
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"[bold]{found['url']}[/]  {found['home']}  {_mebibytes(found['memory_bytes'])} altogether")
+    functions = Table("function", "instances", "serving", "held", "requests", "crashes", "memory", box=None)
+    for name, about in found["functions"].items():
+        instances = about["instances"]
+        scale = about["scale"]
+        functions.add_row(
+            name,
+            f"{about['ready']} of {scale['min']}..{scale['max']}" + (" starting" if about["starting"] else ""),
+            str(sum(one["serving"] + one["streams"] for one in instances)),
+            str(about["held"]),
+            str(about["requests"]),
+            str(about["crashes"]),
+            _mebibytes(sum(one["memory_bytes"] for one in instances)),
+        )
+    console.print(functions)
+    servers = Table("server", "process", "memory", box=None)
+    for name, about in [*found["servers"].items(), ("broker", found["broker"])]:
+        servers.add_row(name, str(about["pid"] or "down"), _mebibytes(about["memory_bytes"]))
+    console.print(servers)
+    broker = found["broker"]
+    console.print(
+        f"broker: {broker.get('queued', '?')} deliveries queued, {broker.get('dead_letters', '?')} dead letters "
+        f"since its start ({broker.get('dead_letters_not_taken', '?')} not kept yet)"
+    )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / MEBIBYTE:.0f} MB"
