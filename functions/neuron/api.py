@@ -25,6 +25,12 @@ register("idempotency-key-invalid", 422, "The Idempotency-Key is not usable", "S
 
 _KEY: Final = re.compile(r"[!-~]{1,200}")
 _TAGS: Final = ("runs",)
+_IDEMPOTENCY_KEY: Final = {
+    "type": "string",
+    "pattern": "^[!-~]{1,200}$",
+    "description": "The same key gives the same run, however often the request is sent.",
+}
+_LAST_EVENT_ID: Final = {"type": "string", "description": "The id of the last event that was seen; goes before `after`."}
 
 
 async def start(call: Call) -> Response:
@@ -99,7 +105,7 @@ def _origin(call: Call) -> Origin:
 OPERATIONS: Final = (
     Operation(
         "POST", "/v1/runs", "runs.create", start, "Start a run",
-        request=RunRequest, responses={202: Run}, tags=_TAGS,
+        request=RunRequest, responses={202: Run}, headers={"Idempotency-Key": _IDEMPOTENCY_KEY}, tags=_TAGS,
         description="Starts a run of a process. With an `Idempotency-Key` header the same request again gives the same"
         " run.",
     ),
@@ -111,18 +117,19 @@ OPERATIONS: Final = (
     Operation(
         "POST", "/v1/runs/{run_id}/cancel", "runs.cancel", cancel, "Cancel a run",
         responses={200: Run}, tags=_TAGS,
-        description="Cancels the run and every step of it. One that is cancelled already stays so; one that has ended is"
-        " a 409.",
+        description="Cancels the run and every step of it. One that is cancelled already stays so; one that has ended"
+        " is a 409.",
     ),
     Operation(
         "POST", "/v1/runs/{run_id}/replay", "runs.replay", replay, "Replay a run from its journal",
         responses={202: Run}, tags=_TAGS,
-        description="Starts a new run with the same input. Every paid answer comes out of the journal; it can spend"
-        " nothing.",
+        description="Starts a new run with the same input. Every paid answer comes out of the journal; it can"
+        " spend nothing.",
     ),
     Operation(
         "GET", "/v1/runs/{run_id}/events", "runs.read", events, "Follow a run live",
-        query=EventsQuery, responses={200: RunEvent}, tags=_TAGS, streaming=True,
+        query=EventsQuery, responses={200: RunEvent}, headers={"Last-Event-ID": _LAST_EVENT_ID}, tags=_TAGS,
+        streaming=True, produces=stream.MEDIA_TYPE,
         description="Server-sent events, one for each change, until the run ends; resumes after `Last-Event-ID`. "
         "The data of each is the document described here.",
     ),
