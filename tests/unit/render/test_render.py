@@ -25,6 +25,9 @@ MODULES = {
     "knative.dev/networking": "v0.0.0-20240716111826-bab7f2a3e556",
     "k8s.io/client-go": "v0.29.2",
 }
+DELIVERY_TIMEOUT = {"type": "string", "pattern": "^P"}
+"""`delivery.timeout` is in the release's Go types (DeliverySpec, feature delivery-timeout), but not in every CRD."""
+
 TARGETS = [Target(region) for region in REGIONS] + [Target("us-west", environment="small", broker="channel")]
 
 
@@ -85,6 +88,8 @@ def closed(schema: dict) -> dict:
     schema = dict(schema)
     if "properties" in schema:
         schema["properties"] = {name: closed(part) for name, part in schema["properties"].items()}
+        if "backoffDelay" in schema["properties"]:
+            schema["properties"]["timeout"] = DELIVERY_TIMEOUT
         schema["additionalProperties"] = False
     for name in ("items", "additionalProperties"):
         if isinstance(schema.get(name), dict):
