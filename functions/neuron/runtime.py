@@ -20,6 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from functions.neuron import points
 from functions.neuron.ledger import JournalLedger, LeaseLost, journal_key
@@ -185,6 +186,9 @@ class Runtime:
         except Exception as error:  # noqa: BLE001 - a body is pure: it would raise the same again
             _log.exception("body failed", body=claim.body)
             return _Answer(Fail(f"the neuron {claim.body} failed unexpectedly ({type(error).__name__})", "body-error"))
+        if isinstance(result, Complete) and not isinstance(result.output, body.output):
+            found, wanted = type(result.output).__name__, body.output.__name__
+            return _Answer(Fail(f"the neuron {claim.body} gave a {found}, its contract says {wanted}", "contract"))
         if thought is None:
             return _Answer(result)
         return _Answer(result, thought.engine, thought.note)
@@ -396,11 +400,15 @@ def _json(model: object, limit: int = _MAX_JSON) -> str:
     """A model as JSON that every reader on the way takes.
 
     Raises:
-        _BrokenRuleError: It is no model, too large, or holds U+0000.
+        _BrokenRuleError: It is no model, not what its own model says, too large, or holds U+0000.
     """
     if not isinstance(model, BaseModel):
         raise _BrokenRuleError("contract", f"a {type(model).__name__} came out, not a model")
-    text = model.model_dump_json()
+    try:
+        text = model.model_dump_json(warnings="error")
+    except (PydanticSerializationError, ValueError) as error:
+        name = type(model).__name__
+        raise _BrokenRuleError("contract", f"a {name} cannot be written as JSON by its own contract") from error
     if len(text) > limit:
         raise _BrokenRuleError("limit", f"a {type(model).__name__} of {len(text)} characters is too large")
     if _NUL in text and _NUL in text.replace("\\\\", ""):
