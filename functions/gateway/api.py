@@ -94,7 +94,7 @@ OPERATIONS: Final = (
             "that begin with `ai.hal9.` and sources under `/regions/` are reserved; "
             "`ai.hal9.codegen.project.requested` may be published with the permission `projects.create`."
         ),
-        tags=("Events",),
+        tags=("events",),
         raw_body=True,
         consumes=CONSUMES,
     ),
@@ -107,7 +107,7 @@ OPERATIONS: Final = (
         query=KeyQuery,
         responses={200: KeyPage},
         description="The organisation's keys, newest first, revoked and expired ones as well. Never their secrets.",
-        tags=("API keys",),
+        tags=("keys",),
     ),
     Operation(
         "POST",
@@ -118,7 +118,7 @@ OPERATIONS: Final = (
         request=KeyRequest,
         responses={201: NewKeyView},
         description="The answer holds the whole key, this once. A key can give away no more than it may do itself.",
-        tags=("API keys",),
+        tags=("keys",),
     ),
     Operation(
         "DELETE",
@@ -129,7 +129,7 @@ OPERATIONS: Final = (
         responses={204: None, 409: None},
         description="The key is refused from the next request on. Revoking it again changes nothing. A key cannot "
         "revoke itself.",
-        tags=("API keys",),
+        tags=("keys",),
     ),
     Operation(
         "GET",
@@ -139,7 +139,7 @@ OPERATIONS: Final = (
         "This description",
         responses={200: OpenApiDocument},
         description="The OpenAPI 3.1 document of all routes.",
-        tags=("Reference",),
+        tags=("reference",),
         public=True,
     ),
     Operation(
@@ -150,7 +150,7 @@ OPERATIONS: Final = (
         "The API reference as a page",
         responses={200: None},
         produces="text/html",
-        tags=("Reference",),
+        tags=("reference",),
         public=True,
     ),
 )

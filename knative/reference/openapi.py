@@ -38,12 +38,12 @@ _IDENTIFIED: Final = (401, 403, 429, 504)
 _PASSED_ON: Final = (502, 504)
 _WITH_BODY: Final = (413, 415, 422)
 _TAGS: Final = {
-    "Projects": "Ask for software in plain English; get a tested project.",
-    "Runs": "Runs of neurons: start, watch, cancel, replay.",
-    "Artefacts": "What projects made.",
-    "Events": "Publish CloudEvents; look after those that could not be delivered.",
-    "API keys": "The keys that your programs use.",
-    "Reference": "This description.",
+    "projects": "Ask for software in plain English; get a tested project.",
+    "artefacts": "What projects made.",
+    "runs": "Runs of neurons: start, watch, cancel, replay.",
+    "events": "Publish CloudEvents; look after those that could not be delivered.",
+    "keys": "The API keys that your programs use.",
+    "reference": "This description.",
 }
 _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Retry-After": {
