@@ -9,26 +9,35 @@ from shared.settings import setting, settings
 class NeuronSettings:
     """Limits of runs and steps, and which processes there are."""
 
-    region: str = setting("HAL9_REGION", "us-west", "The region that this process runs in: part of its events' source.")
-    layer: str = setting("HAL9_NEURON_LAYER", "l4", "The layer that this deployment runs.", choices=("l4", "l3", "l2"))
+    region: str = setting(
+        "HAL9_REGION", default="us-west", doc="The region that this process runs in: part of its events' source."
+    )
+    layer: str = setting(
+        "HAL9_NEURON_LAYER", default="l4", doc="The layer that this deployment runs.", choices=("l4", "l3", "l2")
+    )
     processes: str = setting(
         "HAL9_NEURON_PROCESSES",
-        "",
-        "Further kinds of runs: comma-separated `module:ATTRIBUTE` of process descriptions (shared.neurons.Process).",
+        default="",
+        doc="Further kinds of runs: comma-separated `module:ATTRIBUTE` of process descriptions "
+        "(shared.neurons.Process).",
     )
     lease_seconds: float = setting(
         "HAL9_NEURON_LEASE_SECONDS",
-        10.0,
-        "Seconds after which a step whose process died is given to another; renewed thrice in that time.",
+        default=10.0,
+        doc="Seconds after which a step whose process died is given to another; renewed thrice in that time.",
         minimum=0.2,
     )
     organisation_cap: int = setting(
         "HAL9_ORGANISATION_CAP_MICRODOLLARS",
-        100_000_000,
-        "What an organisation may spend on models in a month, unless its budget says otherwise; in micro-dollars.",
+        default=100_000_000,
+        doc="What an organisation may spend on models in a month, unless its budget says otherwise; in micro-dollars.",
         minimum=0,
     )
-    max_depth: int = setting("HAL9_NEURON_MAX_DEPTH", 8, "How deep a run's tree may grow.", minimum=1)
-    max_children: int = setting("HAL9_NEURON_MAX_CHILDREN", 64, "Children that a step may start at once.", minimum=1)
-    max_steps: int = setting("HAL9_NEURON_MAX_STEPS", 1000, "Steps that a run may make in all.", minimum=1)
-    max_phases: int = setting("HAL9_NEURON_MAX_PHASES", 32, "How often a step may start children.", minimum=1)
+    max_depth: int = setting("HAL9_NEURON_MAX_DEPTH", default=8, doc="How deep a run's tree may grow.", minimum=1)
+    max_children: int = setting(
+        "HAL9_NEURON_MAX_CHILDREN", default=64, doc="Children that a step may start at once.", minimum=1
+    )
+    max_steps: int = setting("HAL9_NEURON_MAX_STEPS", default=1000, doc="Steps that a run may make in all.", minimum=1)
+    max_phases: int = setting(
+        "HAL9_NEURON_MAX_PHASES", default=32, doc="How often a step may start children.", minimum=1
+    )

@@ -1,0 +1,20 @@
+"""The events that upkeep takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.upkeep import service
+
+if TYPE_CHECKING:
+    from events import CloudEvent
+    from events.subscriber import Delivery, Handler
+
+
+async def sweep_requested(delivery: Delivery) -> CloudEvent | None:
+    """Sweep."""
+    await service.sweep(delivery.resources)
+    return None
+
+
+HANDLERS: Final[dict[str, Handler]] = {"ai.hal9.upkeep.sweep.requested": sweep_requested}

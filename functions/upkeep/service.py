@@ -1,0 +1,202 @@
+"""The use cases of upkeep: the sweep, and dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from events import catalogue, codec, deadletters, inbox, outbox, relay
+from events.catalogue.neuron import StepFailed, StepRequested
+from events.cloudevent import MalformedEvent
+from functions.upkeep import points
+from shared.chaos import point
+from shared.deadletters import DeadLetterDetail, DeadLetterPage, DeadLetterView
+from shared.problems import Problem, register
+from shared.telemetry import counter, logger
+
+if TYPE_CHECKING:
+    from events import CloudEvent
+    from events.deadletters import DeadLetter
+    from functions.upkeep.resources import Resources
+    from functions.upkeep.store import Due
+    from shared.database import Transaction
+
+register("cursor-invalid", 422, "The cursor is not one of ours", "Give `next_cursor` of the page before, unchanged.")
+
+_log = logger(__name__)
+_swept = counter("hal9_sweep_steps_total", "Overdue runs and steps, by what the sweep did about them.", ("outcome",))
+_kept = counter("hal9_dead_letters_total", "Events that could not be delivered.")
+
+_AT_MOST: Final = 500
+_AT_ONCE: Final = 8
+_OUTBOX_SECONDS: Final = 3.0
+_INBOX_SECONDS: Final = 7 * 86_400.0
+_STEP_REQUESTED: Final = "ai.hal9.neuron.step.requested"
+
+
+async def sweep(resources: Resources, ahead_seconds: float = 0.0) -> Counter[str]:
+    """Move on what nobody moved on in time, then publish what outboxes still hold, then forget old inbox rows.
+
+    A shard that does not answer does not keep the others from being swept.
+
+    Args:
+        resources: What the function opened.
+        ahead_seconds: Acts as if it were so much later.
+
+    Returns:
+        How often each was done: `retried`, `reminded`, `failed`, `stale`, `error`; and `published` events.
+
+    Raises:
+        Problem: A shard does not answer; the rest was done.
+    """
+    done: Counter[str] = Counter()
+    found = await asyncio.gather(
+        *(_sweep_shard(resources, number, ahead_seconds, done) for number in range(len(resources.shards))),
+        return_exceptions=True,
+    )
+    swept = await relay.sweep(resources.shards, resources.publisher, 0.0 if ahead_seconds else _OUTBOX_SECONDS)
+    done["published"] = swept.events
+    await inbox.forget(resources.shards, _INBOX_SECONDS)
+    for fault in found:
+        if isinstance(fault, BaseException):
+            raise fault
+    return done
+
+
+async def _sweep_shard(resources: Resources, shard: int, ahead_seconds: float, done: Counter[str]) -> None:
+    moment, overdue = await resources.store.due(shard, ahead_seconds, _AT_MOST)
+    if overdue:
+        point(points.SWEEP_FOUND)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def move_on(due: Due) -> None:
+        async with gate:
+            try:
+                verdict = await resources.store.move_on(due, moment)
+            except Exception as error:  # noqa: BLE001 - one organisation's trouble must not stop the others' sweep
+                _log.warning("overdue step not moved on", error=type(error).__name__, run_id=str(due.run_id))
+                verdict = "error"
+        point(points.SWEEP_EXPIRED)
+        done[verdict] += 1
+        _swept.add(verdict)
+        resources.relay.after_commit(due.org_id)
+
+    await asyncio.gather(*(move_on(due) for due in overdue))
+
+
+async def keep(resources: Resources, event: CloudEvent) -> None:
+    """Keep an event that could not be delivered; a step's request among them fails its step.
+
+    Raises:
+        Problem: The shard does not answer.
+    """
+    original, destination, code, error = deadletters.reason(event)
+    _kept.add()
+    if original.orgid is None:
+        _log.warning("dead letter of no organisation", event_type=original.type, destination=destination, code=code)
+        return
+    org_id = inbox.organisation_of(original)
+    failed = _step_failed(resources, original, destination, code)
+
+    async def work(tx: Transaction) -> None:
+        await deadletters.add(tx, original, destination=destination, error_code=code, error=error)
+        if failed is not None:
+            await outbox.add(tx, failed)
+        point(points.LETTER_BEFORE)
+
+    await resources.shards.run(org_id, work, idempotent=True)
+    point(points.LETTER_COMMITTED)
+    resources.relay.after_commit(org_id)
+
+
+def _step_failed(resources: Resources, event: CloudEvent, destination: str, code: int | None) -> CloudEvent | None:
+    """The event that tells a step that its request was not delivered; without it its run would hang."""
+    if event.type != _STEP_REQUESTED:
+        return None
+    try:
+        step: StepRequested = catalogue.parse(event)
+    except MalformedEvent:
+        return None
+    answer = "no answer" if code is None else f"the status {code}"
+    return catalogue.new(
+        StepFailed(
+            run_id=step.run_id,
+            step_id=step.step_id,
+            epoch=step.epoch,
+            phase=step.phase,
+            reason=f"its request could not be delivered to {destination}: {answer}",
+        ),
+        id=f"{event.id}/undelivered",
+        subject=str(step.step_id),
+        org_id=inbox.organisation_of(event),
+        source=catalogue.source("upkeep", resources.settings.region),
+        cause=event,
+    )
+
+
+async def page(resources: Resources, org_id: UUID, limit: int, cursor: str | None) -> DeadLetterPage:
+    """Give a page of dead letters, newest first.
+
+    Raises:
+        Problem: 422 `cursor-invalid`.
+    """
+    before = None if cursor is None else _read_cursor(cursor)
+    letters = await resources.shards.run(
+        org_id, lambda tx: deadletters.page(tx, org_id, limit=limit + 1, before=before), readonly=True
+    )
+    more = len(letters) > limit
+    views = [_view(letter) for letter in letters[:limit]]
+    return DeadLetterPage(dead_letters=views, next_cursor=_cursor(views[-1].id) if more else None)
+
+
+async def show(resources: Resources, org_id: UUID, letter_id: UUID) -> DeadLetterDetail:
+    """Give a dead letter with its event.
+
+    Raises:
+        Problem: 404 `not-found`, for another organisation's as well.
+    """
+    letter = await resources.shards.run(org_id, lambda tx: deadletters.find(tx, org_id, letter_id), readonly=True)
+    return _detail(letter)
+
+
+async def redrive(resources: Resources, org_id: UUID, letter_id: UUID) -> DeadLetterDetail:
+    """Send a dead letter's event again.
+
+    Raises:
+        Problem: 404 `not-found`, for another organisation's as well.
+    """
+    letter = await resources.shards.run(org_id, lambda tx: deadletters.redrive(tx, org_id, letter_id), idempotent=True)
+    point(points.REDRIVE_COMMITTED)
+    resources.relay.after_commit(org_id)
+    return _detail(letter)
+
+
+def _detail(letter: DeadLetter | None) -> DeadLetterDetail:
+    if letter is None:
+        raise Problem("not-found", detail="There is no such dead letter.")
+    event = json.loads(codec.to_structured(letter.event))
+    return DeadLetterDetail(**_view(letter).model_dump(), event=event)
+
+
+def _view(letter: DeadLetter) -> DeadLetterView:
+    return DeadLetterView(
+        id=letter.id, event_id=letter.event.id, event_type=letter.event.type, source=letter.event.source,
+        subject=letter.event.subject, destination=letter.destination, error_code=letter.error_code, error=letter.error,
+        attempts=letter.attempts, received_at=letter.received_at, redriven_at=letter.redriven_at,
+    )  # fmt: skip
+
+
+def _cursor(letter_id: UUID) -> str:
+    return base64.urlsafe_b64encode(letter_id.bytes).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error):
+        raise Problem("cursor-invalid") from None
