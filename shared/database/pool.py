@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 
 from shared import deadlines
-from shared.database.retry import CommitUnknownError, is_connection_lost
+from shared.database.retry import CommitUnknownError, ShardUnavailableError, is_connection_lost
 from shared.problems import Problem
 from shared.settings import setting, settings
 
@@ -108,21 +108,22 @@ class Database:
         """A connection outside any transaction, for single statements that need none and set nothing.
 
         Raises:
+            ShardUnavailableError: the server cannot be reached, or the connection was lost.
             Problem: 504 `deadline-exceeded` when no connection became free in time.
         """
-        pool = await self._opened()
-        wait = deadlines.remaining()
         try:
-            connection = await pool.acquire(timeout=wait)
-        except TimeoutError as error:
-            left = deadlines.current()
-            if left is not None and left.expired:
-                raise Problem("deadline-exceeded") from error
-            raise ConnectionError("connecting to the database timed out") from error
-        try:
-            yield connection
-        finally:
-            await pool.release(connection)
+            pool = await self._opened()
+            connection = await _acquired(pool)
+            try:
+                yield connection
+            finally:
+                await pool.release(connection)
+        except ShardUnavailableError:
+            raise
+        except Exception as error:
+            if is_connection_lost(error):
+                raise ShardUnavailableError from error
+            raise
 
     @asynccontextmanager
     async def transaction(self, prelude: str = "", expected: str | None = None) -> AsyncIterator[Transaction]:
@@ -136,11 +137,12 @@ class Database:
 
         Raises:
             UnexpectedPreludeError: the prelude's status is another.
+            ShardUnavailableError: the server cannot be reached, or the connection was lost before COMMIT.
             CommitUnknownError: the connection was lost during COMMIT.
             Problem: 504 `deadline-exceeded`.
         """
         async with self.connection() as connection:
-            status = await connection.execute(f"BEGIN;SET LOCAL statement_timeout={statement_timeout()};{prelude}")
+            status = await _begin(connection, prelude)
             try:
                 _require(status, expected)
                 yield connection
@@ -167,6 +169,29 @@ class Database:
 
 class UnexpectedPreludeError(Exception):
     """The statements that travel with BEGIN did not find what the caller expected; the transaction was rolled back."""
+
+
+async def _begin(connection: Transaction, prelude: str) -> str:
+    """Send BEGIN and the prelude; the status of its last statement."""
+    try:
+        return await connection.execute(f"BEGIN;SET LOCAL statement_timeout={statement_timeout()};{prelude}")
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        # A row lock was refused: the server became a replica, and this connection would go on to reach it.
+        connection.terminate()
+        raise ShardUnavailableError from error
+    except BaseException:
+        await _roll_back(connection)
+        raise
+
+
+async def _acquired(pool: asyncpg.Pool[asyncpg.Record]) -> Transaction:
+    try:
+        return await pool.acquire(timeout=deadlines.remaining())
+    except TimeoutError as error:
+        deadline = deadlines.current()
+        if deadline is not None and deadline.expired:
+            raise Problem("deadline-exceeded") from error
+        raise ShardUnavailableError from error  # it was connecting that took too long
 
 
 def _require(status: str, expected: str | None) -> None:
@@ -225,11 +250,11 @@ async def savepoint(transaction: Transaction, name: str = "inner") -> AsyncItera
     """
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"{name!r} is not an identifier")
-    await transaction.execute(f"SAVEPOINT {name}")
+    await transaction.execute(f'SAVEPOINT "{name}"')
     try:
         yield
     except BaseException:
         if not transaction.is_closed():
-            await transaction.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            await transaction.execute(f'ROLLBACK TO SAVEPOINT "{name}"')
         raise
-    await transaction.execute(f"RELEASE SAVEPOINT {name}")
+    await transaction.execute(f'RELEASE SAVEPOINT "{name}"')

@@ -31,8 +31,8 @@ _CAP_SECONDS: Final = 0.5
 
 # SQLSTATEs after which the same transaction may succeed (PostgreSQL, appendix A).
 _CONTENTION: Final = frozenset({"40001", "40P01", "55P03"})
-# SQLSTATEs after which another connection may succeed: the server goes down, comes up, is full, or became a replica.
-_CONNECTION: Final = frozenset({"57P01", "57P02", "57P03", "53300", "25006"})
+# SQLSTATEs after which another connection may succeed: the server goes down, comes up, or is full.
+_CONNECTION: Final = frozenset({"57P01", "57P02", "57P03", "53300"})
 
 register(
     "shard-unavailable",
@@ -49,7 +49,7 @@ register(
 
 
 class ShardUnavailableError(Problem):
-    """The database cannot be reached, after every try. Nothing was committed."""
+    """The database cannot be reached, or the connection was lost before COMMIT. Nothing was committed."""
 
     def __init__(self) -> None:
         super().__init__("shard-unavailable", headers={"Retry-After": "1"})
@@ -72,11 +72,16 @@ def is_contention(error: BaseException) -> bool:
 
 def is_connection_lost(error: BaseException) -> bool:
     """Whether the connection is gone or was never made, so that another one may do."""
+    if isinstance(error, ShardUnavailableError):
+        return True
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state in _CONNECTION or state.startswith("08")
+    if isinstance(error, asyncpg.InternalClientError):
+        # asyncpg lost the connection between two steps of one statement, and does not know its own state any more.
+        return True
     if isinstance(error, asyncpg.InterfaceError):
-        return ("connection" in str(error) and "closed" in str(error)) or "underlying connection" in str(error)
+        return "connection" in str(error) and "closed" in str(error)
     return isinstance(error, OSError) and not isinstance(error, TimeoutError)
 
 

@@ -40,7 +40,7 @@ _VOLATILE: Final = re.compile(
 _REWRITE: Final = re.compile(
     r"\b(?:small|big)?serial\b|generated always as ?\(|generated (?:always|by default) as identity"
 )
-_ROW_LOCKS: Final = re.compile(r"(?:update (?:only )?|delete from (?:only )?)" + _NAME)
+_ROW_LOCKS: Final = re.compile(r"(?:update|delete from) (?:only )?" + _NAME)
 _EXCLUSIVE: Final = re.compile(
     r"truncate\b|lock\b|vacuum full\b|cluster\b|drop index (?!concurrently)|reindex (?!.*concurrently)"
 )

@@ -51,7 +51,6 @@ LOST: list[Exception] = [
     asyncpg.CrashShutdownError("x"),
     asyncpg.CannotConnectNowError("x"),
     asyncpg.TooManyConnectionsError("x"),
-    asyncpg.ReadOnlySQLTransactionError("x"),
     asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
     asyncpg.InterfaceError("connection is closed"),
     ConnectionRefusedError("x"),
@@ -60,6 +59,7 @@ LOST: list[Exception] = [
 NEVER = [
     asyncpg.QueryCanceledError("statement timeout"),
     asyncpg.UniqueViolationError("x"),
+    asyncpg.ReadOnlySQLTransactionError("a reader that writes"),
     asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
     ValueError("a fault of the caller"),
     TimeoutError("no connection became free"),
