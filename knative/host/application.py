@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
@@ -18,21 +19,50 @@ from shared.telemetry import metrics as metric_text
 from shared.telemetry.spans import exporting, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from knative.description import FunctionDescription
     from knative.host.exchange import Exchange
     from knative.host.loading import Loaded
     from knative.host.settings import HostSettings
 
+    _Own = Callable[[Exchange], Awaitable[None]]
+
 _log = logger(__name__)
 _CHECK_SECONDS: Final = 2.0
-_TIMEOUT_HEADER: Final = b"hal9-timeout"
+_STATUS_TEXTS: Final = {status: str(status) for status in range(100, 600)}
 _SECONDS = histogram(
     "hal9_http_request_seconds", "Time from a request's header to its answer's end.", ("method", "route", "status")
 )
 _REFUSED = counter("hal9_http_refused_total", "Requests that no function saw, by the problem's slug.", ("slug",))
 _ABANDONED = counter("hal9_http_abandoned_total", "Answers that nobody waited for any more.")
+
+
+class _Request(Request):
+    """A request whose body comes from the exchange without the detour over ASGI messages: it saves 5 us."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange.scope, exchange.receive)
+        self._exchange = exchange
+        self._content: bytes | None = None
+
+    async def body(self) -> bytes:
+        """Give the whole body. Raises as `Exchange.body`."""
+        if self._content is None:
+            if self._stream_consumed:
+                raise RuntimeError("the body was streamed already")
+            self._stream_consumed = True
+            self._content = await self._exchange.body()
+        return self._content
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Give the body piece by piece."""
+        if self._content is None:
+            async for chunk in super().stream():
+                yield chunk
+        else:
+            yield self._content
+            yield b""
 
 
 class Application:
@@ -55,132 +85,165 @@ class Application:
         self._admission = Admission(concurrency, queue)
         self._settings = settings
         self._streams: set[Exchange] = set()
-        self._under_way = 0
+        self._under_way: set[Exchange] = set()
+        self._loop = asyncio.get_running_loop()
+        self._next = math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self._own = {"/healthz/live": self._live, "/healthz/ready": self._ready}
         if settings.metrics:
             self._own["/metrics"] = self._metrics
         self.draining = False
-        self.idle = asyncio.Event()
-        self.idle.set()
+        self.idle = asyncio.Event()  # said only while draining
         gauge("hal9_http_running", "Requests that are being answered.", read=lambda: float(self._admission.running))
         gauge("hal9_http_waiting", "Requests that wait for a slot.", read=lambda: float(self._admission.waiting))
         gauge("hal9_http_streams", "Streamed answers that are under way.", read=lambda: float(len(self._streams)))
 
     async def answer(self, exchange: Exchange) -> None:
         """Answer one request, whatever happens."""
-        self._under_way += 1
-        self.idle.clear()
-        loop = asyncio.get_running_loop()
+        self._under_way.add(exchange)
         try:
-            await self._answer(exchange)
+            own = self._own.get(exchange.scope["path"])
+            parent, state, seconds = self._asked(exchange)
+            if exporting():
+                with serving(exchange.scope["method"], parent, state) as finish:
+                    await self._guarded(exchange, own, seconds)
+                    finish(self._route(exchange), exchange.status)
+            else:
+                begin(parent, state)
+                await self._guarded(exchange, own, seconds)
         finally:
-            self._under_way -= 1
-            if not self._under_way:
+            self._under_way.discard(exchange)
+            if self.draining and not self._under_way:
                 self.idle.set()
-            self._measure(exchange, loop.time() - exchange.arrived)
+            self._measure(exchange)
+            exchange.finished()
 
-    async def _answer(self, exchange: Exchange) -> None:
-        parent, state = _header(exchange, b"traceparent"), _header(exchange, b"tracestate")
-        if exporting():
-            with serving(exchange.scope["method"], parent, state) as finish:
-                await self._guarded(exchange)
-                finish(self._route(exchange), exchange.status)
-        else:
-            begin(parent, state)
-            await self._guarded(exchange)
+    def _asked(self, exchange: Exchange) -> tuple[str, str, float]:
+        """Give traceparent, tracestate and the time for the request: the function's, or what whoever calls has left."""
+        parent, state, seconds = "", "", self._timeout
+        for name, value in exchange.scope["headers"]:
+            if name == b"traceparent":
+                parent = value.decode("latin-1")
+            elif name == b"tracestate":
+                state = value.decode("latin-1")
+            elif name == b"hal9-timeout":
+                seconds = min(seconds, _left(value))
+        return parent, state, seconds
 
-    async def _guarded(self, exchange: Exchange) -> None:
+    async def _guarded(self, exchange: Exchange, own: _Own | None, seconds: float) -> None:
         """Call the function; whatever goes wrong becomes a problem document, if the answer has not begun."""
-        own = self._own.get(exchange.scope["path"])
         if self.draining and own is None:
             exchange.refuse(Problem("draining", headers={"Retry-After": "1"}))
             return
         try:
-            await (self._call(exchange) if own is None else own(exchange))
-        except Exception as error:  # noqa: BLE001 - the last place where a fault can become an answer
-            problem = problem_of(error)
-            if exchange.head_sent or exchange.disconnected:
-                _ABANDONED.add()
+            if own is not None:
+                await own(exchange)
             else:
-                exchange.refuse(problem)
+                await self._call(exchange, seconds)
+        except Exception as error:  # noqa: BLE001 - the last place where a fault can become an answer
+            self._refuse(exchange, problem_of(error))
         except asyncio.CancelledError:
             self._cancelled(exchange)
 
+    def _refuse(self, exchange: Exchange, problem: Problem) -> None:
+        if exchange.head_sent or exchange.disconnected:
+            _ABANDONED.add()
+        else:
+            exchange.refuse(problem)
+
     def _cancelled(self, exchange: Exchange) -> None:
-        """End what was cancelled: a stream whose client left or that drains, or a request that outlived the grace."""
-        if exchange.disconnected or exchange.ended:
+        """End what was cancelled: by its deadline, because the client left, or because the process drains."""
+        if exchange.expired:
+            self._refuse(exchange, Problem("deadline-exceeded", **_traced()))
+        elif exchange.disconnected or exchange.ended:
             return
-        if not exchange.head_sent:
+        elif not exchange.head_sent:
             exchange.refuse(Problem("draining", headers={"Retry-After": "1"}))
         elif exchange.cancellable:
             exchange.end_stream()
 
-    async def _call(self, exchange: Exchange) -> None:
-        seconds = self._seconds(exchange)
-        try:
-            async with asyncio.timeout_at(exchange.arrived + seconds):
-                with deadlines.deadline(seconds):
-                    response = await self._in_slot(exchange)
-        except TimeoutError:
-            raise Problem("deadline-exceeded", **_traced()) from None
-        if response is not None:
-            await self._stream(exchange, response)
-
-    async def _in_slot(self, exchange: Exchange) -> Response | None:
-        """Call the function in one of the slots, and send its answer unless that may outlive the deadline."""
+    async def _call(self, exchange: Exchange, seconds: float) -> None:
+        """Call the function in one of the slots and send its answer, within the deadline."""
+        self._watch(exchange, exchange.arrived + seconds)
+        deadlines.enter(deadlines.Deadline(exchange.deadline, self._loop.time))
         if not self._admission.enter_at_once():
             exchange.cancellable = True
             await self._admission.enter()
             exchange.cancellable = False
         try:
-            request = Request(exchange.scope, exchange.receive)
-            response = await self._handle(request)
+            response = await self._handle(_Request(exchange))
             if _is_plain(response):
-                exchange.respond(response.status_code, response.raw_headers, bytes(response.body))
+                exchange.respond(response.status_code, response.raw_headers, response.body)  # type: ignore[arg-type]
                 if response.background is not None:
                     await response.background()
-                return None
+                return
             operation = exchange.scope.get("hal9.operation")
-            if operation is not None and operation.streaming:
-                return response
-            await response(exchange.scope, exchange.receive, exchange.send)
-            return None
+            if operation is None or not operation.streaming:
+                await response(exchange.scope, exchange.receive, exchange.send)
+                return
         finally:
             self._admission.leave()
+        await self._stream(exchange, response)
 
     async def _stream(self, exchange: Exchange, response: Response) -> None:
         """Send an answer that may go on for long: outside the slots and the deadline, until the client leaves."""
         if len(self._streams) >= self._settings.streams:
             raise Problem("overloaded", 503, "There are too many streams: try again.", headers={"Retry-After": "5"})
+        exchange.deadline = math.inf
+        deadlines.enter(None)
         self._streams.add(exchange)
         exchange.cancellable = True
         try:
-            await response(exchange.scope, exchange.receive, exchange.send)
+            if not self.draining:
+                await response(exchange.scope, exchange.receive, exchange.send)
         finally:
             self._streams.discard(exchange)
+
+    # Deadlines: one timer for all of them, because most are met and a timer for each would cost 3 us.
+
+    def _watch(self, exchange: Exchange, deadline: float) -> None:
+        exchange.deadline = deadline
+        if deadline < self._next:
+            self._arm(deadline)
+
+    def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next = deadline
+        self._timer = None if deadline == math.inf else self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        """Cancel what is beyond its deadline; wait for the next one."""
+        self._timer = None
+        now = self._loop.time()
+        coming = math.inf
+        for exchange in list(self._under_way):
+            if exchange.deadline > now:
+                coming = min(coming, exchange.deadline)
+            elif exchange.task is not None:
+                exchange.deadline = math.inf
+                exchange.expired = True
+                exchange.task.cancel()
+        self._arm(coming)
 
     def drain(self) -> None:
         """Refuse what is new, end the streams; `idle` says when nothing is under way."""
         self.draining = True
+        if not self._under_way:
+            self.idle.set()
         for exchange in list(self._streams):
             if exchange.task is not None:
                 exchange.task.cancel()
+
+    @property
+    def under_way(self) -> list[Exchange]:
+        """What is being answered."""
+        return list(self._under_way)
 
     def refused(self, problem: Problem) -> None:
         """Count a request that the connection refused."""
         _REFUSED.add(problem.slug)
         _log.debug("request refused", slug=problem.slug, detail=problem.detail)
-
-    def _seconds(self, exchange: Exchange) -> float:
-        """Give the time for a request: the function's, or what whoever calls has left."""
-        text = _header(exchange, _TIMEOUT_HEADER)
-        if not text:
-            return self._timeout
-        try:
-            left = float(text)
-        except ValueError:
-            return self._timeout
-        return min(self._timeout, max(left, 0.0)) if math.isfinite(left) else self._timeout
 
     def _route(self, exchange: Exchange) -> str:
         operation = exchange.scope.get("hal9.operation")
@@ -189,9 +252,10 @@ class Application:
         path: str = exchange.scope["path"]
         return path if path in self._own else "other"
 
-    def _measure(self, exchange: Exchange, seconds: float) -> None:
-        method, route, status = exchange.scope["method"], self._route(exchange), str(exchange.status)
-        _SECONDS.observe(seconds, method, route, status)
+    def _measure(self, exchange: Exchange) -> None:
+        method, route = exchange.scope["method"], self._route(exchange)
+        seconds = time.monotonic() - exchange.arrived
+        _SECONDS.observe(seconds, method, route, _STATUS_TEXTS.get(exchange.status, "0"))
         if self._settings.access_log:
             _log.info("request", method=method, route=route, status=exchange.status, seconds=round(seconds, 6))
 
@@ -240,12 +304,13 @@ def _own_answer(exchange: Exchange, body: bytes, media_type: bytes = b"text/plai
     exchange.respond(200, headers, body)
 
 
-def _header(exchange: Exchange, name: bytes) -> str:
-    """Give the first header field of that name, empty when there is none."""
-    for key, value in exchange.scope["headers"]:
-        if key == name:
-            return str(value.decode("latin-1"))
-    return ""
+def _left(value: bytes) -> float:
+    """Read a hal9-timeout header: seconds; infinity when it is none."""
+    try:
+        left = float(value)
+    except ValueError:
+        return math.inf
+    return max(left, 0.0) if math.isfinite(left) else math.inf
 
 
 def _traced() -> dict[str, Any]:

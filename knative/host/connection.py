@@ -29,6 +29,7 @@ _LINGER_SECONDS: Final = 3.0
 _LONGEST_PIPELINE: Final = 100
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _FIELD_OVERHEAD: Final = 4  # ": " and the line's end
+_NOTED: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"})
 _VERSIONS: Final = ("1.1", "1.0")
 
 
@@ -66,12 +67,16 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self._has_coding = False
         self._upgrade = False
+        self._client: tuple[str, int] | None = None
+        self._address: tuple[str, int] | None = None
 
     # asyncio's callbacks.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless there are too many already."""
         self._transport = transport  # type: ignore[assignment]
+        self._client = _address(transport.get_extra_info("peername"))
+        self._address = _address(transport.get_extra_info("sockname"))
         if not self.server.joined(self):
             self._refusal = _overloaded("There are too many connections: try again in a moment.")
             self._refuse()
@@ -155,6 +160,11 @@ class Connection(asyncio.Protocol):
             self._refusal = _headers_too_large(self.settings)
             return
         self._headers.append((name, value))
+        if name in _NOTED:
+            self._note(name, value)
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        """Keep what matters for the framing."""
         if name == b"host":
             self._hosts += 1
         elif name == b"content-length":
@@ -163,7 +173,7 @@ class Connection(asyncio.Protocol):
             self._has_coding = True
         elif name == b"connection":
             self._connection_header = value.lower()
-        elif name == b"expect":
+        else:
             self._expect = value.lower()
 
     def on_headers_complete(self) -> None:
@@ -246,7 +256,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()  # the answer broke off: the client must not take it for a whole one
         elif not exchange.complete:
             self._linger()
-        elif not exchange.keep_alive:
+        elif not exchange.keep_alive or self.server.draining:
             self._transport.close()
         elif self._waiting:
             self._start(self._waiting.popleft())
@@ -311,7 +321,7 @@ class Connection(asyncio.Protocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._current = exchange
-        exchange.task = self.loop.create_task(self.server.answer(exchange))
+        exchange.task = self.loop.create_task(self.server.application.answer(exchange))
 
     def _pause(self) -> None:
         if not self._paused and self._transport is not None:
@@ -345,7 +355,6 @@ class Connection(asyncio.Protocol):
         if not target.startswith(b"/"):
             target = _origin_form(target)
         raw_path, _, query = target.partition(b"?")
-        transport = self._transport
         return {
             "type": "http",
             "asgi": _ASGI,
@@ -357,8 +366,8 @@ class Connection(asyncio.Protocol):
             "query_string": query,
             "root_path": "",
             "headers": self._headers,
-            "client": None if transport is None else _address(transport.get_extra_info("peername")),
-            "server": None if transport is None else _address(transport.get_extra_info("sockname")),
+            "client": self._client,
+            "server": self._address,
         }
 
     def _refuse(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +34,8 @@ class Exchange:
         disconnected: the client is gone.
         head_sent: the answer has begun.
         ended: the answer is whole.
+        deadline: when its task is cancelled, seconds on the loop's clock.
+        expired: it was cancelled because of that.
         fault: what is wrong with the body, found while it came.
         status: of the answer; 0 before.
         cancellable: it waits for a slot or streams, so that its task can be cancelled when the client leaves.
@@ -49,9 +52,11 @@ class Exchange:
         "buffered",
         "cancellable",
         "complete",
+        "deadline",
         "disconnected",
         "ended",
         "expects_continue",
+        "expired",
         "fault",
         "head_sent",
         "keep_alive",
@@ -71,9 +76,11 @@ class Exchange:
         self.arrived = arrived
         self.buffered = 0
         self.complete = False
+        self.deadline = math.inf
         self.disconnected = False
         self.ended = False
         self.expects_continue = False
+        self.expired = False
         self.fault: Problem | None = None
         self.head_sent = False
         self.keep_alive = True
@@ -140,6 +147,22 @@ class Exchange:
         if self.disconnected or self.ended:
             return {"type": "http.disconnect"}
         return await self._end_of_body()
+
+    async def body(self) -> bytes:
+        """Give the whole body: what `receive` gives, in one.
+
+        Raises:
+            Problem: as `receive`.
+            ConnectionResetError: the client left before it was whole.
+        """
+        parts: list[bytes] = []
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionResetError("the client is gone")
+            parts.append(message["body"])
+            if not message["more_body"]:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _wrong(self) -> bool:
         return self.too_large or self.fault is not None

@@ -16,7 +16,6 @@ from shared.telemetry import logger
 
 if TYPE_CHECKING:
     from knative.host.application import Application
-    from knative.host.exchange import Exchange
     from knative.host.settings import HostSettings
     from shared.problems import Problem
 
@@ -43,7 +42,6 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self._grace = grace_seconds
         self._connections: set[Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self._stop = asyncio.Event()
         self._empty = asyncio.Event()
@@ -57,18 +55,6 @@ class Server:
     def draining(self) -> bool:
         """Whether this process goes away."""
         return self.application.draining
-
-    async def answer(self, exchange: Exchange) -> None:
-        """Answer a request and tell its connection."""
-        task = exchange.task
-        if task is not None:
-            self._tasks.add(task)
-        try:
-            await self.application.answer(exchange)
-        finally:
-            if task is not None:
-                self._tasks.discard(task)
-            exchange.finished()
 
     def refused(self, problem: Problem) -> None:
         """Count a request that never became one."""
@@ -128,13 +114,13 @@ class Server:
     async def drain(self) -> None:
         """Finish what runs, refuse what is new, within the grace time; then cut off what is left."""
         began = self.loop.time()
-        _log.info("draining", under_way=len(self._tasks))
+        _log.info("draining", under_way=len(self.application.under_way))
         self.application.drain()
         try:
             async with asyncio.timeout(max(self._grace - _CLOSE_SECONDS, self._grace / 2)):
                 await self.application.idle.wait()
         except TimeoutError:
-            _log.warning("grace time is over", under_way=len(self._tasks))
+            _log.warning("grace time is over", under_way=len(self.application.under_way))
             await self._cut_off()
         if self._listener is not None:
             self._listener.close()
@@ -153,10 +139,11 @@ class Server:
 
     async def _cut_off(self) -> None:
         """Cancel what still runs, and give it a moment to end."""
-        for task in list(self._tasks):
+        tasks = [exchange.task for exchange in self.application.under_way if exchange.task is not None]
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=min(1.0, self._grace / 4))
+        if tasks:
+            await asyncio.wait(tasks, timeout=min(1.0, self._grace / 4))
 
 
 def listen_tcp(address: str, port: int) -> socket.socket:

@@ -80,6 +80,11 @@ def deadline(seconds: float, monotonic: Callable[[], float] = time.monotonic) ->
         _current.reset(token)
 
 
+def enter(now: Deadline | None) -> None:
+    """Set the deadline of the present task, for good: for a task that serves one request."""
+    _current.set(now)
+
+
 @contextmanager
 def no_deadline() -> Iterator[None]:
     """Lift the deadline for what runs inside: for work that outlives its request, such as a background task."""

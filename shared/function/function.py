@@ -9,7 +9,7 @@ from shared import deadlines
 from shared.function import bodies
 from shared.function.operation import Call
 from shared.problems import Problem, problem_response
-from shared.telemetry import begin, logger, set_organisation, trace
+from shared.telemetry import begin, begun, logger, set_organisation, trace
 
 if TYPE_CHECKING:
     import re
@@ -115,7 +115,7 @@ class Function:
 
     async def answer(self, request: Request) -> Response:
         """Answer one request. Raises nothing but cancellation."""
-        if trace() is None:
+        if not begun():
             begin(request.headers.get("traceparent"), request.headers.get("tracestate", ""))
         try:
             if not self._opened:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from shared.telemetry.logs import Log, configure_logs, logger, organisation, set_organisation
 from shared.telemetry.metrics import Counter, Gauge, Histogram, counter, exposition, gauge, histogram
 from shared.telemetry.spans import configure_spans, finish_spans, span
-from shared.telemetry.traces import Trace, begin, trace, traceparent
+from shared.telemetry.traces import Trace, begin, begun, trace, traceparent
 
 __all__ = [
     "Counter",
@@ -24,6 +24,7 @@ __all__ = [
     "Log",
     "Trace",
     "begin",
+    "begun",
     "configure_logs",
     "configure_spans",
     "counter",

@@ -252,7 +252,7 @@ def test_drain_finishes_what_runs_refuses_what_is_new_and_exits_0(hosts: Any, tm
 
 
 def test_what_outlives_the_grace_time_is_refused_and_the_exit_is_still_0(hosts: Any, tmp_path: Path) -> None:
-    host = hosts()  # grace 3 s
+    host = hosts()  # grace 6 s
     running = begin_waiting(host, tmp_path / "a")
     host.process.send_signal(signal.SIGTERM)
     assert read_head(running).startswith(b"HTTP/1.1 503")
