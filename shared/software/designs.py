@@ -15,7 +15,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.software.source import SourceTree
-from shared.software.specification import Entity, FieldSpec, FieldType, OperationKind, Scalar, Specification
+from shared.software.specification import Entity, FieldSpec, FieldType, OperationKind, Relation, Scalar, Specification
 
 LANGUAGES: Final = ("python", "typescript", "rust", "go")
 AVAILABLE_LANGUAGES: Final = ("python",)
@@ -115,7 +115,7 @@ class ApiDesign(_Part):
 
 
 class ColumnDesign(_Part):
-    """A column. `field` is the entity's field it keeps; none for what the software adds (id, created_at, updated_at)."""
+    """A column. `field` is the entity's field that it keeps; none for what the software adds (id and stamps)."""
 
     name: str
     type: Literal["INTEGER", "TEXT", "REAL"]
@@ -178,8 +178,9 @@ class ValueDesign(_Part):
     """How a test makes a valid value; `n` counts the things that a test makes.
 
     Attributes:
-        kind: `constant` (value), `sequence` (`text` with `{n}`, which may carry a format), `number` (value + step * n),
-            `day` and `moment` (offset from today in days or hours, plus step * n), `reference` (a new parent).
+        kind: `constant` (value), `sequence` (`text` with `{n}`, which may carry a format),
+            `number` (value + step * n), `day` and `moment` (offset from today in days or hours, plus step * n),
+            `reference` (a new parent).
     """
 
     kind: Literal["constant", "sequence", "number", "day", "moment", "reference"]
@@ -299,6 +300,13 @@ def field_of(entity: Entity, name: str) -> FieldSpec | None:
 def table(entity: Entity) -> str:
     """Name the table that keeps an entity."""
     return entity.plural
+
+
+def link_columns(relation: Relation) -> tuple[str, str]:
+    """Name the two columns of a many-to-many relation's table."""
+    if relation.left == relation.right:
+        return f"{relation.left}_id", f"other_{relation.right}_id"
+    return f"{relation.left}_id", f"{relation.right}_id"
 
 
 def unavailable_language(language: str) -> str | None:

@@ -1,0 +1,1 @@
+"""Synthesis: the deterministic engines that turn designs into source files, one package for each language."""

@@ -1,0 +1,204 @@
+"""What the templates of models need to know: the annotation of every field, with its constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.synthesis.database import nullable
+from functions.neuron.synthesis.python import names
+from functions.neuron.synthesis.python.domain import EntityView, python_type
+from shared.software import designs
+from shared.software.specification import FieldType
+
+if TYPE_CHECKING:
+    from shared.software.specification import Computation, FieldSpec, Parameter
+
+LARGEST: Final = 9_007_199_254_740_991
+"""Integers lie within what JSON carries exactly (RFC 8259, section 6)."""
+
+_SIMPLE: Final = {
+    FieldType.EMAIL: "Email",
+    FieldType.URL: "Url",
+    FieldType.BOOLEAN: "Flag",
+    FieldType.DATE: "Day",
+    FieldType.DATETIME: "Moment",
+    FieldType.TIME: "TimeOfDay",
+    FieldType.UUID: "Identifier",
+    FieldType.REFERENCE: "Reference",
+    FieldType.LIST: "Labels",
+}
+
+
+@dataclass(frozen=True)
+class ModelField:
+    """A field of a model: a line of its class."""
+
+    name: str
+    annotation: str
+    default: str = ""  # with its equals sign
+
+    @property
+    def line(self) -> str:
+        """Write the line."""
+        return f"{self.name}: {self.annotation}{self.default}"
+
+
+def constrained(field: FieldSpec | Parameter) -> str:
+    """Write the annotation of a value that comes from outside."""
+    if field.type in _SIMPLE:
+        return _SIMPLE[field.type]
+    if field.type is FieldType.INTEGER:
+        return f"Annotated[int, Field({', '.join(['strict=True', *_integer_bounds(field)])})]"
+    if field.type is FieldType.NUMBER:
+        bounds = ", ".join(["strict=True", "allow_inf_nan=False", *_bounds(field)])
+        return f"Annotated[float, Field({bounds})]"
+    if field.type is FieldType.DECIMAL:
+        return _decimal(field)
+    return _text(field)
+
+
+def _text(field: FieldSpec | Parameter) -> str:
+    base = "Text" if field.type is FieldType.TEXT else "Line"
+    limits = [
+        f"{name}={value!r}"
+        for name, value in (
+            ("min_length", getattr(field, "min_length", None)),
+            ("max_length", getattr(field, "max_length", None)),
+        )
+        if value is not None and not (name == "min_length" and value == 1)
+    ]
+    pattern = getattr(field, "pattern", None)
+    if pattern is not None:
+        limits.append(f"pattern={raw(pattern)}")
+    return f"Annotated[{base}, Field({', '.join(limits)})]" if limits else base
+
+
+def raw(pattern: str) -> str:
+    """Write a regular expression as a literal."""
+    return f'r"{pattern}"' if '"' not in pattern and not pattern.endswith("\\") else names.text(pattern)
+
+
+def _bounds(field: FieldSpec | Parameter) -> list[str]:
+    bounds = []
+    if field.minimum is not None:
+        bounds.append(f"{'gt' if field.exclusive_minimum else 'ge'}={field.minimum!r}")
+    if field.maximum is not None:
+        bounds.append(f"{'lt' if getattr(field, 'exclusive_maximum', False) else 'le'}={field.maximum!r}")
+    return bounds
+
+
+def _integer_bounds(field: FieldSpec | Parameter) -> list[str]:
+    bounds = _bounds(field)
+    low = [] if field.minimum is not None else ["ge=-LARGEST"]
+    high = [] if field.maximum is not None else ["le=LARGEST"]
+    return [*low, *bounds, *high]
+
+
+def _decimal(field: FieldSpec | Parameter) -> str:
+    scale = getattr(field, "scale", 2)
+    schema = ['"type": "number"']
+    if field.minimum is not None:
+        schema.append(f'"{"exclusiveMinimum" if field.exclusive_minimum else "minimum"}": {field.minimum!r}')
+    if field.maximum is not None:
+        exclusive = getattr(field, "exclusive_maximum", False)
+        schema.append(f'"{"exclusiveMaximum" if exclusive else "maximum"}": {field.maximum!r}')
+    bounds = ", ".join([*_decimal_bounds(field), "max_digits=15", f"decimal_places={scale}"])
+    return f"Annotated[Amount, Field({bounds}), WithJsonSchema({{{', '.join(schema)}}})]"
+
+
+def _decimal_bounds(field: FieldSpec | Parameter) -> list[str]:
+    """Write bounds as exact decimals: a float is not one."""
+    found = []
+    for bound in _bounds(field):
+        name, _, value = bound.partition("=")
+        found.append(f'{name}=Decimal("{value}")' if "." in value else bound)
+    return found
+
+
+def enumerations(view: EntityView) -> list[str]:
+    """Write the type aliases of an entity's enumerations."""
+    return [
+        f"{python_type(field, view.entity)} = Literal[{', '.join(names.text(value) for value in field.values)}]"
+        for field in view.entity.fields
+        if field.type is FieldType.ENUM
+    ]
+
+
+def _input_type(field: FieldSpec, view: EntityView) -> str:
+    return python_type(field, view.entity) if field.type is FieldType.ENUM else constrained(field)
+
+
+def input_fields(view: EntityView) -> list[ModelField]:
+    """Give the fields of what a client says: required ones first."""
+    found = []
+    for field in view.given:
+        annotation = _input_type(field, view)
+        if nullable(field, view.entity):
+            found.append(ModelField(designs.attribute(field), f"{annotation} | None", " = None"))
+        elif field.default is not None:
+            default = names.literal(field.default, field)
+            found.append(ModelField(designs.attribute(field), annotation, f" = {default}"))
+        else:
+            found.append(ModelField(designs.attribute(field), annotation))
+    return sorted(found, key=lambda field: bool(field.default))
+
+
+def patch_fields(view: EntityView) -> list[ModelField]:
+    """Give the fields of a partial change; those that must have a value refuse null, which the schema leaves out."""
+    found = []
+    for field in view.given:
+        annotation = _input_type(field, view)
+        absent = "None" if nullable(field, view.entity) else "SkipJsonSchema[None]"
+        found.append(ModelField(designs.attribute(field), f"{annotation} | {absent}", " = None"))
+    return found
+
+
+def not_null(view: EntityView) -> list[str]:
+    """Name the given fields that must have a value."""
+    return [designs.attribute(field) for field in view.given if not nullable(field, view.entity)]
+
+
+def output_fields(view: EntityView) -> list[ModelField]:
+    """Give the fields of a record as it is kept."""
+    found = [ModelField("id", "int")]
+    for field in view.entity.fields:
+        annotation = python_type(field, view.entity)
+        annotation = {"Decimal": "Money"}.get(annotation, annotation) if not view.memory else annotation
+        absent = " | None" if nullable(field, view.entity) and not _always_there(field, view) else ""
+        found.append(ModelField(designs.attribute(field), f"{annotation}{absent}"))
+    return [*found, ModelField("created_at", "datetime"), ModelField("updated_at", "datetime")]
+
+
+def _always_there(field: FieldSpec, view: EntityView) -> bool:
+    """Say whether an aggregate has a value even for no rows: a count and a sum have."""
+    rules = {rule.field: rule for rule in view.dialect.aggregates(view.entity)}
+    rule = rules.get(field.name)
+    return rule is not None and rule.function in {"count", "sum"}
+
+
+def parameter_fields(computation: Computation) -> list[ModelField]:
+    """Give the fields of a computation's parameters."""
+    found = []
+    for parameter in computation.parameters:
+        annotation = parameter_type(parameter)
+        if parameter.required:
+            found.append(ModelField(parameter.name, annotation))
+        elif parameter.default is None:
+            found.append(ModelField(parameter.name, f"{annotation} | None", " = None"))
+        else:
+            found.append(ModelField(parameter.name, annotation, f" = {names.literal(parameter.default, None)}"))
+    return sorted(found, key=lambda field: bool(field.default))
+
+
+def parameter_type(parameter: Parameter) -> str:
+    """Write the annotation of a computation's parameter that comes from outside."""
+    if parameter.type is FieldType.ENUM:
+        return f"Literal[{', '.join(names.text(value) for value in parameter.values)}]"
+    if parameter.type is FieldType.LIST:
+        items = {FieldType.INTEGER: "int", FieldType.NUMBER: "float", FieldType.DECIMAL: "Decimal"}
+        inner = items.get(parameter.items or FieldType.STRING, "str")
+        return f"Annotated[list[{inner}], Field(max_length=10_000)]"
+    if parameter.type in {FieldType.STRING, FieldType.TEXT}:
+        return "Annotated[str, Field(strict=True, max_length=100_000)]"
+    return constrained(parameter)

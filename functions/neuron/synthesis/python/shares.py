@@ -1,0 +1,276 @@
+"""The Python implementer: writes each share of a project from the specification and the share's design.
+
+Shares: `project` (what stands around the code), `domain` (models, services, computations), `interface` (routes,
+commands or a library's face), `storage` (database, tables, migrations) and `tests`. Each can be written alone; what
+they agree on is in `shared.software.designs`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from functions.neuron.synthesis.database import design_database
+from functions.neuron.synthesis.interface import design_api
+from functions.neuron.synthesis.python import models, names
+from functions.neuron.synthesis.python.domain import EntityView, converter
+from functions.neuron.synthesis.python.migrations import first_migration
+from functions.neuron.synthesis.python.rendering import Renderer
+from functions.neuron.synthesis.python.routes import RouterView
+from shared.software.designs import ImplementerInput, ImplementerOutput
+from shared.software.source import SourceTree
+from shared.software.specification import (
+    CapacityRule,
+    Clause,
+    ClauseStatus,
+    Kind,
+    NoOverlapRule,
+    QuotaRule,
+    ReferencedRule,
+    Specification,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.software.designs import ApiDesign
+
+
+def implement(task: ImplementerInput) -> ImplementerOutput:
+    """Write one share of a project."""
+    writers: dict[str, Callable[[Project], None]] = {
+        "domain": _write_domain,
+        "interface": _write_interface,
+        "storage": _write_storage,
+        "project": _write_project,
+        "tests": _write_tests,
+    }
+    project = Project(task)
+    writers[task.share](project)
+    files = sorted(project.renderer.files, key=lambda file: file.path)
+    return ImplementerOutput(share=task.share, tree=SourceTree(files=tuple(files)))
+
+
+class Project:
+    """What every share's writer needs: the views of the entities and a renderer."""
+
+    def __init__(self, task: ImplementerInput) -> None:
+        self.specification: Specification = task.specification
+        self.api: ApiDesign = task.api or design_api(task.specification)
+        self.database = task.database or design_database(task.specification)
+        self.package = names.package(task.specification)
+        self.renderer = Renderer(self.package, task.share)
+        self.kind = task.specification.kind
+        self.stdlib = self.kind is not Kind.API
+        self.memory = self.kind is Kind.LIBRARY
+        self.source = f"src/{self.package}"
+        self.entities = [
+            EntityView(task.specification, entity, self.api, memory=self.stdlib)
+            for entity in task.specification.entities
+        ]
+
+    def pointer(self, view: EntityView) -> tuple[str, ...]:
+        """Give the pointers of an entity and of its rules."""
+        rules = self.specification.rules
+        own = f"/entities/{self.specification.entities.index(view.entity)}"
+        return (own, *(f"/rules/{i}" for i, rule in enumerate(rules) if rule.entity == view.name))
+
+
+def _write_storage(project: Project) -> None:
+    if not project.entities:
+        return
+    out, source = project.renderer, f"{project.source}/storage"
+    rules = project.specification.rules
+    kinds = {kept.partition("(")[0] for e in project.entities for f in e.entity.fields if (kept := converter(f))}
+    out.python(f"{source}/__init__.py", "storage/__init__.py.j2")
+    out.python(f"{source}/database.py", "storage/database.py.j2", memory=project.memory)
+    used = {"BOOLEAN": "boolean", "DAY": "day", "TIME": "time", "IDENTIFIER": "uuid", "LIST": "list"}
+    converters = {used.get(kind, kind) for kind in kinds}
+    out.python(f"{source}/converters.py", "storage/converters.py.j2", converters=converters)
+    counting = (QuotaRule, CapacityRule, NoOverlapRule, ReferencedRule)
+    out.python(
+        f"{source}/table.py",
+        "storage/table.py.j2",
+        has_references=any(view.references and (view.can.create or view.updates) for view in project.entities),
+        has_updates=any(view.updates for view in project.entities),
+        has_deletes=any(view.can.delete for view in project.entities),
+        has_counts=any(isinstance(rule, counting) for rule in rules),
+    )
+    for view in project.entities:
+        out.python(f"{source}/{view.module}.py", "storage/entity.py.j2", project.pointer(view), e=view)
+    migration = first_migration(project.database, project.specification.title)
+    out.add(
+        f"{source}/migrations/0001_first.sql", migration, tuple(p for v in project.entities for p in project.pointer(v))
+    )
+
+
+def _write_domain(project: Project) -> None:
+    out, source = project.renderer, project.source
+    title = project.specification.title
+    if project.entities:
+        out.python(f"{source}/errors.py", "errors.py.j2", title=title)
+        periods = any(isinstance(rule, QuotaRule) and rule.period for rule in project.specification.rules)
+        out.python(f"{source}/clock.py", "clock.py.j2", uses={"period"} if periods else set())
+        out.add(f"{source}/models/__init__.py", '"""The models: what comes in, and what is kept."""\n')
+        out.add(f"{source}/services/__init__.py", '"""The services: what can be done, and the rules that hold."""\n')
+    for view in project.entities:
+        _write_models(project, view)
+        out.python(
+            f"{source}/services/{view.module}.py",
+            "services/entity.py.j2",
+            project.pointer(view),
+            e=view,
+            stdlib=project.stdlib,
+        )
+    if project.entities and not project.stdlib:
+        out.python(f"{source}/models/fields.py", "models/fields.py.j2", uses=_field_types(project), patterns=[])
+
+
+def _write_models(project: Project, view: EntityView) -> None:
+    template = "models/record.py.j2" if project.stdlib else "models/entity.py.j2"
+    e = SimpleNamespace(
+        cls=view.cls,
+        plural_words=view.plural_words,
+        view=view,
+        enumerations=models.enumerations(view),
+        input_doc=names.docstring(view.entity.description or f"What a client says about {view.a}"),
+        input_fields=models.input_fields(view),
+        patch_fields=models.patch_fields(view),
+        output_fields=models.output_fields(view),
+        not_null=", ".join(names.text(name) for name in models.not_null(view)),
+    )
+    out = project.renderer
+    out.python(f"{project.source}/models/{view.module}.py", template, project.pointer(view), e=e)
+
+
+def _field_types(project: Project) -> set[str]:
+    uses = set()
+    for view in project.entities:
+        fields = [*models.input_fields(view), *models.output_fields(view), *models.patch_fields(view)]
+        lines = [*(field.annotation for field in fields), *RouterView(view).filters_class]
+        for name in ("Line", "Text", "Email", "Url", "Flag", "Day", "Moment", "TimeOfDay", "Identifier", "Reference"):
+            uses |= {name} if any(name in line for line in lines) else set()
+        uses |= {n for n in ("Labels", "Amount", "Money") if any(n in line for line in lines)}
+    return uses
+
+
+def _write_interface(project: Project) -> None:
+    if project.kind is Kind.API:
+        _write_service(project)
+
+
+def _write_service(project: Project) -> None:
+    out, source = project.renderer, project.source
+    specification = project.specification
+    routers = []
+    for view in project.entities:
+        router = RouterView(view)
+        if router.operations:
+            routers.append(view.module)
+            out.python(
+                f"{source}/api/{view.module}.py", "api/entity.py.j2", _operation_pointers(project, view), e=router
+            )
+    out.python(f"{source}/api/__init__.py", "api/init.py.j2")
+    out.python(f"{source}/api/problems.py", "api/problems.py.j2", slug=project.package.replace("_", "-"))
+    out.python(f"{source}/api/paging.py", "api/paging.py.j2")
+    out.python(
+        f"{source}/api/app.py",
+        "api/app.py.j2",
+        entities=project.entities,
+        routers=routers,
+        title_text=names.text(specification.title),
+        description_text=names.text(names.sentence(specification.description or specification.title)),
+    )
+    out.python(f"{source}/settings.py", "settings.py.j2")
+    out.python(f"{source}/__main__.py", "main_api.py.j2")
+    out.python(f"{source}/__init__.py", "init.py.j2", package_doc=names.sentence(specification.title))
+
+
+def _operation_pointers(project: Project, view: EntityView) -> tuple[str, ...]:
+    own = [operation for operation in project.api.operations if operation.entity == view.name]
+    return tuple(dict.fromkeys(pointer for operation in own for pointer in operation.implements))
+
+
+def _write_tests(project: Project) -> None:
+    del project
+
+
+def _write_project(project: Project) -> None:
+    out, specification = project.renderer, project.specification
+    locks = Path(__file__).parent / "locks"
+    service = project.kind is Kind.API
+    if service:
+        out.add("requirements.lock", (locks / "service.lock").read_text(encoding="utf-8"))
+        out.text("Dockerfile", "project/Dockerfile.j2")
+    development = "service-dev.lock" if service else "program-dev.lock"
+    out.add("requirements-dev.lock", (locks / development).read_text(encoding="utf-8"))
+    facts: dict[str, Any] = {
+        "kind": project.kind.value,
+        "program": specification.command_line.program if specification.command_line else "",
+        "stored": bool(project.entities),
+        "distribution": project.package.replace("_", "-"),
+        "description": names.text(names.sentence(specification.description or specification.title)),
+    }
+    out.text("pyproject.toml", "project/pyproject.toml.j2", **facts)
+    out.text("Makefile", "project/Makefile.j2", **facts)
+    out.text(".gitignore", "project/gitignore.j2", **facts)
+    out.add(f"{project.source}/py.typed", "")
+    _write_readme(project, facts)
+    clauses = [clause for clause in specification.clauses if clause.status is ClauseStatus.DONE]
+    out.text(
+        "REQUEST.md",
+        "project/REQUEST.md.j2",
+        request=specification.request,
+        clauses=[{"text": _cell(c.text), "answer": _implementers(c, specification)} for c in clauses],
+        undone=[clause for clause in specification.clauses if clause.status is ClauseStatus.NOT_DONE],
+    )
+
+
+def _write_readme(project: Project, facts: dict[str, Any]) -> None:
+    specification = project.specification
+    project.renderer.text(
+        "README.md",
+        "project/README.md.j2",
+        **{**facts, "description": names.sentence(specification.description or specification.title)},
+        title=specification.title,
+        operations=project.api.operations,
+        commands=[],
+        usage="",
+        rules=[rule for rule in specification.rules if rule.message],
+    )
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _implementers(clause: Clause, specification: Specification) -> str:
+    """Say in words what a clause's pointers stand for."""
+    found = [_thing(pointer, specification) for pointer in clause.implements]
+    return "; ".join(dict.fromkeys(found)) or "the project as a whole"
+
+
+def _thing(pointer: str, specification: Specification) -> str:
+    """Say in words what a JSON pointer into the specification stands for."""
+    value: object = specification.model_dump(mode="json")
+    words: list[str] = []
+    for part in pointer.strip("/").split("/"):
+        if isinstance(value, list):
+            value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
+        elif isinstance(value, dict):
+            value = value.get(part)
+        if isinstance(value, dict) and "name" in value:
+            words.append(f"`{value['name']}`")
+        elif isinstance(value, dict) and "path" in value:
+            words.append(f"`{value['method']} {value['path']}`")
+        elif not part.isdigit():
+            words.append(_SINGULARS.get(part, part.replace("_", " ")))
+    return " ".join(words)
+
+
+_SINGULARS = {
+    "entities": "entity", "fields": "field", "rules": "rule", "views": "view", "endpoints": "operation",
+    "computations": "computation", "relations": "relation", "listings": "listing", "derivations": "derived value",
+    "transitions": "move", "machine": "states", "commands": "command", "command_line": "program",
+}  # fmt: skip
