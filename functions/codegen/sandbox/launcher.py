@@ -15,6 +15,7 @@ unshare(2), pivot_root(2), mount_setattr(2), user_namespaces(7).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -41,6 +42,8 @@ _SYS_PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
 _SYS_MOUNT_SETATTR: Final = 442
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _INNER_ID: Final = 1000
+_NOBODY: Final = 65534
+_REFUSED: Final = 126
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,9 +59,9 @@ def _mount(source: str, target: Path, kind: str | None, flags: int, data: str | 
     _check(_libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]), f"mount {target}")
 
 
-def _read_only(target: Path) -> None:
+def _read_only(target: Path, flags: int = _AT_RECURSIVE) -> None:
     attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID, 0, 0, 0)
-    arguments = (_AT_FDCWD, str(target).encode(), _AT_RECURSIVE, attributes, len(attributes))
+    arguments = (_AT_FDCWD, str(target).encode(), flags, attributes, len(attributes))
     _check(_libc.syscall(_SYS_MOUNT_SETATTR, *arguments), f"mount_setattr {target}")
 
 
@@ -79,11 +82,41 @@ def _bind(source: Path, root: Path, *, read_only: bool, at: Path | None = None) 
 
 
 def _own_namespaces() -> None:
-    user, group = os.getuid(), os.getgid()
     _check(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWNET | _CLONE_NEWIPC), "unshare")
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{_INNER_ID} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{_INNER_ID} {group} 1")
+
+
+def _map_users(process: int) -> None:
+    """Say who the namespace's users are, from outside it.
+
+    Run by root, the command becomes nobody, for root is exempt from the limit on processes; else it stays who we are.
+    """
+    user, group = os.getuid(), os.getgid()
+    folder = Path(f"/proc/{process}")
+    if user == 0:
+        (folder / "uid_map").write_text(f"0 0 1\n{_INNER_ID} {_NOBODY} 1")
+        (folder / "gid_map").write_text(f"0 0 1\n{_INNER_ID} {_NOBODY} 1")
+        return
+    (folder / "setgroups").write_text("deny")
+    (folder / "uid_map").write_text(f"{_INNER_ID} {user} 1")
+    (folder / "gid_map").write_text(f"{_INNER_ID} {group} 1")
+
+
+def _become_nobody() -> None:
+    """Be the namespace's ordinary user; a step only where its root stands for the real one."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(_INNER_ID)
+        os.setuid(_INNER_ID)
+
+
+def _give_away(project: Path) -> None:
+    """Let nobody own the project, when it is root who runs us."""
+    if os.getuid() != 0:
+        return
+    for folder, _, names in os.walk(project):
+        os.lchown(folder, _NOBODY, _NOBODY)
+        for name in names:
+            os.lchown(Path(folder) / name, _NOBODY, _NOBODY)
 
 
 def _loopback_up() -> None:
@@ -108,14 +141,15 @@ def _own_file_system(plan: dict[str, Any]) -> None:
     (root / "proc").mkdir()
     _mount("proc", root / "proc", "proc", _MS_NOSUID | _MS_NODEV)
     _bind(Path(plan["project"]), root, read_only=False, at=Path(plan["project_inside"]))
-    _read_only_root(root)
+    _pivot(root)
 
 
-def _read_only_root(root: Path) -> None:
+def _pivot(root: Path) -> None:
     old = root / "tmp"
     _check(_libc.syscall(_SYS_PIVOT_ROOT[os.uname().machine], str(root).encode(), str(old).encode()), "pivot_root")
     os.chdir("/")
     _check(_libc.umount2(b"/tmp", _MNT_DETACH), "umount of the old root")
+    _read_only(Path("/"), flags=0)
 
 
 def _limit(plan: dict[str, Any], *, processes: bool) -> None:
@@ -162,6 +196,7 @@ def _first_process(plan: dict[str, Any]) -> NoReturn:
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
     child = os.fork()
     if child == 0:
+        _become_nobody()
         _command(plan, plan["project_inside"], processes=True)
     os._exit(_reap_until(child))
 
@@ -173,29 +208,47 @@ def _report(plan: dict[str, Any], isolation: str) -> None:
 
 def _isolated(plan: dict[str, Any]) -> int | None:
     """Run the command behind namespaces; None where the kernel refuses them (nothing has been run then)."""
-    ready, tell = os.pipe()
+    _give_away(Path(plan["project"]))
+    stages = [os.pipe() for _ in range(3)]
     outer = os.fork()
     if outer == 0:
-        os.close(ready)
-        try:
-            _own_namespaces()
-            first = os.fork()
-            if first == 0:
-                _own_file_system(plan)
-                _loopback_up()
-                os.write(tell, b"1")
-                os.close(tell)
-                _report(plan, "namespaces")
-                _first_process(plan)
-            os.close(tell)
-            os._exit(_reap_until(first))
-        except OSError as error:
-            os.write(2, f"sandbox: {error}\n".encode()) if plan.get("verbose") else None
-            os._exit(126)
-    os.close(tell)
-    built = os.read(ready, 1) == b"1"
+        _behind_namespaces(plan, stages)
+    (unshared, tell_unshared), (mapped, tell_mapped), (built, tell_built) = stages
+    for descriptor in (tell_unshared, mapped, tell_built):
+        os.close(descriptor)
+    if os.read(unshared, 1):
+        with contextlib.suppress(OSError):
+            _map_users(outer)
+            os.write(tell_mapped, b"1")
+    os.close(tell_mapped)
+    works = os.read(built, 1) == b"1"
     code = _reap_until(outer)
-    return code if built else None
+    return code if works else None
+
+
+def _behind_namespaces(plan: dict[str, Any], stages: list[tuple[int, int]]) -> NoReturn:
+    """Make the namespaces, wait to be told who is who in them, then be the parent of their first process."""
+    (unshared, tell_unshared), (mapped, tell_mapped), (built, tell_built) = stages
+    for descriptor in (unshared, tell_mapped, built):
+        os.close(descriptor)
+    try:
+        _own_namespaces()
+        os.write(tell_unshared, b"1")
+        os.close(tell_unshared)
+        if not os.read(mapped, 1):
+            os._exit(_REFUSED)
+        first = os.fork()
+        if first == 0:
+            _own_file_system(plan)
+            _loopback_up()
+            os.write(tell_built, b"1")
+            os.close(tell_built)
+            _report(plan, "namespaces")
+            _first_process(plan)
+        os.close(tell_built)
+        os._exit(_reap_until(first))
+    except OSError:
+        os._exit(_REFUSED)
 
 
 def _descendants() -> list[int]:
