@@ -185,3 +185,27 @@ def echo() -> Iterator[Host]:
     started = _Hosts()
     yield started(HAL9_HOST_HEADER_SECONDS="0.5", HAL9_HOST_BODY_SECONDS="0.7", HAL9_LOG_LEVEL="debug")
     started.close()
+
+
+@pytest.fixture(scope="session")
+def function_environment(servers: Any, short_folder: Path) -> dict[str, str]:
+    """What functions need to be started: servers, keys, addresses of what is not there."""
+    from shared.keys import PrivateKey, write_trust
+
+    folder = short_folder / "functions-identity"
+    folder.mkdir()
+    keys = {name: PrivateKey.generate(name) for name in ("gateway", "broker", "platform")}
+    write_trust(folder / "trust.json", keys.values())
+    for name, key in keys.items():
+        key.write(folder / f"{name}.json")
+    return {
+        "HAL9_SHARDS": servers.shards_dsn,
+        "HAL9_CACHE_URL": servers.cache_url,
+        "HAL9_TRUST": str(folder / "trust.json"),
+        "HAL9_IDENTITY_KEY": str(folder / "gateway.json"),
+        "HAL9_HOME": str(folder),
+        "HAL9_OBJECTS": (folder / "objects").as_uri(),
+        "HAL9_FUNCTION_URL": f"unix:{folder}/none-{{deployment}}.sock",
+        "HAL9_BROKER_URL": f"unix:{folder}/none.sock",
+        "PYTHONPATH": str(ROOT),
+    }

@@ -86,44 +86,18 @@ def ask(connection: http.client.HTTPConnection, tried: tuple[str, str, bytes | N
     return tried[:2], response.status, kept, content
 
 
-@pytest.fixture(scope="module")
-def environment(servers: Any, short_folder: Path) -> dict[str, str]:
-    """What functions need to be started: servers, keys, addresses of what is not there."""
-    from shared.keys import PrivateKey, write_trust
-
-    folder = short_folder / "identity"
-    folder.mkdir()
-    keys = {name: PrivateKey.generate(name) for name in ("gateway", "broker", "platform")}
-    write_trust(folder / "trust.json", keys.values())
-    for name, key in keys.items():
-        key.write(folder / f"{name}.json")
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("HAL9_", "OTEL_"))},
-        "HAL9_SHARDS": servers.shards_dsn,
-        "HAL9_CACHE_URL": servers.cache_url,
-        "HAL9_TRUST": str(folder / "trust.json"),
-        "HAL9_IDENTITY_KEY": str(folder / "gateway.json"),
-        "HAL9_HOME": str(folder),
-        "HAL9_OBJECTS": (folder / "objects").as_uri(),
-        "HAL9_FUNCTION_URL": f"unix:{folder}/none-{{deployment}}.sock",
-        "HAL9_BROKER_URL": f"unix:{folder}/none.sock",
-        "PYTHONPATH": str(ROOT),
-    }
-
-
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: str(folder.name))
-def both(request: Any, environment: dict[str, str], short_folder: Path) -> Iterator[tuple[Path, int, int]]:
+def both(request: Any, function_environment: dict[str, str], short_folder: Path) -> Iterator[tuple[Path, int, int]]:
     """One function under our host and under functions-framework; gives the folder and both ports."""
     folder: Path = request.param
-    first = _description_environment(folder)
-    ours = _start([sys.executable, "-m", "knative.host", str(folder), "--port", "0"], environment | first, short_folder)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("HAL9_", "OTEL_"))}
+    environment = plain | function_environment | _description_environment(folder)
+    ours = _start([sys.executable, "-m", "knative.host", str(folder), "--port", "0"], environment, short_folder)
     port = _free_port()
     command = shutil.which("functions-framework", path=str(Path(sys.executable).parent))
     assert command is not None
     arguments = [command, "--target", "handle", "--source", str(folder / "main.py"), "--signature-type", "http"]
-    theirs = _start(
-        [*arguments, "--asgi", "--host", "127.0.0.1", "--port", str(port)], environment | first, short_folder
-    )
+    theirs = _start([*arguments, "--asgi", "--host", "127.0.0.1", "--port", str(port)], environment, short_folder)
     try:
         line = _until(lambda: _line(ours, b'"listening"'))
         _until(lambda: _answers(port, theirs))
