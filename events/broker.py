@@ -5,7 +5,8 @@
     ...
     await connection.close()
 
-Promises: nothing is connected before the first event; connections are kept and closed; no proxy of the environment is used. It does not retry: the publisher
+Promises: nothing is connected before the first event; connections are kept and closed; no proxy of the environment is
+used. It does not retry: the publisher
 does.
 """
 

@@ -1,8 +1,11 @@
 """CloudEvents 1.0.2 over HTTP, both ways: binary, structured and batched content mode, and the JSON event format.
 
-Promises: refuses what the specification refuses and names every fault in one `MalformedEvent`; keeps extensions that it does not know, with their types
-(in binary mode all are strings: HTTP has no others); `data` comes out byte for byte as it went in; bounded in size, attributes and nesting. It does not
-interpret `data`, and knows nothing of HAL9's own types (see `events.catalogue`). What the specification leaves open is decided in
+Promises: refuses what the specification refuses and names every fault in one `MalformedEvent`; keeps extensions that
+it does not know, with their types
+(in binary mode all are strings: HTTP has no others); `data` comes out byte for byte as it went in; bounded in size,
+attributes and nesting. It does not
+interpret `data`, and knows nothing of HAL9's own types (see `events.catalogue`). What the specification leaves open is
+decided in
 docs/decisions/0004-events.md.
 """
 
@@ -11,14 +14,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 import msgspec
 
 from events import strictjson
-from events.cloudevent import AttributeValue, CloudEvent, Fault, MalformedEvent
+from events.cloudevent import AttributeValue, CloudEvent, Fault, MalformedEvent, plain_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,14 +46,17 @@ Header = tuple[bytes, bytes]
 """A header's name and value, as ASGI has them."""
 
 _PREFIX: Final = b"ce-"
+_FORBIDDEN_HEADER: Final = "ce-datacontenttype"
+_MAX_NOTED_LENGTH: Final = 80
 _CLOUDEVENTS: Final = "application/cloudevents"
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-_PLAIN_VALUE: Final = re.compile(r"[!#$&-~]+").fullmatch  # U+0021-U+007E without the double quote and the percent sign
+_SAFE_BYTES: Final = _SAFE.encode()
+_PLAIN_BYTES: Final = bytes(code for code in range(0x20, 0x7F) if chr(code) not in '"%')
 _PERCENT: Final = re.compile(r"%(?:[0-9A-Fa-f]{2})?")
 _PERCENT_RUN: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _QUOTED_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _CHARSETS: Final = {"utf-8": "utf-8", "us-ascii": "ascii", "ascii": "ascii", "iso-8859-1": "latin-1"}
-_RESERVED: Final = frozenset({"data", "data_base64"})
+_ABSENT: Final = object()
 
 
 class _OnlyData(msgspec.Struct):
@@ -74,15 +81,15 @@ def decode(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT
     Raises:
         MalformedEvent: It is no valid event, or a batch.
     """
-    headers = list(headers)
-    mode = content_mode(headers)
+    names, values = _picked(headers)
+    if len(body) > max_bytes:
+        raise _too_large(body, max_bytes)
+    mode = _mode_of(names, values)
+    if mode == "binary":
+        return _from_picked(names, values, body)
     if mode == "batch":
         raise MalformedEvent([Fault("content-type", f"must not be {BATCH}: a single event is wanted here")])
-    return (
-        from_structured(body, max_bytes=max_bytes)
-        if mode == "structured"
-        else from_binary(headers, body, max_bytes=max_bytes)
-    )
+    return from_structured(body, max_bytes=max_bytes)
 
 
 def decode_all(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudEvent, ...]:
@@ -103,8 +110,54 @@ def content_mode(headers: Iterable[Header]) -> str:
     Raises:
         MalformedEvent: It is a CloudEvents format that this codec has not, or its charset is not UTF-8.
     """
-    value = next((value for name, value in headers if name.lower() == b"content-type"), None)
-    return "binary" if value is None else _mode(value)
+    return _mode_of(*_picked(headers))
+
+
+def from_binary(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
+    """Read an event in binary mode: attributes are `ce-` headers, the body is its data. An empty body is no data.
+
+    Raises:
+        MalformedEvent: It is no valid event.
+    """
+    if len(body) > max_bytes:
+        raise _too_large(body, max_bytes)
+    return _from_picked(*_picked(headers), body)
+
+
+def _picked(headers: Iterable[Header]) -> tuple[list[str], list[bytes]]:
+    """Pick the headers that matter: names of attributes (`datacontenttype` for Content-Type), and values."""
+    names: list[str] = []
+    values: list[bytes] = []
+    for name, value in headers:
+        attribute = _attribute_of.get(name)
+        if attribute is None:
+            attribute = _note_header(name)
+        if attribute:
+            names.append(attribute)
+            values.append(value)
+    return names, values
+
+
+_attribute_of: dict[bytes, str] = {}
+_MAX_NOTED_HEADERS: Final = 1024
+
+
+def _note_header(name: bytes) -> str:
+    """Give the attribute that a header stands for, empty when it stands for none; remember it, within bounds."""
+    lower = name.lower()
+    attribute = ""
+    if lower[:3] == _PREFIX:
+        # A `ce-datacontenttype` must not be there; under its own name it cannot be taken for the real one.
+        attribute = _FORBIDDEN_HEADER if lower == b"ce-datacontenttype" else lower[3:].decode("latin-1") or "ce-"
+    elif lower == b"content-type":
+        attribute = "datacontenttype"
+    if len(_attribute_of) < _MAX_NOTED_HEADERS and len(name) <= _MAX_NOTED_LENGTH:
+        _attribute_of[name] = attribute
+    return attribute
+
+
+def _mode_of(names: list[str], values: list[bytes]) -> str:
+    return _mode(values[names.index("datacontenttype")]) if "datacontenttype" in names else "binary"
 
 
 @lru_cache(256)
@@ -122,30 +175,29 @@ def _mode(value: bytes) -> str:
     return "batch" if media_type == BATCH else "structured"
 
 
-def from_binary(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
-    """Read an event in binary mode: attributes are `ce-` headers, the body is its data. An empty body is no data.
+def _from_picked(names: list[str], values: list[bytes], body: bytes) -> CloudEvent:
+    # The usual message in one go: nothing escaped, no header twice, everything printable, no line feed within a value.
+    joined = b"\n".join(values)
+    if joined.translate(None, _PLAIN_BYTES) == b"\n" * (len(values) - 1):
+        attributes = dict(zip(names, joined.decode().split("\n")))  # noqa: B905 - one value for each name
+        if len(attributes) == len(names):
+            event = plain_event(attributes, body or None)
+            if event is not None:
+                return event
+    return _from_unusual(names, values, body)
 
-    Raises:
-        MalformedEvent: It is no valid event.
-    """
-    _refuse_longer(body, max_bytes)
+
+def _from_unusual(names: list[str], values: list[bytes], body: bytes) -> CloudEvent:
+    """Decode header by header, naming what is wrong with each."""
     attributes: dict[str, Any] = {}
     faults: list[Fault] = []
-    for name, value in headers:
-        lower = name.lower()
-        if lower[:3] == _PREFIX:
-            attribute = lower[3:].decode("latin-1")
-        elif lower == b"content-type":
-            attribute = "datacontenttype"
-        else:
-            continue
-        if attribute in attributes:
+    for attribute, value in zip(names, values, strict=True):
+        if attribute == _FORBIDDEN_HEADER:
+            faults.append(Fault(_FORBIDDEN_HEADER, "must not be a header: Content-Type says it"))
+        elif attribute in attributes:
             faults.append(Fault(attribute, "stands in more than one header"))
-            continue
-        if attribute == "datacontenttype" and lower[:3] == _PREFIX:
-            faults.append(Fault("ce-datacontenttype", "must not be a header: Content-Type says it"))
-            continue
-        attributes[attribute] = _header_text(attribute, value, faults)
+        else:
+            attributes[attribute] = _header_text(attribute, value, faults)
     return _event(attributes, body or None, faults)
 
 
@@ -189,11 +241,12 @@ def from_structured(body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEv
     Raises:
         MalformedEvent: It is no valid event.
     """
-    _refuse_longer(body, max_bytes)
+    if len(body) > max_bytes:
+        raise _too_large(body, max_bytes)
     members = _json(body, strictjson.MAX_NESTING + 1)
     if type(members) is not dict:
         raise MalformedEvent([Fault("body", "must be a JSON object")])
-    return _event_of_members(members, lambda: _data_of(body))
+    return _event_of_members(members, partial(_data_of, body))
 
 
 def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudEvent, ...]:
@@ -202,7 +255,8 @@ def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudE
     Raises:
         MalformedEvent: At least one is no valid event; each fault says which.
     """
-    _refuse_longer(body, max_bytes)
+    if len(body) > max_bytes:
+        raise _too_large(body, max_bytes)
     batch = _json(body, strictjson.MAX_NESTING + 2)
     if type(batch) is not list:
         raise MalformedEvent([Fault("body", "must be a JSON array")])
@@ -219,19 +273,17 @@ def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudE
     faults: list[Fault] = []
     for index, (members, raw) in enumerate(zip(batch, _data_of_each(body), strict=True)):
         try:
-            events.append(_event_of_members(members, lambda raw=raw: raw))
+            events.append(_event_of_members(members, partial(_itself, raw)))
         except MalformedEvent as error:
-            faults.extend(fault._replace(index=index) for fault in error.faults)
+            faults.extend(replace(fault, index=index) for fault in error.faults)
     if faults:
         raise MalformedEvent(faults)
     return tuple(events)
 
 
-def _refuse_longer(body: bytes, max_bytes: int) -> None:
-    if len(body) > max_bytes:
-        raise MalformedEvent(
-            [Fault("body", f"is too large: {len(body)} bytes, at most {max_bytes} are taken")], too_large=True
-        )
+def _too_large(body: bytes, max_bytes: int) -> MalformedEvent:
+    detail = f"is too large: {len(body)} bytes, at most {max_bytes} are taken"
+    return MalformedEvent([Fault("body", detail)], too_large=True)
 
 
 def _json(body: bytes, max_nesting: int) -> Any:
@@ -242,21 +294,28 @@ def _json(body: bytes, max_nesting: int) -> Any:
 
 
 def _event_of_members(members: dict[str, Any], picked: Callable[[], _OnlyData]) -> CloudEvent:
-    attributes = {name: value for name, value in members.items() if value is not None and name not in _RESERVED}
     faults: list[Fault] = []
     data: bytes | None = None
-    encoded = members.get("data_base64")
-    if "data" in members and encoded is not None:
+    value = members.pop("data", _ABSENT)
+    encoded = members.pop("data_base64", None)
+    attributes = (
+        {name: value for name, value in members.items() if value is not None} if None in members.values() else members
+    )
+    if value is not _ABSENT and encoded is not None:
         faults.append(Fault("data_base64", "must not stand beside data"))
     elif encoded is not None:
         data = _from_base64(encoded, faults)
-    elif "data" in members:
+    elif value is not _ABSENT:
         media_type = attributes.setdefault("datacontenttype", "application/json")
         if type(media_type) is not str or is_json(media_type):
             data = bytes(cast("msgspec.Raw", picked().data))
         else:
-            data = _from_text(members["data"], media_type, faults)
+            data = _from_text(value, media_type, faults)
     return _event(attributes, data, faults)
+
+
+def _itself(picked: _OnlyData) -> _OnlyData:
+    return picked
 
 
 def _from_base64(encoded: object, faults: list[Fault]) -> bytes | None:
@@ -290,18 +349,19 @@ def _from_text(data: object, media_type: str, faults: list[Fault]) -> bytes | No
 
 def _event(attributes: dict[str, Any], data: bytes | None, faults: list[Fault]) -> CloudEvent:
     """Make the event, or refuse it with the faults found so far and its own."""
-    version = attributes.pop("specversion", None)
+    take = attributes.pop
+    version = take("specversion", None)
     if version != "1.0":
         faults = [Fault("specversion", "is required" if version is None else 'must be "1.0"'), *faults]
     try:
         event = CloudEvent(
-            id=attributes.pop("id", None),
-            source=attributes.pop("source", None),
-            type=attributes.pop("type", None),
-            subject=attributes.pop("subject", None),
-            time=attributes.pop("time", None),
-            datacontenttype=attributes.pop("datacontenttype", None),
-            dataschema=attributes.pop("dataschema", None),
+            id=take("id", None),
+            source=take("source", None),
+            type=take("type", None),
+            subject=take("subject", None),
+            time=take("time", None),
+            datacontenttype=take("datacontenttype", None),
+            dataschema=take("dataschema", None),
             extensions={name: value for name, value in attributes.items() if value is not None}
             if faults
             else attributes,
@@ -317,27 +377,28 @@ def _event(attributes: dict[str, Any], data: bytes | None, faults: list[Fault]) 
 
 def to_binary(event: CloudEvent) -> tuple[list[Header], bytes]:
     """Write an event in binary mode: headers (names in lower case) and body."""
-    headers: list[Header] = [
-        (b"ce-specversion", b"1.0"),
-        (b"ce-id", _header_value(event.id)),
-        (b"ce-source", _header_value(event.source)),
-        (b"ce-type", _header_value(event.type)),
-    ]
-    if event.subject is not None:
-        headers.append((b"ce-subject", _header_value(event.subject)))
-    if event.time is not None:
-        headers.append((b"ce-time", event.time.encode()))
-    if event.dataschema is not None:
-        headers.append((b"ce-dataschema", _header_value(event.dataschema)))
-    for name, value in event.extensions.items():
-        headers.append((b"ce-" + name.encode(), _header_value(value if type(value) is str else canonical_text(value))))
-    if event.datacontenttype is not None:
-        headers.append((b"content-type", event.datacontenttype.encode()))
+    attributes = event.attributes()
+    media_type = attributes.pop("datacontenttype", None)
+    try:
+        joined = "\n".join(attributes.values()).encode()  # type: ignore[arg-type]
+        plain = joined.translate(None, _SAFE_BYTES) == b"\n" * (len(attributes) - 1)
+    except TypeError:  # a value that is no string
+        plain = False
+    # The usual event in one go: nothing to escape. No value has a line feed in it: that is a control character.
+    values = joined.split(b"\n") if plain else map(_header_value, attributes.values())
+    headers = list(zip(map(_header_name, attributes), values))  # noqa: B905 - one value for each name
+    if media_type is not None:
+        headers.append((b"content-type", str(media_type).encode()))
     return headers, event.data or b""
 
 
-def _header_value(text: str) -> bytes:
-    return text.encode() if _PLAIN_VALUE(text) else quote(text, safe=_SAFE).encode()
+@lru_cache(1024)
+def _header_name(attribute: str) -> bytes:
+    return _PREFIX + attribute.encode()
+
+
+def _header_value(value: AttributeValue) -> bytes:
+    return quote(canonical_text(value), safe=_SAFE).encode()
 
 
 def canonical_text(value: AttributeValue) -> str:
@@ -352,7 +413,8 @@ def canonical_text(value: AttributeValue) -> str:
 def to_structured(event: CloudEvent) -> bytes:
     """Write an event in the JSON event format.
 
-    Data stands in `data` when it is JSON (or text in a charset known here) and its media type says so; all else in `data_base64`.
+    Data stands in `data` when it is JSON (or text in a charset known here) and its media type says so; all else in
+    `data_base64`.
     """
     return _encode(_members(event))
 

@@ -1,11 +1,12 @@
 """Dead letters: events that could not be delivered, kept until someone sends them again.
 
-Promises: one row for each event and destination, however often it fails; whatever is read or changed belongs to the transaction's organisation.
+Promises: one row for each event and destination, however often it fails; whatever is read or changed belongs to the
+transaction's organisation.
 """
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - part of a public dataclass
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -102,7 +103,8 @@ async def page(tx: Transaction, org_id: UUID, *, limit: int = 50, before: UUID |
         before: Only those with a smaller id: the last one of the page before.
     """
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM dead_letters WHERE org_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",  # noqa: S608 - constant columns
+        f"SELECT {_COLUMNS} FROM dead_letters WHERE org_id = $1"  # noqa: S608 - constant columns
+        " AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
         org_id,
         before,
         min(limit, MAX_PAGE),
@@ -117,9 +119,10 @@ async def find(tx: Transaction, org_id: UUID, letter_id: UUID) -> DeadLetter | N
 
 
 async def redrive(tx: Transaction, org_id: UUID, letter_id: UUID) -> DeadLetter | None:
-    """Put a dead letter's event into the outbox again, with the same id; None when the organisation has none of that id.
+    """Put a dead letter's event into the outbox again, as it was; None when the organisation has none of that id.
 
-    Whoever has taken the event meanwhile drops it as a duplicate. Twice in a row sends it twice, which does no harm either.
+    Whoever has taken the event meanwhile drops it as a duplicate. Twice in a row sends it twice, which does no harm
+    either.
     """
     row = await tx.fetchrow(
         f"UPDATE dead_letters SET redriven_at = now() WHERE org_id = $1 AND id = $2 RETURNING {_COLUMNS}",  # noqa: S608 - constant columns

@@ -1,17 +1,22 @@
-"""Filters of subscriptions: CloudEvents Subscriptions 1.0 (section 3.2.4) as Knative's Triggers write them, compiled once to closures.
+"""Filters of subscriptions (CloudEvents Subscriptions, section 3.2.4), as Knative's Triggers write them.
 
-    wanted = filters.compile_filters([{"exact": {"type": "com.github.push"}}, {"not": {"prefix": {"subject": "test/"}}}])
+They are compiled once to closures:
+
+    wanted = filters.compile_filters([{"exact": {"type": "com.github.push"}}, {"not": {"prefix": {"subject":
+    "test/"}}}])
     wanted(event)
 
-Dialects: `exact`, `prefix`, `suffix` (each attribute named must match), `all`, `any`, `not`, `cesql` (the specification's name for it is `sql`). Promises: a filter
-that compiled never raises; one that is wrong is refused with every fault named. An attribute that the event has not matches nothing; values that are no
+Dialects: `exact`, `prefix`, `suffix` (each attribute named must match), `all`, `any`, `not`, `cesql` (the
+specification's name for it is `sql`). Promises: a filter
+that compiled never raises; one that is wrong is refused with every fault named. An attribute that the event has not
+matches nothing; values that are no
 strings are compared by their canonical text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from events import cesql
 from events.cloudevent import CloudEvent, Fault, attribute_name_fault
@@ -62,7 +67,7 @@ class Filter:
         return self._test(event.attributes())
 
     def passes(self, attributes: Attributes) -> bool:
-        """Tell whether an event with these attributes (`CloudEvent.attributes`) passes: for many filters on one event."""
+        """Tell whether an event with these attributes passes: for many filters on one event."""
         return self._test(attributes)
 
 
@@ -99,7 +104,11 @@ class _Compiler:
     def expression(self, expression: object, pointer: str, depth: int) -> _Test:
         self._count += 1
         if self._count > MAX_FILTERS:
-            return _never if self._count > MAX_FILTERS + 1 else self._fault(pointer, f"is one filter too many: at most {MAX_FILTERS}")
+            return (
+                _never
+                if self._count > MAX_FILTERS + 1
+                else self._fault(pointer, f"is one filter too many: at most {MAX_FILTERS}")
+            )
         if depth > MAX_NESTING:
             return self._fault(pointer, f"is nested more than {MAX_NESTING} deep")
         if not isinstance(expression, Mapping):

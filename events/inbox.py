@@ -3,8 +3,10 @@
     if not await inbox.first(tx, event):
         return          # a duplicate: its effect is there already
 
-Promises: of any number of transactions that commit after `first` said True for the same function, organisation, source and id, there is exactly one. It
-does not remember for ever: `forget` takes away what is older than the longest time that an event can still be delivered again.
+Promises: of any number of transactions that commit after `first` said True for the same function, organisation, source
+and id, there is exactly one. It
+does not remember for ever: `forget` takes away what is older than the longest time that an event can still be
+delivered again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from shared.shards import Shards
 
 consumer: ContextVar[str] = ContextVar("hal9_event_consumer", default="")
-"""The function that takes the event; the subscriber's endpoint sets it. Several functions may take the same event, each once."""
+"""The function that takes the event; the subscriber's endpoint sets it. Several may take the same event, each once."""
 
 _FORGET_BATCH = 5000
 

@@ -5,7 +5,8 @@
         await outbox.add(tx, event)
     relay.after_commit(org_id)
 
-Promises: an event is in the outbox if and only if the rest of its transaction is in the database; it leaves when the broker has taken it (or has refused
+Promises: an event is in the outbox if and only if the rest of its transaction is in the database; it leaves when the
+broker has taken it (or has refused
 it for good, then it is a dead letter). So it is sent at least once. Publishing is the relay's and the sweep's work.
 """
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _INSERT = """
     INSERT INTO outbox (org_id, id, event_type, partition_key, event)
     SELECT $1, id, event_type, partition_key, event
-    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY AS added (id, event_type, partition_key, event, place)
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY AS added (id, event_type,
+    partition_key, event, place)
     ORDER BY place
 """
 

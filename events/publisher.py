@@ -1,7 +1,9 @@
 """The publisher: gives events to the broker, as this process.
 
-Promises: what `publish` returned for is persisted by the broker; it tries again with full jitter while that can help, within the deadline of what is
-being done and its own; an event that was `Refused` would be refused again. Each request carries this process's token (audience `broker`) and the event's trace.
+Promises: what `publish` returned for is persisted by the broker; it tries again with full jitter while that can help,
+within the deadline of what is
+being done and its own; an event that was `Refused` would be refused again. Each request carries this process's token
+(audience `broker`) and the event's trace.
 It remembers nothing: see `events.relay` for what must survive.
 """
 
@@ -35,8 +37,15 @@ _NEVER: Final = frozenset({400, 413, 415, 422})
 class PublisherSettings:
     """Where events go."""
 
-    broker_url: str = setting("HAL9_BROKER_URL", doc="Address that takes events: http://host/path, or unix:/path/of/a.sock.")
-    publish_seconds: float = setting("HAL9_PUBLISH_SECONDS", 10.0, "Seconds that giving an event to the broker may take, all tries together.", minimum=0.1)
+    broker_url: str = setting(
+        "HAL9_BROKER_URL", doc="Address that takes events: http://host/path, or unix:/path/of/a.sock."
+    )
+    publish_seconds: float = setting(
+        "HAL9_PUBLISH_SECONDS",
+        10.0,
+        "Seconds that giving an event to the broker may take, all tries together.",
+        minimum=0.1,
+    )
 
 
 class Refused(Exception):  # noqa: N818 - what the broker said
@@ -80,7 +89,7 @@ class Reply(Protocol):
 class Sender(Protocol):
     """What sends a request to the broker."""
 
-    async def __call__(self, headers: Sequence[codec.Header], body: bytes, *, timeout: float) -> Reply:
+    async def __call__(self, headers: Sequence[codec.Header], body: bytes, *, timeout: float) -> Reply:  # noqa: ASYNC109 - the whole request's
         """POST to the broker's address. Raises OSError or TimeoutError when there is no answer."""
         ...
 
@@ -136,7 +145,7 @@ class Publisher:
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _try(self, headers: Sequence[codec.Header], body: bytes, left: float) -> tuple[str | None, float | None]:
-        """Send once: None when it was taken, else what went wrong and how long to wait at least (`_HOPELESS`: not worth it)."""
+        """Send once: None when it was taken, else what went wrong and how long to wait at least."""
         authorized = [*headers, (b"authorization", b"Bearer " + self._current_token().encode())]
         try:
             reply = await self._send(authorized, body, timeout=left)
@@ -160,7 +169,8 @@ class Publisher:
     async def publish_all(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
         """Give events to the broker; for each None, or why it was not taken.
 
-        Events with the same `partitionkey` go one after the other, and none goes when one before it was not taken; the others go side by side.
+        Events with the same `partitionkey` go one after the other, and none goes when one before it was not taken; the
+        others go side by side.
         """
         lanes: dict[str, list[int]] = {}
         for index, event in enumerate(events):

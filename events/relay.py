@@ -1,8 +1,11 @@
-"""The relay: publishes what transactions left in the outbox, soon after they commit; and the sweep, for what relays left.
+"""The relay publishes what transactions left in the outbox, soon after they commit; the sweep, what relays left.
 
-Promises: every event of a committed transaction reaches the broker at least once, also when the process dies at any point (the sweep takes what is left
-once its claim has run out); events of one organisation leave in the order in which they were written, those with the same `partitionkey` also when
-several processes relay; a broker that is away costs the caller nothing. It does not make effects happen once: the receivers' inboxes do.
+Promises: every event of a committed transaction reaches the broker at least once, also when the process dies at any
+point (the sweep takes what is left
+once its claim has run out); events of one organisation leave in the order in which they were written, those with the
+same `partitionkey` also when
+several processes relay; a broker that is away costs the caller nothing. It does not make effects happen once: the
+receivers' inboxes do.
 """
 
 from __future__ import annotations
@@ -83,41 +86,47 @@ class Relay:
         self._limit = workers
         self._waiting: dict[UUID, None] = {}
         self._running: set[UUID] = set()
-        self._tasks: set[asyncio.Task[Any] | None] = set()
+        self._workers: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def after_commit(self, org_id: UUID) -> None:
-        """Have what the organisation's outbox holds published soon. Returns at once and never fails: the sweep is behind it."""
+        """Have what the organisation's outbox holds published soon.
+
+        Returns at once and never fails: the sweep is behind it.
+        """
         if self._closed or len(self._waiting) >= _MAX_WAITING:
             return
         self._waiting[org_id] = None
         self._start()
 
     def _start(self) -> None:
-        if len(self._tasks) < self._limit and any(org_id not in self._running for org_id in self._waiting):
+        if len(self._workers) < self._limit and self._next() is not None:
             # An empty context: the work belongs to no request, and must not inherit its deadline.
             task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
-            self._tasks.add(task)
+            self._workers.add(task)
 
     async def _work(self) -> None:
-        while (
-            org_id := next((candidate for candidate in self._waiting if candidate not in self._running), None)
-        ) is not None:
-            del self._waiting[org_id]
-            self._running.add(org_id)
-            try:
-                await self.drain(org_id)
-            except Exception as error:  # noqa: BLE001 - whatever went wrong, the sweep tries again
-                _log.warning("outbox not published", error=type(error).__name__)
-            finally:
-                self._running.discard(org_id)
-        # Here and not in a callback: whoever calls `after_commit` next must see that this worker takes nothing any more.
-        self._tasks.discard(asyncio.current_task())
+        try:
+            while (org_id := self._next()) is not None:
+                del self._waiting[org_id]
+                self._running.add(org_id)
+                try:
+                    await self.drain(org_id)
+                except Exception as error:  # noqa: BLE001 - whatever went wrong, the sweep tries again
+                    _log.warning("outbox not published", error=type(error).__name__)
+                finally:
+                    self._running.discard(org_id)
+        finally:
+            # Not in a callback: whoever calls `after_commit` next must see that this worker takes nothing any more.
+            self._workers = {worker for worker in self._workers if worker is not asyncio.current_task()}
+
+    def _next(self) -> UUID | None:
+        return next((org_id for org_id in self._waiting if org_id not in self._running), None)
 
     async def idle(self) -> None:
         """Wait until everything that `after_commit` asked for was tried."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        while self._workers:
+            await asyncio.wait(self._workers)
 
     async def close(self) -> None:
         """Finish what was asked for, take nothing new."""
@@ -125,7 +134,7 @@ class Relay:
         await self.idle()
 
     async def drain(self, org_id: UUID) -> int:
-        """Publish everything that the organisation's outbox holds and nobody has claimed; gives how many events were taken.
+        """Publish all of the outbox that nobody has claimed; gives how many events were taken.
 
         Raises:
             Problem: The shard does not answer, or the organisation is unknown.
@@ -223,7 +232,7 @@ class Swept:
 
 
 async def sweep(shards: Shards, publisher: Publishes, older_than_s: float = 5.0, *, at_most: int = 1000) -> Swept:
-    """Publish what was left in outboxes of all organisations on all shards: by processes that died, or while the broker was away.
+    """Publish what was left in all outboxes: by processes that died, or while the broker was away.
 
     Args:
         shards: Where the outboxes are.

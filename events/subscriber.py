@@ -5,8 +5,10 @@
 
     async def step_requested(delivery: Delivery) -> CloudEvent | None: ...
 
-Promises: a handler sees only events that the broker brought (its token, or 401), of a type that it asked for, with data that its model takes. What it
-answers is what Knative's brokers understand: 202 with nothing, 200 with one CloudEvent (the reply), 422 "never", 503 with Retry-After "not yet". It does
+Promises: a handler sees only events that the broker brought (its token, or 401), of a type that it asked for, with
+data that its model takes. What it
+answers is what Knative's brokers understand: 202 with nothing, 200 with one CloudEvent (the reply), 422 "never", 503
+with Retry-After "not yet". It does
 not deduplicate: the handler asks `inbox.first` in its transaction.
 """
 
@@ -186,7 +188,7 @@ class _Endpoint:
             raise Never("The event names no organisation.") from error
 
     def _expired(self, event: CloudEvent) -> bool:
-        """Tell whether `expirytime` (CloudEvents' extension of that name) is past; one that cannot be read does not count."""
+        """Tell whether `expirytime` (a documented extension) is past; one that cannot be read does not count."""
         try:
             expiry = event.replace(time=event.extensions.get("expirytime")).timestamp
         except ValueError:

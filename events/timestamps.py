@@ -1,6 +1,7 @@
 """Timestamps as RFC 3339 writes them (the CloudEvents type `Timestamp`).
 
-Promises: takes all that RFC 3339's grammar takes (lower-case `t` and `z`, any number of fraction digits, leap seconds where one can be) and nothing else.
+Promises: takes all that RFC 3339's grammar takes (lower-case `t` and `z`, any number of fraction digits, leap seconds
+where one can be) and nothing else.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ _TIMESTAMP: Final = re.compile(
 )
 # The usual spelling, each field in a range that needs no calendar.
 _PLAIN: Final = re.compile(
-    r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,12})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
-_PLAIN_MATCH: Final = _PLAIN.fullmatch
+plain_timestamp: Final = _PLAIN.fullmatch
+"""Match of a timestamp in its usual spelling, which needs no further look; None says nothing."""
+
 _DAYS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MAX_LENGTH: Final = 64
 
 
 def timestamp_fault(text: str) -> str | None:
     """Say why `text` is no RFC 3339 timestamp, or None when it is one."""
-    if len(text) <= _MAX_LENGTH and _PLAIN_MATCH(text):
+    if plain_timestamp(text):
         return None
     match = _TIMESTAMP.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if match is None:
@@ -41,7 +44,9 @@ def timestamp_fault(text: str) -> str | None:
 
 
 def to_datetime(text: str) -> dt.datetime:
-    """Give an RFC 3339 timestamp as an aware datetime in UTC, cut to the microsecond; a leap second becomes the second after.
+    """Give an RFC 3339 timestamp as an aware datetime in UTC.
+
+    It is cut to the microsecond; a leap second becomes the second after.
 
     Raises:
         ValueError: `text` is no RFC 3339 timestamp, or lies outside what datetime can hold (the year 0000).

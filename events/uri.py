@@ -1,6 +1,7 @@
-"""URI and URI-reference as RFC 3986 writes them: the two attribute types of CloudEvents that a plain string cannot check.
+"""URI and URI-reference as RFC 3986 writes them: two types of CloudEvents' attributes.
 
-Promises: linear time, no look-ups, nothing normalised. It judges syntax only; what a URI names is nobody's business here.
+Promises: linear time, no look-ups, nothing normalised. It judges syntax only; what a URI names is nobody's business
+here.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def uri_reference_fault(text: str) -> str | None:
 
 
 def absolute_uri_fault(text: str) -> str | None:
-    """Say why `text` is no absolute URI (RFC 3986, section 4.3: with a scheme, without a fragment), or None when it is one."""
+    """Say why `text` is no absolute URI (RFC 3986, section 4.3: a scheme, no fragment), or None when it is one."""
     fault = uri_reference_fault(text)
     if fault is not None:
         return fault.replace("a URI-reference", "an absolute URI")

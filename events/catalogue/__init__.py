@@ -7,7 +7,8 @@
     event = catalogue.new(SweepRequested(), id="…", subject="sweep", org_id=None, source=catalogue.source("upkeep"))
     catalogue.parse(event)      # the model again, or MalformedEvent with every fault
 
-A type's models live in `events/catalogue/<function>.py`, named after the function that sends it or takes it. Promises: `parse` refuses what the model
+A type's models live in `events/catalogue/<function>.py`, named after the function that sends it or takes it. Promises:
+`parse` refuses what the model
 refuses, and JSON that two readers could understand differently. It does not deliver anything.
 """
 
@@ -138,7 +139,8 @@ def new(
         source: See `source`.
         time: When it happened, aware; now when None.
         cause: The event that led to this one: gives `causationid`, and `correlationid` (its own, or its id).
-        extensions: Further extension attributes; None leaves one out. `traceparent` is that of what is being done, unless given.
+        extensions: Further extension attributes; None leaves one out. `traceparent` is that of what is being done,
+            unless given.
 
     Raises:
         ValueError: The model is in no catalogue, or the organisation is missing (or there is one too many).

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - pydantic needs it at run time
+import datetime as dt
 from typing import Any, Literal
-from uuid import UUID  # noqa: TC003 - pydantic needs it at run time
+from uuid import UUID
 
 from pydantic import Field
 
@@ -83,7 +83,7 @@ class RunCancelled(EventData):
 
 @event_type("ai.hal9.neuron.step.requested")
 class StepRequested(EventData):
-    """A step is to be done by the executor that the extension `executor` names; a delegated one finds its input here."""
+    """A step is to be done by the executor that the extension `executor` names; a delegated one's input is here."""
 
     run_id: UUID
     step_id: UUID

@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Final
 from events.cesql.functions import BUILTIN, FunctionFailed, FunctionTable
 from events.cesql.lexer import Token, tokens
 from events.cesql.like import compile_pattern
-from events.cesql.values import INT_MAX, INT_MIN, CesqlError, Kind, ParseError, Value, cast, integer, to_boolean, to_integer, to_string, zero
+from events.cesql.values import (
+    INT_MAX,
+    INT_MIN,
+    CesqlError,
+    Kind,
+    ParseError,
+    Value,
+    cast,
+    integer,
+    to_boolean,
+    to_integer,
+    to_string,
+    zero,
+)
 
 if TYPE_CHECKING:
     from events.cesql.functions import Function
@@ -288,7 +301,11 @@ class _Parser:
             function = self._functions.find(token.text, len(arguments))
             if function is None:
                 return _Node(_missing_function(token, len(arguments)), bool)
-            return _Node(_call(function, [argument.run for argument in arguments], token.position), function.returns, token.position)
+            return _Node(
+                _call(function, [argument.run for argument in arguments], token.position),
+                function.returns,
+                token.position,
+            )
         if token.kind == "function":
             raise ParseError(f"{token.text[:40]!r} is no attribute's name", token.position)
         return _Node(_attribute(token.text.lower()), bool)
@@ -386,7 +403,9 @@ def _call(function: Function, arguments: list[_Closure], position: int) -> _Clos
     body, returns, name = function.body, function.returns, function.name
 
     def call(attributes: Attributes) -> Value:
-        values = [argument(attributes) if kind is None else cast(argument(attributes), kind) for argument, kind in takes]
+        values = [
+            argument(attributes) if kind is None else cast(argument(attributes), kind) for argument, kind in takes
+        ]
         try:
             result = body(*values)
         except FunctionFailed as failure:
@@ -394,7 +413,9 @@ def _call(function: Function, arguments: list[_Closure], position: int) -> _Clos
         except CesqlError:
             raise
         except Exception as error:
-            raise CesqlError("functionEvaluation", f"{name} failed with {type(error).__name__}", zero(returns), position) from error
+            raise CesqlError(
+                "functionEvaluation", f"{name} failed with {type(error).__name__}", zero(returns), position
+            ) from error
         if type(result) is not returns:
             raise CesqlError("functionEvaluation", f"{name} returned no {returns.__name__}", zero(returns), position)
         if type(result) is str and len(result) > MAX_STRING:

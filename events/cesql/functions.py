@@ -15,7 +15,10 @@ Body = Callable[..., Value]
 """Takes the arguments, already cast; may raise `FunctionFailed`."""
 
 # White_Space of the Unicode Character Database. str.strip() alone would take U+001C-U+001F as well, which are controls.
-_WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_WHITE_SPACE: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
+    "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 
 
 class FunctionFailed(Exception):  # noqa: N818 - what a function says
@@ -76,7 +79,8 @@ class FunctionTable:
         """Add a definition.
 
         Raises:
-            ValueError: It could not be told from another one: same name and arity, a second variadic one, or a variadic one with no more fixed arguments
+            ValueError: It could not be told from another one: same name and arity, a second variadic one, or a
+                variadic one with no more fixed arguments
                 than another has arguments.
         """
         name = function.name.upper()

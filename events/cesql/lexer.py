@@ -26,7 +26,8 @@ class Token(NamedTuple):
     """One token.
 
     Attributes:
-        kind: A keyword in upper case, a symbol, or `integer`, `string`, `identifier` (an attribute's or a function's name), `function` (only a function's),
+        kind: A keyword in upper case, a symbol, or `integer`, `string`, `identifier` (an attribute's or a function's
+            name), `function` (only a function's),
             `end`.
         text: As written; without quotes and escapes for strings.
         position: Where it begins, from 0.

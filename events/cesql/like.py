@@ -1,4 +1,4 @@
-"""The patterns of LIKE (section 3.4.3): `%` any characters, `_` one character, `\\%` and `\\_` those two themselves."""
+"""The patterns of LIKE (section 3.4.3): `%` any characters, `_` one, a backslash before either that one itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ _PARTS: Final = re.compile(r"\\[%_]|%|_|[^%_\\]+|\\", re.DOTALL)
 
 
 def compile_pattern(pattern: str) -> Callable[[str], bool]:
-    """Give the test of a pattern. Its time is at most the product of the lengths, whatever the pattern: nothing is tried twice."""
+    """Give the test of a pattern.
+
+    Its time is at most the product of the lengths, whatever the pattern: nothing is tried twice.
+    """
     segments = _segments(pattern)
     if len(segments) == 1:
         whole = re.compile(segments[0], re.DOTALL).fullmatch
@@ -34,7 +37,6 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
         start = len(text) - tail_length
         return start >= position and tail(text, start) is not None
 
-    # re's compiled `search(text, position)` takes the position as bound method's argument.
     return matches
 
 

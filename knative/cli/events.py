@@ -36,10 +36,15 @@ def command() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help='Print {"value": ..., "error": null or the kind of error}.')
 @click.option("--exit-status", "-e", "strict", is_flag=True, help="Exit with 1 also when the event does not pass.")
-def filter_event(event_file: str, expression: str | None, filter_file: str | None, *, as_json: bool, strict: bool) -> None:
-    """Evaluate a CESQL expression, or a filter, against the CloudEvent in EVENT.json (structured mode; `-` is standard input).
+def filter_event(
+    event_file: str, expression: str | None, filter_file: str | None, *, as_json: bool, strict: bool
+) -> None:
+    r"""Evaluate a CESQL expression, or a filter, on an event.
 
-    An expression always has a value; beside it there may be an error: parse, math, cast, missingAttribute, missingFunction, functionEvaluation or generic.
+    EVENT.json holds a CloudEvent in structured mode; `-` is standard input.
+
+    An expression always has a value; beside it there may be an error: parse, math, cast, missingAttribute,
+    missingFunction, functionEvaluation or generic.
 
     \b
     Exit codes:

@@ -40,9 +40,19 @@ CASES = _cases()
 
 
 def _attributes(case: dict[str, Any]) -> dict[str, Any]:
-    base: dict[str, Any] = {"specversion": "1.0", "id": "any", "source": "/any", "type": "any.type", "time": "2026-01-01T00:00:00Z"}
+    base: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": "any",
+        "source": "/any",
+        "type": "any.type",
+        "time": "2026-01-01T00:00:00Z",
+    }
     members = case.get("event") or {**base, **case.get("eventOverrides", {})}
-    extensions = {name: value for name, value in members.items() if name not in ("specversion", "id", "source", "type", "subject", "time")}
+    extensions = {
+        name: value
+        for name, value in members.items()
+        if name not in ("specversion", "id", "source", "type", "subject", "time")
+    }
     event = CloudEvent(
         id=members["id"],
         source=members["source"],
