@@ -8,7 +8,20 @@ key. The table lives in the directory (`shared/database/migrations/directory`).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from shared.apikeys.key import NewKey, PresentedKey, generate, present
-from shared.apikeys.rows import ApiKey, create, find, list_keys, revoke, touch
+
+if TYPE_CHECKING:
+    from shared.apikeys.rows import ApiKey, create, find, list_keys, revoke, touch
 
 __all__ = ["ApiKey", "NewKey", "PresentedKey", "create", "find", "generate", "list_keys", "present", "revoke", "touch"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the rows, and so the database's driver, only when they are used: the SDK shares this package."""
+    if name in __all__:
+        from shared.apikeys import rows
+
+        return getattr(rows, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

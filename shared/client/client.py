@@ -1,0 +1,83 @@
+"""The client: one object for each part of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from shared.client.artefacts import Artefacts
+from shared.client.credentials import Credentials
+from shared.client.events import DeadLetters, Events
+from shared.client.keys import Keys
+from shared.client.projects import Projects
+from shared.client.runs import Runs
+from shared.client.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+
+class Client:
+    """HAL9's API, with one key. Safe to share between threads.
+
+    Args:
+        url: The API's address, for example `http://127.0.0.1:9000`.
+        api_key: The key that requests are made with.
+        seconds: How long one try of a request may take.
+        tries: How often a request is sent at most, where that does no harm.
+        sleep: Waits between tries, seconds; the system's unless a test says otherwise.
+
+    Attributes:
+        projects: Ask for software.
+        runs: Runs of neurons.
+        artefacts: What projects made.
+        events: Publish CloudEvents.
+        dead_letters: Events that could not be delivered.
+        keys: API keys.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        seconds: float = 60.0,
+        tries: int = 4,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        credentials = Credentials(url, api_key)
+        self._transport = (
+            Transport(credentials, seconds, tries) if sleep is None else Transport(credentials, seconds, tries, sleep)
+        )
+        self.projects = Projects(self._transport)
+        self.runs = Runs(self._transport)
+        self.artefacts = Artefacts(self._transport)
+        self.events = Events(self._transport)
+        self.dead_letters = DeadLetters(self._transport)
+        self.keys = Keys(self._transport)
+
+    @classmethod
+    def from_environment(cls, home: Path | None = None) -> Self:
+        """Make the client of HAL9_URL and HAL9_API_KEY, or else of `credentials.json` in HAL9_HOME.
+
+        Args:
+            home: The platform's folder; None for HAL9_HOME.
+
+        Raises:
+            CredentialsError: There are no credentials.
+        """
+        credentials = Credentials.find(home)
+        return cls(credentials.url, credentials.api_key)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

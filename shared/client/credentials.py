@@ -1,0 +1,75 @@
+"""Where the API is and who asks: from two variables, or from the file that `hal9 up` writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shared.client.errors import ClientError
+from shared.settings import load, setting, settings
+
+
+class CredentialsError(ClientError):
+    """There are no credentials, or half of them; the text says where they were looked for."""
+
+
+@settings
+class ClientSettings:
+    """Where the command line and the SDK find the API."""
+
+    url: str | None = setting("HAL9_URL", None, "Address of the API, for example http://127.0.0.1:9000.")
+    api_key: str | None = setting("HAL9_API_KEY", None, "API key that requests are made with.", secret=True)
+    home: Path = setting(
+        "HAL9_HOME", Path(".hal9"), "Folder whose credentials.json is used when HAL9_URL and HAL9_API_KEY are not set."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where the API is and who asks.
+
+    Attributes:
+        url: The API's address.
+        api_key: The key that requests are made with.
+    """
+
+    url: str
+    api_key: str = field(repr=False)
+
+    @classmethod
+    def find(cls, home: Path | None = None) -> Credentials:
+        """Take HAL9_URL and HAL9_API_KEY when both are set, else `credentials.json` in the platform's folder.
+
+        Args:
+            home: The platform's folder; None for HAL9_HOME.
+
+        Raises:
+            CredentialsError: Neither is there, or only one of the variables is.
+        """
+        found = load(ClientSettings)
+        if found.url and found.api_key:
+            return cls(found.url, found.api_key)
+        if found.url or found.api_key:
+            missing = "HAL9_API_KEY" if found.url else "HAL9_URL"
+            raise CredentialsError(f"{missing} is not set: set both HAL9_URL and HAL9_API_KEY, or neither.")
+        return cls.read((home or found.home) / "credentials.json")
+
+    @classmethod
+    def read(cls, path: Path) -> Credentials:
+        """Read the file that `hal9 up` writes.
+
+        Raises:
+            CredentialsError: It is not there, or holds something else.
+        """
+        try:
+            document: dict[str, Any] = json.loads(path.read_bytes())
+            return cls(str(document["url"]), str(document["api_key"]))
+        except OSError as error:
+            raise CredentialsError(
+                f"There are no credentials: {path} cannot be read ({error.strerror}). Run `hal9 up`, or set HAL9_URL "
+                "and HAL9_API_KEY."
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise CredentialsError(f"{path} holds no credentials: run `hal9 up` again.") from error
