@@ -27,23 +27,23 @@ _STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 _PUBLIC_CACHE: Final = "public, max-age=300"
 
 
-async def publish_events(call: Call) -> Response:
+async def publish(call: Call) -> Response:
     """`POST /v1/events`."""
     events = await service.publish(call.resources, call.principal, call.request.headers.raw, await call.request.body())
     return answer(Accepted(accepted=len(events)), 202)
 
 
-async def list_keys(call: Call) -> Response:
+async def index(call: Call) -> Response:
     """`GET /v1/keys`."""
     return answer(await service.list_keys(call.resources, call.principal, call.query.cursor, call.query.limit))
 
 
-async def create_key(call: Call) -> Response:
+async def create(call: Call) -> Response:
     """`POST /v1/keys`."""
     return answer(await service.create_key(call.resources, call.principal, call.body), 201)
 
 
-async def revoke_key(call: Call) -> Response:
+async def revoke(call: Call) -> Response:
     """`DELETE /v1/keys/{key_id}`."""
     try:
         key_id = UUID(call.path["key_id"])
@@ -53,23 +53,23 @@ async def revoke_key(call: Call) -> Response:
     return Response(status_code=204)
 
 
-async def openapi(call: Call) -> Response:
+async def description(call: Call) -> Response:
     """`GET /openapi.json`."""
     del call
     return Response(routes.document(), headers={"Cache-Control": _PUBLIC_CACHE}, media_type="application/json")
 
 
-async def reference(call: Call) -> Response:
+async def page(call: Call) -> Response:
     """`GET /reference`."""
     del call
-    page, policy = _page()
+    content, policy = _reference()
     return Response(
-        page, headers={"Cache-Control": _PUBLIC_CACHE, "Content-Security-Policy": policy}, media_type="text/html"
+        content, headers={"Cache-Control": _PUBLIC_CACHE, "Content-Security-Policy": policy}, media_type="text/html"
     )
 
 
 @cache
-def _page() -> tuple[bytes, str]:
+def _reference() -> tuple[bytes, str]:
     """Give the page, and the policy that allows exactly its own style sheet and nothing else."""
     page = REFERENCE.read_bytes()
     style = _STYLE.search(page)
@@ -82,7 +82,7 @@ OPERATIONS: Final = (
         "POST",
         "/v1/events",
         "events.publish",
-        publish_events,
+        publish,
         "Publish events",
         responses={202: Accepted},
         description=(
@@ -102,7 +102,7 @@ OPERATIONS: Final = (
         "GET",
         "/v1/keys",
         "keys.read",
-        list_keys,
+        index,
         "List API keys",
         query=KeyQuery,
         responses={200: KeyPage},
@@ -113,7 +113,7 @@ OPERATIONS: Final = (
         "POST",
         "/v1/keys",
         "keys.create",
-        create_key,
+        create,
         "Create an API key",
         request=KeyRequest,
         responses={201: NewKeyView},
@@ -124,7 +124,7 @@ OPERATIONS: Final = (
         "DELETE",
         "/v1/keys/{key_id}",
         "keys.revoke",
-        revoke_key,
+        revoke,
         "Revoke an API key",
         responses={204: None, 409: None},
         description="The key is refused from the next request on. Revoking it again changes nothing. A key cannot "
@@ -135,7 +135,7 @@ OPERATIONS: Final = (
         "GET",
         "/openapi.json",
         None,
-        openapi,
+        description,
         "This description",
         responses={200: OpenApiDocument},
         description="The OpenAPI 3.1 document of all routes.",
@@ -146,7 +146,7 @@ OPERATIONS: Final = (
         "GET",
         "/reference",
         None,
-        reference,
+        page,
         "The API reference as a page",
         responses={200: None},
         produces="text/html",

@@ -104,6 +104,10 @@ class Route:
     deployment: str
 
 
+_REGISTERING: Final = ("knative.host.application", "shared.cache", "shared.ratelimits", "shared.shards")
+"""Modules whose problems any function can answer with; the functions' own come with their `api`."""
+
+
 def files() -> dict[Path, bytes]:
     """Give the document, for the gateway and for the docs."""
     content = (json.dumps(document(), indent=1, ensure_ascii=False) + "\n").encode()
@@ -112,6 +116,8 @@ def files() -> dict[Path, bytes]:
 
 def document(folder: Path = FUNCTIONS) -> dict[str, Any]:
     """Make the document of all functions in a folder."""
+    for module in _REGISTERING:
+        importlib.import_module(module)
     found = sorted(routes(folder), key=_order)
     schemas = _Schemas(found)
     paths: dict[str, dict[str, Any]] = {}
@@ -211,7 +217,7 @@ class _Schemas:
 def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
     operation = route.operation
     made: dict[str, Any] = {
-        "operationId": operation.handler.__name__,
+        "operationId": "_".join([*operation.tags[:1], operation.handler.__name__]).replace("-", "_"),
         "summary": operation.summary,
         "description": _described(operation),
         "tags": list(operation.tags),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -49,7 +50,7 @@ class Broker:
                 named = {name.lower(): value for name, value in fields}
                 body = await reader.readexactly(int(named.get(b"content-length", b"0")))
                 token = named[b"authorization"].decode().removeprefix("Bearer ")
-                self.verifier.verify(token, "broker", ["gateway"])
+                self.verifier.verify(token, "broker", ["gateway", "function:*"])
                 if self.status == 202:
                     self.events.append(codec.decode(fields, body))
                 writer.write(f"HTTP/1.1 {self.status} x\r\ncontent-length: 0\r\n\r\n".encode())
@@ -75,17 +76,48 @@ class Stage:
     async def start(self, folder: Path, name: str, environment: Mapping[str, str] | None = None) -> Path:
         """Serve a function's folder at `<name>.sock`, and wait until it is ready."""
         socket = self.folder / f"{name}.sock"
-        variables = {**os.environ, **self.environment, **(environment or {})}
-        command = (sys.executable, "-m", "knative.host", str(folder), "--uds", str(socket))
-        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=variables)
+        async with connect(socket) as client:
+            await self._serve(client, folder, ("--uds", str(socket)), environment or {})
+        return socket
+
+    async def start_tcp(self, folder: Path) -> str:
+        """Serve a function's folder at a free port, wait until it is ready, and give its address."""
+        log = self.folder / f"{folder.name}.log"
+        with log.open("wb") as file:
+            await self._spawn(folder, ("--port", "0"), {}, stderr=file)
+        async with asyncio.timeout(60):
+            while (address := _listening(log)) is None:  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+        async with httpx.AsyncClient(base_url=address) as client:
+            await self._ready(client, self.processes[-1])
+        return address
+
+    async def _serve(
+        self, client: httpx.AsyncClient, folder: Path, where: tuple[str, ...], environment: Mapping[str, str]
+    ) -> None:
+        await self._ready(client, await self._spawn(folder, where, environment))
+
+    async def _spawn(
+        self, folder: Path, where: tuple[str, ...], environment: Mapping[str, str], **more: Any
+    ) -> asyncio.subprocess.Process:
+        variables = {**os.environ, **self.environment, **environment}
+        command = (sys.executable, "-m", "knative.host", str(folder), *where)
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=variables, **more)
         self.processes.append(process)
-        async with asyncio.timeout(60), connect(socket) as client:
+        return process
+
+    async def _ready(self, client: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
+        async with asyncio.timeout(60):
             while True:
-                assert process.returncode is None, f"{name} did not start"
+                assert process.returncode is None, "the process did not start"
                 with contextlib.suppress(httpx.TransportError):
                     if (await client.get("/healthz/ready")).status_code == 200:
-                        return socket
+                        return
                 await asyncio.sleep(0.02)
+
+    def identity(self, issuer: str) -> dict[str, str]:
+        """Give the environment of a process that signs as that issuer."""
+        return {"HAL9_IDENTITY_KEY": str(self.folder / f"{issuer.replace(':', '-')}.json")}
 
     async def stop(self) -> None:
         """End every process."""
@@ -94,6 +126,15 @@ class Stage:
                 process.send_signal(signal.SIGTERM)
         for process in self.processes:
             assert await process.wait() == 0
+
+
+def _listening(log: Path) -> str | None:
+    """Give the address that a process says it listens on."""
+    for line in log.read_text().splitlines():
+        entry = json.loads(line)
+        if entry.get("message") == "listening":
+            return str(entry["address"])
+    return None
 
 
 def connect(socket: Path, **more: Any) -> httpx.AsyncClient:
@@ -106,14 +147,18 @@ def connect(socket: Path, **more: Any) -> httpx.AsyncClient:
 async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
     folder = short_folder / "gateway"
     folder.mkdir()
-    key = PrivateKey.generate("gateway")
-    key.write(folder / "gateway.json")
-    write_trust(folder / "trust.json", [key])
+    keys = [
+        PrivateKey.generate(issuer) for issuer in ("gateway", "function:neuron", "function:codegen", "function:upkeep")
+    ]
+    for key in keys:
+        key.write(folder / f"{key.issuer.replace(':', '-')}.json")
+    write_trust(folder / "trust.json", keys)
     broker = Broker(f"unix:{folder}/broker.sock", Verifier(Trust.load(folder / "trust.json")))
     environment = {
         "HAL9_SHARDS": servers.shards_dsn,
         "HAL9_CACHE_URL": servers.cache_url,
         "HAL9_IDENTITY_KEY": str(folder / "gateway.json"),
+        "HAL9_HOME": str(folder),
         "HAL9_TRUST": str(folder / "trust.json"),
         "HAL9_FUNCTION_URL": f"unix:{folder}/{{deployment}}.sock",
         "HAL9_BROKER_URL": broker.address,
@@ -148,6 +193,17 @@ async def doorway(stage: Stage) -> Path:
     """The gateway with routes to `mirror`, and `mirror`."""
     await stage.start(ROOT / "tests" / "functions" / "mirror", "mirror")
     return await stage.start(DOORWAY, "doorway")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def api(stage: Stage) -> str:
+    """The address of the whole API: the gateway and the functions behind it. What the broker gets goes nowhere."""
+    functions = ROOT / "functions"
+    await stage.start(functions / "codegen", "codegen", stage.identity("function:codegen"))
+    await stage.start(functions / "upkeep", "upkeep", stage.identity("function:upkeep"))
+    processes = {"HAL9_NEURON_PROCESSES": "tests.processes.tally:TALLY"}
+    await stage.start(functions / "neuron", "neuron-l4", {**stage.identity("function:neuron"), **processes})
+    return await stage.start_tcp(functions / "gateway")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
