@@ -197,14 +197,22 @@ class Runtime:
         question = body.question(work) if body.question is not None else None
         if question is None:
             return None
-        ledger = JournalLedger(self._store, claim)
         engine = Builtin() if claim.engine == "builtin" else self._engine_of(body.layer)
         try:
-            return await engine.think(question, ledger)
-        except BudgetExhausted as exhausted:
+            return await engine.think(question, JournalLedger(self._store, claim))
+        except (NoAnswer, BudgetExhausted) as without:
             if question.builtin is None:
                 raise
-            return Thought(await asyncio.to_thread(question.builtin), "builtin", note=str(exhausted))
+            note = str(without)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            # An engine's fault may pass: another try, unless the built-in can do without it.
+            _log.exception("engine failed", body=claim.body)
+            if question.builtin is None:
+                raise TryLater from error
+            note = f"the engine failed ({type(error).__name__})"
+        return Thought(await asyncio.to_thread(question.builtin), "builtin", note=note)
 
     async def _written(
         self, process: Process, held: Held, depth: int, phase: int, origin: Origin, answer: _Answer

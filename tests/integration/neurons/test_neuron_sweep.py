@@ -1,0 +1,276 @@
+"""Leases, deadlines and dead letters: whatever nobody moved on is moved on, and no run hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from events import catalogue
+from events.publisher import Unpublished
+from functions.neuron.settings import NeuronSettings
+from functions.neuron.store import Origin
+from functions.upkeep import service
+from functions.upkeep.resources import UpkeepSettings
+from functions.upkeep.store import Store as UpkeepStore
+from shared.problems import Problem
+from tests.processes.office import Office, answered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from events import CloudEvent
+    from shared.shards import Shards
+
+AN_HOUR = 3600.0
+
+
+def upkeep(office: Office) -> Any:
+    """What the function upkeep opens, over the office."""
+    return SimpleNamespace(
+        shards=office.shards,
+        publisher=office,
+        relay=office.relay,
+        store=UpkeepStore(office.shards, office.source),
+        settings=UpkeepSettings(region="us-west"),
+    )
+
+
+async def claimed(office: Office, org_id: UUID, run: Any) -> Any:
+    """Claim the run's root and leave it."""
+    claim = await office.store.claim(
+        org_id, Origin(office.source), run.id, run.tree[0].id, 0, 0, office.settings.lease_seconds
+    )
+    assert claim is not None
+    return claim
+
+
+async def test_a_lost_lease_is_given_to_another_and_the_lost_ones_work_is_dropped(
+    shards: Shards, organisation: Any
+) -> None:
+    org_id, office = await organisation(), Office(shards, duplicates=2)
+    run = await office.start(org_id, "a b")
+    await office.fetch(org_id)
+    claim = await claimed(office, org_id, run)
+    await office.settle(org_id)  # its own request finds that somebody has it
+    assert (await office.runs.show(org_id, run.id)).state == "running"
+    await service.sweep(upkeep(office), AN_HOUR / 2)
+    await office.settle(org_id)
+    done = await office.runs.show(org_id, run.id)
+    assert (done.state, done.output["letters"], done.tree[0].epoch) == ("completed", 2, 1)
+    late = await office.store.complete(claim.held, Origin(office.source), '{"letters": 7}', "builtin", None)
+    assert late == "stale"
+    assert (await office.runs.show(org_id, run.id)).output["letters"] == 2
+
+
+async def test_a_lease_that_is_renewed_is_kept(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards, settings=NeuronSettings(lease_seconds=0.3))
+    run = await office.start(org_id, "a")
+    claim = await claimed(office, org_id, run)
+    assert await office.store.renew(claim.held, AN_HOUR)
+    await asyncio.sleep(0)
+    assert (await service.sweep(upkeep(office), 60.0))["retried"] == 0
+    await service.sweep(upkeep(office), AN_HOUR - 1)
+    assert (
+        not await office.store.renew(claim.held, AN_HOUR) or (await office.runs.show(org_id, run.id)).tree[0].epoch == 0
+    )
+
+
+async def test_a_claim_that_is_given_back_can_be_claimed_by_the_same_request(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    run = await office.start(org_id, "a")
+    claim = await claimed(office, org_id, run)
+    assert await office.store.release(claim.held, Origin(office.source))
+    assert not await office.store.release(claim.held, Origin(office.source))
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "completed"
+
+
+async def test_work_that_crashes_every_time_is_given_up(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    run = await office.start(org_id, "a")
+    resources = upkeep(office)
+    for epoch in range(12):
+        claim = await office.store.claim(
+            org_id, Origin(office.source), run.id, run.tree[0].id, epoch, 0, office.settings.lease_seconds
+        )
+        assert claim is not None
+        await service.sweep(resources, AN_HOUR / 2)
+    run = await office.runs.show(org_id, run.id)
+    assert (run.state, run.code, run.reason) == ("failed", "attempts-exhausted", "given up after 12 attempts")
+
+
+async def test_a_delegate_that_does_not_answer_is_asked_again_then_given_up(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    asked: list[CloudEvent] = []
+    office.auditor = asked.append
+    run = await office.start(org_id, "a", audit=True)
+    await office.settle(org_id)
+    for _ in range(3):
+        assert (await office.runs.show(org_id, run.id)).state == "running"
+        await service.sweep(upkeep(office), 60.0)
+        await office.settle(org_id)
+    run = await office.runs.show(org_id, run.id)
+    assert (run.state, run.code) == ("failed", "attempts-exhausted")
+    assert [catalogue.parse(event).epoch for event in asked] == [0, 1, 2]
+
+
+async def test_a_late_answer_of_a_delegate_is_dropped(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    asked: list[CloudEvent] = []
+    office.auditor = asked.append
+    run = await office.start(org_id, "abc", audit=True)
+    await office.settle(org_id)
+    await service.sweep(upkeep(office), 60.0)
+    await office.settle(org_id)
+    first, second = asked
+    await office.publish_all([answered(first, outcome="completed", output={"honest": False, "found": 3})])
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "running"
+    await office.publish_all([answered(second, outcome="completed", output={"honest": True, "found": 3})] * 3)
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).output["audited"] is True
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"outcome": "completed", "output": {"honest": "perhaps"}}, "contract"),
+        ({"outcome": "completed"}, "contract"),
+        ({"outcome": "backward", "output": None}, "contract"),
+        ({"outcome": "failed", "reason": "the sandbox is gone", "code": "sandbox"}, "sandbox"),
+    ],
+)
+async def test_an_answer_that_breaks_the_contract_fails_the_step(
+    shards: Shards, organisation: Any, members: dict[str, Any], code: str
+) -> None:
+    org_id, office = await organisation(), Office(shards)
+    office.auditor = lambda event: answered(event, **members)
+    run = await office.start(org_id, "a", audit=True)
+    await office.settle(org_id)
+    run = await office.runs.show(org_id, run.id)
+    assert (run.state, run.code) == ("failed", code)
+
+
+async def test_a_run_that_is_not_done_by_its_deadline_fails(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    office.auditor = lambda event: None
+    run = await office.start(org_id, "a", audit=True, deadline_seconds=90)
+    other = await office.start(org_id, "a", audit=True, deadline_seconds=9000)
+    await office.settle(org_id)
+    await service.sweep(upkeep(office), 100.0)
+    run = await office.runs.show(org_id, run.id)
+    assert (run.state, run.code) == ("failed", "deadline")
+    assert (await office.runs.show(org_id, other.id)).state == "running"
+    await office.settle(org_id)
+    assert office.distinct("ai.hal9.neuron.run.failed") == 1
+
+
+async def test_a_request_that_nobody_took_is_sent_again(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    run = await office.start(org_id, "a")
+    await office.fetch(org_id)
+    lost, office.waiting = office.waiting, []
+    await service.sweep(upkeep(office), 60.0)
+    await office.fetch(org_id)
+    assert [event for event in office.waiting if event.orgid == str(org_id)] == []
+    await service.sweep(upkeep(office), 300.0)
+    assert [event.id for event in office.waiting if event.orgid == str(org_id)] == [event.id for event in lost]
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "completed"
+
+
+async def test_a_request_that_became_a_dead_letter_fails_its_step_and_is_kept(
+    shards: Shards, organisation: Any
+) -> None:
+    org_id, other_org, office = await organisation(), await organisation(), Office(shards, duplicates=3)
+    resources = upkeep(office)
+    run = await office.start(org_id, "a b", "maybegone c")
+    await office.fetch(org_id)
+    while office.waiting:
+        event = office.waiting.pop(0)
+        if event.type == "ai.hal9.neuron.step.requested" and catalogue.parse(event).path == "/line0/word1":
+            dead = event.with_extensions(
+                knativeerrordest="http://neuron-l2", knativeerrorcode="503", knativeerrordata="b3ZlcmxvYWRlZA=="
+            )
+            await service.keep(resources, dead)
+        else:
+            await office.deliver(event)
+        await office.fetch(org_id)
+    await office.settle(org_id)
+    run = await office.runs.show(org_id, run.id)
+    assert (run.state, run.code) == ("failed", "undelivered")
+    assert run.reason == "/line0/word1: its request could not be delivered to http://neuron-l2: the status 503"
+    page = await service.page(resources, org_id, 10, None)
+    [letter] = page.dead_letters
+    detail = await service.show(resources, org_id, letter.id)
+    assert (detail.destination, detail.error_code, detail.error) == ("http://neuron-l2", 503, "b3ZlcmxvYWRlZA==")
+    assert "knativeerrordest" not in detail.event
+    assert (detail.event["type"], detail.event["orgid"]) == ("ai.hal9.neuron.step.requested", str(org_id))
+    for use in (service.show, service.redrive):
+        with pytest.raises(Problem) as refused:
+            await use(resources, other_org, letter.id)
+        assert refused.value.slug == "not-found"
+    redriven = await service.redrive(resources, org_id, letter.id)
+    assert redriven.redriven_at is not None
+    await office.settle(org_id)  # the run has ended: the request finds nothing to do
+    assert (await office.runs.show(org_id, run.id)).state == "failed"
+    assert office.distinct("ai.hal9.neuron.run.failed") == 1
+
+
+async def test_a_dead_letter_of_work_that_goes_on_harms_nobody(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    run = await office.start(org_id, "a b")
+    await office.fetch(org_id)
+    [request] = office.waiting
+    claim = await claimed(office, org_id, run)
+    await service.keep(upkeep(office), request)
+    office.waiting.clear()
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "running"
+    await office.store.release(claim.held, Origin(office.source))
+    office.waiting.append(request)
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "completed"
+
+
+async def test_one_organisations_trouble_does_not_stop_the_sweep_of_the_others(
+    shards: Shards, organisation: Any
+) -> None:
+    office = Office(shards)
+    organisations = [await organisation() for _ in range(4)]
+    runs = [await office.start(org_id, "a") for org_id in organisations]
+    for org_id, run in zip(organisations, runs, strict=True):
+        await claimed(office, org_id, run)
+
+    class Grumbling(UpkeepStore):
+        async def move_on(self, due: Any, moment: Any) -> str:
+            if due.org_id == organisations[0]:
+                raise ConnectionError
+            return await super().move_on(due, moment)
+
+    resources = upkeep(office)
+    resources.store = Grumbling(shards, office.source)
+    done = await service.sweep(resources, AN_HOUR / 2)
+    assert (done["error"], done["retried"] >= 3) == (1, True)
+
+
+async def test_what_could_not_be_published_is_published_by_the_sweep(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+
+    class Away:
+        async def publish_all(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+            return [Unpublished("the broker is away")] * len(events)
+
+    run = await office.start(org_id, "a")
+    from events.relay import Relay
+
+    await Relay(shards, Away()).drain(org_id)
+    assert await office.left(org_id) == 1
+    resources = upkeep(office)
+    assert (await service.sweep(resources, 0.001))["published"] >= 1
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "completed"
