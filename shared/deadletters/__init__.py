@@ -1,7 +1,4 @@
-"""Dead letters as they go over the wire: the models of the function `upkeep`'s routes, which the SDK shares.
-
-The rows themselves are `events.deadletters`. Times are aware UTC, ids are UUIDv7.
-"""
+"""What goes over the wire about dead letters: events that could not be delivered, listed, shown and sent again."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["DeadLetterPage", "DeadLetterQuery", "DeadLetterView"]
-
 
 class DeadLetterQuery(BaseModel):
     """The query of `GET /v1/events/dead-letters`."""
@@ -20,7 +15,7 @@ class DeadLetterQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: int = Field(50, ge=1, le=200, description="Dead letters in a page.")
-    cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
 
 
 class DeadLetterView(BaseModel):
@@ -29,13 +24,22 @@ class DeadLetterView(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: UUID
-    event: dict[str, Any] = Field(description="The event as it was sent, in CloudEvents' JSON format.")
+    event_id: str
+    event_type: str
+    source: str
+    subject: str | None
     destination: str = Field(description="Who should have taken it: a subscription, or `broker`.")
-    error_code: int | None = Field(description="The HTTP status of the last answer; null when there was none.")
+    error_code: int | None = Field(description="HTTP status of the last answer, null when there was none.")
     error: str = Field(description="What the last answer said.")
     attempts: int = Field(description="How often it ended here.")
     received_at: datetime = Field(description="When it last did.")
-    redriven_at: datetime | None = Field(description="When it was sent again; null while it was not.")
+    redriven_at: datetime | None = Field(description="When it was sent again, null while it was not.")
+
+
+class DeadLetterDetail(DeadLetterView):
+    """A dead letter with its event."""
+
+    event: dict[str, Any] = Field(description="The whole event in structured mode (CloudEvents 1.0, JSON format).")
 
 
 class DeadLetterPage(BaseModel):
@@ -44,4 +48,4 @@ class DeadLetterPage(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     dead_letters: list[DeadLetterView]
-    next_cursor: UUID | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
