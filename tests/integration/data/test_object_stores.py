@@ -1,0 +1,283 @@
+"""Stores of objects: the same promises from a folder and from a server that speaks S3."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.identifiers import new_id
+from shared.objects import ObjectMissingError, Objects, ObjectsSettings, key, open_objects, validated
+from shared.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+ORGANISATION = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+
+
+class S3Server(BaseHTTPRequestHandler):
+    """As much of S3's wire protocol as the store uses, over a dictionary."""
+
+    protocol_version = "HTTP/1.1"
+    objects: ClassVar[dict[str, tuple[bytes, str]]]
+    uploads: ClassVar[dict[str, dict[int, bytes]]]
+    fail_part: ClassVar[int | None]
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+        pass
+
+    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _body(self) -> bytes:
+        if "aws-chunked" not in self.headers.get("Content-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        data = b""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return data
+
+    def _where(self) -> tuple[str, dict[str, str]]:
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
+        return unquote(url.path), query
+
+    def do_HEAD(self) -> None:
+        path, _ = self._where()
+        self._answer(200 if path in {"/bucket", "/bucket/"} or path in self.objects else 404)
+
+    def do_GET(self) -> None:
+        path, _ = self._where()
+        if path not in self.objects:
+            self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>none</Message></Error>")
+            return
+        data, media_type = self.objects[path]
+        self._answer(200, data, Content_Type=media_type, ETag='"x"')
+
+    def do_PUT(self) -> None:
+        path, query = self._where()
+        data = self._body()
+        if "partNumber" not in query:
+            self.objects[path] = (data, self.headers["Content-Type"])
+        elif int(query["partNumber"]) == self.fail_part:
+            self._answer(400, b"<Error><Code>BadDigest</Code><Message>no</Message></Error>")
+            return
+        else:
+            self.uploads[query["uploadId"]][int(query["partNumber"])] = data
+        self._answer(200, ETag=f'"{len(data)}"')
+
+    def do_POST(self) -> None:
+        path, query = self._where()
+        data = self._body()
+        if "uploads" in query:
+            self.uploads["u1"] = {}
+            reply = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+        else:
+            order = [int(e.text or 0) for e in ElementTree.fromstring(data).iter() if e.tag.endswith("PartNumber")]
+            parts = self.uploads.pop(query["uploadId"])
+            assert all(len(parts[number]) >= 5 * 2**20 for number in order[:-1]), "EntityTooSmall"
+            self.objects[path] = (b"".join(parts[number] for number in order), "multipart")
+            reply = "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>"
+        self._answer(200, reply.encode())
+
+    def do_DELETE(self) -> None:
+        path, query = self._where()
+        if "uploadId" in query:
+            self.uploads.pop(query["uploadId"])
+        else:
+            self.objects.pop(path, None)
+        self._answer(204)
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server that speaks S3."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "example")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    S3Server.objects, S3Server.uploads, S3Server.fail_part = {}, {}, None
+    server = ThreadingHTTPServer(("127.0.0.1", 0), S3Server)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
+    if request.param == "folder":
+        return open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": f"file://{tmp_path}/objects"}))
+    environ = {"HAL9_OBJECTS": "s3://bucket/some/prefix", "HAL9_OBJECTS_S3_ENDPOINT": request.getfixturevalue("s3")}
+    return open_objects(load(ObjectsSettings, environ))
+
+
+async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def read(objects: Objects, name: str) -> bytes:
+    return b"".join([chunk async for chunk in objects.get(name)])
+
+
+async def test_what_was_put_is_got(objects: Objects) -> None:
+    name = key(ORGANISATION, "artefacts", "project.tar.gz")
+    assert not await objects.exists(name)
+    assert await objects.put(name, b"first", media_type="text/plain") == 5
+    assert await read(objects, name) == b"first"
+    assert await objects.put(name, pieces(b"the ", b"", b"second"), media_type="text/plain") == 10
+    assert await read(objects, name) == b"the second"
+    assert await objects.exists(name)
+    await objects.check()
+    await objects.delete(name)
+    await objects.delete(name)
+    assert not await objects.exists(name)
+    with pytest.raises(ObjectMissingError):
+        await read(objects, name)
+
+
+async def test_an_empty_object_is_one(objects: Objects) -> None:
+    name = key(ORGANISATION, "nothing")
+    assert await objects.put(name, pieces()) == 0
+    assert await objects.exists(name)
+    assert await read(objects, name) == b""
+
+
+async def test_one_larger_than_a_part(objects: Objects) -> None:
+    name = key(ORGANISATION, "large")
+    chunks = [bytes([number]) * 3 * 2**20 for number in range(7)]
+    assert await objects.put(name, pieces(*chunks)) == 21 * 2**20
+    assert await read(objects, name) == b"".join(chunks)
+
+
+async def test_a_put_that_breaks_off_leaves_what_was_there(objects: Objects) -> None:
+    name = key(ORGANISATION, "kept")
+    await objects.put(name, b"kept")
+
+    async def broken() -> AsyncIterator[bytes]:
+        for _ in range(7):
+            yield bytes(3 * 2**20)
+        raise ConnectionResetError("the client went away")
+
+    with pytest.raises(ConnectionResetError):
+        await objects.put(name, broken())
+    assert await read(objects, name) == b"kept"
+
+
+async def test_a_broken_multipart_upload_is_given_up(s3: str) -> None:
+    from botocore.exceptions import ClientError
+
+    environ = {"HAL9_OBJECTS": "s3://bucket", "HAL9_OBJECTS_S3_ENDPOINT": s3}
+    objects = open_objects(load(ObjectsSettings, environ))
+    S3Server.fail_part = 2
+    with pytest.raises(ClientError):
+        await objects.put(key(ORGANISATION, "large"), pieces(bytes(9 * 2**20), bytes(9 * 2**20)))
+    assert S3Server.uploads == {}
+    assert S3Server.objects == {}
+
+
+async def test_addresses_for_others(s3: str, tmp_path: Path) -> None:
+    environ = {"HAL9_OBJECTS": "s3://bucket/p", "HAL9_OBJECTS_S3_ENDPOINT": s3}
+    name = key(ORGANISATION, "a.txt")
+    address = await open_objects(load(ObjectsSettings, environ)).url(name, 60)
+    assert address is not None
+    assert urlsplit(address).path == f"/bucket/p/{name}"
+    assert "X-Amz-Signature" in address or "Signature" in address
+    folder = open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": f"file://{tmp_path}"}))
+    assert await folder.url(name, 60) is None
+
+
+async def test_a_folder_keeps_objects_to_itself_and_no_rests(tmp_path: Path) -> None:
+    objects = open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": f"file://{tmp_path}/objects"}))
+    name = key(ORGANISATION, "a", "b")
+    await asyncio.gather(*(objects.put(name, pieces(bytes([n]) * 1000)) for n in range(20)))
+    data = await read(objects, name)
+    assert data == data[:1] * 1000
+    files = [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
+    assert [str(path.relative_to(tmp_path / "objects")) for path in files] == [name]
+    assert files[0].stat().st_mode & 0o077 == 0
+    with pytest.raises(ObjectMissingError):
+        await read(objects, key(ORGANISATION, "a"))
+
+
+HOSTILE = [
+    "../../etc/passwd",
+    "..",
+    ".",
+    ".hidden",
+    "a/../b",
+    "a//b",
+    "a/",
+    "/etc/passwd",
+    "",
+    "a\x00b",
+    "a\\b",
+    "a b",
+    "ä",
+    "x" * 129,
+    "a\n",
+    "%2e%2e",
+    ".partial-00",
+]
+
+
+@pytest.mark.parametrize("part", HOSTILE)
+async def test_no_key_reaches_elsewhere(objects: Objects, part: str) -> None:
+    hostile = f"{ORGANISATION}/{part}"
+    with pytest.raises(ValueError, match="key"):
+        key(ORGANISATION, part)
+    for call in (objects.exists(hostile), objects.delete(hostile), objects.put(hostile, b"x"), objects.url(hostile, 1)):
+        with pytest.raises(ValueError, match="key"):
+            await call
+    with pytest.raises(ValueError, match="key"):
+        await read(objects, hostile)
+
+
+@pytest.mark.parametrize(
+    "name", ["artefacts/a", str(ORGANISATION), f"{ORGANISATION}".upper() + "/a", f"x{ORGANISATION}/a"]
+)
+def test_a_key_begins_with_its_organisation(name: str) -> None:
+    with pytest.raises(ValueError, match="key"):
+        validated(name)
+
+
+@given(st.text(max_size=40))
+def test_whatever_is_a_key_stays_in_the_folder(text: str) -> None:
+    try:
+        name = key(ORGANISATION, text)
+    except ValueError:
+        return
+    root = Path("/objects")
+    assert (root / name).resolve().is_relative_to(root / str(ORGANISATION))
+
+
+@pytest.mark.parametrize("url", ["/tmp/x", "file://host/x", "http://x", "s3:///x", "file:"])
+def test_an_address_of_another_kind_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="HAL9_OBJECTS must be"):
+        open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": url}))
+
+
+def test_ids_make_keys() -> None:
+    artefact = new_id()
+    assert key(ORGANISATION, "artefacts", f"{artefact}.tar.gz") == f"{ORGANISATION}/artefacts/{artefact}.tar.gz"
