@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from shared.client.pages import each
 from shared.client.transport import IDEMPOTENCY_KEY
-from shared.deadletters import DeadLetterPage, DeadLetterView
+from shared.deadletters import DeadLetterDetail, DeadLetterPage, DeadLetterView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,14 +92,14 @@ class DeadLetters:
             lambda page: page.next_cursor,
         )
 
-    def get(self, letter_id: UUID | str) -> DeadLetterView:
+    def get(self, letter_id: UUID | str) -> DeadLetterDetail:
         """Show a dead letter with its event."""
-        return self._transport.model("GET", _path(letter_id))
+        return self._transport.model(DeadLetterDetail, "GET", _path(letter_id))
 
-    def redrive(self, letter_id: UUID | str) -> DeadLetterView:
+    def redrive(self, letter_id: UUID | str) -> DeadLetterDetail:
         """Send a dead letter's event again."""
         headers = {IDEMPOTENCY_KEY: str(uuid4())}
-        return self._transport.model("POST", f"{_path(letter_id)}/redrive", headers=headers)
+        return self._transport.model(DeadLetterDetail, "POST", f"{_path(letter_id)}/redrive", headers=headers)
 
 
 def _path(letter_id: UUID | str) -> str:
