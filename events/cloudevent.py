@@ -263,7 +263,7 @@ def _plainly_valid(event: CloudEvent) -> bool:
     event_id, kind, subject, time, source = event.id, event.type, event.subject, event.time, event.source
     extensions, data = event.extensions, event.data
     try:
-        text = "".join((event_id, kind, subject or "", *extensions.values()))  # type: ignore[arg-type]
+        text = "".join((event_id, kind, "" if subject is None else subject, *extensions.values()))  # type: ignore[arg-type]
         return (
             text.isascii()
             and text.isprintable()

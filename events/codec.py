@@ -33,8 +33,8 @@ STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
 """Media type of a JSON batch of events."""
 
-MAX_EVENT_BYTES: Final = 1 << 20
-"""An event's body is at most this long, unless the caller says otherwise."""
+MAX_EVENT_BYTES: Final = 8 << 20
+"""An event's body is at most this long, unless the caller says otherwise: room for the files of a generated project."""
 
 MAX_BATCH_BYTES: Final = 8 << 20
 """A batch's body is at most this long, unless the caller says otherwise."""

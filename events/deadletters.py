@@ -139,7 +139,7 @@ async def redrive(tx: Transaction, org_id: UUID, letter_id: UUID) -> DeadLetter 
 def _letter(row: asyncpg.Record) -> DeadLetter:
     return DeadLetter(
         row["id"],
-        codec.from_structured(row["event"]),
+        codec.from_structured(row["event"], max_bytes=len(row["event"])),
         row["destination"],
         row["error_code"],
         row["error"],

@@ -206,7 +206,7 @@ async def _claim(tx: Transaction, org_id: UUID) -> list[_Claimed]:
         BATCH,
     )
     ordered = sorted(rows, key=lambda row: (row["recorded_at"], row["id"]))
-    return [_Claimed(row["id"], codec.from_structured(row["event"])) for row in ordered]
+    return [_Claimed(row["id"], codec.from_structured(row["event"], max_bytes=len(row["event"]))) for row in ordered]
 
 
 async def _release(tx: Transaction, org_id: UUID, *, gone: Sequence[UUID], left: Sequence[UUID]) -> None:
