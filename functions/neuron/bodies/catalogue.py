@@ -10,7 +10,7 @@ from typing import Final
 
 from shared.neurons import Registry
 
-PROCESSES: Final[tuple[str, ...]] = ()
+PROCESSES: Final[tuple[str, ...]] = ("functions.neuron.bodies.software:SOFTWARE",)
 
 
 def registry(further: str = "") -> Registry:
