@@ -1,9 +1,9 @@
 """The process `software`: plain English becomes a verified project, by eleven neurons and a delegated verifier.
 
-    architect (L4)
-      api-designer, database-designer, test-designer, frontend-designer (L3)
-        python-, typescript-, rust-, go-implementer, react-, vue-specialist (L2)
-      verifier (the function codegen)
+- L4: architect;
+- L3: api-designer, database-designer, test-designer, frontend-designer;
+- L2: python-, typescript-, rust-, go-implementer, react-specialist, vue-specialist;
+- in the function codegen: verifier.
 """
 
 from __future__ import annotations
