@@ -149,8 +149,10 @@ async def page(resources: Resources, org_id: UUID, limit: int, cursor: str | Non
     letters = await resources.shards.run(
         org_id, lambda tx: deadletters.page(tx, org_id, limit=limit + 1, before=before), readonly=True
     )
-    more = len(letters) > limit
-    views = [_view(letter) for letter in letters[:limit]]
+    # A page of the largest size is one shorter: the letter after it says whether there are more.
+    most = min(limit, deadletters.MAX_PAGE - 1)
+    more = len(letters) > most
+    views = [_view(letter) for letter in letters[:most]]
     return DeadLetterPage(dead_letters=views, next_cursor=_cursor(views[-1].id) if more else None)
 
 

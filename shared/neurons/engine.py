@@ -8,6 +8,7 @@ never knows whether a language model answered, and every artefact can say which 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
@@ -90,4 +91,5 @@ class Builtin:
         del ledger
         if question.builtin is None:
             raise NoAnswer("this step needs a language model and none is configured for its layer")
-        return Thought(question.builtin(), "builtin")
+        # It may be real work, a grammar for instance: it must not hold up the event loop.
+        return Thought(await asyncio.to_thread(question.builtin), "builtin")
