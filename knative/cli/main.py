@@ -1,6 +1,7 @@
 """The entry point of `hal9`: a group that imports a command's module only when that command runs.
 
-Each command lives in `knative/cli/<name>.py` as `command`. Promises: `hal9 --help` imports no command's module, so that it answers at once.
+Each command lives in `knative/cli/<name>.py` as `command`. Promises: `hal9 --help` imports no command's module, so that
+it answers at once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 import click
 
 COMMANDS: Final[dict[str, str]] = {
+    "demo": "Start the platform, build a sample project, stay until Ctrl-C.",
     "up": "Start the platform on this machine.",
     "down": "Stop it, leaving no process behind.",
     "status": "Show what runs: functions, instances, servers, broker.",
@@ -54,7 +56,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="hal9", prog_name="hal9")
 def main() -> None:
-    """HAL9 runs hierarchical AI agents for business customers, as functions on Knative.
+    r"""HAL9 runs hierarchical AI agents for business customers, as functions on Knative.
 
     Start with `hal9 up`, then:
 
