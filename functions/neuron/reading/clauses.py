@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import frames, lexicon
+from functions.neuron.reading import frames, lexicon, morphology
 from functions.neuron.reading.tokens import Kind, Token
 
 if TYPE_CHECKING:
@@ -56,11 +56,11 @@ def split(tokens: Sequence[Token]) -> list[Clause]:
     """Give the clauses of the tokens of a request."""
     found: list[Clause] = []
     heading: tuple[Token, ...] = ()
-    for sentence, header in _sentences(tokens):
+    for i, (sentence, header) in enumerate(_sentences(tokens)):
         if _is_heading(sentence):
             heading = (*heading, *sentence)
             continue
-        made = _clauses(sentence, header)
+        made = _clauses(sentence, header, first=i == 0 and not header)
         if made and heading:
             made[0] = Clause(made[0].tokens, made[0].lead, made[0].header, heading, made[0].intro)
             heading = ()
@@ -148,17 +148,28 @@ def _is_hard(tokens: Sequence[Token], i: int) -> bool:
     return following.text[:1].isupper() and (following.text[1:2].islower() or following.kind is Kind.PATH)
 
 
-def _clauses(sentence: list[Token], header: tuple[Token, ...]) -> list[Clause]:
+def _clauses(sentence: list[Token], header: tuple[Token, ...], *, first: bool) -> list[Clause]:
     made: list[Clause] = []
     start = 0
     lead: tuple[Token, ...] = ()
     while start < len(sentence):
-        end, following, following_lead, is_intro = _next(sentence, start, lead, first=not made)
+        end, following, following_lead, is_intro = _next(sentence, start, lead, first=first and not made)
+        is_intro = is_intro or (first and not made and _asks(sentence[start:end]))
         part = _strip(sentence[start:end])
         if part:
             made.append(Clause(tuple(part), lead, header, intro=is_intro))
         start, lead = max(following, start + 1), following_lead
     return made
+
+
+def _asks(sentence: Sequence[Token]) -> bool:
+    """Whether a first clause only says what is asked for: "Build a REST API for a gym", "I need a backend for a blog"."""
+    if not any(token.low in _KIND_WORDS for token in sentence):
+        return False
+    verb_at = 0 if frames.imperative_at(sentence, 0) else frames.finite_verb(sentence, 0, conjoined=True)
+    if verb_at is None:
+        return not any(token.text == ":" for token in sentence)
+    return frames.verb_group(sentence, verb_at).verb in {"build", "create", "make", "write", "design", "develop", "implement", "need", "want", "like", "give", "generate", "produce", "have", "look", "provide"} and (verb_at == 0 or sentence[0].low in {"i", "we", "please", "you", "our", "my"})
 
 
 def _next(
@@ -268,7 +279,7 @@ def _borrowed(
         if imperative or not subject:
             return ()
         return (*subject, *_helpers(whole, group))
-    if subject and group.modal is None and _is_third_person(sentence, after):
+    if subject and group.modal is None and (_is_third_person(sentence, after) or _is_plural_verb(sentence, after, subject)):
         return subject
     if frames.finite_verb(sentence, after) is not None:
         return ()
@@ -298,6 +309,13 @@ def _is_third_person(sentence: list[Token], at: int) -> bool:
     return determined or (
         token.verb not in lexicon.NOUN_VERBS and following is not None and following.text not in {",", "and", "or"}
     )
+
+
+def _is_plural_verb(sentence: list[Token], at: int, subject: tuple[Token, ...]) -> bool:
+    token = sentence[at]
+    if token.verb != token.low or token.low in lexicon.NOUN_VERBS or not morphology.is_plural(subject[-1].low):
+        return False
+    return at + 1 < len(sentence) and sentence[at + 1].low in lexicon.DETERMINERS | lexicon.PREPOSITIONS
 
 
 def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import inference, lexicon, morphology
-from functions.neuron.reading.declarations import SHARED_NOUNS, Open, relation
+from functions.neuron.reading.declarations import GENERIC, SHARED_NOUNS, Open, relation
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
 from shared.software.specification import Derivation, FieldType, Transition
 
@@ -64,6 +64,16 @@ def finish(draft: Draft) -> None:
             entity.fields["name"] = DraftField("name")
         for item in entity.fields.values():
             inference.complete(item)
+
+
+def makes(verb: str, entity: DraftEntity) -> bool:
+    """Whether doing what the verb says makes such an entity: booking makes bookings."""
+    return entity.link_verb == verb or (verb in lexicon.LINKING_VERBS and entity.name.split("_")[-1] in _NOUNS.get(verb, (lexicon.LINKING_VERBS[verb][0],)))
+
+
+def is_link(entity: DraftEntity) -> bool:
+    """Whether the entity stands for a deed that links others."""
+    return entity.link_verb is not None or (any(makes(verb, entity) for verb in lexicon.LINKING_VERBS) and any(f.target for f in entity.fields.values()))
 
 
 def link_entity(draft: Draft, verb: str, subject: str, target: str) -> DraftEntity | None:
@@ -180,6 +190,8 @@ def _made(draft: Draft, maker: str, made: str, others: Iterable[str]) -> None:
         if maker not in draft.entities:
             return
         child = draft.entity(made, declared=True)
+    if maker not in draft.entities and maker.replace("_", "-") not in GENERIC:
+        draft.entity(maker, declared=True)
     draft.mark(("entity", child.name))
     for target in (maker, *others):
         if target in draft.entities and target != child.name and _is_kept(draft, target):
@@ -239,7 +251,7 @@ def _join(draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: 
     if child.reference_to(holder) is not None or parent.reference_to(child.name) is not None and not both:
         draft.mark(("field", child.name, holder) if child.reference_to(holder) else ("field", holder, child.name))
         return
-    shared = child.name.split("_")[-1] in SHARED_NOUNS and child.name not in {"item"}
+    shared = child.name.split("_")[-1] in SHARED_NOUNS and not {"amount", "quantity", "unit", "position"} & set(child.fields)
     if mutual or both or shared:
         if fresh:
             child.fields.setdefault("name", DraftField("name", unique=True))

@@ -79,7 +79,7 @@ def running(entity: DraftEntity) -> tuple[Condition, ...]:
 def adjective(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     """Read an adjective of an entity as conditions on its fields; None when nothing of the entity answers to it."""
     name = morphology.name(word)
-    for reader in (_state, _value, _truth, _moment):
+    for reader in (_value, truth, _state, _moment):
         found = reader(name, entity)
         if found is not None:
             return found
@@ -94,7 +94,7 @@ def adjective(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
 def _state(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     machine = entity.machine
     if machine is None:
-        return None
+        return _unfinished(entity) or None if name in _RUNNING else None
     for state in machine.states:
         if morphology.name(state) == name:
             return (Condition(field=machine.field, operator=Operator.EQ, value=state),)
@@ -111,16 +111,18 @@ def _value(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     return None
 
 
-def _truth(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
+def truth(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read a word as a yes-or-no field of the entity that holds."""
     for item in entity.fields.values():
-        if item.name in {name, f"is_{name}"} and _kind(item) is FieldType.BOOLEAN:
+        if item.name in {name, f"is_{name}"} and kind_of(item) is FieldType.BOOLEAN:
             return (Condition(field=item.name, operator=Operator.EQ, value=True),)
         if item.name in {f"{name}_at", f"{name}_on", f"{name}_date"} and item.required is False:
             return (Condition(field=item.name, operator=Operator.NOT_NULL),)
     return None
 
 
-def _kind(item: DraftField) -> FieldType | None:
+def kind_of(item: DraftField) -> FieldType | None:
+    """Give the type of a field, as far as it is said or implied by its name."""
     if item.type is None:
         probe = DraftField(item.name, values=item.values, default=item.default, min_length=item.min_length)
         inference.complete(probe)
@@ -130,13 +132,13 @@ def _kind(item: DraftField) -> FieldType | None:
 
 def moment(item: DraftField) -> str:
     """Give what a date(time) field is compared with: today or now."""
-    return "today" if _kind(item) is FieldType.DATE else "now"
+    return "today" if kind_of(item) is FieldType.DATE else "now"
 
 
 def dated(entity: DraftEntity, *words: str) -> DraftField | None:
     """Give the first date(time) field whose name holds one of the words."""
     kinds = {FieldType.DATE, FieldType.DATETIME}
-    fields = [item for item in entity.fields.values() if _kind(item) in kinds]
+    fields = [item for item in entity.fields.values() if kind_of(item) in kinds]
     return next((item for word in words for item in fields if word in item.name.split("_") or word == item.name), None)
 
 
@@ -173,7 +175,7 @@ def _unfinished(entity: DraftEntity) -> tuple[Condition, ...]:
     for item in entity.fields.values():
         if (
             item.name in {"done", "completed", "is_done", "is_completed", "finished", "complete", "paid", "returned"}
-            and _kind(item) is FieldType.BOOLEAN
+            and kind_of(item) is FieldType.BOOLEAN
         ):
             return (Condition(field=item.name, operator=Operator.EQ, value=False),)
         closed = [
@@ -299,7 +301,7 @@ def comparison(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition,
     item, _, end = named
     rest = tokens[end:]
     lows = [token.low for token in rest]
-    if _kind(item) in {FieldType.DATE, FieldType.DATETIME}:
+    if kind_of(item) in {FieldType.DATE, FieldType.DATETIME}:
         return _against_now(item, lows)
     negative = any(low in {"not", "never", "cannot", "is-not"} for low in lows[:3])
     for i in range(len(rest)):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
 
 # Nouns that stand for the software or its users at large, never for something that it keeps, unless the request says what they hold.
-GENERIC: Final = frozenset(
+ACTORS: Final = frozenset("user admin administrator client person developer visitor operator staff manager moderator librarian employee-user receptionist reader-user api-user end-user clerk caller".split())
+_SYSTEM: Final = frozenset("system api service app application tool program cli library package backend server website platform software module solution we you i it they anyone everyone someone command utility script database interface endpoint request response result output input data information url web tui user-interface error code field attribute property rule way following one list each".split())
+GENERIC: Final = ACTORS | frozenset(
     "system api service app application tool program cli library package backend server website platform software module solution project-api we you i it they user admin administrator anyone "
     "everyone someone client caller command utility script database interface endpoint request response operator person developer visitor api-user end-user result output input data information record "
     "entry store value thing item-api function method option flag argument line url web tui user-interface error code field attribute property test rule order-of way time day".split()
@@ -219,7 +221,7 @@ def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
         subjects = [name for name in subject_names(header.subject, draft) if not is_generic(name)]
         if subjects and frame is None:
             hold(draft.entity(subjects[0], declared=True), clause.tokens, draft, later)
-            return True
+            return draft.settle()
         return None
     if (
         frame is not None
@@ -255,7 +257,7 @@ def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
         )
     ):
         hold(draft.entity(names[0], declared=True), clause.tokens, draft, later)
-        return True
+        return draft.settle()
     return None
 
 
@@ -277,17 +279,21 @@ def _labelled(words: Sequence[Token], colon: int, draft: Draft, later: Open) -> 
     if frames.finite_verb(body, 0, conjoined=False) is not None or frames.imperative_at(body, 0):
         return False
     name = noun_name(head, draft)
-    if name is None or name in _NOT_ENTITIES or is_generic(name):
+    if name is None or not _may_hold(name) or name in {"note", "example", "constraint", "validation", "feature", "requirement"} and len(body) > 12:
         return False
     entity = draft.entity(name, declared=True)
     draft.mark(("entity", entity.name))
     draft.topic = entity.name
-    return hold(entity, body, draft, later)
+    return hold(entity, body, draft, later) and draft.settle()
 
 
 def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open, *, optional: bool = False) -> bool:
     """Add the fields that the tokens list to the entity."""
     found = False
+    tokens, owners = _belongings(tokens)
+    for owner in owners:
+        for item in fields.items(owner):
+            found = _refer(entity, item, draft, later, optional=False) or found
     for item in fields.items(tokens):
         if (
             not item.field.name
@@ -313,6 +319,22 @@ def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open
         draft.mark(("entity", entity.name))
         draft.topic = entity.name
     return found
+
+
+def _belongings(tokens: Sequence[Token]) -> tuple[list[Token], list[list[Token]]]:
+    """Take "belongs to a project" out of a list of fields."""
+    kept: list[Token] = []
+    owners: list[list[Token]] = []
+    i = 0
+    while i < len(tokens):
+        if tokens[i].verb == "belong" and i + 1 < len(tokens) and tokens[i + 1].low == "to":
+            end = next((j for j in range(i + 2, len(tokens)) if tokens[j].text in {",", ";", "("}), len(tokens))
+            owners.append(list(tokens[i + 2 : end]))
+            i = end
+            continue
+        kept.append(tokens[i])
+        i += 1
+    return kept, owners
 
 
 def _is_many(item: fields.Item, draft: Draft) -> bool:
@@ -381,9 +403,12 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     named = [
         name
         for name in subjects
-        if not is_generic(name)
-        or (name == "user" and verb == "have")
-        or (name in draft.entities and draft.entities[name].declared)
+        if _may_hold(name)
+        and (
+            not is_generic(name)
+            or verb in {"have", "consist", "contain", "include"}
+            or (name in draft.entities and draft.entities[name].declared)
+        )
     ]
     rest = frame.rest[1:] if frame.rest and frame.rest[0].low in {"of", "by", "with"} else frame.rest
     if not named:
@@ -397,11 +422,16 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     if _is_rule(frame, draft):
         return False
     optional = frame.modal in {"may", "can", "might", "could"}
-    return all([hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])
+    return all([hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named]) and draft.settle()
 
 
 def _singular_items(tokens: Sequence[Token]) -> bool:
     return any(token.low in {"a", "an"} for token in tokens[:1])
+
+
+def _may_hold(name: str) -> bool:
+    """Whether a noun can be the name of something that is kept when the request says what it holds."""
+    return name.replace("_", "-") not in _SYSTEM and name.split("_")[-1] not in {"api", "app", "cli", "backend"}
 
 
 def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
@@ -599,6 +629,7 @@ def _ordering(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     if cut < len(frame.rest) and set(operations) & {"create", "update"}:
         end = frames.close_of(frame.rest, cut) if frame.rest[cut].text == "(" else len(frame.rest)
         hold(entity, frame.rest[cut + 1 : end], draft, later)
+        draft.settle()
     elif stop < len(head) and "create" in operations and head[stop].low in {"to", "for", "on", "in"}:
         for target in _prepositional(head[stop:], draft):
             later.makers.append((target, entity.name, (), draft.at))
@@ -760,7 +791,7 @@ def _verbless(words: Sequence[Token], draft: Draft, later: Open) -> bool:
     names = subject_names(words[:cut], draft)
     if not names or is_generic(names[-1]) or names[-1] in _NOT_ENTITIES:
         return False
-    return hold(draft.entity(names[-1], declared=True), words[cut + 1 :], draft, later)
+    return hold(draft.entity(names[-1], declared=True), words[cut + 1 :], draft, later) and draft.settle()
 
 
 def relation(draft: Draft, left: str, right: str) -> Relation:

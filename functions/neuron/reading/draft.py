@@ -66,7 +66,8 @@ class DraftMachine:
     states: list[str]
     initial: str | None = None
     transitions: dict[str, spec.Transition] = field(default_factory=dict)
-    open_ended: bool = True  # no order of the states has been stated: actions may set any of them
+    open_ended: bool = True  # no path through the states has been stated: moves follow from their order
+    forbidden: set[tuple[str, str]] = field(default_factory=set)  # (source, target)
 
     def add_state(self, state: str) -> None:
         """Add a state if it is new."""
@@ -146,6 +147,7 @@ class Draft:
     left: dict[int, list[tuple[int, int, str]]] = field(default_factory=lambda: defaultdict(list))
     reasons: dict[int, str] = field(default_factory=dict)
     clauses: list[Clause] = field(default_factory=list)
+    settled: set[int] = field(default_factory=set)  # clauses that say nothing more than what has been read
     at: int = 0  # the clause that is being read
     topic: str | None = None  # the entity that the clause before was about
 
@@ -153,6 +155,11 @@ class Draft:
         """Record that the clause at hand became these parts; gives True, so that readers can end with it."""
         known = self.marks[self.at]
         known.extend(mark for mark in marks if mark not in known)
+        return True
+
+    def settle(self) -> bool:
+        """Record that the clause at hand is read to its end; gives True."""
+        self.settled.add(self.at)
         return True
 
     def leave(self, tokens: Sequence[Token], reason: str) -> None:

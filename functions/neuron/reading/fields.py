@@ -226,6 +226,8 @@ def _stops(tokens: Sequence[Token], i: int) -> bool:
     token = tokens[i]
     if token.low in {"in", "on"} and token.text.isupper():
         return False
+    if token.low in {"greater", "less", "more", "fewer", "at", "up", "above", "below", "over", "under", "larger", "longer", "positive", "non-negative"} and quantities.bound(tokens, i) is not None:
+        return True
     if token.low in {"optional", "maximum", "minimum", "max", "min"}:
         return not (
             i + 1 < len(tokens)
@@ -329,6 +331,10 @@ def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
             | {"with", "defaulting", "default", "defaults", "by"}
         ):
             break
+        if not words and _adverbial(tokens, i):
+            words.append(token.low)
+            i += 1
+            continue
         if token.low in lexicon.PREPOSITIONS and (
             not words
             or token.low not in {"in", "on", "of", "for", "to", "out"}
@@ -340,6 +346,11 @@ def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
         words.append(token.text if token.text.isupper() and len(token.text) <= 4 else token.low)
         i += 1
     return (" ".join(words) or None), i if words else start
+
+
+def _adverbial(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a value begins with a preposition: "in progress", "on hold", "out of stock"."""
+    return tokens[i].low in {"in", "on", "out", "under", "not", "to"} and i + 1 < len(tokens) and tokens[i + 1].kind is Kind.WORD and tokens[i + 1].low not in lexicon.DETERMINERS | lexicon.PREPOSITIONS - {"of"}
 
 
 def _enumeration(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
@@ -428,6 +439,8 @@ def _continues(tokens: Sequence[Token], i: int) -> bool:
     if tokens[i].low in {"which", "that"}:
         return True
     probe = DraftField("probe")
+    if _value_by_default(tokens, i, probe) is not None:
+        return True
     if (
         tokens[i].low
         in {

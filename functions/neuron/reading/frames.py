@@ -203,14 +203,28 @@ def imperative_at(tokens: Sequence[Token], at: int) -> bool:
     following = tokens[at + 1]
     if word in {"filter", "sort", "search", "order"} and following.low == "by":
         return True
+    if word in lexicon.OPERATION_VERBS and following.low not in {"of", "by", "with", "and", ",", "or", "is", "for", "in"} and _noun_ahead(tokens, at + 1):
+        return True
     if word in lexicon.NOUN_VERBS:
-        coordinated = following.low in {",", "and", "or"} and _verb_follows(tokens, at + 1)
+        coordinated = word in lexicon.OPERATION_VERBS and following.low in {",", "and", "or"} and _verb_follows(tokens, at + 1)
         return (
             _begins_complement(tokens, at + 1)
             and following.low not in {"for", "in", "with", "as", "on", "by"}
             or coordinated
         )
     return following.low not in _FINITE_HELPERS and following.low not in {"of", "by"}
+
+
+def _noun_ahead(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an object with adjectives stands at `at`: "overdue loans", "the cheapest products"."""
+    for token in tokens[at : at + 5]:
+        if not token.is_word:
+            return False
+        if token.low in lexicon.DETERMINERS or (morphology.is_plural(token.low) and token.verb is None) or is_number(token):
+            return True
+        if token.low in _FINITE_HELPERS | lexicon.PREPOSITIONS:
+            return False
+    return False
 
 
 def _verb_follows(tokens: Sequence[Token], at: int) -> bool:

@@ -118,7 +118,7 @@ def _named_type(name: str) -> FieldType | None:
         return FieldType.DATETIME
     if words[0] in {"date", "year", "time"} and "of" in words:
         return {"date": FieldType.DATE, "year": FieldType.INTEGER, "time": FieldType.DATETIME}[words[0]]
-    if "in" in words[1:]:
+    if "in" in words[1:-1] and words[-1].endswith("s") and words[0] != "check":
         return _named_type("_".join(words[: words.index("in")]))
     if "of" in words[1:]:
         return _by_keys("_".join(words[: words.index("of")]))

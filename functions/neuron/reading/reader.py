@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import assembly, clauses, closing, declarations, rules, subject, tokens
+from functions.neuron.reading import assembly, clauses, closing, declarations, frames, lexicon, outside, rules, states, subject, tokens, views
 from functions.neuron.reading.draft import Draft
 from shared.software.specification import Specification
+
+if TYPE_CHECKING:
+    from functions.neuron.reading.clauses import Clause
 
 LONGEST: Final = 20_000  # code points
 
@@ -49,17 +52,29 @@ def read(request: str) -> Specification:
 def _declare(draft: Draft) -> None:
     later = declarations.Open()
     for draft.at, clause in enumerate(draft.clauses):
+        why = outside.reason(clause, draft.request)
+        if why is not None and not _lists_fields(clause):
+            draft.reasons[draft.at] = why
+            continue
         declarations.read(clause, draft, later)
     closing.close(draft, later)
 
 
+def _lists_fields(clause: Clause) -> bool:
+    frame = frames.parse(clause.words)
+    return clause.intro or (frame is not None and frame.verb in lexicon.HOLDING_VERBS)
+
+
 def _rule(draft: Draft) -> None:
     rules.stated_uniqueness(draft)
-    for draft.at, clause in enumerate(draft.clauses):
-        reading = rules.reading_of(clause, draft)
-        if reading is None:
-            continue
-        any(reader(reading, draft) for reader in rules.READERS)
-        if reading.subject is not None:
-            draft.topic = reading.subject.name
+    for readers in (states.READERS, (*rules.READERS, *views.READERS)):
+        for draft.at, clause in enumerate(draft.clauses):
+            if draft.at in draft.reasons or draft.at in draft.settled or clause.intro:
+                continue
+            reading = rules.reading_of(clause, draft)
+            if any(reader(reading, draft) for reader in readers):
+                draft.settle()
+            if reading.subject is not None:
+                draft.topic = reading.subject.name
+    states.complete(draft)
     rules.implied_capacities(draft)

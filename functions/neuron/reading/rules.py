@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import conditions, fields, frames, lexicon, morphology, quantities
+from functions.neuron.reading import closing, conditions, fields, frames, lexicon, morphology, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
 from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType, Operator
@@ -52,17 +52,22 @@ class Reading:
         return [token.low for token in self.words]
 
 
-def reading_of(clause: Clause, draft: Draft) -> Reading | None:
-    """Take a clause apart against the known entities; None when it has no verb."""
-    frame = frames.parse(clause.words)
-    if frame is None:
-        return None
+def reading_of(clause: Clause, draft: Draft) -> Reading:
+    """Take a clause apart against the known entities."""
+    frame = frames.parse(clause.words) or _fragment(clause)
     subjects = draft.mentions(frame.subject)
     if not subjects and frame.subject and frame.subject[-1].low in {"it", "they"} and draft.topic in draft.entities:
         subjects = [Mention(draft.entities[draft.topic], 0, 1)]
     if not subjects and frame.group.passive is False and not frame.subject:
         subjects = []
     return Reading(frame, tuple(clause.words), subjects, draft.mentions(frame.rest))
+
+
+def _fragment(clause: Clause) -> Frame:
+    """Read a clause without a verb ("No more than two open tickets per customer") as one about what it names."""
+    negated = clause.words[0].low in lexicon.NEGATIONS
+    group = frames.VerbGroup(0, 0, ("be",), "", None, negated, clause.words[0].low == "only")
+    return frames.Frame((), group, tuple(clause.words))
 
 
 def sentence(tokens: Sequence[Token], request: str) -> str:
@@ -77,7 +82,7 @@ def sentence(tokens: Sequence[Token], request: str) -> str:
 def quota(r: Reading, draft: Draft) -> bool:
     """Read "a member can borrow at most 3 books at a time", "no more than two open tickets per customer", "up to 5 bookings a day"."""
     bound_at = _limit(r)
-    if bound_at is None:
+    if bound_at is None or (not r.frame.subject and r.frame.verb in lexicon.OPERATION_VERBS):
         return False
     limit, after, where = bound_at
     counted = _counted(r, draft, where, after)
@@ -85,7 +90,7 @@ def quota(r: Reading, draft: Draft) -> bool:
         return False
     entity, per, adjectives = counted
     reference = _reference(entity, per)
-    if per is not None and reference is None:
+    if reference is None and (per is not None or r.subject not in {None, entity} or not _in_all(r)):
         return False
     period = _period(r.words)
     others = tuple(name for name in _per_others(r, draft, entity, per))
@@ -102,6 +107,11 @@ def quota(r: Reading, draft: Draft) -> bool:
         **({"also": others} if others else {}),
     )
     return draft.mark(draft.add_rule(rule))
+
+
+def _in_all(r: Reading) -> bool:
+    """Whether a limit without an owner is one on all there are: "at most 100 products in total", "no more than 20 bookings a day"."""
+    return bool({"total", "overall", "altogether", "system", "all", "store", "stored", "exist"} & set(r.lows)) or _period(r.words) is not None
 
 
 def _rule_name(*parts: str) -> str:
@@ -203,7 +213,7 @@ def _counted(
             (
                 e
                 for e in draft.entities.values()
-                if e.link_verb and e.reference_to(entity.name) and e.reference_to(whose.name)
+                if closing.is_link(e) and e.reference_to(entity.name) and e.reference_to(whose.name)
             ),
             None,
         )
@@ -214,10 +224,10 @@ def _counted(
 def _linked(verb: str, draft: Draft, target: DraftEntity | None, holder: DraftEntity | None) -> DraftEntity | None:
     """Find the entity that the verb makes between the two."""
     for entity in draft.entities.values():
-        if entity.link_verb is None or (entity.link_verb != verb and verb not in {"have", "hold", "make"}):
+        if not closing.is_link(entity) or (not closing.makes(verb, entity) and verb not in {"have", "hold", "make"}):
             continue
         if (
-            entity.link_verb != verb
+            not closing.makes(verb, entity)
             and target is not None
             and target is not entity
             and (target.reference_to(holder.name) if holder else True)
@@ -306,7 +316,7 @@ def capacity(r: Reading, draft: Draft) -> bool:
             for part in (r.words,)
         )  # type: ignore[index]
         if (mentions_limit or {"full", "available", "left", "sold"} & set(r.lows)) and (
-            named & {entity.name, parent.name} or r.frame.verb == entity.link_verb
+            named & {entity.name, parent.name} or closing.makes(r.frame.verb, entity)
         ):
             return draft.mark(add_capacity(draft, entity, reference.name, limit.name, sentence(r.words, draft.request)))
     return False
@@ -347,7 +357,7 @@ def _capacities(draft: Draft) -> list[tuple[DraftEntity, DraftField, DraftField]
             limit = capacity_field(parent) if parent is not None and parent is not entity else None
             if limit is not None:
                 found.append((entity, reference, limit))
-    return sorted(found, key=lambda way: (way[0].link_verb is None, way[2].name not in CAPACITY_NAMES))
+    return sorted(found, key=lambda way: (not closing.is_link(way[0]), way[2].name not in CAPACITY_NAMES))
 
 
 def capacity_field(entity: DraftEntity) -> DraftField | None:
@@ -411,7 +421,7 @@ def add_capacity(draft: Draft, entity: DraftEntity, reference: str, limit: str, 
 def implied_capacities(draft: Draft) -> None:
     """Let every link count against the capacity of what it takes: copies of a book, seats of a course."""
     for entity, reference, limit in _capacities(draft):
-        if entity.link_verb is None or any(
+        if not closing.is_link(entity) or any(
             isinstance(rule, spec.CapacityRule) and rule.entity == entity.name for rule in draft.rules.values()
         ):
             continue
@@ -487,13 +497,13 @@ def _duration(words: Sequence[Token]) -> tuple[quantities.Duration, int] | None:
 
 def _timed(r: Reading, draft: Draft) -> DraftEntity | None:
     for mention in (*r.subjects, *r.objects):
-        if mention.entity.link_verb or mention.entity is r.subject:
+        if closing.is_link(mention.entity) or mention.entity is r.subject:
             by_verb = next(
                 (
                     e
                     for e in draft.entities.values()
                     if e.machine
-                    and e.link_verb
+                    and closing.is_link(e)
                     and e.reference_to(mention.entity.name)
                     and any(t.name in r.frame.group.verbs for t in e.machine.transitions.values())
                 ),
@@ -504,7 +514,7 @@ def _timed(r: Reading, draft: Draft) -> DraftEntity | None:
         (
             e
             for e in draft.entities.values()
-            if e.machine and e.link_verb and any(t in r.frame.group.verbs for t in e.machine.transitions)
+            if e.machine and closing.is_link(e) and any(t in r.frame.group.verbs for t in e.machine.transitions)
         ),
         None,
     )
@@ -640,7 +650,7 @@ def _implied_point(words: Sequence[Token], entity: DraftEntity) -> tuple[DraftFi
 def _comparable(first: DraftField, second: DraftField) -> bool:
     numbers = {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}
     dates = {FieldType.DATE, FieldType.DATETIME, FieldType.TIME}
-    kinds = {conditions._kind(first), conditions._kind(second)}  # noqa: SLF001
+    kinds = {conditions.kind_of(first), conditions.kind_of(second)}
     return kinds <= numbers or (kinds <= dates and len(kinds) == 1)
 
 
@@ -701,7 +711,7 @@ def overlap(r: Reading, draft: Draft) -> bool:
 def _overlapping(r: Reading, draft: Draft) -> tuple[DraftEntity, list[DraftField]] | None:
     named = [m.entity for m in (*r.subjects, *r.objects)]
     for verb in r.frame.group.verbs:
-        link = next((e for e in draft.entities.values() if e.link_verb == verb), None)
+        link = next((e for e in draft.entities.values() if closing.makes(verb, e) and r.subject and e.reference_to(r.subject.name)), None)
         if link is not None and r.subject is not None and r.subject is not link:
             reference = link.reference_to(r.subject.name)
             if reference is not None:
@@ -713,11 +723,11 @@ def _overlapping(r: Reading, draft: Draft) -> tuple[DraftEntity, list[DraftField
             for f in entity.fields.values()
             if f.name in r.lows
             and f not in references
-            and conditions._kind(f) in {FieldType.STRING, FieldType.REFERENCE}
-        ]  # noqa: SLF001
+            and conditions.kind_of(f) in {FieldType.STRING, FieldType.REFERENCE}
+        ]
         if references or roles or _interval(entity):
             return entity, references or roles
-    candidates = [e for e in draft.entities.values() if e.link_verb or _interval(e)]
+    candidates = [e for e in draft.entities.values() if closing.is_link(e) or _interval(e)]
     for entity in candidates:
         references = [f for other in named if (f := entity.reference_to(other.name))]
         if references:
@@ -737,8 +747,8 @@ def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField,
         dates = [
             f
             for f in entity.fields.values()
-            if conditions._kind(f) is conditions._kind(start) and f is not start and not f.managed
-        ]  # noqa: SLF001
+            if conditions.kind_of(f) is conditions.kind_of(start) and f is not start and not f.managed
+        ]
         end = dates[0] if dates else None
     if start is not None and end is not None and not end.managed:
         return start, end
@@ -746,9 +756,9 @@ def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField,
         make is None
         or conditions.dated(entity, "time", "date", "start", "day", "when") is not None
         and not all(
-            f.managed for f in entity.fields.values() if conditions._kind(f) in {FieldType.DATE, FieldType.DATETIME}
+            f.managed for f in entity.fields.values() if conditions.kind_of(f) in {FieldType.DATE, FieldType.DATETIME}
         )
-    ):  # noqa: SLF001
+    ):
         return None
     kind = FieldType.DATE if make == "date" else FieldType.DATETIME
     first = entity.add(DraftField(f"start_{make}", kind))
@@ -830,7 +840,7 @@ def _repeated(r: Reading, draft: Draft) -> bool:
                 mine is not None
                 and theirs
                 and (
-                    entity.link_verb == verb
+                    closing.makes(verb, entity)
                     or verb
                     in {
                         "have",
@@ -1116,16 +1126,16 @@ def _action(verb: str, r: Reading, draft: Draft, entity: DraftEntity) -> list[tu
         if reference is None:
             continue
         aimed = not r.objects or any(other is m.entity or other.reference_to(m.entity.name) for m in r.objects)
-        if other.link_verb == verb and aimed:
+        if closing.makes(verb, other) and aimed:
             return [(other, "create", reference.name)]
         move = _move(verb, other)
-        if move is not None and aimed and other.link_verb:
+        if move is not None and aimed and closing.is_link(other):
             return [(other, move, reference.name)]
         if verb in _CREATING | {"have", "get", "receive", "add", "accept", "take", "contain", "use"} and any(
             m.entity is other for m in r.objects
         ):
             return [(other, "create", reference.name)]
-        if r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and other.link_verb:
+        if r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and closing.is_link(other):
             return [(other, "create", reference.name)]
     return []
 
@@ -1165,7 +1175,7 @@ def _guard_by_object(r: Reading, draft: Draft) -> bool:
             for other in draft.entities.values():
                 reference = other.reference_to(mention.entity.name)
                 if reference is not None and (
-                    other.link_verb == verb or (other is r.subject and verb in {"refer", "contain", "include", "use"})
+                    closing.makes(verb, other) or (other is r.subject and verb in {"refer", "contain", "include", "use"})
                 ):
                     requires = _prefixed(required, reference.name)
                     if requires:
@@ -1218,7 +1228,7 @@ def referenced(r: Reading, draft: Draft) -> bool:
         {"borrow"} if "loan" in tail else set()
     )
     link = next(
-        (e for e in draft.entities.values() if e.link_verb in participles and e.reference_to(parent.name)), None
+        (e for e in draft.entities.values() if any(verb and closing.makes(verb, e) for verb in participles) and e.reference_to(parent.name)), None
     )
     if link is not None:
         return _add_referenced(r, draft, parent, link, cascade=False, adjectives=())

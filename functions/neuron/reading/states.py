@@ -1,0 +1,436 @@
+"""Reads life cycles: which states a thing goes through, what moves it, and what may move it from where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import closing, conditions, fields, lexicon, morphology, quantities
+from functions.neuron.reading.draft import DraftField, DraftMachine
+from shared.software.specification import FieldType, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from functions.neuron.reading.draft import Draft, DraftEntity
+    from functions.neuron.reading.rules import Reading
+    from functions.neuron.reading.tokens import Token
+
+_GOING: Final = frozenset({"go", "move", "pass", "progress", "change", "transition", "proceed", "advance", "run", "turn", "switch", "evolve"})
+_PLAIN: Final = frozenset("create update delete edit change modify remove add list view see show search find filter sort read get retrieve make use have be do store save rate set keep allow let need must require include select sell".split())
+# States whose action is not their participle's verb.
+_ACTIONS: Final = {
+    "in_progress": "start", "active": "activate", "inactive": "deactivate", "open": "open", "done": "complete", "ready": "mark_ready", "available": "release", "finished": "finish", "live": "go_live",
+    "online": "go_online", "offline": "go_offline", "running": "start", "ongoing": "start", "under_review": "review", "in_review": "review", "on_hold": "hold", "out_for_delivery": "dispatch", "in_transit": "ship",
+    "draft": "draft", "todo": "reset", "won": "win", "lost": "lose", "empty": "empty", "full": "fill", "waiting": "wait", "overdue": "mark_overdue", "enabled": "enable", "disabled": "disable", "checked_in": "check_in", "checked_out": "check_out", "no_show": "mark_no_show", "sick": "mark_sick", "retired": "retire", "pending": "reset", "new": "reset",
+}  # fmt: skip
+_UNDOING: Final = {"reopen": "open", "reactivate": "active", "restore": "active", "unarchive": "active", "unpublish": "draft", "resume": "active", "unblock": "active", "unsuspend": "active", "uncancel": "open", "unlock": "open"}
+_INITIAL: Final = ("open", "new", "draft", "pending", "todo", "created", "planned", "scheduled", "active", "available", "requested", "submitted", "placed", "registered", "received", "backlog", "to_do", "unpaid", "idle")
+_STATE_FIELDS: Final = ("status", "state", "stage", "phase")
+
+
+def action_of(state: str) -> str:
+    """Name the action that brings something into a state: shipped -> ship, in progress -> start."""
+    name = morphology.name(state)
+    if name in _ACTIONS:
+        return _ACTIONS[name]
+    first, _, rest = name.partition("_")
+    base = morphology.verb_base(first) or (morphology.guessed_base(first) if first.endswith("ed") else None)
+    if base is not None and (morphology.is_participle(first) or first.endswith("ed")):
+        return morphology.name(base, rest) if rest else morphology.name(base)
+    return morphology.name("mark", name)
+
+
+def machine_of(draft: Draft, entity: DraftEntity, states: Sequence[str], *, ordered: bool) -> DraftMachine:
+    """Give the entity's machine with (at least) these states; in order of progress when `ordered`."""
+    machine = entity.machine
+    if machine is None:
+        name = next((n for n in _STATE_FIELDS if n in entity.fields), None) or next((n for n, f in entity.fields.items() if f.values and set(map(morphology.name, states)) & set(map(morphology.name, f.values))), "status")
+        known = entity.fields.get(name)
+        listed = list(known.values) if known is not None else []
+        item = entity.fields.setdefault(name, DraftField(name))
+        item.type, item.managed, item.required = FieldType.ENUM, True, None
+        machine = entity.machine = DraftMachine(name, listed)
+        if known is not None and known.default is not None:
+            machine.initial = str(known.default)
+    by_name = {morphology.name(state): state for state in machine.states}
+    for state in states:
+        if morphology.name(state) not in by_name:
+            machine.add_state(state)
+    if not ordered and machine.initial is None and machine.states:
+        machine.initial = next((s for s in machine.states if morphology.name(s) in _INITIAL), machine.states[0])
+    elif machine.initial is None:
+        machine.initial = machine.states[0]
+    draft.mark(("machine", entity.name), ("field", entity.name, machine.field))
+    return machine
+
+
+def spelled(machine: DraftMachine, state: str) -> str | None:
+    """Give the machine's own spelling of a state."""
+    return next((s for s in machine.states if morphology.name(s) == morphology.name(state)), None)
+
+
+def add_move(draft: Draft, entity: DraftEntity, target: str, sources: Sequence[str], *, name: str | None = None) -> None:
+    """Add a move into a state, or further sources of one."""
+    machine = entity.machine
+    if machine is None:
+        return
+    name = name or action_of(target)
+    known = machine.transitions.get(name)
+    combined = tuple(dict.fromkeys((*(known.sources if known else ()), *(s for s in sources if s != target))))
+    if not combined:
+        return
+    machine.transitions[name] = Transition(name=name, sources=combined, target=target, stamps=known.stamps if known else None, when=known.when if known else ())
+    draft.mark(("transition", entity.name, name))
+
+
+# readers
+
+
+def path(r: Reading, draft: Draft) -> bool:
+    """Read "an order goes from draft to placed to shipped", "tickets move from open through in progress to closed"."""
+    if r.frame.verb not in _GOING or not r.frame.rest:
+        return False
+    entity = _entity(r, draft)
+    if entity is None:
+        return False
+    chain = _chain(r.frame.rest)
+    if len(chain) < 2:
+        return False
+    machine = machine_of(draft, entity, [s for step in chain for s in step], ordered=True)
+    machine.open_ended = False
+    if r.frame.negated:
+        _forbid(machine, chain[0], chain[-1])
+        return True
+    if chain[0][0] not in {t.target for t in machine.transitions.values()} and not machine.transitions:
+        machine.initial = spelled(machine, chain[0][0])
+    for before, after in zip(chain, chain[1:], strict=False):
+        for state in after:
+            add_move(draft, entity, spelled(machine, state) or state, [spelled(machine, s) or s for s in before])
+    return True
+
+
+def _forbid(machine: DraftMachine, sources: Sequence[str], targets: Sequence[str]) -> None:
+    for name, move in list(machine.transitions.items()):
+        if morphology.name(move.target) in map(morphology.name, targets):
+            left = tuple(s for s in move.sources if morphology.name(s) not in set(map(morphology.name, sources)))
+            if left:
+                machine.transitions[name] = move.model_copy(update={"sources": left})
+            else:
+                del machine.transitions[name]
+
+
+def _entity(r: Reading, draft: Draft) -> DraftEntity | None:
+    if r.subject is not None:
+        return r.subject
+    if r.frame.subject and r.frame.subject[-1].low in {*_STATE_FIELDS, "lifecycle", "it"} and draft.topic in draft.entities:
+        return draft.entities[draft.topic]
+    return None
+
+
+def _chain(tokens: Sequence[Token]) -> list[list[str]]:
+    """Cut "from draft to placed, then to shipped or cancelled" into its steps."""
+    steps: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.low in {"from", "to", "through", "via", "then", ",", "->", "→", "and", "finally", "into", ">", "-", "–", "directly", "straight", "back", "or", "eventually", "next", "later"}:
+            if token.low == "or" and steps[-1]:
+                steps[-1].append(token)
+            elif steps[-1]:
+                steps.append([])
+            continue
+        steps[-1].append(token)
+    found: list[list[str]] = []
+    for step in steps:
+        alternatives: list[str] = []
+        words: list[str] = []
+        for token in [*step, None]:
+            if token is None or token.low == "or":
+                if words:
+                    alternatives.append(" ".join(words))
+                words = []
+            elif token.is_word and token.low not in lexicon.DETERMINERS | {"state", "status", "being"}:
+                words.append(token.low)
+        if alternatives and len(alternatives[0].split()) <= 3:
+            found.append(alternatives)
+    return found
+
+
+def listed(r: Reading, draft: Draft) -> bool:
+    """Read "a ticket can be open, in progress or closed", "its status is one of draft, sent and paid", "an order is either pending or paid"."""
+    entity = _entity(r, draft)
+    if entity is None or r.frame.negated or r.frame.verb not in {"be", "have"} and not r.frame.group.passive:
+        return False
+    tokens = _complement(r)
+    named = conditions.find_field(r.frame.subject, entity)
+    if named is not None and named[0].name not in _STATE_FIELDS:
+        return False
+    probe = DraftField("probe")
+    end = fields.attributes([*_be(r), *tokens], 0, probe)
+    if len(probe.values) < 2 or end < len(tokens):
+        return False
+    if named is None and any(morphology.name(v) in entity.fields for v in probe.values):
+        return False
+    if named is not None and r.frame.modal is None and not r.frame.group.passive:
+        named[0].values = probe.values
+        named[0].type = FieldType.ENUM
+        named[0].default = probe.default if probe.default is not None else named[0].default
+        return draft.mark(("field", entity.name, named[0].name))
+    machine = machine_of(draft, entity, probe.values, ordered=False)
+    if probe.default is not None:
+        machine.initial = spelled(machine, str(probe.default)) or machine.initial
+    return True
+
+
+def _be(r: Reading) -> list[Token]:
+    return [token for token in r.words if token.low in lexicon.BE][:1]
+
+
+def _complement(r: Reading) -> list[Token]:
+    """What stands behind "be", with a participle that was taken for a passive put back in front."""
+    start = next((i for i, t in enumerate(r.words) if t.low in lexicon.BE), None)
+    if start is None:
+        return list(r.frame.rest)
+    return list(r.words[start + 1 :])
+
+
+def initial(r: Reading, draft: Draft) -> bool:
+    """Read "an order starts as draft", "a new ticket is open", "tasks are initially pending", "it is created as a draft"."""
+    entity = _entity(r, draft)
+    if entity is None or r.frame.negated:
+        return False
+    lows = r.lows
+    begins = r.frame.verb in {"start", "begin"} or "initially" in lows or (r.frame.group.passive and r.frame.verb in {"create", "add", "place", "open"} and "as" in lows) or ("new" in [t.low for t in r.frame.subject] and r.frame.verb in {"be", "start", "have", "get"})
+    if not begins:
+        return False
+    words = [t for t in r.frame.rest if t.is_word and t.low not in lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.ADVERBS | {"state", "status", "out", "off", "initially"} | set(_STATE_FIELDS)] or [t for t in r.words[-1:]]
+    state = _state_phrase(r.frame.rest) or " ".join(t.low for t in words[:2])
+    if not state or any(quantities.is_number(t) for t in r.frame.rest):
+        return False
+    machine = machine_of(draft, entity, [state], ordered=False)
+    machine.initial = spelled(machine, state)
+    if machine.states[0] != machine.initial and machine.initial is not None:
+        machine.states.remove(machine.initial)
+        machine.states.insert(0, machine.initial)
+    return True
+
+
+def _state_phrase(tokens: Sequence[Token]) -> str | None:
+    words = [t.low for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS | {"as", "out", "off", "with", "initially", "state", "status", "the", "being", "first", "by", "default"}]
+    return " ".join(words) if 0 < len(words) <= 3 else None
+
+
+def moves(r: Reading, draft: Draft) -> bool:
+    """Read "only placed orders can be cancelled", "a paid invoice can be refunded", "closed tickets cannot be reopened", "tasks can be completed"."""
+    if r.subject is None or not r.subjects:
+        return _imperative(r, draft)
+    if not r.frame.group.passive or r.frame.modal not in {"can", "may", "must", None, "cannot", "could", "will", "should"}:
+        return _active(r, draft)
+    entity = r.subject
+    verbs = [verb for verb in r.frame.group.verbs if verb not in _PLAIN and verb not in lexicon.OPERATION_VERBS]
+    if not verbs or _links(verbs, entity, draft) or (r.frame.modal is None and not r.frame.conditions):
+        return False
+    return any([_move(r, draft, entity, verb) for verb in verbs])
+
+
+def _links(verbs: Sequence[str], entity: DraftEntity, draft: Draft) -> bool:
+    return any(closing.makes(verb, other) and other.reference_to(entity.name) for verb in verbs for other in draft.entities.values())
+
+
+def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
+    sources = _sources(r, entity, draft)
+    undone = _UNDOING.get(verb)
+    target = undone or morphology.participle(verb).replace("_", " ")
+    if entity.machine is not None and undone:
+        target = next((s for s in entity.machine.states if morphology.name(s) in {undone, *_INITIAL[:3]}), entity.machine.initial or target)
+    if r.frame.negated and r.frame.conditions and r.frame.conditions[0][0] in {"unless", "until", "before"}:
+        allowed = sources
+    elif r.frame.negated:
+        return _refuse(draft, entity, verb, target, sources)
+    else:
+        allowed = sources
+    machine = machine_of(draft, entity, _with_initial(entity, target), ordered=False)
+    state = spelled(machine, target) or target
+    if allowed:
+        machine_of(draft, entity, allowed, ordered=False)
+        known = machine.transitions.get(_name(verb))
+        if known is not None:
+            machine.transitions[known.name] = known.model_copy(update={"sources": tuple(spelled(machine, s) or s for s in allowed)})
+            return draft.mark(("transition", entity.name, known.name))
+        add_move(draft, entity, state, [spelled(machine, s) or s for s in allowed], name=_name(verb))
+        return draft.mark(("transition", entity.name, _name(verb)))
+    if _name(verb) not in machine.transitions:
+        add_move(draft, entity, state, [s for s in machine.states if s != state and (machine.initial == s or not _ends(s))], name=_name(verb))
+        machine.open_ended = machine.open_ended and True
+    return draft.mark(("transition", entity.name, _name(verb)))
+
+
+def _name(verb: str) -> str:
+    return morphology.name(verb)
+
+
+def _ends(state: str) -> bool:
+    return morphology.name(state) in {"cancelled", "canceled", "closed", "completed", "done", "rejected", "archived", "returned", "refunded", "delivered", "expired", "finished", "resolved", "withdrawn", "declined"}
+
+
+def _with_initial(entity: DraftEntity, target: str) -> list[str]:
+    if entity.machine is None and not any(n in entity.fields and entity.fields[n].values for n in _STATE_FIELDS):
+        first = {"published": "draft", "paid": "unpaid", "approved": "pending", "rejected": "pending", "accepted": "pending", "cancelled": "active", "archived": "active", "deactivated": "active", "activated": "inactive", "suspended": "active", "shipped": "pending", "verified": "unverified", "confirmed": "pending", "blocked": "active", "retired": "active", "started": "planned"}.get(target, "open")
+        return [first, target]
+    return [target]
+
+
+def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
+    """Give the states that the clause names as those to move from."""
+    words = [t.low for t in r.subjects[0].adjectives] if r.subjects else []
+    relative = next((i for i, t in enumerate(r.frame.subject) if i and t.low in {"that", "which", "who", "in", "with"}), None)
+    named: list[str] = []
+    if words:
+        named = _named(words, entity, loose=True)
+    if not named and relative is not None:
+        named = _named([t.low for t in r.frame.subject[relative + 1 :]], entity, loose=False)
+    for word, tokens in r.frame.conditions:
+        if not named and word in {"if", "when", "while", "unless", "until", "once", "before", "after"}:
+            mentioned = draft.mentions(tokens)
+            if mentioned and mentioned[0].entity is not entity:
+                continue
+            lows = [t.low for t in tokens]
+            states = _named(lows, entity, loose=word not in {"before"})
+            if word in {"before"} or (word in {"if", "while"} and {"not", "is-not"} & set(lows)):
+                ended = _named(lows, entity, loose=False)
+                states = [s for s in (entity.machine.states if entity.machine else []) if s not in ended and not _ends(s)]
+                if ended and entity.machine:
+                    first = min(entity.machine.states.index(s) for s in ended if s in entity.machine.states)
+                    states = [s for s in states if entity.machine.states.index(s) < first] or states
+            named = states
+    if not named:
+        for i, token in enumerate(r.frame.rest):
+            if token.low in {"from", "in", "before"}:
+                named = _named([t.low for t in r.frame.rest[i + 1 :]], entity, loose=False)
+                break
+    return named
+
+
+def _named(words: Sequence[str], entity: DraftEntity, *, loose: bool) -> list[str]:
+    known = list(entity.machine.states) if entity.machine else [v for n in _STATE_FIELDS if n in entity.fields for v in entity.fields[n].values]
+    text = f" {' '.join(words)} "
+    found = [state for state in known if f" {state.lower()} " in text or f" {morphology.name(state).replace('_', '-')} " in text]
+    if found or not loose:
+        return found
+    content = [w for w in words if (morphology.is_participle(w) or w in _INITIAL or w in {"active", "unpaid", "unread", "inactive"}) and w not in lexicon.BE | lexicon.HAVE]
+    return content[:3]
+
+
+def _refuse(draft: Draft, entity: DraftEntity, verb: str, target: str, sources: Sequence[str]) -> bool:
+    """Read "closed tickets cannot be reopened": the move exists, but not from there."""
+    machine = entity.machine
+    if machine is None and not any(entity.fields[n].values for n in _STATE_FIELDS if n in entity.fields):
+        if not sources:
+            return False
+        machine = machine_of(draft, entity, [*sources, target], ordered=False)
+    machine = machine_of(draft, entity, list(sources), ordered=False)
+    name = _name(verb)
+    state = spelled(machine, target)
+    if verb in _UNDOING:
+        if name in machine.transitions:
+            _forbid(machine, sources, [machine.transitions[name].target])
+        machine.forbidden.update((s, machine.initial or "") for s in sources)
+        return draft.mark(("machine", entity.name))
+    if state is None:
+        machine_of(draft, entity, [target], ordered=False)
+        state = spelled(machine, target) or target
+    allowed = [s for s in machine.states if s != state and s not in sources and not _ends(s)]
+    known = machine.transitions.get(name)
+    if known is not None:
+        allowed = [s for s in known.sources if s not in sources]
+    if not allowed:
+        return False
+    machine.transitions[name] = Transition(name=name, sources=tuple(allowed), target=state, stamps=known.stamps if known else None)
+    return draft.mark(("transition", entity.name, name), ("machine", entity.name))
+
+
+def _imperative(r: Reading, draft: Draft) -> bool:
+    """Read "complete a task", "mark a task as done", "users can archive notes", "members return books"."""
+    if r.frame.negated or not r.objects:
+        return False
+    return any([_ordered_move(r, draft, verb) for verb in r.frame.group.verbs])
+
+
+def _active(r: Reading, draft: Draft) -> bool:
+    """Read "admins can approve requests", "a manager approves a request", "a user can cancel a booking"."""
+    if r.frame.group.passive or r.frame.negated or not r.objects or r.objects[0].entity is r.subject or r.frame.only:
+        return False
+    return any([_ordered_move(r, draft, verb) for verb in r.frame.group.verbs])
+
+
+def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
+    entity = r.objects[0].entity
+    if verb in {"mark", "flag", "set", "tick"}:
+        return _marked(r, draft, entity)
+    if verb in _PLAIN or verb in lexicon.OPERATION_VERBS or verb in {"search", "find", "filter", "calculate", "compute", "count", "convert", "export", "import", "pay", "send", "print", "borrow", "manage", "track", "place", "write", "leave", "give", "take", "support", "provide", "assign", "own", "run", "want", "contain", "hold", "receive", "offer", "belong", "refer", "follow", "like", "buy"} and verb not in {"pay", "send"}:
+        return False
+    linked = next((e for e in draft.entities.values() if e.link_verb and e.machine and verb in e.machine.transitions and (e is entity or e.reference_to(entity.name))), None)
+    if linked is not None:
+        return draft.mark(("transition", linked.name, verb))
+    if _links([verb], entity, draft) or closing.makes(verb, entity) or verb not in lexicon.VERBS:
+        return False
+    if verb in lexicon.LINKING_VERBS and verb not in {"complete", "submit"}:
+        return False
+    return _move_simply(r, draft, entity, verb)
+
+
+def _move_simply(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
+    flag = next((f for n, f in entity.fields.items() if n in {morphology.name(morphology.participle(verb)), verb, f"is_{morphology.participle(verb)}"} and not f.values), None)
+    if flag is not None or (verb == "complete" and "done" in entity.fields):
+        return draft.mark(("field", entity.name, flag.name if flag else "done"))
+    target = morphology.participle(verb).replace("_", " ")
+    if verb in {"complete", "finish"} and entity.machine and (done := spelled(entity.machine, "done")):
+        target = done
+    value = next((v for n in _STATE_FIELDS if n in entity.fields for v in entity.fields[n].values if action_of(v) == verb), None)
+    machine = machine_of(draft, entity, _with_initial(entity, value or target), ordered=False)
+    state = spelled(machine, value or target) or target
+    sources = [s for t in r.objects[0].adjectives for s in machine.states if morphology.name(s) == morphology.name(t.low)]
+    if verb in _UNDOING:
+        state = machine.initial or state
+    add_move(draft, entity, state, sources or [s for s in machine.states if s != state and not _ends(s)] or [s for s in machine.states if s != state], name=_name(verb))
+    return draft.mark(("transition", entity.name, _name(verb)))
+
+
+def _marked(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
+    """Read "mark a task as done"."""
+    at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
+    words = [t.low for t in r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :] if t.is_word and t.low not in lexicon.DETERMINERS]
+    if not words:
+        return False
+    state = " ".join(words[:2])
+    truth = conditions.truth(morphology.name(state), entity)
+    if truth is not None:
+        return draft.mark(("field", entity.name, truth[0].field))
+    machine = machine_of(draft, entity, _with_initial(entity, state), ordered=False)
+    own = spelled(machine, state) or state
+    add_move(draft, entity, own, [s for s in machine.states if s != own and not _ends(s)])
+    return True
+
+
+def complete(draft: Draft) -> None:
+    """Give machines whose moves were not stated the moves forward, but for those that the request forbids; stamp nothing."""
+    for entity in draft.entities.values():
+        machine = entity.machine
+        if machine is None or not machine.open_ended:
+            continue
+        for i, state in enumerate(machine.states):
+            if action_of(state) in machine.transitions or any(t.target == state for t in machine.transitions.values()):
+                continue
+            if state == machine.initial:
+                continue
+            sources = [s for s in machine.states if s != state and (machine.states.index(s) < i) and (s, state) not in machine.forbidden and (not _ends(s))]
+            if sources:
+                draft_move(entity, machine, state, sources)
+
+
+def draft_move(entity: DraftEntity, machine: DraftMachine, target: str, sources: Sequence[str]) -> None:
+    """Add a move that follows from the order of the states."""
+    name = action_of(target)
+    if name not in machine.transitions and name not in {"create", "update", "delete"}:
+        machine.transitions[name] = Transition(name=name, sources=tuple(sources), target=target)
+
+
+READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (path, listed, initial, moves)
