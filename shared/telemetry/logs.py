@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FIELDS: Final = "hal9_fields"
 _LONGEST_TEXT: Final = 8192
+_LONGEST_LINE: Final = 32768
 _HIDDEN: Final = "[hidden]"
 _SECRET_NAMES: Final = re.compile(
     r"secret|password|passwd|token|authorization|cookie|credential|api_?key", re.IGNORECASE
@@ -29,7 +30,7 @@ _SECRET_NAMES: Final = re.compile(
 _SECRETS: Final = re.compile(
     r"(hal9_[A-Za-z0-9]{12})_[A-Za-z0-9_-]{20,}"  # API keys: the prefix stays, it finds the key
     r"|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # JSON Web Tokens
-    r"|(?<=://)[^\s/@]+:[^\s/@]+(?=@)"  # user:password in an address
+    r"|(?<=://)[^\s/@:\"]*:[^\s/@\"]+(?=@)"  # user:password in an address
     r"|(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})"
 )
 
@@ -47,9 +48,8 @@ def set_organisation(org_id: object) -> None:
 
 
 def redact(text: str) -> str:
-    """Replace what looks like a secret, and cut what is too long."""
-    shown = _SECRETS.sub(lambda match: f"{match[1]}_{_HIDDEN}" if match[1] else _HIDDEN, text)
-    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}... ({len(shown)} characters)"
+    """Replace what looks like a secret."""
+    return _SECRETS.sub(lambda match: f"{match[1]}_{_HIDDEN}" if match[1] else _HIDDEN, text)
 
 
 class Log:
@@ -60,23 +60,23 @@ class Log:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
 
-    def debug(self, message: str, **fields: Any) -> None:
+    def debug(self, message: str, /, **fields: Any) -> None:
         """Write what helps to find a fault."""
         self._write(logging.DEBUG, message, fields)
 
-    def info(self, message: str, **fields: Any) -> None:
+    def info(self, message: str, /, **fields: Any) -> None:
         """Write what an operator wants to know of normal work."""
         self._write(logging.INFO, message, fields)
 
-    def warning(self, message: str, **fields: Any) -> None:
+    def warning(self, message: str, /, **fields: Any) -> None:
         """Write what went wrong and was made good."""
         self._write(logging.WARNING, message, fields)
 
-    def error(self, message: str, **fields: Any) -> None:
+    def error(self, message: str, /, **fields: Any) -> None:
         """Write what went wrong and needs somebody."""
         self._write(logging.ERROR, message, fields)
 
-    def exception(self, message: str, **fields: Any) -> None:
+    def exception(self, message: str, /, **fields: Any) -> None:
         """Write an error with the exception that is being handled."""
         self._write(logging.ERROR, message, fields, with_exception=True)
 
@@ -104,7 +104,7 @@ class _JsonFormatter(logging.Formatter):
             "time": when.replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": _cut(record.getMessage()),
             **self._constant,
         }
         now = trace()
@@ -114,18 +114,23 @@ class _JsonFormatter(logging.Formatter):
         if org_id is not None:
             line["organisation"] = org_id
         for name, value in getattr(record, _FIELDS, {}).items():
-            line.setdefault(name, _HIDDEN if _SECRET_NAMES.search(name) else _shown(value))
+            line.setdefault(name, _HIDDEN if _SECRET_NAMES.search(name) else value)
         if record.exc_info:
-            line["exception"] = redact(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=_text)
+            line["exception"] = self.formatException(record.exc_info)
+        text = _dump(line)
+        if len(text) > _LONGEST_LINE:
+            text = _dump(
+                {name: _cut(value if isinstance(value, str) else _dump(value)) for name, value in line.items()}
+            )
+        return redact(text)
 
 
-def _shown(value: Any) -> Any:
-    return redact(value) if isinstance(value, str) else value
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _text(value: object) -> str:
-    return redact(str(value))
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
 
 
 def configure_logs(*, level: str = "INFO", stream: TextIO | None = None, **constant: str) -> None:
