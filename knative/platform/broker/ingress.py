@@ -78,7 +78,7 @@ class Ingress:
     def _authenticate(self, request: Request) -> None:
         scheme, _, token = (request.header(b"authorization") or b"").decode("latin-1").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Problem("token-missing", headers={"www-authenticate": "Bearer"})
+            raise Problem("credentials-missing", headers={"www-authenticate": "Bearer"})
         self._verifier.verify(token.strip(), AUDIENCE, PUBLISHERS)
 
 
