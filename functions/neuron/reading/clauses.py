@@ -315,7 +315,9 @@ def _is_plural_verb(sentence: list[Token], at: int, subject: tuple[Token, ...]) 
     token = sentence[at]
     if token.verb != token.low or token.low in lexicon.NOUN_VERBS or not morphology.is_plural(subject[-1].low):
         return False
-    return at + 1 < len(sentence) and sentence[at + 1].low in lexicon.DETERMINERS | lexicon.PREPOSITIONS
+    return at + 1 < len(sentence) and (
+        sentence[at + 1].low in lexicon.DETERMINERS | lexicon.PREPOSITIONS or token.low in {"contain", "include", "need", "require"}
+    )
 
 
 def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:

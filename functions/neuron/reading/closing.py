@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import inference, lexicon, morphology
-from functions.neuron.reading.declarations import GENERIC, SHARED_NOUNS, Open, relation
+from functions.neuron.reading.declarations import GENERIC, SHARED_NOUNS, Open, hold, relation
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
-from shared.software.specification import Derivation, FieldType, Transition
+from functions.neuron.reading.fields import items
+from shared.software.specification import Derivation, FieldType, QuotaRule, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from functions.neuron.reading.quantities import Bound
+    from functions.neuron.reading.tokens import Token
 
 # Links that begin when they are made and end by an action, whether the request says so or not.
 _RETURNING: Final = frozenset({"borrow", "lend", "loan", "check-out", "rent", "hire"})
@@ -40,28 +44,29 @@ _NOUNS: Final[dict[str, tuple[str, ...]]] = {
 def close(draft: Draft, later: Open) -> None:
     """Resolve everything that is still open in the draft."""
     _make_linked(draft, later)
-    for verb, subject, objects, at in later.links:
+    for verb, subject, objects, at, behind in later.links:
         draft.at = at
-        _link(draft, verb, subject, objects)
+        _link(draft, verb, subject, objects, behind, later)
     for maker, made, others, at in later.makers:
         draft.at = at
         _made(draft, maker, made, others)
     _many(draft, later)
+    for entity in draft.entities.values():
+        if not entity.fields:
+            entity.fields["name"] = DraftField("name")
     for entity in list(draft.entities.values()):
         _references(draft, entity)
 
 
 def _make_linked(draft: Draft, later: Open) -> None:
-    for _, subject, objects, _ in later.links:
+    for _, subject, objects, _, _ in later.links:
         draft.entity(subject)
         draft.entity(objects[0])
 
 
 def finish(draft: Draft) -> None:
-    """Give every entity what a usable one needs: a name when nothing else is known, types, plain bounds."""
+    """Give every field its type and the plain bounds that its name implies."""
     for entity in draft.entities.values():
-        if not entity.fields:
-            entity.fields["name"] = DraftField("name")
         for item in entity.fields.values():
             inference.complete(item)
 
@@ -84,7 +89,7 @@ def link_entity(draft: Draft, verb: str, subject: str, target: str) -> DraftEnti
     return None
 
 
-def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...]) -> None:
+def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behind: list[Token], later: Open) -> None:
     noun, action, ended = lexicon.LINKING_VERBS[verb]
     known = link_entity(draft, verb, subject, objects[0])
     if known is None:
@@ -106,8 +111,24 @@ def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...]) -> No
         draft.mark(("field", known.name, reference.name))
     known.fields = {**fresh, **known.fields}
     draft.mark(("entity", known.name))
+    _accompanying(draft, known, behind, later)
     if verb in _RETURNING and action and ended:
         _ending(draft, known, verb, action, ended)
+
+
+def _accompanying(draft: Draft, entity: DraftEntity, behind: list[Token], later: Open) -> None:
+    """Read what is said of a link behind its verb: "from a start date to an end date", "with a quantity", "for a number of nights"."""
+    lows = [token.low for token in behind]
+    if "with" in lows:
+        hold(entity, behind[lows.index("with") + 1 :], draft, later)
+    if "from" in lows and {"to", "until", "till"} & set(lows):
+        start = lows.index("from")
+        end = next(i for i, low in enumerate(lows) if low in {"to", "until", "till"})
+        for part in (behind[start + 1 : end], behind[end + 1 :]):
+            read = items(part)
+            if start < end and read and read[0].determined and draft.known(read[0].field.name.split("_")) is None:
+                added = entity.add(read[0].field)
+                draft.mark(("field", entity.name, added.name))
 
 
 def _link_name(draft: Draft, verb: str, noun: str, target: str) -> str:
@@ -238,6 +259,18 @@ def _many(draft: Draft, later: Open) -> None:
         fresh = child is None
         child = child or draft.entity(name, declared=True)
         _join(draft, holder, child, mutual=mutual, both=both, fresh=fresh)
+        if bound is not None:
+            _bounded(draft, draft.entities[holder], child, bound)
+
+
+def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound) -> None:
+    """Limit how many a parent has; that it must have some cannot be held, because it is made first."""
+    reference = child.reference_to(parent.name)
+    if reference is None or bound.high is None or bound.high == bound.low:
+        return
+    limit = int(bound.whole().high or 0)
+    text = f"A {parent.name} has at most {limit} {child.plural}.".replace("_", " ")
+    draft.mark(draft.add_rule(QuotaRule(name=morphology.name(child.name, parent.name, "quota"), entity=child.name, message=text, reference=reference.name, limit=limit)))
 
 
 def _join(draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: bool, fresh: bool) -> None:

@@ -146,8 +146,7 @@ def _moment(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     late = {
         "overdue": ("due", "deadline", "return"),
         "expired": ("expiry", "expires", "expiration", "end", "valid"),
-        "late": ("due",),
-    }
+        "late": ("due",), "closed": ("closes", "closing", "deadline", "ends"), "ended": ("ends", "end"), "over": ("ends", "end"), "finished": ("ends", "end")}
     if name in late and (item := dated(entity, *late[name])) is not None:
         return (Condition(field=item.name, operator=Operator.LT, other=moment(item)), *_unfinished(entity))
     if (

@@ -42,8 +42,7 @@ SHARED_NOUNS: Final = frozenset(
     "author tag genre category label keyword student ingredient song skill actor member user participant attendee guest speaker teacher player allergen topping amenity feature permission role product course "
     "language topic director artist instructor sponsor volunteer club person group".split()
 )
-_ROLE_PREPOSITIONS: Final = frozenset(
-    {"to", "for", "in", "on", "of", "from", "at", "with", "by", "into", "as", "about", "against"}
+_ROLE_PREPOSITIONS: Final = frozenset({"per", "to", "for", "in", "on", "of", "from", "at", "with", "by", "into", "as", "about", "against"}
 )
 
 
@@ -54,7 +53,9 @@ class Open:
     many: list[tuple[str, str, int, quantities.Bound | None, bool]] = field(
         default_factory=list
     )  # holder, name of what it holds many of, clause, bound, said "can be in many"
-    links: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)  # verb, subject, objects, clause
+    links: list[tuple[str, str, tuple[str, ...], int, list[Token]]] = field(
+        default_factory=list
+    )  # verb, subject, objects, clause, what stands behind
     makers: list[tuple[str, str, tuple[str, ...], int]] = field(
         default_factory=list
     )  # maker, what it makes, what that is for, clause
@@ -417,6 +418,8 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
             and verb in {"have", "store", "track", "record", "include", "hold", "contain", "show"}
             and _declare_list(rest, draft, later)
         )
+    if frame.conditions or any(quantities.is_number(t) or t.low in lexicon.RELATIVES for t in frame.subject):
+        return False
     if named[0] in _COLLECTIVE and verb in {"have"} and named[0] not in draft.entities and not _singular_items(rest):
         return _declare_list(rest, draft, later)
     if _is_rule(frame, draft):
@@ -438,10 +441,12 @@ def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
     """Whether "have" bounds a number of things that exist elsewhere ("may have at most 3 open loans"), rather than lists fields."""
     if not frame.rest or frame.modal is None:
         return False
+    if frame.only and frame.rest[0].low in {"one", "a", "1"}:
+        return True
     bound = quantities.bound(frame.rest, 0) or (
         quantities.bound(frame.rest, 1) if frame.rest[0].low in {"only", "a"} else None
     )
-    if bound is None or frame.group.only is False and bound[0].exact and bound[0].low == 1 and False:
+    if bound is None:
         return False
     mentioned = draft.mentions(frame.rest[bound[1] :])
     return (
@@ -464,7 +469,7 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     is_for = (
         frame.verb == "be"
         and frame.group.form == "be"
-        and rest[0].low in {"for", "of", "in", "on", "at", "by", "about"}
+        and rest[0].low in {"for", "of", "in", "on", "at", "by", "about", "between"}
         and len(rest) > 1
         and rest[1].low in {"a", "an", "one", "exactly", "some", "the", "several", "many", "multiple"}
         and frame.modal in {None, "must"}
@@ -477,20 +482,22 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and frame.modal in {None, "must"}
         and frame.verb not in {"identify", "describe"}
     )
-    if not (belongs or is_for or made):
+    if not (belongs or is_for or made) or (frame.group.passive and quantities.phrase(rest, 1, "at most") or quantities.phrase(rest, 1, "up to") or quantities.phrase(rest, 1, "no more than")):
         return False
     names = [name for name in subject_names(frame.subject, draft) if not is_generic(name) or draft.entities.get(name)]
     if not names or quantities.duration(rest, 1) is not None:
         return False
     cut = next((i for i, t in enumerate(rest) if t.low in {"with", "has", "having"} and i > 0), len(rest))
     targets = rest[1:cut]
-    if belongs and quantities.phrase(rest, 1, "at most") is not None:
-        targets = rest[1:cut]
     entity = draft.entity(names[0], declared=True)
     draft.topic = entity.name
     found = False
     for item in fields.items(_without_prepositions(targets)):
         if not item.field.name or not item.determined and not draft.known(item.field.name.split("_")):
+            continue
+        if item.field.name.split("_")[-1] in {"time", "date", "day"}:
+            added = entity.add(item.field)
+            found = draft.mark(("field", entity.name, added.name))
             continue
         found = _refer(entity, item, draft, later, optional=frame.modal in {"can", "may"}) or found
     if cut < len(rest):
@@ -713,7 +720,7 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
         agents = tuple(name for name in _agents(frame.rest, draft))
         if not subjects or not agents or verb not in lexicon.LINKING_VERBS:
             return False
-        later.links.append((verb, agents[0], (subjects[0],), draft.at))
+        later.links.append((verb, agents[0], (subjects[0],), draft.at, []))
         return draft.mark(("link", verb))
     name = noun_name(head, draft)
     if name is None and behind and verb in lexicon.LINKING_VERBS:
@@ -723,7 +730,7 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
         return False
     others = _prepositional(behind, draft)
     if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name):
-        later.links.append((verb, subjects[0], (name, *others), draft.at))
+        later.links.append((verb, subjects[0], (name, *others), draft.at, list(behind)))
         return draft.mark(("link", verb))
     if frame.negated:
         return False

@@ -219,6 +219,9 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
             break
         core.append(token.low if token.kind is Kind.WORD else token.text)
         i += 1
+        if (end := quantities.phrase(tokens, i, "in stock")) is not None:
+            core += ["in", "stock"]
+            i = end
     return _unwrapped(tokens, core, i, item)
 
 
@@ -317,6 +320,8 @@ def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
         token = tokens[i]
         if token.kind is Kind.QUOTED and not words:
             return token.text, i + 1
+        if not words and token.low in {"other", "none", "any", "all", "both"} and (i + 1 >= len(tokens) or not tokens[i + 1].is_word or tokens[i + 1].low in lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS):
+            return token.low, i + 1
         if token.kind is Kind.NUMBER and not words:
             return token.text, i + 1
         if (
@@ -660,6 +665,8 @@ def _named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
 
 def _sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read bounds of a value or of a length."""
+    if tokens[i].low == "and":
+        return None
     j = i
     while j < len(tokens) and tokens[j].low in {
         "of",

@@ -388,11 +388,18 @@ def _leading_condition(tokens: Sequence[Token]) -> tuple[Sequence[Token], list[t
     return tokens, []
 
 
+def _begins_condition(rest: Sequence[Token], at: int) -> bool:
+    """Whether "once" begins a condition ("once it is shipped", "once shipped") rather than counts ("once per poll")."""
+    if at >= len(rest):
+        return False
+    return morphology.is_participle(rest[at].low) or finite_verb(rest, at, conjoined=True) is not None
+
+
 def _with_conditions(frame: Frame) -> Frame:
     """Cut trailing conditions ("if …", "while …", "before it is returned") off the complement."""
     rest, found = list(frame.rest), list(frame.conditions)
     for i, token in enumerate(rest):
-        cuts = token.low in _SPLITTING or (
+        cuts = (token.low in _SPLITTING and (token.low != "once" or _begins_condition(rest, i + 1))) or (
             token.low in _TIMELY and finite_verb(rest, i + 1, conjoined=True) is not None
         )
         long_as = token.low in {"long", "soon"} and i > 0 and rest[i - 1].low == "as"

@@ -102,6 +102,8 @@ def _named_type(name: str) -> FieldType | None:
     words = name.split("_")
     if "per" in words[1:]:
         return _named_type("_".join(words[: words.index("per")])) or FieldType.DECIMAL
+    if words[-2:] == ["in", "stock"] and len(words) > 2:
+        return FieldType.INTEGER
     if "email" in words:
         return FieldType.EMAIL
     if words[-1] in {"address"} and words[0] in {"web", "url"}:

@@ -459,7 +459,7 @@ def due(r: Reading, draft: Draft) -> bool:
         "period",
     }
     read = _duration(r.words)
-    if read is None or not (verbs & lows):
+    if read is None or not (verbs & lows or (r.frame.verb in {"close", "end", "finish", "lapse"} and "after" in lows)):
         return False
     length, at = read
     if {"overdue", "late"} & lows and not {"due"} & lows and "after" not in lows:
@@ -523,6 +523,9 @@ def _timed(r: Reading, draft: Draft) -> DraftEntity | None:
 
 def _due_name(r: Reading, entity: DraftEntity) -> str:
     lows = set(r.lows)
+    for verb, name in (("close", "closes_at"), ("end", "ends_at"), ("finish", "ends_at"), ("lapse", "expires_at")):
+        if r.frame.verb == verb:
+            return next((n for n in (name, name.replace("s_at", "_date"), name.replace("s_at", "_time"), name.replace("s_at", "ing_date")) if n in entity.fields), name)
     expiring = bool({"expire", "expires", "expired", "valid", "expiry", "expiration"} & lows)
     candidates = (
         ("expires_at", "expires_on", "expiry_date", "expiration_date", "expiry", "valid_until")
@@ -555,6 +558,8 @@ def _base(rest: Sequence[Token], entity: DraftEntity, draft: Draft) -> str | Non
 
 def ordered(r: Reading, draft: Draft) -> bool:
     """Read "the end date must be after the start date", "a booking starts before it ends", "check-in cannot be later than check-out"."""
+    if not r.frame.subject and r.frame.verb in lexicon.OPERATION_VERBS:
+        return False
     for entity in _candidates(r, draft):
         pair = _ordered_pair(r, entity)
         if pair is None:
@@ -832,6 +837,9 @@ def _repeated(r: Reading, draft: Draft) -> bool:
     if not (once or (again and (r.frame.negated or "no" in lows))) or r.subject is None:
         return False
     others = [m.entity for m in (*r.objects, *r.subjects[1:]) if m.entity is not r.subject]
+    paired = next((x.name for x in draft.relations.values() for other in others if {x.left, x.right} == {r.subject.name, other.name}), None)
+    if paired is not None:
+        return draft.mark(("relation", paired))
     for verb in r.frame.group.verbs:
         for entity in draft.entities.values():
             mine = entity.reference_to(r.subject.name)
@@ -953,6 +961,24 @@ def _says_something(probe: DraftField) -> bool:
     )
 
 
+def of_age(r: Reading, draft: Draft) -> bool:
+    """Read "a customer must be at least 18 years old": an age that the entity must have."""
+    entity = r.subject
+    lows = r.lows
+    if entity is None or r.frame.verb != "be" or not ("old" in lows or "age" in lows or "older" in lows or "over" in lows):
+        return False
+    for i in range(len(r.frame.rest)):
+        read = quantities.bound(r.frame.rest, i)
+        if read is not None and (not read[0].exact or "older" in lows):
+            bound = read[0] if not r.frame.negated or read[0].exact else read[0].negated()
+            item = entity.add(DraftField("age", FieldType.INTEGER))
+            limits = bound.whole()
+            item.minimum = limits.low if limits.low is not None else item.minimum
+            item.maximum = limits.high if limits.high is not None and not bound.exact else item.maximum
+            return draft.mark(("field", entity.name, "age"))
+    return False
+
+
 def _subject_fields(r: Reading, draft: Draft) -> list[tuple[DraftEntity, DraftField]]:
     """Find the fields that the subject names: "a book's ISBN", "the price of a product", "prices", "title and author"."""
     owners = [m.entity for m in r.subjects]
@@ -964,6 +990,9 @@ def _subject_fields(r: Reading, draft: Draft) -> list[tuple[DraftEntity, DraftFi
         while (named := conditions.find_field(r.frame.subject, entity, at)) is not None:
             found.append((entity, named[0]))
             at = named[2]
+        if not found:
+            nouns = [t.low for t in r.frame.subject if t.is_word and t.low not in lexicon.DETERMINERS]
+            found = [(entity, f) for n, f in entity.fields.items() if nouns and n.startswith(f"{nouns[-1]}_") and not f.target][:1]
         if found:
             return found
     if not owners or (
@@ -1156,6 +1185,23 @@ def _prefixed(required: tuple[Condition, ...], prefix: str) -> tuple[Condition, 
     if any("." in c.field for c in required):
         return None
     return tuple(c.model_copy(update={"field": f"{prefix}.{c.field}"}) for c in required)
+
+
+def refusal(r: Reading, draft: Draft) -> bool:
+    """Read "votes on closed polls are refused", "loans to suspended members are not allowed"."""
+    if not r.frame.group.passive or r.subject is None or len(r.subjects) < 2:
+        return False
+    if not (set(r.frame.group.verbs) & {"refuse", "reject", "forbid", "prohibit", "deny", "block", "decline"} and not r.frame.negated) and not (set(r.frame.group.verbs) & {"allow", "permit", "accept"} and r.frame.negated):
+        return False
+    entity, other = r.subject, r.subjects[1]
+    stated = _adjectives(other, other.entity)
+    reference = entity.reference_to(other.entity.name)
+    required = conditions.negate(stated) if stated else None
+    requires = _prefixed(required, reference.name) if required and reference else None
+    if not requires:
+        return False
+    rule = spec.TransitionRule(name=_rule_name(entity.name, "create", "allowed"), entity=entity.name, message=sentence(r.words, draft.request), action="create", requires=requires)
+    return draft.mark(draft.add_rule(rule))
 
 
 def _guard_by_object(r: Reading, draft: Draft) -> bool:
@@ -1405,8 +1451,4 @@ READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     unique,
     due,
     ordered,
-    capacity,
-    quota,
-    field_says,
-    guard,
-)
+    capacity, of_age, quota, field_says, refusal, guard)

@@ -226,6 +226,8 @@ def moves(r: Reading, draft: Draft) -> bool:
         return _active(r, draft)
     entity = r.subject
     verbs = [verb for verb in r.frame.group.verbs if verb not in _PLAIN and verb not in lexicon.OPERATION_VERBS]
+    if set(verbs) & (lexicon.LINKING_VERBS.keys() - {"complete", "submit", "review"}) and r.objects:
+        return False
     if not verbs or _links(verbs, entity, draft) or (r.frame.modal is None and not r.frame.conditions):
         return False
     return any([_move(r, draft, entity, verb) for verb in verbs])

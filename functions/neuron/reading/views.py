@@ -80,7 +80,7 @@ def _exact(item: DraftField) -> bool:
 
 
 def _target(r: Reading, draft: Draft, between: Sequence[Token]) -> DraftEntity | None:
-    mentioned = draft.mentions(between) or r.objects or r.subjects
+    mentioned = draft.mentions(between) or (r.subjects if r.frame.group.passive else r.objects or r.subjects)
     if mentioned:
         return mentioned[0].entity
     return draft.entities.get(draft.topic or "")
@@ -214,7 +214,8 @@ def _operations(r: Reading, draft: Draft) -> bool:
     for mention in mentions:
         if mention.adjectives and r.frame.rest and set(operations) <= {"list", "read"}:
             unknown = [t for t in mention.adjectives if t.low not in {"existing", "new", "own", "available", "whole", "single", "individual"}]
-            draft.leave(unknown, "HAL9 does not know how to tell these from the others")
+            if unknown:
+                draft.reasons[draft.at] = f"HAL9 does not know which {mention.entity.plural.replace('_', ' ')} are {' '.join(t.low for t in unknown)}."
     behind = mentions[-1].end
     tokens = r.frame.subject if r.frame.group.passive else r.frame.rest
     tail = [] if r.frame.group.passive else list(tokens[behind:])
