@@ -475,7 +475,7 @@ class EntityView:
             moment = f"(now{shift})" if shift else "now"
             if wants_date:
                 return f"{moment}.date()" if derivation.hours else f"now.date(){shift}"
-            return moment.strip("()") if shift else moment
+            return f"now{shift}"
         inner = next((d for d in self.entity.derivations if d.field == base.name and d is not derivation), None)
         value = f"({self._derived(inner)})" if inner else f"data.{designs.attribute(base)}"
         has_time = base.type is FieldType.DATETIME
