@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from uuid import UUID
 
+pytest_plugins = ["tests.platform_fixture"]
 
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -58,6 +59,13 @@ def _new_user_namespace() -> None:
         raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER)")
 
 
+def _named_user_namespace() -> None:
+    """Appear as nobody, who has a name, to initdb, which refuses a user without one; the files stay one's own."""
+    user = os.geteuid()
+    _new_user_namespace()
+    Path("/proc/self/uid_map").write_text(f"{NOBODY} {user} 1")
+
+
 class _CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
@@ -90,13 +98,13 @@ def _works(enter: Callable[[], None]) -> bool:
 
 
 def unprivileged() -> Identity:
-    """How a server that refuses root is run here.
+    """How a server that refuses root, and users without a name, is run here.
 
     Raises:
-        ServerError: this is root in a container that allows neither way.
+        ServerError: this is one of them, in a container that allows no way around.
     """
     if os.geteuid() != 0:
-        return Identity(None, _nothing)
+        return _ordinary_user()
     if _works(_new_user_namespace):
         return Identity(None, _new_user_namespace)
     if _works(_become_nobody):
@@ -105,6 +113,19 @@ def unprivileged() -> Identity:
         "PostgreSQL refuses to run as root, and this container allows neither a user namespace nor changing the user. "
         "Run as an ordinary user, or give HAL9_SHARDS the addresses of servers that run elsewhere."
     )
+
+
+def _ordinary_user() -> Identity:
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        if _works(_named_user_namespace):
+            return Identity(None, _named_user_namespace)
+        raise ServerError(
+            f"The user {os.geteuid()} has no name, which PostgreSQL wants, and this container allows no user namespace. "
+            f"Add a line for it to /etc/passwd, or give HAL9_SHARDS the addresses of servers that run elsewhere."
+        ) from None
+    return Identity(None, _nothing)
 
 
 def ordinary() -> Identity:
