@@ -103,7 +103,8 @@ class Application:
         self._under_way.add(exchange)
         try:
             own = self._own.get(exchange.scope["path"])
-            parent, state, seconds = self._asked(exchange)
+            parent, state = exchange.traceparent.decode("latin-1"), exchange.tracestate.decode("latin-1")
+            seconds = min(self._timeout, _left(exchange.timeout)) if exchange.timeout else self._timeout
             if exporting():
                 with serving(exchange.scope["method"], parent, state) as finish:
                     await self._guarded(exchange, own, seconds)
@@ -117,18 +118,6 @@ class Application:
                 self.idle.set()
             self._measure(exchange)
             exchange.finished()
-
-    def _asked(self, exchange: Exchange) -> tuple[str, str, float]:
-        """Give traceparent, tracestate and the time for the request: the function's, or what whoever calls has left."""
-        parent, state, seconds = "", "", self._timeout
-        for name, value in exchange.scope["headers"]:
-            if name == b"traceparent":
-                parent = value.decode("latin-1")
-            elif name == b"tracestate":
-                state = value.decode("latin-1")
-            elif name == b"hal9-timeout":
-                seconds = min(seconds, _left(value))
-        return parent, state, seconds
 
     async def _guarded(self, exchange: Exchange, own: _Own | None, seconds: float) -> None:
         """Call the function; whatever goes wrong becomes a problem document, if the answer has not begun."""

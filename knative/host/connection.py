@@ -29,7 +29,12 @@ _LINGER_SECONDS: Final = 3.0
 _LONGEST_PIPELINE: Final = 100
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _FIELD_OVERHEAD: Final = 4  # ": " and the line's end
-_NOTED: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"})
+_NOTED: Final = frozenset(
+    {
+        *(b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"),
+        *(b"traceparent", b"tracestate", b"hal9-timeout"),
+    }
+)
 _VERSIONS: Final = ("1.1", "1.0")
 
 
@@ -60,12 +65,7 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._in_header = False
         self._overhead = 0
-        self._hosts = 0
-        self._expect = b""
-        self._connection_header = b""
-        self._length = 0
-        self._size = 0
-        self._has_coding = False
+        self._noted: list[tuple[bytes, bytes]] = []
         self._upgrade = False
         self._client: tuple[str, int] | None = None
         self._address: tuple[str, int] | None = None
@@ -142,62 +142,46 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers = []
         self._in_header = True
-        self._hosts = self._length = self._size = 0
-        self._has_coding = False
-        self._expect = self._connection_header = b""
+        self._noted = []
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field."""
-        if not self._in_header:
-            return  # a trailer
+        """Take a header field; trailers go into a list that nobody reads."""
         name = name.lower()
-        self._size += len(name) + len(value) + _FIELD_OVERHEAD
-        if len(self._headers) >= self.settings.header_count:
-            self._refusal = _headers_too_large(self.settings)
-            return
         self._headers.append((name, value))
         if name in _NOTED:
-            self._note(name, value)
-
-    def _note(self, name: bytes, value: bytes) -> None:
-        """Keep what matters for the framing."""
-        if name == b"host":
-            self._hosts += 1
-        elif name == b"content-length":
-            self._length = int(value)
-        elif name == b"transfer-encoding":
-            self._has_coding = True
-        elif name == b"connection":
-            self._connection_header = value.lower()
-        else:
-            self._expect = value.lower()
+            self._noted.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Make the exchange, or say why not."""
         self._in_header = False
+        headers, self._headers = self._headers, []
         version = self._parser.get_http_version()
-        self._refusal = self._refusal or self._fault_of_header(version)
+        head = _Head()
+        for name, value in self._noted:
+            head.note(name, value)
+        self._refusal = self._refusal or self._fault_of_header(version, headers, head)
         if self._refusal is not None:
             return
         try:
-            scope = self._scope(version)
+            scope = self._scope(version, headers)
         except ValueError as error:
             self._refusal = Problem("bad-request", 400, str(error))
             return
         exchange = Exchange(self, scope, self.loop.time())
         exchange.keep_alive = (
-            b"close" not in self._connection_header
+            b"close" not in head.connection
             and not self._parser.should_upgrade()
-            and (version == "1.1" or b"keep-alive" in self._connection_header)
+            and (version == "1.1" or b"keep-alive" in head.connection)
         )
-        exchange.expects_continue = bool(self._expect)
+        exchange.traceparent, exchange.tracestate, exchange.timeout = head.traceparent, head.tracestate, head.timeout
+        exchange.expects_continue = bool(head.expect)
         self._overhead = 0
         self._reading = exchange
-        if self._expect and self._current is None:
+        if head.expect and self._current is None:
             exchange.say_continue()
 
     def on_body(self, body: bytes) -> None:
@@ -328,24 +312,31 @@ class Connection(asyncio.Protocol):
             self._paused = True
             self._transport.pause_reading()
 
-    def _fault_of_header(self, version: str) -> Problem | None:
+    def _fault_of_header(self, version: str, headers: list[tuple[bytes, bytes]], head: _Head) -> Problem | None:
         if version not in _VERSIONS:
             return Problem("http-version-unsupported")
-        if self._hosts != 1 and (version == "1.1" or self._hosts):
-            return Problem("bad-request", 400, "Send exactly one Host header.")
-        if self._size + len(self._url) > self.settings.header_bytes:
+        if len(headers) > self.settings.header_count or self._too_long(headers):
             return _headers_too_large(self.settings)
-        if self._length > self.body_limit:
+        if head.hosts != 1 and (version == "1.1" or head.hosts):
+            return Problem("bad-request", 400, "Send exactly one Host header.")
+        if head.length > self.body_limit:
             return self.body_too_large()
-        if self._expect and self._expect != b"100-continue":
+        if head.expect and head.expect != b"100-continue":
             return Problem("expectation-failed")
-        if self._parser.should_upgrade() and (self._length or self._has_coding or not self._url.startswith(b"/")):
+        if self._parser.should_upgrade() and (head.length or head.coded or not self._url.startswith(b"/")):
             # Without a body the wish to upgrade is ignored, as RFC 9110 section 7.8 lets us; with one, the parser
             # takes the body for the other protocol.
             return Problem("bad-request", 400, "This server speaks HTTP/1.1 only: send no Upgrade header, no CONNECT.")
         return None
 
-    def _scope(self, version: str) -> dict[str, Any]:
+    def _too_long(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether the header is too long. It is counted only when so much came that it could be."""
+        most = self.settings.header_bytes
+        return self._overhead > most and (
+            len(self._url) + sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in headers) > most
+        )
+
+    def _scope(self, version: str, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
         """Give the ASGI scope.
 
         Raises:
@@ -365,7 +356,7 @@ class Connection(asyncio.Protocol):
             "raw_path": raw_path,
             "query_string": query,
             "root_path": "",
-            "headers": self._headers,
+            "headers": headers,
             "client": self._client,
             "server": self._address,
         }
@@ -403,6 +394,36 @@ class Connection(asyncio.Protocol):
         if transport.can_write_eof():
             transport.write_eof()
         self.resume()
+
+
+class _Head:
+    """What of a header matters to the host."""
+
+    __slots__ = ("coded", "connection", "expect", "hosts", "length", "timeout", "traceparent", "tracestate")
+
+    def __init__(self) -> None:
+        self.hosts = self.length = 0
+        self.coded = False
+        self.connection = self.expect = self.traceparent = self.tracestate = self.timeout = b""
+
+    def note(self, name: bytes, value: bytes) -> None:
+        """Keep one of the fields in `_NOTED`; of repeated ones the last."""
+        if name == b"host":
+            self.hosts += 1
+        elif name == b"content-length":
+            self.length = int(value)
+        elif name == b"traceparent":
+            self.traceparent = value
+        elif name == b"transfer-encoding":
+            self.coded = True
+        elif name == b"connection":
+            self.connection = value.lower()
+        elif name == b"expect":
+            self.expect = value.lower()
+        elif name == b"tracestate":
+            self.tracestate = value
+        else:
+            self.timeout = value
 
 
 def _origin_form(target: bytes) -> bytes:

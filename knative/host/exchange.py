@@ -38,6 +38,7 @@ class Exchange:
         expired: it was cancelled because of that.
         fault: what is wrong with the body, found while it came.
         status: of the answer; 0 before.
+        timeout: the header hal9-timeout, as it came; likewise traceparent and tracestate.
         cancellable: it waits for a slot or streams, so that its task can be cancelled when the client leaves.
     """
 
@@ -63,6 +64,9 @@ class Exchange:
         "scope",
         "status",
         "task",
+        "timeout",
+        "traceparent",
+        "tracestate",
     )
 
     def __init__(self, connection: Connection, scope: dict[str, Any], arrived: float) -> None:
@@ -87,6 +91,7 @@ class Exchange:
         self.status = 0
         self.cancellable = False
         self.task: asyncio.Task[None] | None = None
+        self.timeout = self.traceparent = self.tracestate = b""
 
     # What the connection tells.
 
