@@ -128,7 +128,7 @@ OPERATIONS = (
         "artefacts.read",
         archive,
         "Download what was made, as a tar.gz",
-        responses={200: None},
+        responses={200: None, 409: None},
         produces=archive_format.MEDIA_TYPE,
         tags=("projects",),
         streaming=True,

@@ -13,6 +13,7 @@ from events import codec
 _NONCHARACTERS: Final = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
 _STRING: Final = f"^[^\x00-\x1f\x7f-\x9f\ufdd0-\ufdef{_NONCHARACTERS}]*$"
 _BASE64: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+_EXTENSION: Final = "^(?!data$)[a-z0-9]{1,64}$"
 _JSON_TYPE: Final = r"^application/(?:[a-z0-9.-]+\+)?json$"
 _TEXT_TYPE: Final = r"^text/(?!json$)[a-z0-9.-]+$"
 _ANY_TYPE: Final = r"^[a-z]+/[a-z0-9.+-]+$"
@@ -56,24 +57,25 @@ def _attributes(media_type: str, *, optional: bool = True) -> dict[str, Any]:
     }
 
 
-def _event(title: str, attributes: dict[str, Any], names: str, **more: Any) -> dict[str, Any]:
+def _event(title: str, attributes: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "title": title,
         "type": "object",
         "required": ["specversion", "id", "source", "type", *more.pop("required", ())],
         "properties": {**attributes, **more},
-        "propertyNames": {"pattern": names},
-        "additionalProperties": {
-            "type": ["string", "boolean", "integer"],
-            "pattern": _STRING,
-            "minimum": -(2**31),
-            "maximum": 2**31 - 1,
-            "description": "An extension attribute. `orgid` is overwritten with your organisation.",
+        "patternProperties": {
+            _EXTENSION: {
+                "type": ["string", "boolean", "integer", "null"],
+                "pattern": _STRING,
+                "minimum": -(2**31),
+                "maximum": 2**31 - 1,
+                "description": "An extension attribute. `orgid` is overwritten with your organisation.",
+            }
         },
+        "additionalProperties": {"type": "null"},
     }
 
 
-_NAMES: Final = "^[a-z0-9]{1,64}$"
 _BYTES: Final = {
     "type": "string",
     "contentEncoding": "base64",
@@ -86,19 +88,17 @@ SCHEMAS: Final[dict[str, dict[str, Any]]] = {
         "description": "A CloudEvent 1.0 in the JSON event format.",
         "examples": [EXAMPLE],
         "anyOf": [
-            _event("with JSON data", _attributes(_JSON_TYPE), _NAMES, data={"description": "Any JSON value."}),
+            _event("with JSON data", _attributes(_JSON_TYPE), data={"description": "Any JSON value."}),
             _event(
                 "with text",
                 _attributes(_TEXT_TYPE, optional=False),
-                _NAMES,
-                required=["datacontenttype", "data"],
+                required=["datacontenttype"],
                 data={"type": "string", "description": "Text of that media type."},
             ),
             _event(
-                "with bytes",
+                "with bytes, or no data",
                 _attributes(_ANY_TYPE),
-                "^(?!data$)(?:[a-z0-9]{1,64}|data_base64)$",
-                required=["data_base64"],
+                data=False,
                 data_base64=_BYTES,
             ),
         ],

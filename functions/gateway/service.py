@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from datetime import timedelta
@@ -13,6 +14,7 @@ from events.cloudevent import Fault, MalformedEvent
 from events.publisher import Refused
 from shared import apikeys
 from shared.apikeys.wire import KeyPage, KeyView, NewKeyView
+from shared.function import bodies
 from shared.identifiers import new_id
 from shared.permissions import ROLES
 from shared.problems import Problem, register
@@ -53,6 +55,7 @@ register(
     "Create another key, and revoke this one with it, so that you do not lock yourself out.",
 )
 
+_FRACTION: Final = re.compile(rb"[0-9][.eE]")
 _RESERVED_SOURCE: Final = "/regions"
 _SCHEME_AND_AUTHORITY: Final = re.compile(r"\A(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/]*)?")
 
@@ -94,18 +97,45 @@ async def publish(
     return stamped
 
 
-def _decoded(headers: Iterable[codec.Header], body: bytes) -> tuple[CloudEvent, ...]:
+def _decoded(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, ...]:
     try:
         return codec.decode_all(headers, body)
     except MalformedEvent as error:
-        faults = [{"pointer": fault.pointer, "detail": f"{fault.attribute} {fault.detail}"} for fault in error.faults]
-        if error.too_large:
-            raise Problem("event-too-large", 413, str(error), errors=faults) from None
-        if _is_unsupported_format(error.faults):
-            detail = f"Send {codec.STRUCTURED}, {codec.BATCH}, or one event in binary mode."
-            accepts = {"Accept": f"{codec.STRUCTURED}, {codec.BATCH}"}
-            raise Problem("media-type-unsupported", 415, detail, headers=accepts, errors=faults) from None
-        raise Problem("event-malformed", 400, _counted(faults), errors=faults) from None
+        fault = error
+    mended = _with_whole_numbers(headers, body)
+    if mended is not None:
+        try:
+            return codec.decode_all(headers, mended)
+        except MalformedEvent as error:
+            fault = error
+    raise _refusal(fault, body)
+
+
+def _with_whole_numbers(headers: Sequence[codec.Header], body: bytes) -> bytes | None:
+    """Write `7.0` as `7` in the JSON of events, None where there is nothing to mend.
+
+    CloudEvents takes only the second for an Integer; JSON Schema, in which this door is described, cannot tell them
+    apart, and neither can many who write JSON.
+    """
+    if not body or len(body) > codec.MAX_EVENT_BYTES or not _FRACTION.search(body):
+        return None
+    try:
+        if codec.content_mode(headers) == "binary":
+            return None
+        return json.dumps(bodies.decode(body)).encode()
+    except (MalformedEvent, Problem):
+        return None
+
+
+def _refusal(error: MalformedEvent, body: bytes) -> Problem:
+    faults = [{"pointer": fault.pointer, "detail": f"{fault.attribute} {fault.detail}"} for fault in error.faults]
+    if error.too_large and len(body) > codec.MAX_EVENT_BYTES:
+        return Problem("event-too-large", 413, str(error), errors=faults)
+    if _is_unsupported_format(error.faults):
+        detail = f"Send {codec.STRUCTURED}, {codec.BATCH}, or one event in binary mode."
+        accepts = {"Accept": f"{codec.STRUCTURED}, {codec.BATCH}"}
+        return Problem("media-type-unsupported", 415, detail, headers=accepts, errors=faults)
+    return Problem("event-malformed", 400, _counted(faults), errors=faults)
 
 
 def _is_unsupported_format(faults: Sequence[Fault]) -> bool:

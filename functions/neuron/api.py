@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from starlette.responses import StreamingResponse
@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from functions.neuron import stream
 from functions.neuron.store import Origin
 from shared.function import Operation, answer
-from shared.neurons.wire import EventsQuery, Run, RunEvent, RunPage, RunQuery, RunRequest
+from shared.neurons.wire import EventsQuery, Limits, Run, RunEvent, RunPage, RunQuery, RunRequest
 from shared.problems import Problem, register
 from shared.telemetry import traceparent
 
@@ -30,7 +30,10 @@ _IDEMPOTENCY_KEY: Final = {
     "pattern": "^[!-~]{1,200}$",
     "description": "The same key gives the same run, however often the request is sent.",
 }
-_LAST_EVENT_ID: Final = {"type": "string", "description": "The id of the last event that was seen; goes before `after`."}
+_LAST_EVENT_ID: Final = {
+    "type": "string",
+    "description": "The id of the last event that was seen; goes before `after`.",
+}
 
 
 async def start(call: Call) -> Response:
@@ -102,10 +105,37 @@ def _origin(call: Call) -> Origin:
     return Origin(resources.source, traceparent() or "")
 
 
+def _bodies() -> dict[str, Any]:
+    """Describe what `POST /v1/runs` takes: for each process of the catalogue its own input."""
+    from functions.neuron.bodies.catalogue import registry
+
+    processes = registry()
+    choices = []
+    for name in processes.names():
+        process = processes.get(name)
+        if process is not None:
+            body = process.body(process.root).input.model_json_schema()
+            choices.append(_choice(name, body))
+    return {"application/json": {"title": "RunRequest", "anyOf": choices}}
+
+
+def _choice(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    limits = Limits.model_json_schema()
+    engine = RunRequest.model_json_schema()["properties"]["engine"]
+    return {
+        "title": f"a run of {name}",
+        "type": "object",
+        "required": ["process", "input"],
+        "properties": {"process": {"const": name}, "input": body, "limits": limits, "engine": engine},
+        "additionalProperties": False,
+    }
+
+
 OPERATIONS: Final = (
     Operation(
         "POST", "/v1/runs", "runs.create", start, "Start a run",
-        request=RunRequest, responses={202: Run}, headers={"Idempotency-Key": _IDEMPOTENCY_KEY}, tags=_TAGS,
+        request=RunRequest, consumes=_bodies, responses={202: Run}, headers={"Idempotency-Key": _IDEMPOTENCY_KEY},
+        tags=_TAGS,
         description="Starts a run of a process. With an `Idempotency-Key` header the same request again gives the same"
         " run.",
     ),
@@ -116,7 +146,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/runs/{run_id}/cancel", "runs.cancel", cancel, "Cancel a run",
-        responses={200: Run}, tags=_TAGS,
+        responses={200: Run, 409: None}, tags=_TAGS,
         description="Cancels the run and every step of it. One that is cancelled already stays so; one that has ended"
         " is a 409.",
     ),

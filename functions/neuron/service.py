@@ -38,7 +38,7 @@ register(
 )
 register(
     "idempotency-mismatch",
-    422,
+    409,
     "This Idempotency-Key stands for another request",
     "Use a new key for a new request; the same key only to repeat the very same one.",
 )
@@ -76,7 +76,7 @@ class Runs:
             key: The same key and request is the same run.
 
         Raises:
-            Problem: 422 `process-unknown`, `input-invalid`, `idempotency-mismatch`.
+            Problem: 422 `process-unknown`, `input-invalid`; 409 `idempotency-mismatch`.
         """
         process = self._registry.get(request.process)
         if process is None:

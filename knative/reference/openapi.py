@@ -23,7 +23,7 @@ from shared.permissions import PERMISSIONS
 from shared.problems import MEDIA_TYPE, Problem, registered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
@@ -45,6 +45,9 @@ _TAGS: Final = {
     "keys": "The API keys that your programs use.",
     "reference": "This description.",
 }
+_NO_NUL: Final = "^[^\\u0000]*$"
+_BOUND: Final = frozenset({"pattern", "format", "enum", "const"})
+_VALUES: Final = frozenset({"const", "default", "enum", "examples", "example"})
 _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Retry-After": {
         "description": "Seconds to wait before the next try (RFC 9110 section 10.2.3).",
@@ -184,13 +187,15 @@ class _Schemas:
     """The models of all routes as components, and references to them."""
 
     def __init__(self, found: list[Route]) -> None:
-        inputs = [model for route in found for model in (route.operation.request, route.operation.query) if model]
+        inputs = [model for route in found for model in _models(route.operation)]
         outputs = [model for route in found for model in route.operation.responses.values() if model]
         wanted = {(model, "validation"): None for model in inputs} | {
             (model, "serialization"): None for model in outputs
         }
         self._references, made = models_json_schema(list(wanted), ref_template=_COMPONENT)  # type: ignore[arg-type]
         self._definitions: dict[str, Any] = made.get("$defs", {})
+        for model in inputs:
+            self._definitions[self._name(model)] = _without_nul(self._definitions[self._name(model)])
         queries = {
             self.input(route.operation.query)["$ref"].rsplit("/", 1)[1] for route in found if route.operation.query
         }
@@ -212,6 +217,13 @@ class _Schemas:
     def _name(self, model: type[BaseModel]) -> str:
         reference: str = self.input(model)["$ref"]
         return reference.rsplit("/", 1)[1]
+
+
+def _models(operation: Operation) -> Iterator[type[BaseModel]]:
+    if operation.request is not None and not operation.consumes:
+        yield operation.request
+    if operation.query is not None:
+        yield operation.query
 
 
 def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
@@ -277,12 +289,42 @@ def _headers(operation: Operation) -> Iterator[dict[str, Any]]:
 
 
 def _body(operation: Operation, schemas: _Schemas) -> dict[str, Any] | None:
+    consumes = operation.consumes() if callable(operation.consumes) else operation.consumes
+    if consumes:
+        content = {
+            media_type: {"schema": _without_nul(_inlined(dict(schema)))} for media_type, schema in consumes.items()
+        }
+        return {"required": True, "content": content}
     if operation.request is not None:
         return {"required": True, "content": {"application/json": {"schema": schemas.input(operation.request)}}}
-    if operation.consumes:
-        content = {media_type: {"schema": dict(schema)} for media_type, schema in operation.consumes.items()}
-        return {"required": True, "content": content}
     return None
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any] | None = None) -> Any:
+    """Put each local definition (`#/$defs/…`) where it is used, as a document has one place for components only."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    known = {**(definitions or {}), **schema.get("$defs", {})}
+    reference = schema.get("$ref", "")
+    if reference.startswith("#/$defs/"):
+        rest = {key: value for key, value in schema.items() if key != "$ref"}
+        return _inlined({**known[reference.removeprefix("#/$defs/")], **rest}, known)
+    return {key: _inlined(value, known) for key, value in schema.items() if key != "$defs"}
+
+
+def _without_nul(schema: Any) -> Any:
+    """Say of every text that comes in that it holds no U+0000, which no text in PostgreSQL can."""
+    if isinstance(schema, list):
+        return [_without_nul(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: value if key in _VALUES else _without_nul(value) for key, value in schema.items()}
+    kinds = made.get("type")
+    if (kinds == "string" or (isinstance(kinds, list) and "string" in kinds)) and not made.keys() & _BOUND:
+        made["pattern"] = _NO_NUL
+    return made
 
 
 def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
@@ -319,6 +361,7 @@ def _faults(route: Route) -> list[int]:
     found.update(() if route.function == _GATEWAY else _PASSED_ON)
     found.update(_WITH_BODY if operation.request or operation.consumes else ())
     found.update([404] if operation.parameters else ())
+    found.update([409] if "Idempotency-Key" in operation.headers else ())
     found.update([422] if operation.query else ())
     return sorted(found)
 

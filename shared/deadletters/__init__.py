@@ -15,7 +15,9 @@ class DeadLetterQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: int = Field(50, ge=1, le=200, description="Dead letters in a page.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(
+        None, pattern="^[A-Za-z0-9_-]{21}[AQgw]$", description="`next_cursor` of the page before."
+    )
 
 
 class DeadLetterView(BaseModel):

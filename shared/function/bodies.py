@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAXIMUM_DEPTH: Final = 64
 MAXIMUM_FAULTS: Final = 100
+_EXACT: Final = 2**53
+_FRACTION: Final = re.compile(rb"[0-9][.eE]")
 _MAXIMUM_DIGITS: Final = 20
 _LEAST_INTEGER: Final = -(2**63)
 _GREATEST_INTEGER: Final = 2**63 - 1
@@ -98,10 +100,11 @@ def _integer(digits: str) -> int:
 
 
 def _double(digits: str) -> float:
+    """Read a number with a fraction or an exponent; 59.0 is the integer 59, as JSON Schema has it."""
     value = float(digits)
     if not math.isfinite(value):
         raise _malformed("A number does not fit into a double.")
-    return value
+    return int(value) if value.is_integer() and abs(value) < _EXACT else value
 
 
 def _check_texts(value: Any) -> None:
@@ -136,6 +139,8 @@ async def body_of(request: Request, model: type[BaseModel]) -> BaseModel:
         )
     body = await request.body()
     document = decode(body)
+    if _FRACTION.search(body):
+        body = json.dumps(document).encode()
     from pydantic import ValidationError
 
     try:

@@ -80,7 +80,8 @@ class Operation:
         streaming: the answer may be a stream that lives longer than the deadline, until the client leaves or the
             instance drains. The deadline holds for the handler until it returns its response.
         issuers: whose tokens are taken: `gateway`, `broker`, `platform`, `function:<name>`, `function:*`.
-        consumes: for the reference, with `raw_body`: each media type of the body with its JSON Schema.
+        consumes: for the reference, where `request` does not say it all: each media type of the body with its JSON
+            Schema, or a function that gives them when making them would cost a start.
         produces: for the reference: the media type of a successful answer. When it is not JSON, the model in
             `responses` describes one item of a stream, and None stands for bytes.
         headers: for the reference: each request header that the handler reads, with its JSON Schema; a
@@ -101,7 +102,9 @@ class Operation:
     raw_body: bool = False
     streaming: bool = False
     issuers: tuple[str, ...] = REQUEST_ISSUERS
-    consumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    consumes: Mapping[str, Mapping[str, Any]] | Callable[[], Mapping[str, Mapping[str, Any]]] = field(
+        default_factory=dict
+    )
     produces: str = "application/json"
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

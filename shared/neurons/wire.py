@@ -52,7 +52,9 @@ class RunQuery(_In):
     """The query of `GET /v1/runs`."""
 
     limit: int = Field(50, ge=1, le=200, description="Runs in a page.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(
+        None, pattern="^[A-Za-z0-9_-]{21}[AQgw]$", description="`next_cursor` of the page before."
+    )
     process: str | None = Field(None, max_length=100, description="Only runs of this process.")
     state: RunState | None = Field(None, description="Only runs in this state.")
 

@@ -6,7 +6,7 @@ Money is integer micro-dollars, times are aware UTC, ids are UUIDs.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,13 +17,26 @@ from shared.software.source import EngineName
 ProjectState = Literal["running", "completed", "failed", "cancelled"]
 
 
+def _those_that_are_available(schema: dict[str, Any]) -> None:
+    """Name the languages in the JSON Schema; a request for another one is refused with them by codegen."""
+    from shared.software.designs import AVAILABLE_LANGUAGES
+
+    schema["enum"] = list(AVAILABLE_LANGUAGES)
+
+
 class ProjectRequest(BaseModel):
     """The body of `POST /v1/projects`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     request: str = Field(min_length=1, max_length=20_000, description="What is wanted, in plain English.")
-    language: str = Field("python", min_length=1, max_length=32, description="The implementation's language.")
+    language: str = Field(
+        "python",
+        min_length=1,
+        max_length=32,
+        description="The implementation's language.",
+        json_schema_extra=_those_that_are_available,
+    )
     engine: Literal["builtin", "model"] | None = Field(
         None, description="`builtin` keeps language models out; `model` or nothing takes what each layer has."
     )
@@ -35,7 +48,9 @@ class ProjectQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: int = Field(50, ge=1, le=200, description="Projects in a page.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(
+        None, pattern="^[A-Za-z0-9_-]{30}[AEIMQUYcgkosw048]$", description="`next_cursor` of the page before."
+    )
     state: ProjectState | None = Field(None, description="Only projects in this state.")
 
 

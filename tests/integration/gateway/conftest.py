@@ -124,8 +124,8 @@ class Stage:
         for process in self.processes:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
-        for process in self.processes:
-            assert await process.wait() == 0
+        codes = [await process.wait() for process in self.processes]
+        assert not any(codes), codes
 
 
 def _listening(log: Path) -> str | None:
@@ -159,6 +159,7 @@ async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
         "HAL9_CACHE_URL": servers.cache_url,
         "HAL9_IDENTITY_KEY": str(folder / "gateway.json"),
         "HAL9_HOME": str(folder),
+        "HAL9_OBJECTS": f"file://{folder}/objects",
         "HAL9_TRUST": str(folder / "trust.json"),
         "HAL9_FUNCTION_URL": f"unix:{folder}/{{deployment}}.sock",
         "HAL9_BROKER_URL": broker.address,
@@ -181,11 +182,13 @@ async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
     try:
         yield stage
     finally:
-        await stage.stop()
-        server.close()
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+        try:
+            await stage.stop()
+        finally:
+            server.close()
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
