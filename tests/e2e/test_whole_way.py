@@ -18,6 +18,8 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.platform_fixture import RunningPlatform
 
 LIBRARY = (
