@@ -157,7 +157,7 @@ TALLY = Process(
         Body("chief", L4, Lines, Total, "Adds up lines.", work=chief, memo=Memo),
         Body("clerk", L3, Line, Count, "Adds up words.", work=clerk),
         Body("counter", L2, Word, Count, "Counts a word.", work=counter, question=ask),
-        Body("auditor", "auditor", Ledger, Report, "Counts again.", deadline_seconds=5, attempts=3),
+        Body("auditor", "auditor", Ledger, Report, "Counts again.", deadline_seconds=30, attempts=3),
         Body("absent", L2, Word, Count, "Is not there.", unavailable="Counting in Klingon is not available yet."),
     ),
     exhausted="settle",

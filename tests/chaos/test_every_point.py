@@ -1,0 +1,158 @@
+"""Every delivery tripled, and the processes killed with SIGKILL at every named point: each effect exactly once, no run
+hangs.
+
+One platform, with every point armed at once: each kills its process the first time that one passes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from knative.cli.chaos import all_points
+from shared.client import ApiError, Client, UnreachableError
+from shared.identifiers import new_id
+from shared.neurons.wire import ENDED, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shared.neurons.wire import Run
+    from tests.platform_fixture import RunningPlatform
+
+ROOT = Path(__file__).parents[2]
+ELSEWHERE = ("step.call.", "project.", "verification.")
+"""Points that need a paid model or a whole project: see test_paid_calls.py and test_projects_under_fire.py."""
+
+MINUTES = 4 * 60.0
+
+
+@pytest.fixture(scope="module")
+def points() -> list[str]:
+    return [name for name in all_points() if not name.startswith(ELSEWHERE)]
+
+
+@pytest.fixture(scope="module")
+def besieged(
+    platforms: Callable[..., RunningPlatform], points: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> RunningPlatform:
+    """A platform that triples every delivery, with an auditor, whose processes die at every point."""
+    folder = tmp_path_factory.mktemp("functions")
+    for function in [*(ROOT / "functions").iterdir(), *(ROOT / "tests" / "chaos_functions").iterdir()]:
+        if (function / "function.toml").exists():
+            (folder / function.name).symlink_to(function)
+    made = platforms(
+        functions=folder,
+        HAL9_CHAOS_KILL=",".join(points),
+        HAL9_NEURON_PROCESSES="tests.processes.tally:TALLY",
+        HAL9_NEURON_LEASE_SECONDS="1",
+    )
+    made.up("--hostile", "duplicate=3,seed=9")
+    return made
+
+
+@pytest.fixture(scope="module")
+def client(besieged: RunningPlatform) -> Iterator[Client]:
+    with Client(besieged.credentials["url"], besieged.credentials["api_key"], tries=10) as client:
+        yield client
+
+
+def insisted(ask: Callable[[], Any]) -> Any:
+    """Ask until there is an answer, as somebody would whose request was cut off."""
+    limit = time.monotonic() + MINUTES
+    while True:
+        try:
+            return ask()
+        except (ApiError, UnreachableError) as error:
+            if time.monotonic() > limit or (isinstance(error, ApiError) and error.status < 500):
+                raise
+            time.sleep(0.1)
+
+
+def started(client: Client, *lines: str, audit: bool = False, **limits: Any) -> Run:
+    """Start a run, once."""
+    key = str(new_id())
+    asked = {"lines": list(lines), "audit": audit}
+    run: Run = insisted(lambda: client.runs.start("tally", asked, limits=Limits(**limits), idempotency_key=key))
+    return run
+
+
+def ended(client: Client, run: Run) -> Run:
+    """Wait for a run's end."""
+    limit = time.monotonic() + MINUTES
+    while (found := insisted(lambda: client.runs.get(run.id))).state not in ENDED:
+        assert time.monotonic() < limit, f"{run.id} hangs: {found.tree}"
+        time.sleep(0.1)
+    result: Run = found
+    return result
+
+
+def cancelled(client: Client, run: Run) -> Run:
+    """Start a run that waits for ever, then cancel it when it does."""
+    limit = time.monotonic() + MINUTES
+    while not any(step.state == "delegated" for step in insisted(lambda: client.runs.get(run.id)).tree):
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    result: Run = insisted(lambda: client.runs.cancel(run.id))
+    return result
+
+
+def effects(client: Client, run: Run) -> None:
+    """Whatever was said of a run was said once."""
+    said = list(client.runs.watch(run.id))
+    assert [event.sequence for event in said] == list(range(1, len(said) + 1))
+    kinds = Counter(event.type for event in said)
+    assert (kinds["run.started"], kinds[f"run.{run.state}"]) == (1, 1)
+    done = Counter(event.step_id for event in said if event.type == "step.completed")
+    revised = Counter(event.step_id for event in said if event.type in {"step.revised", "step.waiting"})
+    assert all(times <= 1 + revised[step] for step, times in done.items())
+    assert len({step.path for step in run.tree}) == len(run.tree)
+
+
+def test_each_effect_exactly_once_and_no_run_hangs(
+    besieged: RunningPlatform, client: Client, points: list[str]
+) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        plain = [pool.submit(lambda: ended(client, started(client, "one two", "three"))) for _ in range(8)]
+        lying = [pool.submit(lambda: ended(client, started(client, "a lie", "b", audit=True))) for _ in range(2)]
+        liar = pool.submit(lambda: ended(client, started(client, "liar", audit=True, revisions_per_step=1)))
+        refused = pool.submit(lambda: ended(client, started(client, "refuse", audit=True)))
+        waiting = pool.submit(lambda: cancelled(client, started(client, "wait", audit=True)))
+        runs = [*(run.result() for run in plain), *(run.result() for run in lying), liar.result(), refused.result()]
+        stopped = waiting.result()
+    assert [(run.state, run.output["letters"]) for run in runs[:8]] == [("completed", 11)] * 8
+    assert [(run.state, run.output["letters"], run.revisions) for run in runs[8:10]] == [("completed", 5, 1)] * 2
+    assert (runs[10].state, runs[10].code, runs[10].revisions) == ("failed", "not-audited", 1)
+    assert (runs[11].state, runs[11].code) == ("failed", "undelivered")
+    assert stopped.state == "cancelled"
+    for run in [*runs, stopped]:
+        effects(client, run)
+    assert len(insisted(lambda: list(client.runs.list(process="tally")))) == len(runs) + 1
+    redriven(client)
+    survived(besieged, client, points)
+
+
+def redriven(client: Client) -> None:
+    """Dead letters can be listed and sent again, and come to nothing as their run has ended."""
+    letters = [
+        letter
+        for letter in insisted(lambda: list(client.dead_letters.list()))
+        if letter.event_type == "ai.hal9.neuron.step.requested"
+    ]
+    assert letters
+    assert insisted(lambda: client.dead_letters.redrive(letters[0].id)).redriven_at is not None
+
+
+def survived(besieged: RunningPlatform, client: Client, points: list[str]) -> None:
+    """Every point was passed and killed its process; what was not yet is passed by further runs."""
+    limit = time.monotonic() + MINUTES
+    while missing := [name for name in points if not (besieged.home / "chaos" / name).exists()]:
+        assert time.monotonic() < limit, f"never passed: {missing}\n{besieged.logs()}"
+        run = ended(client, started(client, "one more", audit=True))
+        assert (run.state, run.output["letters"]) == ("completed", 7)
+        effects(client, run)
