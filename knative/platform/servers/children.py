@@ -122,7 +122,7 @@ def _ordinary_user() -> Identity:
         if _works(_named_user_namespace):
             return Identity(None, _named_user_namespace)
         raise ServerError(
-            f"The user {os.geteuid()} has no name, which PostgreSQL wants, and this container allows no user namespace. "
+            f"The user {os.geteuid()} has no name, which PostgreSQL wants, and user namespaces are forbidden here. "
             f"Add a line for it to /etc/passwd, or give HAL9_SHARDS the addresses of servers that run elsewhere."
         ) from None
     return Identity(None, _nothing)

@@ -112,7 +112,7 @@ class Postgres:
         self.log = log
         self.name = f"postgres-{number}"
         self.process: subprocess.Popen[bytes] | None = None
-        self._template = template
+        self.template = template
         self._durable = durable
         self._lock = FolderLock(folder)
         self._identity: Identity | None = None
@@ -197,7 +197,7 @@ class Postgres:
 
     def _make(self) -> None:
         """Copy the template to the data folder, whole or not at all."""
-        template = self._template or template_folder()
+        template = self.template or template_folder()
         make_template(template)
         partial = self.folder.with_name(self.folder.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from knative.platform.servers.children import ServerError
 from knative.platform.servers.postgres import Postgres, make_template, template_folder
 from knative.platform.servers.valkey import Valkey
 
@@ -29,11 +30,11 @@ class Servers:
         self, folder: Path, run: Path, *, shards: int = SHARDS, template: Path | None = None, durable: bool = True
     ) -> None:
         self.folder = folder
-        self._template = template or template_folder()
+        self._template = template
         self.postgres = [
             Postgres(
                 folder / f"postgres-{number}", run, number, folder / f"postgres-{number}.log",
-                template=self._template, durable=durable,
+                template=template, durable=durable,
             )
             for number in range(shards)
         ]  # fmt: skip
@@ -70,13 +71,43 @@ class Servers:
             ServerError: one cannot start; the text says what to do.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if any(not server.folder.exists() for server in self.postgres):
-            await asyncio.to_thread(make_template, self._template)
+        missing = [server for server in self.postgres if not server.folder.exists()]
+        if missing:
+            self._require_new(missing)
+            template = await asyncio.to_thread(self._made_template)
+            for server in missing:
+                server.template = template
         results = await asyncio.gather(*(server.start() for server in self.all), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             await self.stop()
             raise failures[0]
+        self._whole.touch()
+
+    @property
+    def _whole(self) -> Path:
+        """The file that says that every shard has been there once."""
+        return self.folder / "whole"
+
+    def _require_new(self, missing: list[Postgres]) -> None:
+        """A shard that was there must not come back empty: the directory would go on sending organisations to it."""
+        if self._whole.exists():
+            raise ServerError(
+                f"The data folder {missing[0].folder} is gone, and with it a shard. Restore it from a backup; "
+                f"or, to start with empty shards, move the others away as well (`mv {self.folder} {self.folder}.old`)."
+            )
+
+    def _made_template(self) -> Path:
+        """The template, in the user's cache folder; beside the data when that cannot be written."""
+        if self._template is None:
+            try:
+                make_template(template_folder())
+            except (OSError, ServerError):
+                self._template = self.folder / "template"
+            else:
+                return template_folder()
+        make_template(self._template)
+        return self._template
 
     async def stop(self) -> None:
         """Stop every server."""

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from knative.platform.servers import Postgres, ServerError, Servers, Valkey
-from knative.platform.servers.children import orphans
+from knative.platform.servers.children import NOBODY, Identity, _become_nobody, _works, orphans, unprivileged
 from shared.cache import Cache
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ from pathlib import Path
 from knative.platform.servers import Servers
 
 async def main(home):
-    servers = Servers(home / "servers", home / "run", shards=1)
+    servers = Servers(home / "servers", home / "run", shards=1, durable=False)
     await servers.start()
     print(json.dumps([server.process.pid for server in servers.all]), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -43,6 +43,11 @@ asyncio.run(main(Path(sys.argv[1])))
 def home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
         yield Path(folder)
+
+
+def postgres(home: Path) -> Postgres:
+    """A server; without fsync, which only a power cut would show."""
+    return Postgres(home / "data", home / "run", 0, home / "log", durable=False)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -68,7 +73,7 @@ async def ask(server: Postgres, role: str = "hal9_app") -> str:
 
 async def test_they_start_again_over_their_own_data(home: Path) -> None:
     for _ in range(2):
-        servers = Servers(home / "servers", home / "run", shards=2)
+        servers = Servers(home / "servers", home / "run", shards=2, durable=False)
         await servers.start()
         assert servers.dead() == []
         for server in servers.postgres:
@@ -121,7 +126,7 @@ async def test_they_die_with_whoever_started_them_and_start_anew(home: Path) -> 
     pids = json.loads(done.stdout)
     assert len(pids) == 2
     await until(lambda: not any(runs(pid) for pid in pids))
-    servers = Servers(home / "servers", home / "run", shards=1)
+    servers = Servers(home / "servers", home / "run", shards=1, durable=False)
     await servers.start()
     try:
         assert await ask(servers.postgres[0]) == "hal9_app"
@@ -131,7 +136,7 @@ async def test_they_die_with_whoever_started_them_and_start_anew(home: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
 async def test_a_killed_postgres_is_restarted(home: Path, number: signal.Signals) -> None:
-    server = Postgres(home / "data", home / "run", 0, home / "log")
+    server = postgres(home)
     await server.start()
     try:
         assert server.process is not None
@@ -145,12 +150,12 @@ async def test_a_killed_postgres_is_restarted(home: Path, number: signal.Signals
 
 
 async def test_what_an_earlier_parent_left_running_is_ended(home: Path) -> None:
-    first = Postgres(home / "data", home / "run", 0, home / "log")
+    first = postgres(home)
     await first.start()
     assert first.process is not None
     # The lock goes, as it does when its holder is killed, but the server stays.
     first._lock.release()
-    second = Postgres(home / "data", home / "run", 0, home / "log")
+    second = postgres(home)
     await second.start()
     try:
         await until(lambda: not first.alive)
@@ -160,7 +165,7 @@ async def test_what_an_earlier_parent_left_running_is_ended(home: Path) -> None:
 
 
 async def test_a_lock_file_of_a_process_that_is_somebody_else_by_now_is_put_aside(home: Path) -> None:
-    server = Postgres(home / "data", home / "run", 0, home / "log")
+    server = postgres(home)
     await server.start()
     await server.stop()
     (server.folder / "postmaster.pid").write_text(
@@ -171,12 +176,33 @@ async def test_a_lock_file_of_a_process_that_is_somebody_else_by_now_is_put_asid
     await server.stop()
 
 
+def ways() -> list[Identity]:
+    """Every way in which PostgreSQL can be run by this user on this machine."""
+    if os.geteuid() != 0:
+        return [unprivileged()]
+    nobody = Identity(NOBODY, _become_nobody)
+    return [unprivileged(), *([nobody] if _works(_become_nobody) else [])]
+
+
+@pytest.mark.parametrize("way", ways(), ids=lambda way: way.enter.__name__.strip("_"))
+async def test_it_runs_as_whoever_it_accepts_and_keeps_its_data(home: Path, way: Identity) -> None:
+    for _ in range(2):
+        server = postgres(home)
+        server._identity = way
+        await server.start()
+        assert await ask(server) == "hal9_app"
+        assert server.process is not None
+        server.process.kill()
+        await until(lambda server=server: not server.alive)  # type: ignore[misc]
+        await server.stop()
+
+
 async def test_a_folder_in_use_is_refused(home: Path) -> None:
-    servers = Servers(home / "servers", home / "run", shards=1)
+    servers = Servers(home / "servers", home / "run", shards=1, durable=False)
     await servers.start()
     try:
         with pytest.raises(ServerError, match=rf"in use by the process {os.getpid()}.*hal9 down"):
-            await Servers(home / "servers", home / "run", shards=1).start()
+            await Servers(home / "servers", home / "run", shards=1, durable=False).start()
         assert servers.dead() == []
         assert await ask(servers.postgres[0]) == "hal9_app"
     finally:
@@ -184,7 +210,7 @@ async def test_a_folder_in_use_is_refused(home: Path) -> None:
 
 
 async def test_a_data_folder_of_another_version_is_refused(home: Path) -> None:
-    server = Postgres(home / "data", home / "run", 0, home / "log")
+    server = postgres(home)
     await server.start()
     await server.stop()
     (server.folder / "PG_VERSION").write_text("15\n")
@@ -196,8 +222,42 @@ async def test_a_data_folder_of_another_version_is_refused(home: Path) -> None:
     await server.stop()
 
 
+async def test_a_shard_that_is_gone_does_not_come_back_empty(home: Path) -> None:
+    servers = Servers(home / "servers", home / "run", shards=2, durable=False)
+    await servers.start()
+    await servers.stop()
+    servers.postgres[1].folder.rename(home / "elsewhere")
+    with pytest.raises(ServerError, match=r"postgres-1 is gone.*backup.*mv "):
+        await servers.start()
+    (home / "elsewhere").rename(servers.postgres[1].folder)
+    await servers.start()
+    await servers.stop()
+
+
+async def test_a_first_start_that_was_cut_off_is_completed(home: Path) -> None:
+    servers = Servers(home / "servers", home / "run", shards=2, durable=False)
+    await servers.postgres[0].start()
+    await servers.stop()
+    (home / "servers" / "postgres-1.partial").mkdir()
+    await servers.start()
+    assert await ask(servers.postgres[1]) == "hal9_app"
+    await servers.stop()
+
+
+async def test_without_a_cache_folder_the_template_is_kept_with_the_data(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "file").write_text("no folder can be made in here")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "file"))
+    servers = Servers(home / "servers", home / "run", shards=1, durable=False)
+    await servers.start()
+    assert await ask(servers.postgres[0]) == "hal9_app"
+    await servers.stop()
+    assert (home / "servers" / "template" / "PG_VERSION").exists()
+
+
 async def test_a_full_disk_is_said(home: Path) -> None:
-    server = Postgres(home / "data", home / "run", 0, home / "log")
+    server = postgres(home)
     await server.start()
     await server.stop()
     # A file system of 24 MB of its own, in name spaces of its own: the data folder fits, nothing more.
@@ -225,7 +285,7 @@ async def test_a_full_disk_is_said(home: Path) -> None:
 
 
 async def test_a_server_that_cannot_start_says_what_its_log_says(home: Path) -> None:
-    server = Postgres(home / "data", home / "run", 0, home / "log")
+    server = postgres(home)
     await server.start()
     await server.stop()
     (server.folder / "global" / "pg_control").unlink()

@@ -1,4 +1,4 @@
-"""Running migrations on several shards: once, in order, whole or not at all, and never over a ledger that does not fit."""
+"""Running migrations on several shards: once, in order, whole or not at all, never over a wrong ledger."""
 
 from __future__ import annotations
 
