@@ -61,6 +61,8 @@ def _sort_imports(source: str, first_party: str) -> str:
             written = alias.name if alias.asname is None else f"{alias.name} as {alias.asname}"
             if isinstance(node, ast.Import):
                 sections.setdefault(section, set()).add(f"import {written}")
+            elif alias.asname is not None:
+                sections.setdefault(section, set()).add(f"from {module} import {written}")
             else:
                 members.setdefault((section, module), set()).add(written)
     if first is None:
@@ -101,8 +103,8 @@ def _member_key(name: str) -> tuple[int, str]:
     return (1 if name[:1].isupper() else 2, name)
 
 
-def _import_key(line: str) -> tuple[bool, str]:
-    return (line.startswith("from "), line.split()[1].lower())
+def _import_key(line: str) -> tuple[bool, str, bool, str]:
+    return (line.startswith("from "), line.split()[1].lower(), " as " in line, line)
 
 
 # Wrapping.

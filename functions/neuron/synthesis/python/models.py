@@ -145,18 +145,13 @@ def input_fields(view: EntityView) -> list[ModelField]:
 
 
 def patch_fields(view: EntityView) -> list[ModelField]:
-    """Give the fields of a partial change; those that must have a value refuse null, which the schema leaves out."""
+    """Give the fields of a partial change: none must be given, and null stands only where there may be no value."""
     found = []
     for field in view.given:
         annotation = _input_type(field, view)
-        absent = "None" if nullable(field, view.entity) else "SkipJsonSchema[None]"
-        found.append(ModelField(designs.attribute(field), f"{annotation} | {absent}", " = None"))
+        absent = " | None" if nullable(field, view.entity) else ""
+        found.append(ModelField(designs.attribute(field), f"{annotation}{absent}", " = UNCHANGED"))
     return found
-
-
-def not_null(view: EntityView) -> list[str]:
-    """Name the given fields that must have a value."""
-    return [designs.attribute(field) for field in view.given if not nullable(field, view.entity)]
 
 
 def output_fields(view: EntityView) -> list[ModelField]:

@@ -183,13 +183,13 @@ class RouterView:
             return parameters, f"Page[{self.cls}]", body, (422,)
         parent = operation.parameters[0]
         attribute = designs.attribute(reference)
-        body = (
+        nested = (
             f"filters.{attribute} = {parent}",
             "found = service.find(_wanted(filters))",
             page.format("filters"),
         )
         place = f"{parent}: Annotated[int, Path(ge=1, le=LARGEST)]"
-        return (place, *parameters), f"Page[{self.cls}]", body, (422,)
+        return (place, *parameters), f"Page[{self.cls}]", nested, (422,)
 
     def _relation_parts(
         self, operation: OperationDesign, page: str

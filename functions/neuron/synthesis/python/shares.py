@@ -7,6 +7,7 @@ they agree on is in `shared.software.designs`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from functions.neuron.synthesis.python.domain import EntityView, converter
 from functions.neuron.synthesis.python.migrations import first_migration
 from functions.neuron.synthesis.python.rendering import Renderer
 from functions.neuron.synthesis.python.routes import RouterView
+from functions.neuron.synthesis.python.tests import TestWriter
+from functions.neuron.synthesis.testing import design_tests
 from shared.software.designs import ImplementerInput, ImplementerOutput
 from shared.software.source import SourceTree
 from shared.software.specification import (
@@ -26,13 +29,14 @@ from shared.software.specification import (
     ClauseStatus,
     Kind,
     NoOverlapRule,
+    OperationKind,
     QuotaRule,
     ReferencedRule,
     Specification,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from shared.software.designs import ApiDesign
 
@@ -56,6 +60,7 @@ class Project:
     """What every share's writer needs: the views of the entities and a renderer."""
 
     def __init__(self, task: ImplementerInput) -> None:
+        self.task = task
         self.specification: Specification = task.specification
         self.api: ApiDesign = task.api or design_api(task.specification)
         self.database = task.database or design_database(task.specification)
@@ -124,7 +129,12 @@ def _write_domain(project: Project) -> None:
             stdlib=project.stdlib,
         )
     if project.entities and not project.stdlib:
-        out.python(f"{source}/models/fields.py", "models/fields.py.j2", uses=_field_types(project), patterns=[])
+        out.python(
+            f"{source}/models/fields.py",
+            "models/fields.py.j2",
+            uses=_field_types(project),
+            patched=any(view.can.change for view in project.entities),
+        )
 
 
 def _write_models(project: Project, view: EntityView) -> None:
@@ -138,7 +148,6 @@ def _write_models(project: Project, view: EntityView) -> None:
         input_fields=models.input_fields(view),
         patch_fields=models.patch_fields(view),
         output_fields=models.output_fields(view),
-        not_null=", ".join(names.text(name) for name in models.not_null(view)),
     )
     out = project.renderer
     out.python(f"{project.source}/models/{view.module}.py", template, project.pointer(view), e=e)
@@ -193,7 +202,82 @@ def _operation_pointers(project: Project, view: EntityView) -> tuple[str, ...]:
 
 
 def _write_tests(project: Project) -> None:
-    del project
+    specification, out = project.specification, project.renderer
+    design = project.task.tests or design_tests(specification)
+    writer = TestWriter(specification, project.entities, design)
+    out.add("tests/__init__.py", "")
+    if not project.entities:
+        return
+    _write_conftest(project)
+    out.python("tests/factories.py", "tests/factories.py.j2", factories=writer.factories)
+    everything = tuple(f"/entities/{i}" for i in range(len(project.entities)))
+    for view in project.entities:
+        if view.can.create:
+            tests = writer.entity_tests(view, writer.several(view.entity))
+            out.python(f"tests/test_{view.module}.py", "tests/entity.py.j2", project.pointer(view), e=tests)
+    rule_tests = writer.rule_tests()
+    if rule_tests:
+        rules = tuple(f"/rules/{i}" for i in range(len(specification.rules)))
+        out.python(
+            "tests/test_rules.py", "tests/rules.py.j2", rules, tests=rule_tests, factories=writer.factory_names()
+        )
+    if project.kind is Kind.API:
+        _write_service_tests(project, writer)
+        properties = writer.properties()
+        if properties:
+            out.python(
+                "tests/test_properties.py",
+                "tests/properties.py.j2",
+                everything,
+                properties=properties,
+                factories=writer.factory_names(),
+            )
+
+
+def _write_conftest(project: Project) -> None:
+    operations = project.api.operations
+    paths = {o.entity: o.path for o in operations if o.operation is OperationKind.CREATE and o.entity}
+    paths |= {
+        o.entity: o.path for o in operations if o.operation is OperationKind.LIST and o.entity and not o.parameters
+    }
+    moves = [o for o in operations if o.operation is OperationKind.TRANSITION]
+    views = {o.target: o.path for o in operations if o.operation is OperationKind.VIEW and o.target}
+    links = {o.target: o.path.rpartition("/")[0] for o in operations if o.operation is OperationKind.LINK and o.target}
+    patterns = {(o.entity, o.target): o.path.replace(f"{{{o.parameters[0]}}}", "{}") for o in moves}
+    project.renderer.python(
+        "tests/conftest.py",
+        "tests/conftest_api.py.j2",
+        paths=_dictionary(paths),
+        moves=_dictionary(patterns),
+        views=_dictionary(views),
+        links=_dictionary({name: re.sub(r"\{\w+\}", "{}", path) for name, path in links.items()}),
+    )
+
+
+def _dictionary(items: Mapping[Any, str]) -> str:
+    """Write a dictionary of texts; empty when there are none."""
+    written = (
+        f"{names.literal(key, None) if isinstance(key, tuple) else names.text(key)}: {names.text(value)}"
+        for key, value in items.items()
+    )
+    return f"{{{', '.join(written)}}}" if items else ""
+
+
+def _write_service_tests(project: Project, writer: TestWriter) -> None:
+    view = next((v for v in project.entities if v.can.create and writer.several(v.entity) >= 2), None)
+    if view is None:
+        return
+    path = next(o.path for o in project.api.operations if o.operation is OperationKind.CREATE and o.entity == view.name)
+    project.renderer.python(
+        "tests/test_service.py",
+        "tests/persistence_api.py.j2",
+        project.pointer(view),
+        e=view,
+        address=path,
+        several=writer.several(view.entity),
+        concurrent=writer.concurrent(project.api),
+        factories=writer.factory_names(),
+    )
 
 
 def _write_project(project: Project) -> None:

@@ -1,0 +1,967 @@
+"""Writes the tests of a project: factories from the recipes, and a test for each case of the test design.
+
+The tests of records and rules speak to a `World`, which every kind of software has in its own `conftest.py`; so they
+read the same for a service, a program and a library.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from functions.neuron.synthesis.database import nullable, unique_rules
+from functions.neuron.synthesis.python import names
+from functions.neuron.synthesis.python.domain import EntityView
+from functions.neuron.synthesis.testing import Planner, Way
+from shared.software import designs
+from shared.software.designs import Recipe, TestDesign, ValueDesign
+from shared.software.specification import (
+    AggregateRule,
+    CapacityRule,
+    Entity,
+    FieldSpec,
+    FieldType,
+    Kind,
+    NoOverlapRule,
+    OperationKind,
+    Operator,
+    OrderedRule,
+    QuotaRule,
+    RangeRule,
+    ReferencedRule,
+    Specification,
+    TransitionRule,
+    UniqueRule,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from shared.software.designs import ApiDesign, OperationDesign
+
+_PERIOD_DAYS = {"day": 1, "week": 7, "month": 31, "year": 366}
+_MOST_REPEATED = 60
+
+
+@dataclass(frozen=True)
+class Factory:
+    """A factory of valid things, for the template."""
+
+    name: str
+    words: str
+    a: str
+    uses_count: bool
+    values: tuple[str, ...]
+    references: tuple[dict[str, str], ...]
+    moves: tuple[str, ...]
+
+
+class TestWriter:
+    """Writes the tests of one specification."""
+
+    __test__ = False
+
+    def __init__(self, specification: Specification, views: list[EntityView], design: TestDesign) -> None:
+        self._specification = specification
+        self._views = {view.name: view for view in views}
+        self._planner = Planner(specification)
+        self._recipes = {recipe.entity: recipe for recipe in design.recipes}
+        self._kind = specification.kind
+
+    @property
+    def factories(self) -> list[Factory]:
+        """Give the factories, parents first where that is possible."""
+        return [self._factory(recipe) for recipe in self._recipes.values()]
+
+    def factory_names(self) -> list[str]:
+        """Name every function of the factories' module."""
+        found = []
+        for factory in self.factories:
+            found += [f"make_{factory.name}", f"{factory.name}_values"]
+            found += [f"ready_{factory.name}"] if factory.moves else []
+        return found
+
+    def _factory(self, recipe: Recipe) -> Factory:
+        entity = self._specification.entity(recipe.entity)
+        values, references = [], []
+        for part in recipe.fields:
+            field = designs.field_of(entity, part.field)
+            if field is None:
+                continue
+            name = designs.attribute(field)
+            if part.value.kind == "reference":
+                references.append({"attribute": name, "factory": self.maker(part.value.entity)})
+            else:
+                values.append(f"{names.text(name)}: {self.value(part.value, field)}")
+        written = ", ".join(values)
+        return Factory(
+            name=entity.name,
+            words=names.words(entity.name),
+            a=names.with_article(entity.name),
+            uses_count="n" in {node.id for node in ast.walk(ast.parse(f"{{{written}}}")) if isinstance(node, ast.Name)},
+            values=tuple(values),
+            references=tuple(references),
+            moves=recipe.moves,
+        )
+
+    def maker(self, entity: str) -> str:
+        """Name the factory that makes an entity as others need it."""
+        return f"ready_{entity}" if self._recipes[entity].moves else f"make_{entity}"
+
+    # Values.
+
+    def value(self, design: ValueDesign, field: FieldSpec, n: str = "n") -> str:
+        """Write a value as the world takes it."""
+        match design.kind:
+            case "sequence":
+                template = design.text.replace("{n", "{" + n)
+                return f"f{names.text(template)}" if "{" + n in template else names.text(design.text.format(n=1))
+            case "number":
+                shift = f" + {n}" if design.step == 1 else f" + {design.step} * {n}" if design.step else ""
+                return self.number(design.value, field) + shift
+            case "day" | "moment":
+                return self._time(design, field, n)
+            case _:
+                return self.constant(design.value, field)
+
+    def _time(self, design: ValueDesign, field: FieldSpec, n: str) -> str:
+        days = design.kind == "day"
+        offset, step = design.offset, design.step
+        if days and field.type is FieldType.DATETIME:
+            offset, step = offset * 24, step * 24
+        if not days and field.type is FieldType.DATE:
+            offset, step = offset // 24, step // 24
+        call = "world.moment" if field.type is FieldType.DATETIME else "world.day"
+        if not step:
+            return f"{call}({offset})"
+        return f"{call}({offset} {'+' if step > 0 else '-'} {abs(step)} * {n})"
+
+    def number(self, value: object, field: FieldSpec) -> str:
+        """Write a number as the world takes it."""
+        if field.type is FieldType.DECIMAL and self._kind is not Kind.API:
+            return f'Decimal("{value}")'
+        return repr(value)
+
+    def constant(self, value: Any, field: FieldSpec) -> str:
+        """Write a constant as the world takes it."""
+        if value is None:
+            return "None"
+        if field.type in {FieldType.DECIMAL, FieldType.INTEGER, FieldType.NUMBER}:
+            return self.number(value, field)
+        if field.type is FieldType.TIME and self._kind is Kind.LIBRARY:
+            return f"time.fromisoformat({names.text(str(value))})"
+        return names.literal(value, None)
+
+    def overrides(self, entity: Entity, way: Way) -> list[str]:
+        """Write what a way sets, as keyword arguments of a factory."""
+        written = []
+        for name, design in way.values.items():
+            field = designs.field_of(entity, name)
+            if field is not None:
+                written.append(f"{designs.attribute(field)}={self.value(design, field, '1')}")
+        return written
+
+    def reached(self, entity: Entity, way: Way, variable: str, given: Iterable[str] = ()) -> list[str]:
+        """Write the lines that make a record on a way."""
+        arguments = ", ".join(["world", *given, *self.overrides(entity, way)])
+        lines = [f"{variable} = make_{entity.name}({arguments})"]
+        lines += [f'world.act("{entity.name}", {variable}["id"], "{move}")' for move in way.moves]
+        if way.days:
+            lines.append(f"world.now += timedelta(days={way.days})")
+        return lines
+
+    # The tests of one entity.
+
+    def entity_tests(self, view: EntityView, several: int) -> SimpleNamespace:
+        """Give what the template of an entity's tests says."""
+        entity = view.entity
+        changed = self._changed_field(view)
+        values = self._recipes[entity.name]
+        search = self._searched(view)
+        return SimpleNamespace(
+            name=entity.name,
+            plural_words=view.plural_words,
+            can=view.can,
+            factories=[f"make_{entity.name}", f"{entity.name}_values", *self._all_makers()],
+            several=several,
+            faulty=list(self._faulty(view)),
+            required=self._required(view),
+            given=list(self._given(entity)),
+            filter=self._filter(view, values),
+            search=designs.attribute(search) if search else "",
+            search_text="Needle 100%" if search else "",
+            search_part="needle 100%" if search else "",
+            changed=designs.attribute(changed) if changed else "",
+            new_value=f'{entity.name}_values(world)["{designs.attribute(changed)}"]' if changed else "",
+            deletable=not self._guarded(entity, "delete"),
+        )
+
+    def _all_makers(self) -> list[str]:
+        return sorted({name for name in self.factory_names() if name.startswith(("make_", "ready_"))})
+
+    def _guarded(self, entity: Entity, action: str) -> bool:
+        rules = self._specification.rules
+        return any(isinstance(r, TransitionRule) and r.entity == entity.name and r.action == action for r in rules)
+
+    def _searched(self, view: EntityView) -> FieldSpec | None:
+        if not view.can.find:
+            return None
+        for name in view.listing.search:
+            field = designs.field_of(view.entity, name)
+            if field and field.type in {FieldType.STRING, FieldType.TEXT} and not field.pattern and not field.managed:
+                fits = (field.max_length or 99) >= len("Needle 100%") and (field.min_length or 0) <= len("Needle 100%")
+                if fits:
+                    return field
+        return None
+
+    def _filter(self, view: EntityView, recipe: Recipe) -> str:
+        given = {part.field: part.value for part in recipe.fields}
+        for name in view.listing.filters if view.can.find else ():
+            field = designs.field_of(view.entity, name)
+            if field is not None and name in given and given[name].value is not False:
+                return designs.attribute(field)
+        return ""
+
+    def _changed_field(self, view: EntityView) -> FieldSpec | None:
+        if not view.can.change or self._guarded(view.entity, "update"):
+            return None
+        ruled = self._ruled(view.entity)
+        plain = [f for f in view.given if not f.immutable and f.type is not FieldType.REFERENCE and f.name not in ruled]
+        return plain[0] if plain else None
+
+    def _ruled(self, entity: Entity) -> set[str]:
+        """Name the fields on which a rule other than uniqueness looks."""
+        found: set[str] = set()
+        for rule in self._specification.rules:
+            if isinstance(rule, UniqueRule):
+                continue
+            own = rule.entity == entity.name or getattr(rule, "of", None) == entity.name
+            parts = rule.model_dump()
+            conditions = [*parts.get("when", ()), *parts.get("requires", ())]
+            named = [
+                parts.get(key) for key in ("field", "before", "after", "start", "end", "weight_field", "period_field")
+            ]
+            named += [parts.get("other"), *(parts.get("per") or ()), *(parts.get("also") or ())]
+            named += [name for c in conditions for name in (c["field"], c["other"])]
+            named += [parts.get("limit_field"), parts.get("expression")]
+            texts = [str(name) for name in named if name]
+            if own:
+                found |= {text.partition(".")[0] for text in texts}
+            found |= {text.rpartition(".")[2] for text in texts}
+            for text in texts:
+                if not text.replace(".", "").replace("_", "").isalnum():
+                    found |= {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+        found |= {derivation.base for derivation in entity.derivations}
+        return found
+
+    def _required(self, view: EntityView) -> str:
+        required = [designs.attribute(f) for f in view.given if not nullable(f, view.entity) and f.default is None]
+        return f"[{', '.join(names.text(name) for name in required)}]" if required else ""
+
+    def _given(self, entity: Entity) -> Iterator[tuple[str, str]]:
+        for derivation in entity.derivations:
+            field = designs.field_of(entity, derivation.field)
+            if field is None or derivation.base != "now":
+                continue
+            if field.type is FieldType.DATE:
+                yield field.name, f"world.day({derivation.days + derivation.hours // 24})"
+            else:
+                yield field.name, f"world.moment({derivation.days * 24 + derivation.hours})"
+        if entity.machine is not None:
+            yield entity.machine.field, names.text(entity.machine.initial)
+
+    def _faulty(self, view: EntityView) -> Iterator[tuple[str, str]]:
+        for field in view.given:
+            attribute = designs.attribute(field)
+            for value in self._faulty_values(field):
+                yield attribute, value
+            if not nullable(field, view.entity) and self._kind is not Kind.COMMAND_LINE:
+                yield attribute, "None"
+
+    def _faulty_values(self, field: FieldSpec) -> Iterator[str]:
+        wrong = {
+            FieldType.STRING: "7",
+            FieldType.TEXT: "7",
+            FieldType.BOOLEAN: '"perhaps"',
+            FieldType.INTEGER: '"ten"',
+            FieldType.DECIMAL: '"ten"',
+            FieldType.NUMBER: '"ten"',
+            FieldType.DATE: '"tomorrow"',
+            FieldType.DATETIME: '"tomorrow"',
+            FieldType.TIME: '"noon"',
+            FieldType.EMAIL: '"nobody"',
+            FieldType.URL: '"nowhere"',
+            FieldType.UUID: '"x"',
+            FieldType.ENUM: '"no such value"',
+            FieldType.REFERENCE: '"one"',
+            FieldType.LIST: '"x"',
+        }
+        texts = {FieldType.STRING, FieldType.TEXT}
+        if field.type not in texts or self._kind is not Kind.COMMAND_LINE:
+            yield wrong[field.type]
+        if field.type in texts:
+            yield '"  "'
+            if field.max_length is not None:
+                yield f'"x" * {field.max_length + 1}'
+            if (field.min_length or 0) > 1:
+                yield f'"x" * {(field.min_length or 0) - 1}'
+            if field.pattern is not None:
+                yield '"no match \\u00e9"'
+        if field.type is FieldType.INTEGER:
+            yield "1.5"
+        if field.type is FieldType.REFERENCE:
+            yield "404"
+        yield from self._out_of_bounds(field)
+
+    def _out_of_bounds(self, field: FieldSpec) -> Iterator[str]:
+        if field.type not in {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}:
+            return
+        if field.minimum is not None:
+            yield self.number(field.minimum if field.exclusive_minimum else field.minimum - 1, field)
+        if field.maximum is not None:
+            yield self.number(field.maximum if field.exclusive_maximum else field.maximum + 1, field)
+        if field.type is FieldType.DECIMAL:
+            yield self.number(
+                f"1.{'1' * (field.scale + 1)}" if self._kind is not Kind.API else float(f"1.{'1' * (field.scale + 1)}"),
+                field,
+            )
+
+    # The tests of the rules.
+
+    def rule_tests(self) -> list[str]:
+        """Write a test for each rule, move, view and relation that can be tried."""
+        found: list[list[str]] = []
+        for entity in self._specification.entities:
+            view = self._views[entity.name]
+            for unique in unique_rules(entity, self._specification):
+                found += self._guard(view.can.create, self._unique_test, unique)
+            if view.can.create:
+                found += self._move_tests(view)
+        for rule in self._specification.rules:
+            if self._views[rule.entity].can.create or isinstance(rule, AggregateRule | ReferencedRule):
+                found += self._rule_tests(rule)
+        for view in self._views.values():
+            for listed in view.offered_views:
+                found += self._view_test(view, listed) if view.can.create else []
+        for relation in self._specification.relations:
+            found += self._relation_test(relation.name, relation.left, relation.right)
+        return ["\n".join(lines) for lines in found]
+
+    def _guard(self, offered: bool, write: Any, rule: Any) -> list[list[str]]:
+        return write(rule) if offered else []
+
+    def _rule_tests(self, rule: object) -> list[list[str]]:
+        match rule:
+            case QuotaRule():
+                return self._quota_test(rule)
+            case CapacityRule():
+                return self._capacity_test(rule)
+            case NoOverlapRule():
+                return self._overlap_test(rule)
+            case OrderedRule():
+                return self._ordered_test(rule)
+            case RangeRule():
+                return self._range_test(rule)
+            case TransitionRule():
+                return self._guard_test(rule)
+            case AggregateRule():
+                return self._aggregate_test(rule)
+            case ReferencedRule():
+                return self._referenced_test(rule)
+            case _:
+                return []
+
+    def _test(self, name: str, message: str, lines: Iterable[str]) -> list[str]:
+        doc = names.docstring(message)
+        return [f"def test_{name}(world: World) -> None:", f"    {doc}", *(f"    {line}" for line in lines)]
+
+    def _unique_test(self, rule: UniqueRule) -> list[list[str]]:
+        entity = self._specification.entity(rule.entity)
+        fields = [field for name in rule.fields if (field := designs.field_of(entity, name))]
+        way = self._planner.way(entity, rule.when)
+        if way is None or any(field.managed for field in fields) or self._hard(entity, rule):
+            return []
+        own = ", ".join(f'{designs.attribute(f)}=first["{designs.attribute(f)}"]' for f in fields)
+        lines = [
+            *self.reached(entity, way, "first"),
+            f'with refused_by_rule("{rule.name}"):',
+            *(f"    {line}" for line in _last_call(self.reached(entity, way, "second", [own]), keep=bool(way.moves))),
+        ]
+        tests = [self._test(rule.name, rule.message, lines)]
+        changeable = self._views[entity.name].can.change and not any(f.immutable for f in fields) and not rule.when
+        if changeable and not self._guarded(entity, "update") and not self._crowded(entity, fields):
+            changes = ", ".join(f'"{designs.attribute(f)}": first["{designs.attribute(f)}"]' for f in fields)
+            change = [
+                f"first, second = make_{entity.name}(world), make_{entity.name}(world)",
+                f'with refused_by_rule("{rule.name}"):',
+                f'    world.change("{entity.name}", second["id"], {{{changes}}})',
+            ]
+            tests.append(self._test(f"{rule.name}_when_changed", rule.message, change))
+        return tests
+
+    def _crowded(self, entity: Entity, fields: list[FieldSpec]) -> bool:
+        """Say whether a change of the fields may meet another rule first."""
+        named = {field.name for field in fields}
+        return bool(named & self._ruled(entity)) or any(
+            isinstance(rule, QuotaRule | CapacityRule) and rule.entity == entity.name and rule.reference in named
+            for rule in self._specification.rules
+        )
+
+    def _hard(self, entity: Entity, rule: object) -> bool:
+        """Say whether another rule of the same entity would refuse a second one before this rule does."""
+        fields = set(getattr(rule, "fields", ()))
+        for other in self._specification.rules:
+            if other is rule or other.entity != entity.name:
+                continue
+            if isinstance(other, NoOverlapRule) and set(other.per) <= fields and other.start in fields:
+                return True
+            if (
+                isinstance(other, QuotaRule)
+                and other.limit < 2
+                and (other.reference is None or other.reference in fields)
+            ):
+                return True
+        return False
+
+    def _quota_test(self, rule: QuotaRule) -> list[list[str]]:
+        entity = self._specification.entity(rule.entity)
+        way = self._planner.way(entity, rule.when)
+        blocking = any(condition.other in {"now", "today"} for condition in rule.when)
+        limit = rule.limit
+        if way is None or (limit > _MOST_REPEATED and not rule.weight_field) or self._hard(entity, rule):
+            return []
+        lines, given = self._agreeing(entity, [*([rule.reference] if rule.reference else []), *rule.also])
+        moment = self._period_value(rule, entity)
+        given += moment
+        weight = designs.field_of(entity, rule.weight_field or "")
+        if weight is not None:
+            return self._weight_quota(rule, entity, way, weight, lines, given)
+        if blocking:
+            if limit:
+                return []
+            made = self.reached(entity, way, "blocking", given)
+            lines += [*_last_call(made), f'with refused_by_rule("{rule.name}"):']
+            lines += [f"    make_{entity.name}({', '.join(['world', *given])})"]
+            return [self._test(rule.name, rule.message, lines)]
+        one = _last_call(self.reached(entity, way, "made", given), keep=bool(way.moves))
+        if limit:
+            lines += [f"for _ in range({limit}):", *(f"    {line}" for line in one)]
+        lines += [f'with refused_by_rule("{rule.name}"):', *(f"    {line}" for line in one)]
+        if rule.reference is not None:
+            others = [part for part in given if not part.startswith(f"{self._attribute(entity, rule.reference)}=")]
+            lines.append(f"make_{entity.name}({', '.join(['world', *others])})")
+        tests = [self._test(rule.name, rule.message, lines)]
+        return tests + self._freed_tests(rule, entity, way)
+
+    def _period_value(self, rule: QuotaRule, entity: Entity) -> list[str]:
+        field = designs.field_of(entity, rule.period_field or "")
+        if field is None or field.managed:
+            return []
+        recipe = next((p.value for p in self._recipes[entity.name].fields if p.field == field.name), None)
+        if recipe is None:
+            return []
+        fixed = recipe.model_copy(update={"step": 0})
+        ordered = any(
+            isinstance(r, NoOverlapRule | OrderedRule) and r.entity == entity.name for r in self._specification.rules
+        )
+        return [] if ordered else [f"{designs.attribute(field)}={self.value(fixed, field, '1')}"]
+
+    def _agreeing(self, entity: Entity, fields: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Write the parents that records share, and the arguments with which they do."""
+        lines, given = [], []
+        for name in fields:
+            field = designs.field_of(entity, name)
+            if field is not None and field.type is FieldType.REFERENCE:
+                lines.append(f"{name} = {self.maker(field.target or '')}(world)")
+                given.append(f'{designs.attribute(field)}={name}["id"]')
+        return lines, given
+
+    def _attribute(self, entity: Entity, name: str) -> str:
+        field = designs.field_of(entity, name)
+        return designs.attribute(field) if field else name
+
+    def _freed_tests(self, rule: QuotaRule, entity: Entity, way: Way) -> list[list[str]]:
+        """Write that there is room again once a record no longer counts, or in the next period."""
+        lines, agreed = self._agreeing(entity, [*([rule.reference] if rule.reference else []), *rule.also])
+        made = self.reached(entity, way, "made", agreed)
+        machine = entity.machine
+        view = self._views[entity.name]
+        if rule.period and not rule.period_field and rule.limit:
+            lines += [
+                f"for _ in range({rule.limit}):",
+                *(f"    {line}" for line in _last_call(made, keep=bool(way.moves))),
+            ]
+            lines.append(f"world.now += timedelta(days={_PERIOD_DAYS[rule.period]})")
+            lines += _last_call(made, keep=bool(way.moves))
+            return [self._test(f"{rule.name}_begins_anew_in_the_next_{rule.period}", rule.message, lines)]
+        states = {c.field for c in rule.when}
+        if machine is None or machine.field not in states or way.moves or not rule.limit or rule.period:
+            return []
+        leaving = next(
+            (m for m in view.transitions if machine.initial in m.sources and self._leaves(m.target, rule)), None
+        )
+        if leaving is None or leaving.when or self._guarded(entity, leaving.name):
+            return []
+        one = f"make_{entity.name}({', '.join(['world', *agreed])})"
+        lines += [f"made = [{one} for _ in range({rule.limit})]"]
+        lines += [f'world.act("{entity.name}", made[0]["id"], "{leaving.name}")', one]
+        return [self._test(f"{rule.name}_has_room_after_{leaving.name}", rule.message, lines)]
+
+    def _leaves(self, state: str, rule: QuotaRule) -> bool:
+        for condition in rule.when:
+            if condition.operator is Operator.EQ and condition.value != state:
+                return True
+            if condition.operator is Operator.NE and condition.value == state:
+                return True
+            if (
+                condition.operator is Operator.IN
+                and isinstance(condition.value, tuple)
+                and state not in condition.value
+            ):
+                return True
+        return False
+
+    def _weight_quota(
+        self, rule: QuotaRule, entity: Entity, way: Way, weight: FieldSpec, lines: list[str], given: list[str]
+    ) -> list[list[str]]:
+        name = designs.attribute(weight)
+        if (weight.maximum is not None and weight.maximum < rule.limit + 1) or way.moves:
+            return []
+        more = [*given, *self.overrides(entity, way)]
+        enough = ", ".join(["world", *more, f"{name}={self.number(rule.limit, weight)}"])
+        extra = ", ".join(["world", *more, f"{name}={self.number(self._least(weight), weight)}"])
+        lines += [
+            f"make_{entity.name}({enough})",
+            f'with refused_by_rule("{rule.name}"):',
+            f"    make_{entity.name}({extra})",
+        ]
+        return [self._test(rule.name, rule.message, lines)]
+
+    def _least(self, field: FieldSpec) -> int | float:
+        least = field.minimum if field.minimum is not None and field.minimum > 0 else 1
+        return least + 1 if field.exclusive_minimum and field.minimum == least else least
+
+    def _capacity_test(self, rule: CapacityRule) -> list[list[str]]:
+        entity = self._specification.entity(rule.entity)
+        reference = designs.field_of(entity, rule.reference)
+        parent = self._specification.entity((reference.target if reference else None) or "")
+        limit = designs.field_of(parent, rule.limit_field)
+        way = self._planner.way(entity, rule.when)
+        if reference is None or limit is None or limit.managed or way is None or way.days:
+            return []
+        weight = designs.field_of(entity, rule.weight_field or "")
+        room = int(max(limit.minimum or 0, 2))
+        name, attribute = designs.attribute(limit), designs.attribute(reference)
+        maker = self.maker(parent.name)
+        lines = [f"{parent.name} = {maker}(world, {name}={room})"]
+        given = [f'{attribute}={parent.name}["id"]']
+        if weight is not None:
+            given_all = [*given, f"{designs.attribute(weight)}={room}"]
+            if weight.maximum is not None and weight.maximum < room:
+                return []
+            last = [*given, f"{designs.attribute(weight)}={self._least(weight)}"]
+            fill = _last_call(self.reached(entity, way, "made", given_all), keep=bool(way.moves))
+            over = _last_call(self.reached(entity, way, "made", last), keep=bool(way.moves))
+            lines += fill
+        else:
+            over = _last_call(self.reached(entity, way, "made", given), keep=bool(way.moves))
+            lines += [f"for _ in range({room}):", *(f"    {line}" for line in over)]
+        lines += [f'with refused_by_rule("{rule.name}"):', *(f"    {line}" for line in over)]
+        tests = [self._test(rule.name, rule.message, lines)]
+        view = self._views[parent.name]
+        changeable = view.can.change and not limit.immutable and not self._guarded(parent, "update")
+        if changeable and (limit.minimum or 0) < room:
+            lines = [
+                f"{parent.name} = {maker}(world, {name}={room})",
+                *(fill if weight is not None else [f"for _ in range({room}):", *(f"    {line}" for line in over)]),
+                f'with refused_by_rule("{rule.name}"):',
+                f'    world.change("{parent.name}", {parent.name}["id"], {{"{name}": {room - 1}}})',
+            ]
+            tests.append(self._test(f"{rule.name}_when_{name}_shrinks", rule.message, lines))
+        return tests
+
+    def _overlap_test(self, rule: NoOverlapRule) -> list[list[str]]:
+        entity = self._specification.entity(rule.entity)
+        way = self._planner.way(entity, rule.when)
+        start, end = designs.field_of(entity, rule.start), designs.field_of(entity, rule.end)
+        if way is None or way.days or start is None or end is None or start.managed or end.managed:
+            return []
+        s, e = designs.attribute(start), designs.attribute(end)
+        shared = ", ".join(f'{self._attribute(entity, n)}=first["{self._attribute(entity, n)}"]' for n in rule.per)
+        agreed = [shared] if shared else []
+        same = [*agreed, f'{s}=first["{s}"]', f'{e}=first["{e}"]']
+        far = "world.moment(9000)" if end.type is FieldType.DATETIME else "world.day(900)"
+        after = [*agreed, f'{s}=first["{e}"]', f"{e}={far}"]
+        once_more = self.reached(entity, way, "second", same)
+        lines = [*self.reached(entity, way, "first"), f'with refused_by_rule("{rule.name}"):']
+        lines += [f"    {line}" for line in _last_call(once_more, keep=bool(way.moves))]
+        next_to = self.reached(entity, way, "third", after)
+        return [
+            self._test(rule.name, rule.message, lines),
+            self._test(
+                f"{rule.name}_allows_what_follows",
+                rule.message,
+                [*self.reached(entity, way, "first"), *_last_call(next_to, keep=bool(way.moves))],
+            ),
+        ]
+
+    def _ordered_test(self, rule: OrderedRule) -> list[list[str]]:
+        entity = self._specification.entity(rule.entity)
+        before, after = designs.field_of(entity, rule.before), designs.field_of(entity, rule.after)
+        if before is None or after is None or before.managed or after.managed:
+            return []
+        b, a = designs.attribute(before), designs.attribute(after)
+        values = f"values = {entity.name}_values(world)"
+        lines = [values, f'with refused_input("/{a}"):']
+        if before.type is after.type:
+            lines.append(f'    make_{entity.name}(world, **values | {{"{b}": values["{a}"], "{a}": values["{b}"]}})')
+            if rule.strict:
+                lines += [
+                    f'with refused_input("/{a}"):',
+                    f'    make_{entity.name}(world, **values | {{"{a}": values["{b}"]}})',
+                ]
+            else:
+                lines.append(f'make_{entity.name}(world, **values | {{"{a}": values["{b}"]}})')
+        else:
+            early = "world.moment(-9000)" if after.type is FieldType.DATETIME else "world.day(-900)"
+            lines.append(f'    make_{entity.name}(world, **values | {{"{a}": {early}}})')
+        return [self._test(rule.name, rule.message, lines)]
+
+    def _range_test(self, rule: RangeRule) -> list[list[str]]:
+        entity = self._specification.entity(rule.entity)
+        field = designs.field_of(entity, rule.field)
+        way = self._planner.way(entity, rule.when) if not any("." in c.field for c in rule.when) else None
+        if field is None or field.managed or way is None or way.moves:
+            return []
+        given = self.overrides(entity, way)
+        lines, value = self._violation(rule, entity, field)
+        if value is None:
+            return []
+        own = not rule.when and "." not in (rule.other or "")
+        expected = f'refused_input("/{designs.attribute(field)}")' if own else f'refused_by_rule("{rule.name}")'
+        parent = [f'{self._attribute(entity, (rule.other or "").partition(".")[0])}=parent["id"]'] if lines else []
+        arguments = ", ".join(["world", *given, *parent, f"{designs.attribute(field)}={value}"])
+        lines += [f"with {expected}:", f"    make_{entity.name}({arguments})"]
+        return [self._test(rule.name, rule.message, lines)]
+
+    def _violation(self, rule: RangeRule, entity: Entity, field: FieldSpec) -> tuple[list[str], str | None]:
+        """Write a value that breaks a range rule, with the parent that bounds it."""
+        down = rule.operator in {Operator.GT, Operator.GE}
+        if rule.value in {"now", "today"} or rule.other in {"now", "today"}:
+            days = -3 if down else 3
+            written = f"world.day({days})" if field.type is FieldType.DATE else f"world.moment({days * 24})"
+            return [], written
+        if rule.other is None and isinstance(rule.value, int | float):
+            return [], self._beyond(rule.value, rule.operator, field)
+        head, _, tail = (rule.other or "").partition(".")
+        reference = designs.field_of(entity, head)
+        if not tail:
+            design = next((p.value for p in self._recipes[entity.name].fields if p.field == head), None)
+            if design is None or design.kind != "number" or design.step or not isinstance(design.value, int | float):
+                return [], None
+            return [], self._beyond(design.value, rule.operator, field)
+        parent = self._specification.entity((reference.target if reference else None) or "")
+        limit = designs.field_of(parent, tail)
+        if limit is None or limit.managed or limit.type not in {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}:
+            return [], None
+        bound = 5 if limit.minimum is None or limit.minimum <= 5 else limit.minimum
+        value = self._beyond(bound, rule.operator, field)
+        made = f"parent = {self.maker(parent.name)}(world, {designs.attribute(limit)}={self.number(bound, limit)})"
+        return ([made], value) if value is not None else ([], None)
+
+    def _beyond(self, bound: int | float, operator: Operator, field: FieldSpec) -> str | None:
+        """Write the first whole step beyond a bound, where the field's own limits allow it."""
+        shift = {Operator.LE: 1, Operator.LT: 0, Operator.GE: -1, Operator.GT: 0, Operator.NE: 0, Operator.EQ: 1}
+        value = bound + shift.get(operator, 1)
+        low, high = field.minimum, field.maximum
+        if (low is not None and value < low) or (high is not None and value > high):
+            return None
+        return self.number(value, field)
+
+    def _guard_test(self, rule: TransitionRule) -> list[list[str]]:
+        entity = self._specification.entity(rule.entity)
+        if rule.action == "create":
+            return self._create_guard_test(rule, entity)
+        own = [condition for condition in rule.requires if "." not in condition.field]
+        way = self._planner.against(entity, own)
+        view = self._views[entity.name]
+        action = self._action(rule.action, view)
+        if way is None or action is None:
+            return []
+        lines = [*self.reached(entity, way, "made"), f'with refused_by_rule("{rule.name}"):', f"    {action}"]
+        return [self._test(rule.name, rule.message, lines)]
+
+    def _action(self, action: str, view: EntityView) -> str | None:
+        if action == "delete":
+            return f'world.delete("{view.name}", made["id"])' if view.can.delete else None
+        if action == "update":
+            mutable = [designs.attribute(f) for f in view.given if not f.immutable]
+            if not view.can.change or not mutable:
+                return None
+            name = mutable[0]
+            return f'world.change("{view.name}", made["id"], {{"{name}": made["{name}"]}})'
+        machine = view.entity.machine
+        move = next((m for m in view.transitions if m.name == action), None)
+        if machine is None or move is None or machine.initial not in move.sources:
+            return None
+        return f'world.act("{view.name}", made["id"], "{action}")'
+
+    def _create_guard_test(self, rule: TransitionRule, entity: Entity) -> list[list[str]]:
+        tests: list[list[str]] = []
+        for condition in rule.requires:
+            head, _, tail = condition.field.partition(".")
+            field = designs.field_of(entity, head)
+            if field is None:
+                continue
+            if not tail:
+                way = self._planner.against(entity, (condition,))
+                if way is None or way.moves or way.days:
+                    continue
+                arguments = ", ".join(["world", *self.overrides(entity, way)])
+                lines = [f'with refused_by_rule("{rule.name}"):', f"    make_{entity.name}({arguments})"]
+            else:
+                parent = self._specification.entity(field.target or "")
+                way = self._planner.against(parent, (condition.model_copy(update={"field": tail}),))
+                if way is None:
+                    continue
+                lines = [*self.reached(parent, way, head), f'with refused_by_rule("{rule.name}"):']
+                lines.append(f'    make_{entity.name}(world, {designs.attribute(field)}={head}["id"])')
+            tests.append(self._test(f"{rule.name}_{len(tests) + 1}" if tests else rule.name, rule.message, lines))
+        return tests
+
+    def _move_tests(self, view: EntityView) -> list[list[str]]:
+        entity = view.entity
+        machine = entity.machine
+        tests: list[list[str]] = []
+        for move in view.transitions if machine else ():
+            assert machine is not None  # noqa: S101  (narrowing)
+            if move.when or self._guarded(entity, move.name):
+                continue
+            path = self._planner.moves_to_state(entity, move.sources)
+            elsewhere = [state for state in machine.states if state not in move.sources]
+            wrong = self._planner.moves_to_state(entity, elsewhere) if elsewhere else None
+            name = f"{move.name}_{entity.name}"
+            if path is not None:
+                lines = self.reached(entity, Way({}, path), "made")
+                lines.append(f'moved = world.act("{entity.name}", made["id"], "{move.name}")')
+                lines.append(f'assert moved["{machine.field}"] == "{move.target}"')
+                if move.stamps:
+                    stamp = designs.field_of(entity, move.stamps)
+                    now = "world.day(0)" if stamp and stamp.type is FieldType.DATE else "world.moment(0)"
+                    lines.append(f'assert moved["{move.stamps}"] == {now}')
+                tests.append(self._test(name, f"{name.replace('_', ' ')} is possible", lines))
+            if wrong is not None:
+                lines = [
+                    *self.reached(entity, Way({}, wrong), "made"),
+                    f'with refused_by_rule("{view.move_code(move)}"):',
+                    f'    world.act("{entity.name}", made["id"], "{move.name}")',
+                ]
+                tests.append(
+                    self._test(f"{name}_is_refused_elsewhere", f"{name.replace('_', ' ')} needs its state", lines)
+                )
+        return tests
+
+    def _aggregate_test(self, rule: AggregateRule) -> list[list[str]]:
+        parent, child = self._specification.entity(rule.entity), self._specification.entity(rule.of)
+        reference = designs.field_of(child, rule.reference)
+        field = designs.field_of(parent, rule.field)
+        views = self._views
+        way = self._planner.way(child, rule.when)
+        usable = views[child.name].can.create and views[parent.name].can.create and views[parent.name].can.get
+        if reference is None or field is None or way is None or way.days or not usable:
+            return []
+        attribute = designs.attribute(reference)
+        lines = [f"{parent.name} = {self.maker(parent.name)}(world)"]
+        one = self.reached(child, way, "made", [f'{attribute}={parent.name}["id"]'])
+        lines += ["children = []", "for _ in range(2):", *(f"    {line}" for line in one), "    children.append(made)"]
+        lines += [f'seen = world.get("{parent.name}", {parent.name}["id"])["{rule.field}"]']
+        lines.append(f"assert {self._seen(field)} == {self._expected(rule, child)}")
+        return [self._test(rule.name, rule.message or f"{rule.field} is kept by the software", lines)]
+
+    def _seen(self, field: FieldSpec) -> str:
+        if field.type is FieldType.DECIMAL:
+            return "Decimal(str(seen))"
+        return "pytest.approx(seen)" if field.type is FieldType.NUMBER else "seen"
+
+    def _expected(self, rule: AggregateRule, child: Entity) -> str:
+        if rule.function == "count" or rule.expression is None:
+            return "2"
+        tree = ast.parse(rule.expression, mode="eval").body
+        exact = any(
+            (f := designs.field_of(child, node.id)) and f.type is FieldType.DECIMAL
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name)
+        )
+        value = ast.unparse(_Items(child, exact=exact).visit(tree)).replace("'", '"')
+        function = {"sum": "sum", "minimum": "min", "maximum": "max", "average": "sum"}[rule.function]
+        total = f"{function}({value} for child in children)"
+        return f"{total} / 2" if rule.function == "average" else total
+
+    def _referenced_test(self, rule: ReferencedRule) -> list[list[str]]:
+        parent, child = self._specification.entity(rule.entity), self._specification.entity(rule.of)
+        reference = designs.field_of(child, rule.reference)
+        way = self._planner.way(child, rule.when)
+        views = self._views
+        usable = views[parent.name].can.delete and views[child.name].can.create and not self._guarded(parent, "delete")
+        if reference is None or way is None or not usable:
+            return []
+        lines = [f"{parent.name} = {self.maker(parent.name)}(world)"]
+        made = self.reached(child, way, "made", [f'{designs.attribute(reference)}={parent.name}["id"]'])
+        remove = f'world.delete("{parent.name}", {parent.name}["id"])'
+        if not rule.cascade:
+            lines += [*_last_call(made, keep=bool(way.moves)), f'with refused_by_rule("{rule.name}"):', f"    {remove}"]
+        elif views[child.name].can.get:
+            lines += [*made, remove, "with not_found():", f'    world.get("{child.name}", made["id"])']
+        else:
+            return []
+        return [self._test(rule.name, rule.message, lines)]
+
+    def _view_test(self, view: EntityView, listed: Any) -> list[list[str]]:
+        entity = view.entity
+        own = [condition for condition in listed.when if "." not in condition.field]
+        way = self._planner.way(entity, own)
+        if way is None or len(own) != len(listed.when):
+            return []
+        lines = [*self.reached(entity, way, "made")]
+        lines.append(f'assert [item["id"] for item in world.view("{listed.name}")] == [made["id"]]')
+        tests = [self._test(f"{listed.name}_are_listed", listed.description or listed.name, lines)]
+        against = self._planner.against(entity, own) if own else None
+        if against is not None:
+            outside = _last_call(self.reached(entity, against, "made"), keep=bool(against.moves))
+            lines = [*outside, f'assert world.view("{listed.name}") == []']
+            tests.append(self._test(f"{listed.name}_leave_others_out", listed.description or listed.name, lines))
+        return tests
+
+    def _relation_test(self, relation: str, left: str, right: str) -> list[list[str]]:
+        other = "other" if left == right else right
+        lines = [
+            f"{left}, {other} = {self.maker(left)}(world), {self.maker(right)}(world)",
+            f'world.link("{relation}", {left}["id"], {other}["id"])',
+            f'world.link("{relation}", {left}["id"], {other}["id"])',
+            f'assert [item["id"] for item in world.linked("{relation}", {left}["id"])] == [{other}["id"]]',
+            f'world.unlink("{relation}", {left}["id"], {other}["id"])',
+            f'assert world.linked("{relation}", {left}["id"]) == []',
+            "with not_found():",
+            f'    world.link("{relation}", {left}["id"], 404)',
+        ]
+        return [self._test(f"{relation}_are_linked_and_unlinked", f"{relation} can be put together and parted", lines)]
+
+    # Properties.
+
+    def concurrent(self, api: ApiDesign) -> SimpleNamespace | None:
+        """Give a quota or capacity on which many creations are tried at once."""
+        for rule in self._specification.rules:
+            if not isinstance(rule, QuotaRule | CapacityRule) or rule.weight_field or rule.reference is None:
+                continue
+            entity = self._specification.entity(rule.entity)
+            way = self._planner.way(entity, rule.when)
+            limit = rule.limit if isinstance(rule, QuotaRule) else 2
+            path = next((o.path for o in api.operations if _creates(o, entity)), None)
+            if way is None or way.moves or way.days or not 0 < limit <= 10 or path is None or self._hard(entity, rule):
+                continue
+            shared = [rule.reference, *(rule.also if isinstance(rule, QuotaRule) else ())]
+            setup, given = self._agreeing(entity, shared)
+            if isinstance(rule, CapacityRule):
+                parent = designs.field_of(entity, rule.reference)
+                holder = self._specification.entity((parent.target if parent else None) or "")
+                field = designs.field_of(holder, rule.limit_field)
+                if field is None or field.managed or not (field.minimum or 0) <= limit <= (field.maximum or limit):
+                    continue
+                setup = [line.replace("(world)", f"(world, {designs.attribute(field)}={limit})") for line in setup]
+            arguments = ", ".join(["world", *given, *self.overrides(entity, way)])
+            values = f"{entity.name}_values({arguments})"
+            return SimpleNamespace(rule=rule.name, setup=setup, values=values, limit=limit, path=path)
+        return None
+
+    def properties(self) -> list[SimpleNamespace]:
+        """Give what the template of the property tests says of each entity."""
+        found = []
+        for view in self._views.values():
+            if not view.can.create or self.several(view.entity) < 3:
+                continue
+            strategies = list(self._strategies(view))
+            found.append(
+                SimpleNamespace(
+                    name=view.name,
+                    constant=f"{view.name.upper()}_VALUES",
+                    strategies=strategies,
+                    names="[" + ", ".join(names.text(designs.attribute(f)) for f in view.given) + ', "surprise"]',
+                    can_get=view.can.get,
+                )
+            )
+        return found
+
+    def several(self, entity: Entity) -> int:
+        """Say how many of an entity tests may make in one world: few where a quota counts all of them."""
+        limits = [
+            rule.limit
+            for rule in self._specification.rules
+            if isinstance(rule, QuotaRule) and rule.reference is None and rule.entity == entity.name
+        ]
+        return max(1, min([3, *limits]))
+
+    def _strategies(self, view: EntityView) -> Iterator[str]:
+        ruled = self._ruled(view.entity)
+        unique = {name for rule in unique_rules(view.entity, self._specification) for name in rule.fields}
+        for field in view.given:
+            if field.name in ruled | unique or field.pattern is not None:
+                continue
+            strategy = self._strategy(field)
+            if strategy:
+                yield f"{names.text(designs.attribute(field))}: {strategy}"
+
+    def _strategy(self, field: FieldSpec) -> str:
+        match field.type:
+            case FieldType.STRING | FieldType.TEXT:
+                low, high = max(field.min_length or 1, 1), min(field.max_length or 40, 40)
+                return (
+                    f'st.text(st.characters(exclude_categories=["C", "Z"]), min_size={low}, max_size={max(low, high)})'
+                )
+            case FieldType.INTEGER:
+                low, high = _whole_bounds(field)
+                return f"st.integers({low}, {high})"
+            case FieldType.BOOLEAN:
+                return "st.booleans()"
+            case FieldType.ENUM:
+                return f"st.sampled_from([{', '.join(names.text(value) for value in field.values)}])"
+            case FieldType.DATE if self._kind is Kind.API:
+                return "st.dates().map(date.isoformat)"
+            case _:
+                return ""
+
+
+def _creates(operation: OperationDesign, entity: Entity) -> bool:
+    return operation.operation is OperationKind.CREATE and operation.entity == entity.name
+
+
+def _whole_bounds(field: FieldSpec) -> tuple[int, int]:
+    low = int(field.minimum) if field.minimum is not None else -1_000_000
+    high = int(field.maximum) if field.maximum is not None else max(low, 0) + 1_000_000
+    return low + (1 if field.exclusive_minimum else 0), high - (1 if field.exclusive_maximum else 0)
+
+
+class _Items(ast.NodeTransformer):
+    """Turns the names of an expression into look-ups in a child."""
+
+    def __init__(self, child: Entity, *, exact: bool) -> None:
+        self._child = child
+        self._exact = exact
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """Look a field up; numbers become decimals where the sum is exact."""
+        field = designs.field_of(self._child, node.id)
+        name = designs.attribute(field) if field else node.id
+        item = f'child["{name}"]'
+        return ast.parse(f"Decimal(str({item}))" if self._exact else item, mode="eval").body
+
+
+def _last_call(lines: list[str], *, keep: bool = False) -> list[str]:
+    """Drop the variable of a call whose result nobody uses."""
+    if keep:
+        return lines
+    return [
+        line.partition(" = ")[2] if line.split(" = ")[0].isidentifier() and " = make_" in line else line
+        for line in lines
+    ]
