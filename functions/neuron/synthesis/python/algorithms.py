@@ -101,7 +101,7 @@ def count_consonants(text: str) -> int:
 
 def count_unique_words(text: str) -> int:
     """Count the different words of a text, without regard to case."""
-    return len(set(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text.lower())))
+    return len(set(re.findall(r"[^\W_]+(?:['\u2019-][^\W_]+)*", text.lower())))
 
 
 def count_occurrences(text: str, part: str) -> int:
@@ -113,7 +113,7 @@ def count_occurrences(text: str, part: str) -> int:
 
 def word_frequencies(text: str, limit: int = 10) -> list[str]:
     """List the words of a text with their counts, the most frequent first."""
-    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text.lower())
+    words = re.findall(r"[^\W_]+(?:['\u2019-][^\W_]+)*", text.lower())
     counted = sorted(collections.Counter(words).items(), key=lambda pair: (-pair[1], pair[0]))
     return [f"{word} {count}" for word, count in counted[:limit]]
 
@@ -126,12 +126,12 @@ def character_frequencies(text: str) -> list[str]:
 
 def longest_word(text: str) -> str:
     """Find the longest word of a text, the first of several."""
-    return max(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text), key=len, default="")
+    return max(re.findall(r"[^\W_]+(?:['\u2019-][^\W_]+)*", text), key=len, default="")
 
 
 def average_word_length(text: str) -> float:
     """Compute the average length of the words of a text."""
-    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text)
+    words = re.findall(r"[^\W_]+(?:['\u2019-][^\W_]+)*", text)
     return sum(len(word) for word in words) / len(words) if words else 0.0
 
 
