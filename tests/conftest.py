@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.platform_fixture"]
 
+
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A folder whose path is short enough for Unix sockets, which pytest's own is not."""

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,11 @@ from shared.shards.survey import ShardReport, survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
+
+MOST_CONNECTIONS: Final = 0.8
+"""The part of a server's connections that all pools together may hold; see docs/decisions/0003-data-plane.md."""
 
 
 @click.command()
@@ -69,12 +74,20 @@ def _print(reports: Sequence[ShardReport]) -> None:
     if pools.row_count:
         console.print(pools)
     for report in reports:
-        if report.error:
-            console.print(f"shard {report.shard} does not answer: {report.error}", style="red", markup=False)
-        for replica in report.replication:
-            seconds = "" if replica.lag_seconds is None else f", {replica.lag_seconds:.1f} s"
-            lag = f"{_bytes(replica.lag_bytes)}{seconds} behind"
-            console.print(f"shard {report.shard} -> {replica.name} ({replica.state}): {lag}", markup=False)
+        _remark(console, report)
+
+
+def _remark(console: Console, report: ShardReport) -> None:
+    """What does not fit into a cell."""
+    if report.error:
+        console.print(f"shard {report.shard} does not answer: {report.error}", style="red", markup=False)
+    elif report.connections_used > MOST_CONNECTIONS * report.connection_limit:
+        advice = "lower HAL9_POOL_SIZE or the deployments' max scale, or put PgBouncer in front"
+        console.print(f"shard {report.shard} is short of connections: {advice}", style="yellow", markup=False)
+    for replica in report.replication:
+        seconds = "" if replica.lag_seconds is None else f", {replica.lag_seconds:.1f} s"
+        lag = f"{_bytes(replica.lag_bytes)}{seconds} behind"
+        console.print(f"shard {report.shard} -> {replica.name} ({replica.state}): {lag}", markup=False)
 
 
 def _row(report: ShardReport) -> list[str]:
