@@ -42,6 +42,7 @@ Attributes = Mapping[str, str | int | bool | bytes]
 
 _Closure = Callable[[Attributes], Value]
 _Operator = Callable[[Value, _Closure, Attributes], Value]
+_Suffix = Callable[[Value, Attributes], Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,18 +245,23 @@ class _Parser:
     def _suffixed(self) -> _Node:
         """LIKE and IN, which stand behind their operand."""
         node = self._unary()
-        while True:
-            negated = self._take("NOT") is not None
-            if self._take("LIKE"):
-                pattern = compile_pattern(self._need("string", "a string literal").text)
-                node = _Node(_like(node.run, pattern, negated=negated), bool)
-            elif self._take("IN"):
-                self._need("(", "'('")
-                node = _Node(_in(node.run, [member.run for member in self._list()], negated=negated), bool)
-            elif negated:
-                raise self._unexpected("LIKE or IN")
-            else:
-                return node
+        suffixes: list[_Suffix] = []
+        while (suffix := self._suffix()) is not None:
+            suffixes.append(suffix)
+        return _Node(_suffixed(node.run, suffixes), bool) if suffixes else node
+
+    def _suffix(self) -> _Suffix | None:
+        negated = self._take("NOT") is not None
+        if self._take("LIKE"):
+            return _like(compile_pattern(self._need("string", "a string literal").text), negated=negated)
+        if self._take("IN"):
+            self._enter(self._need("(", "'('"))
+            members = [member.run for member in self._list()]
+            self._nesting -= 1
+            return _in(members, negated=negated)
+        if negated:
+            raise self._unexpected("LIKE or IN")
+        return None
 
     def _unary(self) -> _Node:
         sign = self._peek()
@@ -349,13 +355,27 @@ def _chained(first: _Node, chain: list[tuple[_Operator, _Node]]) -> _Closure:
     return lambda attributes: apply(start(attributes), right, attributes)
 
 
-def _like(operand: _Closure, matches: Callable[[str], bool], *, negated: bool) -> _Closure:
-    return lambda attributes: matches(to_string(operand(attributes))) is not negated
+def _suffixed(operand: _Closure, suffixes: list[_Suffix]) -> _Closure:
+    """Apply LIKE and IN from left to right, in a loop as well."""
+    if len(suffixes) == 1:
+        suffix = suffixes[0]
+        return lambda attributes: suffix(operand(attributes), attributes)
 
-
-def _in(operand: _Closure, members: list[_Closure], *, negated: bool) -> _Closure:
-    def contains(attributes: Attributes) -> Value:
+    def several(attributes: Attributes) -> Value:
         value = operand(attributes)
+        for suffix in suffixes:
+            value = suffix(value, attributes)
+        return value
+
+    return several
+
+
+def _like(matches: Callable[[str], bool], *, negated: bool) -> _Suffix:
+    return lambda value, _: matches(to_string(value)) is not negated
+
+
+def _in(members: list[_Closure], *, negated: bool) -> _Suffix:
+    def contains(value: Value, attributes: Attributes) -> Value:
         kind = type(value)
         found = any(cast(member(attributes), kind) == value for member in members)
         return found is not negated
