@@ -14,7 +14,6 @@ from events.cloudevent import Fault, MalformedEvent
 from events.publisher import Refused
 from shared import apikeys
 from shared.apikeys.wire import KeyPage, KeyView, NewKeyView
-from shared.function import bodies
 from shared.identifiers import new_id
 from shared.permissions import ROLES
 from shared.problems import Problem, register
@@ -56,6 +55,8 @@ register(
 )
 
 _FRACTION: Final = re.compile(rb"[0-9][.eE]")
+_UNREADABLE: Final = frozenset({"body", "content-type"})
+"""What is at fault when the body is no strict JSON, or not said to be any: nothing in it is looked at further."""
 _RESERVED_SOURCE: Final = "/regions"
 _SCHEME_AND_AUTHORITY: Final = re.compile(r"\A(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/]*)?")
 
@@ -102,7 +103,7 @@ def _decoded(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, 
         return codec.decode_all(headers, body)
     except MalformedEvent as error:
         fault = error
-    mended = _with_whole_numbers(headers, body)
+    mended = _with_whole_numbers(headers, body, fault)
     if mended is not None:
         try:
             return codec.decode_all(headers, mended)
@@ -111,20 +112,23 @@ def _decoded(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, 
     raise _refusal(fault, body)
 
 
-def _with_whole_numbers(headers: Sequence[codec.Header], body: bytes) -> bytes | None:
+def _with_whole_numbers(headers: Sequence[codec.Header], body: bytes, fault: MalformedEvent) -> bytes | None:
     """Write `7.0` as `7` in the JSON of events, None where there is nothing to mend.
 
     CloudEvents takes only the second for an Integer; JSON Schema, in which this door is described, cannot tell them
     apart, and neither can many who write JSON.
     """
-    if not body or len(body) > codec.MAX_EVENT_BYTES or not _FRACTION.search(body):
+    unreadable = any(one.attribute in _UNREADABLE for one in fault.faults)
+    if unreadable or len(body) > codec.MAX_EVENT_BYTES or not _FRACTION.search(body):
         return None
-    try:
-        if codec.content_mode(headers) == "binary":
-            return None
-        return json.dumps(bodies.decode(body)).encode()
-    except (MalformedEvent, Problem):
+    if codec.content_mode(headers) == "binary":
         return None
+    return json.dumps(json.loads(body, parse_float=_whole)).encode()
+
+
+def _whole(digits: str) -> float:
+    value = float(digits)
+    return int(value) if value.is_integer() else value
 
 
 def _refusal(error: MalformedEvent, body: bytes) -> Problem:
