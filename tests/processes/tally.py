@@ -7,6 +7,8 @@ has never heard of it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict
 
 from shared.neurons import (
@@ -25,6 +27,9 @@ from shared.neurons import (
     Spawn,
     Work,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Model(BaseModel):
@@ -113,19 +118,19 @@ def _count(work: Work[Word]) -> Result[Count]:
     word = work.input.word
     if work.thought is not None:
         return Complete(work.thought.value)
-    special: dict[str, Result[Count]] = {
-        "fail": Fail("this word cannot be counted", "uncountable"),
-        "maybefail": Fail("this word cannot be counted", "uncountable"),
-        "deep": Spawn([Child("deeper", "counter", Word(word="deep"))]),
-        "wide": Spawn([Child(f"w{n}", "counter", Word(word="x")) for n in range(10_000)]),
-        "twice": Spawn([Child("same", "counter", Word(word="x")), Child("same", "counter", Word(word="y"))]),
-        "endless": Spawn([Child(f"again{work.phase}", "counter", Word(word="x"))]),
-        "stranger": Spawn([Child("who", "nobody", Word(word="x"))]),
-        "wrong": Complete(Word(word="not a count")),  # type: ignore[arg-type]
-        "nul": Complete(Count(letters=1, note="a\0b")),
-        "surrogate": Complete(Count(letters=1, note="\ud800")),
-        "mistyped": Complete(Count.model_construct(letters="one", note="")),  # type: ignore[arg-type]
-        "blame": Backward([Signal(blame_step="../..", diagnostic="the chief is to blame")]),
+    special: dict[str, Callable[[], Result[Count]]] = {
+        "fail": lambda: Fail("this word cannot be counted", "uncountable"),
+        "maybefail": lambda: Fail("this word cannot be counted", "uncountable"),
+        "deep": lambda: Spawn([Child("deeper", "counter", Word(word="deep"))]),
+        "wide": lambda: Spawn([Child(f"w{n}", "counter", Word(word="x")) for n in range(10_000)]),
+        "twice": lambda: Spawn([Child("same", "counter", Word(word="x")), Child("same", "counter", Word(word="y"))]),
+        "endless": lambda: Spawn([Child(f"again{work.phase}", "counter", Word(word="x"))]),
+        "stranger": lambda: Spawn([Child("who", "nobody", Word(word="x"))]),
+        "wrong": lambda: Complete(Word(word="not a count")),  # type: ignore[arg-type]
+        "nul": lambda: Complete(Count(letters=1, note="a\0b")),
+        "surrogate": lambda: Complete(Count(letters=1, note="\ud800")),
+        "mistyped": lambda: Complete(Count.model_construct(letters="one", note="")),  # type: ignore[arg-type]
+        "blame": lambda: Backward([Signal(blame_step="../..", diagnostic="the chief is to blame")]),
     }
     if word == "boom":
         raise RuntimeError("a bug in a body, with a secret in its text")
@@ -133,7 +138,7 @@ def _count(work: Work[Word]) -> Result[Count]:
         return Complete(Count(letters=99))
     if word == "liar":
         return Complete(Count(letters=99))
-    return special.get(word, Complete(Count(letters=len(word))))
+    return special[word]() if word in special else Complete(Count(letters=len(word)))
 
 
 def ask(work: Work[Word]) -> Question[Count] | None:
