@@ -157,7 +157,7 @@ def platforms() -> Iterator[Callable[..., RunningPlatform]]:
 
     yield make
     for one in made:
-        if one.home.exists():
+        if Home.at(one.home).locked or one.processes():
             one.hal9("down", check=False)
     shutil.rmtree(base, ignore_errors=True)
 

@@ -18,7 +18,7 @@ import knative
 from knative.cli import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from knative.platform.home import Home
 
@@ -52,9 +52,11 @@ def command(*, port: int | None, foreground: bool, hostile: str | None, function
     _compile()
     process, lines = _spawn(home, port, hostile, functions, foreground=foreground)
     url = _follow(process, lines, as_json=as_json)
-    _announce(home, url, as_json=as_json, seconds=time.monotonic() - began)
+    seconds = time.monotonic() - began
     if foreground:
-        _stay(process)
+        _stay(process, lambda: _announce(home, url, as_json=as_json, seconds=seconds))
+    else:
+        _announce(home, url, as_json=as_json, seconds=seconds)
 
 
 def _compile() -> None:
@@ -133,8 +135,8 @@ def _announce(home: Home, url: str, *, as_json: bool, already: bool = False, sec
         click.echo(f"The demo organisation's API key is in {home.credentials_file}; stop with `hal9 down`.")
 
 
-def _stay(process: subprocess.Popen[bytes]) -> None:
-    """Wait for Ctrl-C or SIGTERM, then stop the platform."""
+def _stay(process: subprocess.Popen[bytes], announce: Callable[[], None]) -> None:
+    """Say that it is ready, wait for Ctrl-C or SIGTERM, then stop the platform."""
 
     def leave(number: int, frame: object) -> None:
         del number, frame
@@ -142,6 +144,7 @@ def _stay(process: subprocess.Popen[bytes]) -> None:
 
     signal.signal(signal.SIGTERM, leave)
     try:
+        announce()
         code = process.wait()
     except KeyboardInterrupt:
         click.echo("Stopping …", err=True)
