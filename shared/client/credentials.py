@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from shared.client.errors import ClientError
 from shared.settings import load, setting, settings
+
+_DEFAULT_HOME: Final = Path(".hal9")
+_CHECKOUT: Final = Path(__file__).parents[2]
 
 
 class CredentialsError(ClientError):
@@ -22,7 +25,7 @@ class ClientSettings:
     url: str | None = setting("HAL9_URL", None, "Address of the API, for example http://127.0.0.1:9000.")
     api_key: str | None = setting("HAL9_API_KEY", None, "API key that requests are made with.", secret=True)
     home: Path = setting(
-        "HAL9_HOME", Path(".hal9"), "Folder whose credentials.json is used when HAL9_URL and HAL9_API_KEY are not set."
+        "HAL9_HOME", _DEFAULT_HOME, "Folder whose credentials.json is used when HAL9_URL and HAL9_API_KEY are not set."
     )
 
 
@@ -54,7 +57,7 @@ class Credentials:
         if found.url or found.api_key:
             missing = "HAL9_API_KEY" if found.url else "HAL9_URL"
             raise CredentialsError(f"{missing} is not set: set both HAL9_URL and HAL9_API_KEY, or neither.")
-        return cls.read((home or found.home) / "credentials.json")
+        return cls.read((home or _in_checkout(found.home)) / "credentials.json")
 
     @classmethod
     def read(cls, path: Path) -> Credentials:
@@ -73,3 +76,8 @@ class Credentials:
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise CredentialsError(f"{path} holds no credentials: run `hal9 up` again.") from error
+
+
+def _in_checkout(home: Path) -> Path:
+    """Take the default folder to be the checkout's, wherever one stands, as `hal9 up` does."""
+    return _CHECKOUT / home if home == _DEFAULT_HOME and (_CHECKOUT / "pyproject.toml").is_file() else home

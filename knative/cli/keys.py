@@ -1,0 +1,108 @@
+"""`hal9 keys`: create, list and revoke API keys."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from shared.client import ApiError, Client, ClientError
+from shared.permissions import CUSTOMER_ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from shared.apikeys.wire import KeyView
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("keys")
+def command() -> None:
+    """Create, list and revoke API keys of your organisation."""
+
+
+@command.command("create")
+@click.argument("name")
+@click.option(
+    "--role", "roles", multiple=True, default=("developer",), show_default=True, type=click.Choice(CUSTOMER_ROLES),
+    help="What the key may do; may be given several times.",
+)  # fmt: skip
+@click.option("--expires-in-days", type=click.IntRange(1, 3650), help="When it ends by itself; never, when left out.")
+@_JSON
+def create(name: str, roles: tuple[Any, ...], expires_in_days: int | None, *, as_json: bool) -> None:
+    """Create a key called NAME and print it: this once, it is kept nowhere."""
+    with _client(as_json=as_json) as client:
+        key = client.keys.create(name, roles, expires_in_days=expires_in_days)
+    if as_json:
+        click.echo(key.model_dump_json(indent=2))
+        return
+    click.echo(key.key)
+    click.echo(
+        f"\nThat is the whole key, shown this once: store it now. It may do what {' and '.join(key.roles)} may, "
+        f"{'until ' + _day(key.expires_at) if key.expires_at else 'for as long as it is not revoked'}.\n"
+        f"Use it as HAL9_API_KEY; end it with `hal9 keys revoke {key.id}`.",
+        err=True,
+    )
+
+
+@command.command("list")
+@click.option("--all", "everything", is_flag=True, help="Revoked and expired ones as well.")
+@_JSON
+def list_keys(*, everything: bool, as_json: bool) -> None:
+    """List the organisation's keys, newest first."""
+    with _client(as_json=as_json) as client:
+        keys = [key for key in client.keys.list() if everything or key.revoked_at is None]
+    if as_json:
+        click.echo(json.dumps([key.model_dump(mode="json") for key in keys], indent=2))
+    else:
+        _table(keys)
+
+
+@command.command("revoke")
+@click.argument("key_id", type=click.UUID)
+@_JSON
+def revoke(key_id: UUID, *, as_json: bool) -> None:
+    """End the key of that id, at once."""
+    with _client(as_json=as_json) as client:
+        client.keys.revoke(key_id)
+    click.echo(json.dumps({"revoked": str(key_id)}) if as_json else f"{key_id} is revoked.")
+
+
+@contextmanager
+def _client(*, as_json: bool) -> Iterator[Client]:
+    """Give a client; what it raises becomes a sentence, or with --json the problem document."""
+    try:
+        with Client.from_environment() as client:
+            yield client
+    except ApiError as error:
+        if as_json:
+            click.echo(json.dumps({"problem": error.document}, indent=2))
+            raise SystemExit(1) from None
+        raise click.ClickException(str(error)) from None
+    except ClientError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _table(keys: list[KeyView]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("ID", "KEY", "NAME", "ROLES", "CREATED", "LAST USED", "ENDS", box=None, pad_edge=False)
+    for key in keys:
+        table.add_row(str(key.id), f"{key.prefix}_…", key.name, ", ".join(key.roles), *_times(key))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _times(key: KeyView) -> tuple[str, str, str]:
+    ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)
+    return _day(key.created_at), _day(key.last_used_at), ends
+
+
+def _day(moment: datetime | None) -> str:
+    return "never" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
