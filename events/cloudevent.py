@@ -57,17 +57,24 @@ class Fault:
         attribute: What is at fault: an attribute's name, `data`, `data_base64`, a header's name, or `body`.
         detail: What is wrong, to be read after the attribute's name.
         index: The event's place in its batch, None outside a batch.
+        path: Where within the data, when the data is at fault.
     """
 
     attribute: str
     detail: str
     index: int | None = None
+    path: tuple[str, ...] = ()
 
     @property
     def pointer(self) -> str:
         """The JSON pointer (RFC 6901) of what is at fault, in a structured or batched event."""
-        place = "" if self.attribute == "body" else "/" + self.attribute.replace("~", "~0").replace("/", "~1")
-        return place if self.index is None else f"/{self.index}{place}"
+        place = [] if self.index is None else [str(self.index)]
+        place += () if self.attribute == "body" else (self.attribute, *self.path)
+        return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in place)
+
+    def __str__(self) -> str:
+        place = "" if self.index is None else f"event {self.index}: "
+        return f"{place}{'/'.join((self.attribute, *self.path))} {self.detail}"
 
 
 class MalformedEvent(ValueError):  # noqa: N818 - the name says what it is
@@ -82,12 +89,7 @@ class MalformedEvent(ValueError):  # noqa: N818 - the name says what it is
         """Keep the faults and say them all in the message."""
         self.faults = tuple(faults)
         self.too_large = too_large
-        super().__init__("; ".join(_sentence(fault) for fault in self.faults))
-
-
-def _sentence(fault: Fault) -> str:
-    place = "" if fault.index is None else f"event {fault.index}: "
-    return f"{place}{fault.attribute} {fault.detail}"
+        super().__init__("; ".join(str(fault) for fault in self.faults))
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -220,4 +220,4 @@ def malformed(error: MalformedEvent) -> Problem:
 
 
 def _errors(faults: tuple[Fault, ...]) -> list[dict[str, str]]:
-    return [{"pointer": fault.pointer, "detail": f"{fault.attribute} {fault.detail}"} for fault in faults[:100]]
+    return [{"pointer": fault.pointer, "detail": str(fault)} for fault in faults[:100]]

@@ -199,9 +199,7 @@ def parse_as(model: type[DataT], event: CloudEvent) -> DataT:
         raise MalformedEvent([Fault("data", str(error))]) from None
     except ValidationError as error:
         # Only where and what: the input may hold what must not come into a log.
+        refused = error.errors(include_url=False, include_context=False, include_input=False)
         raise MalformedEvent(
-            [
-                Fault("/".join(["data", *map(str, fault["loc"])]), f"is refused: {fault['msg']}")
-                for fault in error.errors()
-            ]
+            [Fault("data", f"is refused: {fault['msg']}", path=tuple(map(str, fault["loc"]))) for fault in refused]
         ) from None

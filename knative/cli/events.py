@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,7 +14,11 @@ from events import cesql, codec, filters, strictjson
 from events.cloudevent import CloudEvent, MalformedEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from events.cesql import Value
+    from shared.client import Client
+    from shared.deadletters import DeadLetterDetail, DeadLetterView
 
 _EVALUATED_WITH_ERROR: Final = 1
 _UNREADABLE: Final = 2
@@ -85,12 +90,128 @@ def _report(value: Value, error: cesql.CesqlError | None, *, as_json: bool) -> N
         click.echo(f"error: {error}", err=True)
 
 
+@command.command("publish")
+@click.argument("event_file", metavar="EVENT.json", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--json", "as_json", is_flag=True, help="Print the ids as JSON.")
+def publish(event_file: str, *, as_json: bool) -> None:
+    r"""Publish the CloudEvent in EVENT.json, or the array of them: all of it, or nothing when one is at fault.
+
+    EVENT.json is in CloudEvents' JSON format; `-` is standard input. When the command returns, the broker has stored
+    the events. The organisation is that of the API key, whatever `orgid` says.
+
+    \b
+    Exit codes:
+      0  taken
+      1  refused, or nobody answers
+      2  the command line or the events are wrong
+    """
+    body = _read(event_file)
+    try:
+        batch = body.lstrip()[:1] == b"["
+        events = codec.from_batch(body) if batch else (codec.from_structured(body),)
+    except MalformedEvent as error:
+        raise _unreadable(event_file, "valid CloudEvent in structured mode", _lines(error)) from None
+    members: Sequence[dict[str, Any]] = json.loads(body) if batch else [json.loads(body)]
+    with _client() as client:
+        client.events.publish_all(members)
+    ids = [event.id for event in events]
+    click.echo(json.dumps({"accepted": ids}) if as_json else "\n".join(f"published {event_id}" for event_id in ids))
+
+
+@command.group("dead-letters")
+def dead_letters() -> None:
+    """Events that could not be delivered: list, show, send again."""
+
+
+@dead_letters.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_dead_letters(*, limit: int, as_json: bool) -> None:
+    """List dead letters, the newest first."""
+    from itertools import islice
+
+    with _client() as client:
+        letters = list(islice(client.dead_letters.list(), limit))
+    if as_json:
+        click.echo(json.dumps([letter.model_dump(mode="json") for letter in letters], indent=2))
+    elif letters:
+        _table(letters)
+    else:
+        click.echo("There are no dead letters.")
+
+
+@dead_letters.command("show")
+@click.argument("letter_id", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_dead_letter(letter_id: object, *, as_json: bool) -> None:
+    """Show a dead letter: why it is one, and its event."""
+    with _client() as client:
+        letter = client.dead_letters.get(str(letter_id))
+    _show(letter, as_json=as_json)
+
+
+@dead_letters.command("redrive")
+@click.argument("letter_ids", metavar="LETTER_ID...", type=click.UUID, nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def redrive_dead_letters(letter_ids: Sequence[object], *, as_json: bool) -> None:
+    """Send the events of dead letters again, as they were; whoever has taken one already drops it."""
+    with _client() as client:
+        letters = [client.dead_letters.redrive(str(letter_id)) for letter_id in letter_ids]
+    if as_json:
+        click.echo(json.dumps([letter.model_dump(mode="json") for letter in letters], indent=2))
+    else:
+        click.echo("\n".join(f"sent again: {letter.id} ({letter.event_type})" for letter in letters))
+
+
+@contextmanager
+def _client() -> Iterator[Client]:
+    from shared.client import Client, ClientError
+
+    try:
+        with Client.from_environment() as client:
+            yield client
+    except ClientError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _table(letters: Sequence[DeadLetterView]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("id", "type", "for", "error", "tries", "received", "sent again"):
+        table.add_column(heading, no_wrap=heading == "id", overflow="fold")
+    for letter in letters:
+        again = "" if letter.redriven_at is None else f"{letter.redriven_at:%Y-%m-%d %H:%M:%S}"
+        error = "no answer" if letter.error_code is None else str(letter.error_code)
+        received = f"{letter.received_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(
+            str(letter.id), letter.event_type, letter.destination, error, str(letter.attempts), received, again
+        )
+    Console().print(table)
+
+
+def _show(letter: DeadLetterDetail, *, as_json: bool) -> None:
+    document = letter.model_dump(mode="json")
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    event = document.pop("event")
+    for name, value in document.items():
+        click.echo(f"{name.replace('_', ' '):12} {'-' if value is None else value}")
+    click.echo(json.dumps(event, indent=2, ensure_ascii=False))
+
+
 def _event(file: str) -> CloudEvent:
     try:
         return codec.from_structured(_read(file))
     except MalformedEvent as error:
-        lines = "\n".join(f"  {fault.pointer or '/'}: {fault.attribute} {fault.detail}" for fault in error.faults)
-        raise _Unreadable(f"{file} holds no valid CloudEvent in structured mode:\n{lines}") from None
+        raise _unreadable(file, "valid CloudEvent in structured mode", _lines(error)) from None
+
+
+def _lines(error: MalformedEvent) -> list[str]:
+    return [f"{fault.pointer or '/'}: {fault}" for fault in error.faults]
 
 
 def _filter(file: str) -> filters.Filter:
@@ -99,8 +220,8 @@ def _filter(file: str) -> filters.Filter:
     except strictjson.NotStrictJson as error:
         raise _Unreadable(f"{file} {error}") from None
     except filters.FilterError as error:
-        lines = "\n".join(f"  {fault.attribute or '/'}: {fault.detail}" for fault in error.faults)
-        raise _Unreadable(f"{file} holds no valid filter:\n{lines}") from None
+        lines = [f"{fault.attribute or '/'}: {fault.detail}" for fault in error.faults]
+        raise _unreadable(file, "valid filter", lines) from None
 
 
 def _read(file: str) -> bytes:
@@ -114,3 +235,7 @@ class _Unreadable(click.ClickException):
     """A file that the command needs is wrong."""
 
     exit_code = _UNREADABLE
+
+
+def _unreadable(file: str, wanted: str, lines: Sequence[str]) -> _Unreadable:
+    return _Unreadable("\n  ".join([f"{file} holds no {wanted}:", *lines]))
