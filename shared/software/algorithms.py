@@ -68,6 +68,8 @@ _LONG, _LIST, _DATE = FieldType.TEXT, FieldType.LIST, FieldType.DATE
 _PAIR: Final = (_parameter("first", _STRING), _parameter("second", _STRING))
 _SPAN: Final = (_parameter("start", _DATE), _parameter("end", _DATE))
 _SHIFT: Final = (_TEXT, _parameter("shift", _INTEGER))
+_STRONG: Final = "Abcdefg1"
+_WEAK: Final = "abc1"
 _PASSWORD: Final = (
     _parameter("password", _STRING),
     _parameter("min_length", _INTEGER, 1, 8),
@@ -328,8 +330,8 @@ _ALL: Final = (
         _LIST,
         _STRING,
         (
-            _example((), **{"password": "Abcdefg1"}),
-            _example(("at least 8 characters", "an upper-case letter"), **{"password": "abc1"}),
+            _example((), password=_STRONG),
+            _example(("at least 8 characters", "an upper-case letter"), password=_WEAK),
         ),
     ),
     Algorithm(
@@ -338,7 +340,7 @@ _ALL: Final = (
         _PASSWORD,
         _BOOLEAN,
         None,
-        (_example(True, **{"password": "Abcdefg1"}), _example(False, **{"password": "abc"})),
+        (_example(True, password=_STRONG), _example(False, password=_WEAK)),
     ),
     Algorithm(
         "edit_distance",

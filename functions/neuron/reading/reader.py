@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import assembly, clauses, closing, declarations, frames, lexicon, outside, rules, states, subject, tokens, views
+from functions.neuron.reading import assembly, clauses, closing, computing, declarations, frames, lexicon, outside, rules, states, subject, tokens, views
 from functions.neuron.reading.draft import Draft
-from shared.software.specification import Specification
+from shared.software.specification import Kind, Specification
 
 if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
@@ -40,6 +40,7 @@ def read(request: str) -> Specification:
     draft = Draft(request, clauses=clauses.split(cut))
     draft.kind, _ = subject.kind(cut, draft.clauses)
     _declare(draft)
+    _compute(draft)
     _rule(draft)
     if not assembly.covered(draft):
         raise UnreadableError(
@@ -56,6 +57,9 @@ def _declare(draft: Draft) -> None:
         if why is not None and not _lists_fields(clause):
             draft.reasons[draft.at] = why
             continue
+        if draft.kind is not Kind.API and not _keeps(clause, draft) and computing.read(clause, draft):
+            draft.settle()
+            continue
         declarations.read(clause, draft, later)
     closing.close(draft, later)
 
@@ -63,6 +67,34 @@ def _declare(draft: Draft) -> None:
 def _lists_fields(clause: Clause) -> bool:
     frame = frames.parse(clause.words)
     return clause.intro or (frame is not None and frame.verb in lexicon.HOLDING_VERBS)
+
+
+def _introduced(draft: Draft) -> None:
+    """Count a short first clause that only says what kind of software is wanted as done."""
+    draft.at = 0
+    if draft.clauses and not draft.marks.get(0) and len(draft.clauses[0].tokens) <= 9 and subject.names_kind(draft.clauses[0]):
+        draft.mark(("kind",))
+
+
+def _keeps(clause: Clause, draft: Draft) -> bool:
+    """Whether a clause speaks of what is kept: it lists what something holds, or names such a thing."""
+    if "is_strong_password" in draft.computations and "password" in {token.singular for token in clause.words}:
+        return False
+    if draft.mentions(clause.words):
+        return True
+    frame = frames.parse(clause.words)
+    return frame is not None and frame.verb in {"have", "contain", "consist"} and not clause.intro
+
+
+def _compute(draft: Draft) -> None:
+    """Read clauses that say what to compute, and what is said of arguments, where nothing is kept that they could be about."""
+    if draft.kind is Kind.API and not draft.entities:
+        for draft.at, clause in enumerate(draft.clauses):
+            if draft.at not in draft.reasons and computing.read(clause, draft):
+                draft.settle()
+    for draft.at, clause in enumerate(draft.clauses):
+        if draft.computations and draft.at not in draft.settled and draft.at not in draft.reasons and computing.restricts(clause, draft):
+            draft.settle()
 
 
 def _rule(draft: Draft) -> None:
@@ -76,5 +108,6 @@ def _rule(draft: Draft) -> None:
                 draft.settle()
             if reading.subject is not None:
                 draft.topic = reading.subject.name
+    _introduced(draft)
     states.complete(draft)
     rules.implied_capacities(draft)

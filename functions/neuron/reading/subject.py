@@ -51,6 +51,11 @@ def kind(tokens: Sequence[Token], clauses: Sequence[Clause]) -> tuple[Kind, bool
     return Kind.API, False
 
 
+def names_kind(clause: Clause) -> bool:
+    """Whether a clause names a kind of software."""
+    return any(token.low in _API | _SERVICE | _COMMAND | _PROGRAM | _LIBRARY for token in clause.tokens)
+
+
 def _is_library(head: Sequence[str]) -> bool:
     for i, word in enumerate(head):
         if word not in _LIBRARY:
@@ -123,7 +128,8 @@ def title(request: str, clauses: Sequence[Clause], entities: Sequence[str]) -> t
         for token in intro.tokens:
             if token.low in {"that", "which", "where", "to"} and words:
                 break
-            if token.is_word and token.low not in _NOISE | lexicon.DETERMINERS:
+            inflected = token.verb is not None and (token.low != token.verb or token.verb not in lexicon.NOUN_VERBS) and not (words or token.low.endswith("ing"))
+            if token.is_word and not inflected and token.low not in _NOISE | lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS:
                 words.append(token.low)
             if len(words) == 4:
                 break

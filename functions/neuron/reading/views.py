@@ -201,6 +201,11 @@ def _against_field(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condit
 # plain operations
 
 
+def _totals(r: Reading) -> bool:
+    """Whether the clause asks for a figure about many things rather than for the things."""
+    return bool({"total", "sum", "average", "count", "summary", "report", "statistics", "percentage", "many", "much"} & {t.low for t in r.frame.rest}) and not r.frame.group.passive
+
+
 def _operations(r: Reading, draft: Draft) -> bool:
     """Read "notes can be created, edited and deleted", "users can list books", "full CRUD for notes"."""
     if r.frame.negated or r.frame.only or r.frame.conditions:
@@ -209,7 +214,7 @@ def _operations(r: Reading, draft: Draft) -> bool:
     operations = [o for verb in r.frame.group.verbs for o in names.get(lexicon.OPERATION_VERBS.get(verb, ""), ())]
     operations += ["create", "read", "update", "delete"] if set(r.frame.group.verbs) & {"manage", "maintain", "crud"} or "crud" in r.lows else []
     mentions = r.subjects if r.frame.group.passive else r.objects
-    if not operations or not mentions:
+    if not operations or not mentions or _totals(r):
         return False
     for mention in mentions:
         if mention.adjectives and r.frame.rest and set(operations) <= {"list", "read"}:
