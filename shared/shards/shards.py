@@ -256,7 +256,6 @@ def _prelude(org_id: UUID, epoch: int, *, readonly: bool) -> str:
     """What travels with BEGIN. A UUID and an integer have no text in which anything could hide."""
     lock = "" if readonly else " FOR KEY SHARE"
     state = "state<>'moved'" if readonly else "state='active'"
-    return (  # noqa: S608 - see the docstring
-        f"{'SET TRANSACTION READ ONLY;' if readonly else ''}SET LOCAL hal9.org_id='{org_id}';"
-        f"SELECT 1 FROM tenants WHERE org_id='{org_id}' AND epoch={epoch:d} AND {state}{lock}"
-    )
+    access = "SET TRANSACTION READ ONLY;" if readonly else ""
+    fence = f"SELECT 1 FROM tenants WHERE org_id='{org_id}' AND epoch={epoch:d} AND {state}{lock}"  # noqa: S608
+    return f"{access}SET LOCAL hal9.org_id='{org_id}';{fence}"

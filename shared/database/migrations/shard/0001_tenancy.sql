@@ -2,7 +2,8 @@
 -- whoever moves the organisation can wait until none is left, and none begins on the old shard afterwards.
 
 CREATE TABLE tenants (
-    org_id     uuid PRIMARY KEY,
+    -- The nil organisation is what a session has that set none: nobody may be it.
+    org_id     uuid PRIMARY KEY CHECK (org_id <> '00000000-0000-0000-0000-000000000000'),
     epoch      bigint NOT NULL CHECK (epoch > 0),
     state      text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'draining', 'moved')),
     created_at timestamptz NOT NULL DEFAULT now()

@@ -304,11 +304,17 @@ CREATE FUNCTION neuron_finish(p_org uuid, p_run uuid, p_state text, p_output jso
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     r runs;
+    s steps;
     -- An event holds at most 1 MiB: a larger output is left out, and found with the run.
     portable json := CASE WHEN octet_length(p_output::text) <= 800000 THEN p_output END;
 BEGIN
-    UPDATE steps SET state = 'cancelled', finished_at = clock_timestamp(), due_at = NULL, lease_token = NULL
-    WHERE org_id = p_org AND run_id = p_run AND state IN ('requested', 'running', 'waiting', 'delegated');
+    FOR s IN
+        UPDATE steps SET state = 'cancelled', finished_at = clock_timestamp(), due_at = NULL, lease_token = NULL
+        WHERE org_id = p_org AND run_id = p_run AND state IN ('requested', 'running', 'waiting', 'delegated')
+        RETURNING *
+    LOOP
+        PERFORM neuron_tell(p_org, p_run, 'step.cancelled', s.id, s.path, s.body, NULL);
+    END LOOP;
     PERFORM neuron_lapse(p_org, p_run, NULL);
     UPDATE runs SET
         state = p_state, output = p_output, code = p_code, reason = p_reason, finished_at = clock_timestamp(),
@@ -359,6 +365,7 @@ DECLARE
     because text := p_reason;
     origin text := s.path;
     below text;
+    gone steps;
     ended uuid[];
 BEGIN
     LOOP
@@ -376,13 +383,16 @@ BEGIN
         UPDATE steps SET state = 'failed', failure = because, finished_at = clock_timestamp(), due_at = NULL, lease_token = NULL, pending = 0
         WHERE org_id = s.org_id AND run_id = s.run_id AND id = s.parent_id RETURNING * INTO s;
         below := CASE s.path WHEN '/' THEN '/' ELSE s.path || '/' END;
-        WITH gone AS (
+        ended := NULL;
+        FOR gone IN
             UPDATE steps SET state = 'cancelled', finished_at = clock_timestamp(), due_at = NULL, lease_token = NULL
             WHERE org_id = s.org_id AND run_id = s.run_id AND state IN ('requested', 'running', 'waiting', 'delegated')
               AND starts_with(path, below) AND id <> s.id
-            RETURNING id
-        )
-        SELECT array_agg(id) INTO ended FROM gone;
+            RETURNING *
+        LOOP
+            ended := ended || gone.id;
+            PERFORM neuron_tell(gone.org_id, gone.run_id, 'step.cancelled', gone.id, gone.path, gone.body, NULL);
+        END LOOP;
         IF ended IS NOT NULL THEN
             PERFORM neuron_lapse(s.org_id, s.run_id, ended);
         END IF;
