@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import signal
 import socket
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -157,6 +158,28 @@ def test_work_goes_on_when_its_client_leaves_and_its_slot_is_free_at_the_end(hos
     (tmp_path / "a.go").touch()
     until((tmp_path / "a.done").exists)
     until(lambda: metric(host, "hal9_http_running") == 0)
+
+
+def test_work_goes_on_when_the_connection_is_reset(hosts: Any, tmp_path: Path) -> None:
+    host = hosts.tcp()
+    address = next(line["address"] for line in host.lines() if line["message"] == "listening")
+    connection = socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 20)
+    connection.sendall(f"POST /wait?name={tmp_path / 'a'} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+    until((tmp_path / "a.began").exists)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()  # a reset: the host learns of it at once
+    (tmp_path / "a.go").touch()
+    until((tmp_path / "a.done").exists)
+
+
+def test_a_stream_outlives_the_deadline_of_its_request(echo: Host) -> None:
+    connection = echo.connect()
+    connection.sendall(b"GET /ticks HTTP/1.1\r\nhost: x\r\nhal9-timeout: 0.2\r\n\r\n")
+    got = b""
+    while b"id: 80\n" not in got:  # one each 10 ms
+        piece = connection.recv(65536)
+        assert piece, got[-100:]
+        got += piece
 
 
 def test_the_deadline_is_504_and_ends_the_work(hosts: Any, tmp_path: Path) -> None:
