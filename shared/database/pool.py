@@ -24,6 +24,7 @@ else:
     Transaction = Any
 
 _MAX_STATEMENT_MILLISECONDS: Final = 60_000
+_TIMER_SECONDS: Final = 0.05
 
 
 @settings
@@ -109,7 +110,7 @@ class Database:
 
         Raises:
             ShardUnavailableError: the server cannot be reached, or the connection was lost.
-            Problem: 504 `deadline-exceeded` when no connection became free in time.
+            Problem: 504 `deadline-exceeded` when no connection became free in time, or a statement took too long.
         """
         try:
             pool = await self._opened()
@@ -123,6 +124,8 @@ class Database:
         except Exception as error:
             if is_connection_lost(error):
                 raise ShardUnavailableError from error
+            if isinstance(error, asyncpg.QueryCanceledError) and _over():
+                raise Problem("deadline-exceeded") from error
             raise
 
     @asynccontextmanager
@@ -211,6 +214,12 @@ def statement_timeout() -> int:
     if left <= 0:
         raise Problem("deadline-exceeded")
     return max(1, min(_MAX_STATEMENT_MILLISECONDS, int(left * 1000)))
+
+
+def _over() -> bool:
+    """Whether the deadline has come; the server's timer may be a little ahead of ours."""
+    left = deadlines.remaining()
+    return left is not None and left < _TIMER_SECONDS
 
 
 async def _commit(connection: Transaction) -> None:

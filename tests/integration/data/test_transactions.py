@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from shared import deadlines
+from shared.clock import ManualClock
 from shared.database import CommitUnknownError, Database, ShardUnavailableError, savepoint
 from shared.identifiers import new_id
 from shared.problems import Problem
@@ -188,11 +189,20 @@ async def test_a_deadlock_is_resolved(shards: Shards, organisation: Organisation
 
 async def test_the_deadline_reaches_the_statement(shards: Shards, organisation: Organisation) -> None:
     org_id = await organisation()
-    with deadlines.deadline(0.1), pytest.raises(asyncpg.QueryCanceledError):
-        await shards.run(org_id, lambda tx: tx.execute("SELECT pg_sleep(30)"))
-    with deadlines.deadline(0), pytest.raises(Problem) as caught:
-        await write(shards, org_id, "never")
-    assert caught.value.slug == "deadline-exceeded"
+    for seconds in (0.2, 0.0):
+        with deadlines.deadline(seconds), pytest.raises(Problem) as caught:
+            await shards.run(org_id, lambda tx: tx.execute("SELECT pg_sleep(30)"))
+        assert (caught.value.slug, caught.value.status) == ("deadline-exceeded", 504)
+
+
+async def test_a_statement_ends_with_the_deadline_also_when_nobody_waits_for_it(
+    shards: Shards, organisation: Organisation
+) -> None:
+    org_id = await organisation()
+    with deadlines.deadline(30):
+        async with shards.transaction(org_id) as tx:
+            timeout = await tx.fetchval("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'")
+    assert 0 < timeout <= 30_000
     assert await said(shards, org_id) == []
 
 
@@ -289,13 +299,25 @@ async def test_an_organisation_that_moved_is_found_at_its_new_place(
         assert await source.fetchval("SELECT count(*) FROM notes WHERE org_id = $1", org_id) == 0
 
 
-async def test_a_move_that_does_not_end_is_a_503(servers: Servers, shards: Shards, organisation: Organisation) -> None:
-    org_id = await organisation()
-    async with owner(servers, (await shards.locate(org_id)).shard) as source:
-        await source.execute("UPDATE tenants SET state = 'draining' WHERE org_id = $1", org_id)
-        with deadlines.deadline(0.3), pytest.raises(Problem) as caught:
-            await write(shards, org_id, "never")
+class HastyClock(ManualClock):
+    """Whoever sleeps by it wakes at once, later."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+
+async def test_a_move_that_does_not_end_is_a_503(servers: Servers, organisation: Organisation) -> None:
+    org_id, clock = await organisation(), HastyClock()
+    waiting = Shards([Database(dsn) for dsn in servers.shards_dsn.split(",")], clock=clock)
+    try:
+        async with owner(servers, (await waiting.locate(org_id)).shard) as source:
+            await source.execute("UPDATE tenants SET state = 'draining' WHERE org_id = $1", org_id)
+            with pytest.raises(Problem) as caught:
+                await write(waiting, org_id, "never")
+    finally:
+        await waiting.close()
     assert (caught.value.slug, caught.value.status) == ("organisation-moving", 503)
+    assert 1.5 < clock.monotonic() <= 2.0
 
 
 class CuttingProxy:
