@@ -111,7 +111,7 @@ class Runtime:
             verdict = await self._held(claim, origin)
         except LeaseLost:
             verdict = "stale"
-        except BaseException:
+        except (Exception, asyncio.CancelledError):
             # Whatever it was, the step must not wait for its lease to run out.
             with contextlib.suppress(Exception), deadlines.no_deadline():
                 await asyncio.wait_for(self._store.release(claim.held, origin), 5.0)
