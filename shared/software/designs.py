@@ -145,7 +145,6 @@ class TableDesign(_Part):
     entity: str | None = None
     relation: str | None = None
     columns: tuple[ColumnDesign, ...]
-    checks: tuple[str, ...] = ()
     indexes: tuple[IndexDesign, ...] = ()
 
 

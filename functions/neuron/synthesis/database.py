@@ -25,7 +25,6 @@ from shared.software.specification import (
     FieldSpec,
     FieldType,
     NoOverlapRule,
-    OrderedRule,
     QuotaRule,
     ReferencedRule,
     Relation,
@@ -88,7 +87,6 @@ def _table(entity: Entity, specification: Specification, dialect: Dialect) -> Ta
         name=designs.table(entity),
         entity=entity.name,
         columns=columns,
-        checks=tuple(_ordered_checks(entity, specification)),
         indexes=_without_doubles(indexes),
     )
 
@@ -144,14 +142,6 @@ def _on_delete(field: FieldSpec, entity: Entity, specification: Specification) -
             if rule.when:
                 return "SET NULL"
     return "RESTRICT"
-
-
-def _ordered_checks(entity: Entity, specification: Specification) -> Iterator[str]:
-    for rule in specification.rules:
-        if isinstance(rule, OrderedRule) and rule.entity == entity.name:
-            before, after = (designs.field_of(entity, name) for name in (rule.before, rule.after))
-            if before is not None and after is not None and before.type is after.type:
-                yield f"{quoted(rule.before)} {'<' if rule.strict else '<='} {quoted(rule.after)}"
 
 
 def _unique_indexes(entity: Entity, specification: Specification, dialect: Dialect) -> Iterator[IndexDesign]:

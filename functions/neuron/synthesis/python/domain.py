@@ -178,7 +178,7 @@ class EntityView:
     def __post_init__(self) -> None:
         self.dialect = Dialect(self.specification)
         self.name = self.entity.name
-        self.cls = names.class_name(self.entity.name)
+        self.cls = names.entity_class(self.entity.name)
         self.var = names.variable(self.entity)
         self.module = names.module(self.entity)
         self.plural_var = self.module
@@ -516,7 +516,7 @@ class EntityView:
         for reference in seen.values():
             optional = " | None" if nullable(reference, self.entity) else ""
             variable = self.parent_variable(reference)
-            parameters.append(f"{variable}: {names.class_name(self.target(reference).name)}{optional}")
+            parameters.append(f"{variable}: {names.entity_class(self.target(reference).name)}{optional}")
             arguments.append(variable)
         clock = uses_clock(requires)
         if clock:
@@ -816,11 +816,7 @@ class EntityView:
         own_fields = [name for name in own if self._can_change(name)]
         if not own_fields:
             return "before is None"
-        if len(own_fields) == 1:
-            return f"before is None or before.{own_fields[0]} != {self.var}.{own_fields[0]}"
-        left = ", ".join(f"before.{name}" for name in own_fields)
-        right = ", ".join(f"{self.var}.{name}" for name in own_fields)
-        return f"before is None or ({left}) != ({right})"
+        return " or ".join(["before is None", *(f"before.{name} != {self.var}.{name}" for name in own_fields)])
 
     def _can_change(self, attribute: str) -> bool:
         machine = self.entity.machine
@@ -944,9 +940,9 @@ class EntityView:
         mentioned = {spec.target for guards in self.guards.values() for guard in guards for spec in guard.references}
         mentioned |= {relation.other_cls for relation in self.relations}
         return [
-            {"module": names.module(entity), "cls": names.class_name(entity.name)}
+            {"module": names.module(entity), "cls": names.entity_class(entity.name)}
             for entity in self.specification.entities
-            if entity.name != self.name and {entity.name, names.class_name(entity.name)} & mentioned
+            if entity.name != self.name and {entity.name, names.entity_class(entity.name)} & mentioned
         ]
 
     @property
@@ -972,7 +968,7 @@ def relation_methods(relation: Relation, specification: Specification) -> Relati
         linked=f"{right.plural}_of_{left.name}",
         other_parameter=other,
         other_a=names.with_article(right.name),
-        other_cls=names.class_name(right.name),
+        other_cls=names.entity_class(right.name),
         other_table=names.module(right),
         other_module=names.module(right),
         other_plural_words=names.words(right.plural),
@@ -1012,13 +1008,10 @@ def _invalid(attribute: str, code: str, message: str) -> str:
 
 
 def _sql(condition: str) -> str:
-    return (
-        names.text(condition)
-        if '"' not in condition
-        else f"'''{condition}'''"
-        if "'" in condition
-        else f"'{condition}'"
-    )
+    """Write a SQL condition with as few escapes as Python's quotes allow."""
+    if '"' not in condition or condition.endswith('"'):
+        return names.text(condition)
+    return f'"""{condition}"""' if "'" in condition else f"'{condition}'"
 
 
 def _clock_bindings(condition: str) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import io
+import keyword
 import re
 import sys
 import tokenize
@@ -133,9 +134,16 @@ def _wrap(source: str) -> str:
         plain = not any(t.type == tokenize.COMMENT or "\n" in t.string for t in tokens if t.type != tokenize.NEWLINE)
         if plain and (len(chunk) > 1 or len(chunk[0]) > WIDTH):
             indent = len(chunk[0]) - len(chunk[0].lstrip())
-            chunk = _render_statement(_parse(tokens), indent)
+            chunk = (
+                _render_import(chunk[0]) if tokens[0].string == "from" else _render_statement(_parse(tokens), indent)
+            )
         result += chunk
     return "\n".join([*result, *lines[done:]]) + "\n"
+
+
+def _render_import(line: str) -> list[str]:
+    head, _, members = line.partition(" import ")
+    return [f"{head} import (", *(f"    {member.strip()}," for member in members.split(",")), ")"]
 
 
 def _statements(source: str) -> list[tuple[int, int, list[tokenize.TokenInfo]]]:
@@ -274,7 +282,15 @@ def _render(parts: list[_Part], indent: int, tail: str = "") -> list[str]:
     head = _flat([*parts[:at], "\0"])[:-1] if at else ""
     before = " " * indent + head + group.opening
     after = _CLOSING[_OPENING.index(group.opening)] + _flat_tail(parts[at + 1 :]) + tail
-    return [before, *_render_items(group, indent + 4), " " * indent + after]
+    return [before, *_render_items(group, indent + 4, together=_is_call(parts, at)), " " * indent + after]
+
+
+def _is_call(parts: list[_Part], at: int) -> bool:
+    """Say whether a bracket belongs to a call or a definition, whose arguments may stand on one line together."""
+    group, before = parts[at], parts[at - 1] if at else ""
+    if not isinstance(group, _Group) or group.opening != "(":
+        return False
+    return isinstance(before, _Group) or (before.isidentifier() and not keyword.iskeyword(before))
 
 
 def _flat_tail(parts: list[_Part]) -> str:
@@ -283,7 +299,7 @@ def _flat_tail(parts: list[_Part]) -> str:
 
 
 def _breaking_point(parts: list[_Part], groups: list[int], indent: int) -> int:
-    if parts[0] in {"def", "class"}:
+    if isinstance(parts[0], str) and parts[0] in {"def", "class"}:
         return groups[0]
     for at in groups:
         if _has_magic([parts[at]]):
@@ -296,28 +312,21 @@ def _breaking_point(parts: list[_Part], groups: list[int], indent: int) -> int:
     return groups[-1]
 
 
-def _render_items(group: _Group, indent: int) -> list[str]:
+def _render_items(group: _Group, indent: int, *, together: bool) -> list[str]:
     items = [item for item in group.items if item]
     joined = " " * indent + ", ".join(_flat(item) for item in items)
     generator = len(items) == 1 and "for" in items[0]
-    if not group.magic and len(joined) <= WIDTH and not any(_has_magic(item) for item in items):
+    fits = len(joined) <= WIDTH and not any(_has_magic(item) for item in items)
+    if fits and not group.magic and (together or generator):
         return [joined]
     if generator:
         return _render_comprehension(items[0], indent)
-    comma = "," if not (len(items) == 1 and _unpacks(group)) else ""
-    if len(items) == 1 and group.opening == "[" and not group.magic and not comma:
-        comma = ""
-    return [line for item in items for line in _render_item(item, indent, comma)]
+    return [line for item in items for line in _render_item(item, indent)]
 
 
-def _unpacks(group: _Group) -> bool:
-    return group.opening == "(" and group.items[0][:1] == ["*"] and False
-
-
-def _render_item(item: list[_Part], indent: int, comma: str) -> list[str]:
+def _render_item(item: list[_Part], indent: int) -> list[str]:
     stripped = item[1:] if item[:1] == [" "] else item
-    lines = _render(stripped, indent)
-    return [*lines[:-1], lines[-1] + comma]
+    return _render(stripped, indent, ",")
 
 
 def _render_comprehension(item: list[_Part], indent: int) -> list[str]:
@@ -355,23 +364,38 @@ def _set_blank_lines(source: str) -> str:
 def _wanted_blanks(line: str, before: list[str], blank: int) -> int:
     if not before:
         return 0
-    indent = len(line) - len(line.lstrip())
+    stripped = line.lstrip()
+    indent = len(line) - len(stripped)
     previous = before[-1]
-    opens = re.match(r"(async def|def|class|@)", line.lstrip()) is not None
-    if previous.lstrip().startswith("@"):
+    opens = re.match(r"(async def|def|class)\b|@", stripped) is not None
+    if _decorates(before, indent):
+        return 0
+    if stripped.startswith((")", "]", "}")):
         return 0
     if indent == 0:
-        if opens or (previous[:1] in {" ", ")"} and blank and _after_definition(before)):
+        if opens or _after_definition(before):
             return 0 if previous.startswith("#") and not blank else 2
-        return min(blank, 1) if not previous.startswith(("from ", "import ")) or blank < 2 else 1
-    if previous.rstrip().endswith(":") and len(previous) - len(previous.lstrip()) < indent:
+        return min(blank, 1)
+    if previous.rstrip().endswith((":", "(", "[", "{")) and len(previous) - len(previous.lstrip()) < indent:
         return 0
     if opens:
         return 1
     return min(blank, 1)
 
 
+def _decorates(before: list[str], indent: int) -> bool:
+    """Say whether the statement before, which may be of several lines, is a decorator."""
+    for line in reversed(before):
+        own = line.lstrip()
+        if len(line) - len(own) == indent and own and not own.startswith((")", "]", "}")):
+            return own.startswith("@")
+        if not line:
+            return False
+    return False
+
+
 def _after_definition(before: list[str]) -> bool:
+    """Say whether the statement before is a definition at the top level."""
     for line in reversed(before):
         if line and not line.startswith((" ", ")", "]", "}")):
             return re.match(r"(async def|def|class)\b", line) is not None

@@ -25,7 +25,6 @@ def _table(table: TableDesign) -> str:
     if table.relation is not None:
         key = ", ".join(quoted(column.name) for column in table.columns)
         lines.append(f"PRIMARY KEY ({key})")
-    lines += [f"CHECK ({check})" for check in table.checks]
     body = ",\n".join(f"    {line}" for line in lines)
     options = "STRICT, WITHOUT ROWID" if table.relation is not None else "STRICT"
     return f"CREATE TABLE {quoted(table.name)} (\n{body}\n) {options};"

@@ -23,6 +23,15 @@ _LOCALS: Final = frozenset(
         "settings", "errors", "migrations", "models", "services", "storage", "conftest", "factories",
     }
 )  # fmt: skip
+_CLASSES: Final = frozenset(
+    {
+        "Amount", "Annotated", "Any", "Callable", "Clock", "Converter", "Database", "Day", "Decimal", "Depends", "Email",
+        "Fault", "Field", "Flag", "Found", "Generic", "Identifier", "Input", "Item", "Iterator", "Labels", "Line",
+        "Literal", "Mapping", "Moment", "Money", "Output", "Page", "Paging", "Patch", "Path", "Period", "Problem",
+        "Query", "Record", "Reference", "Refusal", "Request", "Response", "Sequence", "Service", "Settings", "Table",
+        "Text", "Url", "Wanted", "World",
+    }
+)  # fmt: skip
 _TAKEN_PACKAGES: Final = frozenset(
     {
         "fastapi", "pydantic", "starlette", "uvicorn", "httpx", "hypothesis", "pytest", "mypy", "ruff", "tests", "src",
@@ -36,6 +45,13 @@ def class_name(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def entity_class(name: str) -> str:
+    """Name the class of an entity's records, free of clashes with the classes that templates use."""
+    written = class_name(name)
+    taken = written in _CLASSES or hasattr(builtins, written)
+    return f"{written}Record" if taken else written
+
+
 def words(name: str) -> str:
     """Turn `due_date` into `due date`."""
     return name.replace("_", " ").replace("-", " ")
@@ -47,11 +63,15 @@ def with_article(name: str) -> str:
     return f"an {text}" if text[:1] in "aeiou" else f"a {text}"
 
 
+def safe(name: str) -> str:
+    """Give a name that is free of clashes with what the language and the templates use."""
+    taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _LOCALS
+    return f"{name}_record" if taken else name
+
+
 def variable(entity: Entity) -> str:
     """Name a variable that holds one of an entity's records, free of clashes with what the templates use."""
-    name = entity.name
-    taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _LOCALS or name == entity.plural
-    return f"{name}_record" if taken else name
+    return f"{entity.name}_record" if entity.name == entity.plural else safe(entity.name)
 
 
 def module(entity: Entity) -> str:

@@ -474,8 +474,9 @@ class TestWriter:
         for name in fields:
             field = designs.field_of(entity, name)
             if field is not None and field.type is FieldType.REFERENCE:
-                lines.append(f"{name} = {self.maker(field.target or '')}(world)")
-                given.append(f'{designs.attribute(field)}={name}["id"]')
+                variable = names.safe(name)
+                lines.append(f"{variable} = {self.maker(field.target or '')}(world)")
+                given.append(f'{designs.attribute(field)}={variable}["id"]')
         return lines, given
 
     def _attribute(self, entity: Entity, name: str) -> str:
@@ -555,8 +556,9 @@ class TestWriter:
         room = int(max(limit.minimum or 0, 2))
         name, attribute = designs.attribute(limit), designs.attribute(reference)
         maker = self.maker(parent.name)
-        lines = [f"{parent.name} = {maker}(world, {name}={room})"]
-        given = [f'{attribute}={parent.name}["id"]']
+        holder = names.variable(parent)
+        lines = [f"{holder} = {maker}(world, {name}={room})"]
+        given = [f'{attribute}={holder}["id"]']
         if weight is not None:
             given_all = [*given, f"{designs.attribute(weight)}={room}"]
             if weight.maximum is not None and weight.maximum < room:
@@ -574,10 +576,10 @@ class TestWriter:
         changeable = view.can.change and not limit.immutable and not self._guarded(parent, "update")
         if changeable and (limit.minimum or 0) < room:
             lines = [
-                f"{parent.name} = {maker}(world, {name}={room})",
+                f"{holder} = {maker}(world, {name}={room})",
                 *(fill if weight is not None else [f"for _ in range({room}):", *(f"    {line}" for line in over)]),
                 f'with refused_by_rule("{rule.name}"):',
-                f'    world.change("{parent.name}", {parent.name}["id"], {{"{name}": {room - 1}}})',
+                f'    world.change("{parent.name}", {holder}["id"], {{"{name}": {room - 1}}})',
             ]
             tests.append(self._test(f"{rule.name}_when_{name}_shrinks", rule.message, lines))
         return tests
@@ -726,8 +728,9 @@ class TestWriter:
                 way = self._planner.against(parent, (condition.model_copy(update={"field": tail}),))
                 if way is None:
                     continue
-                lines = [*self.reached(parent, way, head), f'with refused_by_rule("{rule.name}"):']
-                lines.append(f'    make_{entity.name}(world, {designs.attribute(field)}={head}["id"])')
+                holder = names.safe(head)
+                lines = [*self.reached(parent, way, holder), f'with refused_by_rule("{rule.name}"):']
+                lines.append(f'    make_{entity.name}(world, {designs.attribute(field)}={holder}["id"])')
             tests.append(self._test(f"{rule.name}_{len(tests) + 1}" if tests else rule.name, rule.message, lines))
         return tests
 
@@ -773,10 +776,11 @@ class TestWriter:
         if reference is None or field is None or way is None or way.days or not usable:
             return []
         attribute = designs.attribute(reference)
-        lines = [f"{parent.name} = {self.maker(parent.name)}(world)"]
-        one = self.reached(child, way, "made", [f'{attribute}={parent.name}["id"]'])
+        holder = names.variable(parent)
+        lines = [f"{holder} = {self.maker(parent.name)}(world)"]
+        one = self.reached(child, way, "made", [f'{attribute}={holder}["id"]'])
         lines += ["children = []", "for _ in range(2):", *(f"    {line}" for line in one), "    children.append(made)"]
-        lines += [f'seen = world.get("{parent.name}", {parent.name}["id"])["{rule.field}"]']
+        lines += [f'seen = world.get("{parent.name}", {holder}["id"])["{rule.field}"]']
         lines.append(f"assert {self._seen(field)} == {self._expected(rule, child)}")
         return [self._test(rule.name, rule.message or f"{rule.field} is kept by the software", lines)]
 
@@ -807,9 +811,10 @@ class TestWriter:
         usable = views[parent.name].can.delete and views[child.name].can.create and not self._guarded(parent, "delete")
         if reference is None or way is None or not usable:
             return []
-        lines = [f"{parent.name} = {self.maker(parent.name)}(world)"]
-        made = self.reached(child, way, "made", [f'{designs.attribute(reference)}={parent.name}["id"]'])
-        remove = f'world.delete("{parent.name}", {parent.name}["id"])'
+        holder = names.variable(parent)
+        lines = [f"{holder} = {self.maker(parent.name)}(world)"]
+        made = self.reached(child, way, "made", [f'{designs.attribute(reference)}={holder}["id"]'])
+        remove = f'world.delete("{parent.name}", {holder}["id"])'
         if not rule.cascade:
             lines += [*_last_call(made, keep=bool(way.moves)), f'with refused_by_rule("{rule.name}"):', f"    {remove}"]
         elif views[child.name].can.get:
@@ -835,16 +840,16 @@ class TestWriter:
         return tests
 
     def _relation_test(self, relation: str, left: str, right: str) -> list[list[str]]:
-        other = "other" if left == right else right
+        one, other = names.safe(left), "other" if left == right else names.safe(right)
         lines = [
-            f"{left}, {other} = {self.maker(left)}(world), {self.maker(right)}(world)",
-            f'world.link("{relation}", {left}["id"], {other}["id"])',
-            f'world.link("{relation}", {left}["id"], {other}["id"])',
-            f'assert [item["id"] for item in world.linked("{relation}", {left}["id"])] == [{other}["id"]]',
-            f'world.unlink("{relation}", {left}["id"], {other}["id"])',
-            f'assert world.linked("{relation}", {left}["id"]) == []',
+            f"{one}, {other} = {self.maker(left)}(world), {self.maker(right)}(world)",
+            f'world.link("{relation}", {one}["id"], {other}["id"])',
+            f'world.link("{relation}", {one}["id"], {other}["id"])',
+            f'assert [item["id"] for item in world.linked("{relation}", {one}["id"])] == [{other}["id"]]',
+            f'world.unlink("{relation}", {one}["id"], {other}["id"])',
+            f'assert world.linked("{relation}", {one}["id"]) == []',
             "with not_found():",
-            f'    world.link("{relation}", {left}["id"], 404)',
+            f'    world.link("{relation}", {one}["id"], 404)',
         ]
         return [self._test(f"{relation}_are_linked_and_unlinked", f"{relation} can be put together and parted", lines)]
 
