@@ -6,6 +6,7 @@ faults. Does not judge whether the project does what was asked for: its tests ar
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -16,13 +17,13 @@ from functions.codegen import archive, sandbox, toolchain
 from shared.software.delivery import Check, CheckName, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from shared.software.source import SourceTree
+    from shared.software.source import SourceFile, SourceTree
 
 _OUTPUT_KEPT: Final = 8000
 _SIGNALS: Final = 20
-_BLAME_NOBODY: Final = "/"
+_BLAME_ROOT: Final = "/"
 
 
 class Report:
@@ -88,24 +89,34 @@ def _check(
 def signals(report: Report, tree: SourceTree) -> tuple[BackwardSignal, ...]:
     """Turn what failed into backward signals to the steps that wrote the files.
 
-    The root is blamed for what names no file.
+    A check that failed without naming a fault blames the files that its output mentions. The root is blamed only when
+    nobody else can be: all would be made again.
     """
     makers = {file.path: file for file in tree.files}
-    found: list[BackwardSignal] = []
-    for check in report.checks:
-        if check.passed:
-            continue
-        for fault in check.faults or (Fault(path="", message=check.output),):
-            maker = makers.get(fault.path)
-            found.append(
-                BackwardSignal(
-                    blame_step=maker.step if maker and maker.step else _BLAME_NOBODY,
-                    contract_path=f"/tree/files/{fault.path.replace('~', '~0').replace('/', '~1')}" if maker else "",
-                    diagnostic=f"{check.name}: {fault.path}:{fault.line}: {fault.message}"[:16_000],
-                    hint=_hint(check.name),
-                )
-            )
+    failed = [check for check in report.checks if not check.passed]
+    found = [
+        _signal(check.name, fault, makers.get(fault.path))
+        for check in failed
+        for fault in check.faults or _mentioned(check, makers)
+    ]
+    if not found:
+        found = [_signal(check.name, Fault(path="", message=check.output), None) for check in failed]
     return tuple(_distinct(found))[:_SIGNALS]
+
+
+def _mentioned(check: Check, makers: Mapping[str, SourceFile]) -> list[Fault]:
+    paths = [path for path in makers if re.search(rf"(?<![\w./-]){re.escape(path)}\b", check.output)]
+    return [Fault(path=path, message=check.output) for path in paths]
+
+
+def _signal(check: CheckName, fault: Fault, maker: SourceFile | None) -> BackwardSignal:
+    pointer = "/tree/files/" + fault.path.replace("~", "~0").replace("/", "~1")
+    return BackwardSignal(
+        blame_step=maker.step if maker is not None and maker.step else _BLAME_ROOT,
+        contract_path=pointer if maker is not None else "",
+        diagnostic=f"{check}: {fault.path}:{fault.line}: {fault.message}"[:16_000],
+        hint=_hint(check),
+    )
 
 
 def _distinct(found: Iterable[BackwardSignal]) -> list[BackwardSignal]:
