@@ -6,8 +6,7 @@
     await connection.close()
 
 Promises: nothing is connected before the first event; connections are kept and closed; no proxy of the environment is
-used. It does not retry: the publisher
-does.
+used. It does not retry: the publisher does.
 """
 
 from __future__ import annotations

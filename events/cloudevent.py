@@ -1,15 +1,13 @@
 """One CloudEvent (CloudEvents 1.0.2): an immutable value that is valid from the moment it exists.
 
 Promises: an instance never breaks the specification's rules for attributes (names, types, characters, URI,
-URI-reference, RFC 3339 timestamps,
-RFC 2046 media types); whoever breaks them gets one `MalformedEvent` that names every fault. It does not look into
-`data`, which is opaque bytes.
+URI-reference, RFC 3339 timestamps, RFC 2046 media types); whoever breaks them gets one `MalformedEvent` that names
+every fault. It does not look into `data`, which is opaque bytes.
 """
 
 from __future__ import annotations
 
 import re
-from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -308,7 +306,8 @@ def plain_event(attributes: dict[str, str], data: bytes | None) -> CloudEvent | 
         or not _known_names.issuperset(attributes)
     ):
         return None
-    event = copy(_BLANK)  # with force_setattr, half the time of a constructor that checks once more
+    # Half the time of a constructor that checks once more.
+    event: CloudEvent = _BLANK.__copy__()  # type: ignore[attr-defined]
     force_setattr(event, "id", event_id)
     force_setattr(event, "source", source)
     force_setattr(event, "type", kind)

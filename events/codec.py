@@ -1,12 +1,9 @@
 """CloudEvents 1.0.2 over HTTP, both ways: binary, structured and batched content mode, and the JSON event format.
 
-Promises: refuses what the specification refuses and names every fault in one `MalformedEvent`; keeps extensions that
-it does not know, with their types
-(in binary mode all are strings: HTTP has no others); `data` comes out byte for byte as it went in; bounded in size,
-attributes and nesting. It does not
-interpret `data`, and knows nothing of HAL9's own types (see `events.catalogue`). What the specification leaves open is
-decided in
-docs/decisions/0004-events.md.
+Promises: refuses what the specification refuses and names every fault in one `MalformedEvent`; keeps extensions that it
+does not know, with their types (in binary mode all are strings: HTTP has no others); `data` comes out byte for byte as
+it went in; bounded in size, attributes and nesting. It does not interpret `data`, and knows nothing of HAL9's own types
+(see `events.catalogue`). What the specification leaves open is decided in docs/decisions/0004-events.md.
 """
 
 from __future__ import annotations
@@ -48,6 +45,7 @@ Header = tuple[bytes, bytes]
 _PREFIX: Final = b"ce-"
 _FORBIDDEN_HEADER: Final = "ce-datacontenttype"
 _MAX_NOTED_LENGTH: Final = 80
+_BINARY_TYPES: Final = frozenset({None, "application/json"})  # the usual ones, which need no look at the content mode
 _CLOUDEVENTS: Final = "application/cloudevents"
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _SAFE_BYTES: Final = _SAFE.encode()
@@ -84,9 +82,13 @@ def decode(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT
     names, values = _picked(headers)
     if len(body) > max_bytes:
         raise _too_large(body, max_bytes)
+    attributes = _plain_attributes(names, values)
+    if attributes is not None and attributes.get("datacontenttype") in _BINARY_TYPES:
+        event = plain_event(attributes, body or None)
+        return _from_unusual(names, values, body) if event is None else event
     mode = _mode_of(names, values)
     if mode == "binary":
-        return _from_picked(names, values, body)
+        return _from_unusual(names, values, body)
     if mode == "batch":
         raise MalformedEvent([Fault("content-type", f"must not be {BATCH}: a single event is wanted here")])
     return from_structured(body, max_bytes=max_bytes)
@@ -121,7 +123,10 @@ def from_binary(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_
     """
     if len(body) > max_bytes:
         raise _too_large(body, max_bytes)
-    return _from_picked(*_picked(headers), body)
+    names, values = _picked(headers)
+    attributes = _plain_attributes(names, values)
+    event = None if attributes is None else plain_event(attributes, body or None)
+    return _from_unusual(names, values, body) if event is None else event
 
 
 def _picked(headers: Iterable[Header]) -> tuple[list[str], list[bytes]]:
@@ -175,16 +180,14 @@ def _mode(value: bytes) -> str:
     return "batch" if media_type == BATCH else "structured"
 
 
-def _from_picked(names: list[str], values: list[bytes], body: bytes) -> CloudEvent:
-    # The usual message in one go: nothing escaped, no header twice, everything printable, no line feed within a value.
+def _plain_attributes(names: list[str], values: list[bytes]) -> dict[str, str] | None:
+    """Decode the usual message in one go: nothing escaped, nothing twice, all printable; None when it is another."""
     joined = b"\n".join(values)
-    if joined.translate(None, _PLAIN_BYTES) == b"\n" * (len(values) - 1):
-        attributes = dict(zip(names, joined.decode().split("\n")))  # noqa: B905 - one value for each name
-        if len(attributes) == len(names):
-            event = plain_event(attributes, body or None)
-            if event is not None:
-                return event
-    return _from_unusual(names, values, body)
+    # No line feed within a value: what is left are those that join them.
+    if joined.translate(None, _PLAIN_BYTES) != b"\n" * (len(values) - 1):
+        return None
+    attributes = dict(zip(names, joined.decode().split("\n")))  # noqa: B905 - one value for each name
+    return attributes if len(attributes) == len(names) else None
 
 
 def _from_unusual(names: list[str], values: list[bytes], body: bytes) -> CloudEvent:
@@ -375,6 +378,19 @@ def _event(attributes: dict[str, Any], data: bytes | None, faults: list[Fault]) 
     return event
 
 
+class _HeaderNames(dict[str, bytes]):
+    """The header of each attribute, made at its first use and remembered within bounds."""
+
+    def __missing__(self, attribute: str) -> bytes:
+        name = _PREFIX + attribute.encode()
+        if len(self) < _MAX_NOTED_HEADERS:
+            self[attribute] = name
+        return name
+
+
+_header_names: Final = _HeaderNames()
+
+
 def to_binary(event: CloudEvent) -> tuple[list[Header], bytes]:
     """Write an event in binary mode: headers (names in lower case) and body."""
     attributes = event.attributes()
@@ -386,15 +402,10 @@ def to_binary(event: CloudEvent) -> tuple[list[Header], bytes]:
         plain = False
     # The usual event in one go: nothing to escape. No value has a line feed in it: that is a control character.
     values = joined.split(b"\n") if plain else map(_header_value, attributes.values())
-    headers = list(zip(map(_header_name, attributes), values))  # noqa: B905 - one value for each name
+    headers = list(zip(map(_header_names.__getitem__, attributes), values))  # noqa: B905 - one value for each name
     if media_type is not None:
         headers.append((b"content-type", str(media_type).encode()))
     return headers, event.data or b""
-
-
-@lru_cache(1024)
-def _header_name(attribute: str) -> bytes:
-    return _PREFIX + attribute.encode()
 
 
 def _header_value(value: AttributeValue) -> bytes:

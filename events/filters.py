@@ -7,10 +7,9 @@ They are compiled once to closures:
     wanted(event)
 
 Dialects: `exact`, `prefix`, `suffix` (each attribute named must match), `all`, `any`, `not`, `cesql` (the
-specification's name for it is `sql`). Promises: a filter
-that compiled never raises; one that is wrong is refused with every fault named. An attribute that the event has not
-matches nothing; values that are no
-strings are compared by their canonical text.
+specification's name for it is `sql`). Promises: a filter that compiled never raises; one that is wrong is refused with
+every fault named. An attribute that the event has not matches nothing; values that are no strings are compared by their
+canonical text.
 """
 
 from __future__ import annotations

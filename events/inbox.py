@@ -4,9 +4,8 @@
         return          # a duplicate: its effect is there already
 
 Promises: of any number of transactions that commit after `first` said True for the same function, organisation, source
-and id, there is exactly one. It
-does not remember for ever: `forget` takes away what is older than the longest time that an event can still be
-delivered again.
+and id, there is exactly one. It does not remember for ever: `forget` takes away what is older than the longest time
+that an event can still be delivered again.
 """
 
 from __future__ import annotations

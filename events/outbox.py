@@ -6,8 +6,8 @@
     relay.after_commit(org_id)
 
 Promises: an event is in the outbox if and only if the rest of its transaction is in the database; it leaves when the
-broker has taken it (or has refused
-it for good, then it is a dead letter). So it is sent at least once. Publishing is the relay's and the sweep's work.
+broker has taken it (or has refused it for good, then it is a dead letter). So it is sent at least once. Publishing is
+the relay's and the sweep's work.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """The publisher: gives events to the broker, as this process.
 
 Promises: what `publish` returned for is persisted by the broker; it tries again with full jitter while that can help,
-within the deadline of what is
-being done and its own; an event that was `Refused` would be refused again. Each request carries this process's token
-(audience `broker`) and the event's trace.
-It remembers nothing: see `events.relay` for what must survive.
+within the deadline of what is being done and its own; an event that was `Refused` would be refused again. Each request
+carries this process's token (audience `broker`) and the event's trace. It remembers nothing: see `events.relay` for
+what must survive.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """The relay publishes what transactions left in the outbox, soon after they commit; the sweep, what relays left.
 
 Promises: every event of a committed transaction reaches the broker at least once, also when the process dies at any
-point (the sweep takes what is left
-once its claim has run out); events of one organisation leave in the order in which they were written, those with the
-same `partitionkey` also when
-several processes relay; a broker that is away costs the caller nothing. It does not make effects happen once: the
-receivers' inboxes do.
+point (the sweep takes what is left once its claim has run out); events of one organisation with the same `partitionkey`
+leave in the order in which they were written, also when several processes relay; a broker that is away costs the caller
+nothing. It does not make effects happen once: the receivers' inboxes do.
 """
 
 from __future__ import annotations

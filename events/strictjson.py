@@ -1,8 +1,8 @@
 """JSON (RFC 8259) read strictly: what two readers could understand differently is refused.
 
 Refused beside malformed text: invalid UTF-8, unpaired surrogates, a byte order mark, a name twice in one object,
-nesting beyond a bound, numbers beyond
-what a double or 64 bits hold. Promises: bounded memory and linear time on hostile text.
+nesting beyond a bound, numbers beyond what a double or 64 bits hold. Promises: bounded memory and linear time on
+hostile text.
 """
 
 from __future__ import annotations

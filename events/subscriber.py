@@ -5,11 +5,10 @@
 
     async def step_requested(delivery: Delivery) -> CloudEvent | None: ...
 
-Promises: a handler sees only events that the broker brought (its token, or 401), of a type that it asked for, with
-data that its model takes. What it
-answers is what Knative's brokers understand: 202 with nothing, 200 with one CloudEvent (the reply), 422 "never", 503
-with Retry-After "not yet". It does
-not deduplicate: the handler asks `inbox.first` in its transaction.
+Promises: a handler sees only events that the broker brought (its token, or 401), of a type that it asked for, with data
+that its model takes. What it answers is what Knative's brokers understand: 202 with nothing, 200 with one CloudEvent
+(the reply), 422 "never", 503 with Retry-After "not yet". It does not deduplicate: the handler asks `inbox.first` in its
+transaction.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
     catalogue.parse(event)      # the model again, or MalformedEvent with every fault
 
 A type's models live in `events/catalogue/<function>.py`, named after the function that sends it or takes it. Promises:
-`parse` refuses what the model
-refuses, and JSON that two readers could understand differently. It does not deliver anything.
+`parse` refuses what the model refuses, and JSON that two readers could understand differently. It does not deliver
+anything.
 """
 
 from __future__ import annotations

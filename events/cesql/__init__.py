@@ -4,11 +4,9 @@
     expression.evaluate(event.attributes())         # Evaluation(value=True, error=None)
 
 Promises: an evaluation always gives a value, and beside it the error that there was, if any (fail fast, section 4.1:
-the value is then the zero value of the
-expression's type, or what the failing function itself returns); time and memory are bounded by the lengths of
-expression and attributes, whatever they are;
-no expression crashes it. It does not look at `data`: the language has no way to. Decisions where the text is open:
-docs/decisions/0004-events.md.
+the value is then the zero value of the expression's type, or what the failing function itself returns); time and memory
+are bounded by the lengths of expression and attributes, whatever they are; no expression crashes it. It does not look
+at `data`: the language has no way to. Decisions where the text is open: docs/decisions/0004-events.md.
 """
 
 from __future__ import annotations
