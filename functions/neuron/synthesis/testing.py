@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 
 _NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER})
 _TIMES: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
+_USUAL: Final = {
+    FieldType.EMAIL: ValueDesign(kind="sequence", text="person{n}@example.com"),
+    FieldType.URL: ValueDesign(kind="sequence", text="https://example.com/{n}"),
+    FieldType.UUID: ValueDesign(kind="sequence", text="00000000-0000-4000-8000-{n:012d}"),
+    FieldType.BOOLEAN: ValueDesign(kind="constant", value=True),
+    FieldType.DATE: ValueDesign(kind="day", offset=1),
+    FieldType.DATETIME: ValueDesign(kind="moment", offset=24),
+    FieldType.TIME: ValueDesign(kind="constant", value="09:30:00"),
+}
 _FLIPPED: Final = {
     Operator.EQ: Operator.NE,
     Operator.NE: Operator.EQ,
@@ -129,31 +138,18 @@ class Planner:
 
     def _value(self, field: FieldSpec, entity: Entity) -> ValueDesign:
         unique = field.unique or any(field.name in rule.fields for rule in unique_rules(entity, self._specification))
-        match field.type:
-            case FieldType.STRING | FieldType.TEXT:
-                return ValueDesign(kind="sequence", text=_text(field))
-            case FieldType.EMAIL:
-                return ValueDesign(kind="sequence", text="person{n}@example.com")
-            case FieldType.URL:
-                return ValueDesign(kind="sequence", text="https://example.com/{n}")
-            case FieldType.UUID:
-                return ValueDesign(kind="sequence", text="00000000-0000-4000-8000-{n:012d}")
-            case FieldType.INTEGER | FieldType.DECIMAL | FieldType.NUMBER:
-                return self._number(field, entity, unique=unique)
-            case FieldType.BOOLEAN:
-                return ValueDesign(kind="constant", value=field.default if field.default is not None else True)
-            case FieldType.ENUM:
-                return ValueDesign(kind="constant", value=field.default or field.values[0])
-            case FieldType.DATE:
-                return ValueDesign(kind="day", offset=1, step=1 if unique else 0)
-            case FieldType.DATETIME:
-                return ValueDesign(kind="moment", offset=24, step=1 if unique else 0)
-            case FieldType.TIME:
-                return ValueDesign(kind="constant", value="09:30:00")
-            case FieldType.REFERENCE:
-                return ValueDesign(kind="reference", entity=field.target or "")
-            case _:
-                return ValueDesign(kind="constant", value=None)
+        if field.type in {FieldType.STRING, FieldType.TEXT}:
+            return ValueDesign(kind="sequence", text=_text(field))
+        if field.type in _NUMBERS:
+            return self._number(field, entity, unique=unique)
+        if field.type is FieldType.ENUM:
+            return ValueDesign(kind="constant", value=field.default or field.values[0])
+        if field.type is FieldType.REFERENCE:
+            return ValueDesign(kind="reference", entity=field.target or "")
+        if field.type is FieldType.BOOLEAN and field.default is not None:
+            return ValueDesign(kind="constant", value=field.default)
+        usual = _USUAL.get(field.type, ValueDesign(kind="constant", value=None))
+        return usual.model_copy(update={"step": 1}) if unique and field.type in _TIMES else usual
 
     def _number(self, field: FieldSpec, entity: Entity, *, unique: bool) -> ValueDesign:
         wanted: float = 1 if self._is_weight(field, entity) else 1000 if self._is_limit(field, entity) else 10

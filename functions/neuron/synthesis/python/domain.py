@@ -7,7 +7,7 @@ need; checks look at the result, inside the same transaction, after the change i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -102,6 +102,7 @@ class Check:
     doc: str
     body: tuple[str, ...]
     condition: str = ""
+    changed: str = ""  # where it is too long to stand in the condition
 
 
 @dataclass(frozen=True)
@@ -987,11 +988,8 @@ def _other(rule: RangeRule) -> str | None:
 
 def _with_condition(check: Check, changed: str, holds: str) -> Check:
     if changed and holds:
-        changed = f"({changed})" if " or " in changed else changed
-        condition = f"{holds} and {changed}"
-    else:
-        condition = changed or holds
-    return Check(check.name, check.parameters, check.arguments, check.doc, check.body, condition)
+        return replace(check, condition=f"changed and {holds}", changed=changed)
+    return replace(check, condition=changed or holds)
 
 
 def _call(check: Check) -> str:

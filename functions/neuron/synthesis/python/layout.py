@@ -257,6 +257,11 @@ def _parenthesise(head: str, parts: list[_Part], colon: str, indent: int) -> lis
     whole = " " * inner + _flat(parts)
     if len(whole) <= WIDTH:
         return [" " * indent + head + "(", whole, " " * indent + ")" + colon]
+    return [" " * indent + head + "(", *_render_operands(parts, inner), " " * indent + ")" + colon]
+
+
+def _render_operands(parts: list[_Part], indent: int) -> list[str]:
+    """Render an expression in brackets with each operand of its loosest operator on a line."""
     family = _operators(parts)
     pieces: list[list[_Part]] = [[]]
     for part in parts:
@@ -264,8 +269,7 @@ def _parenthesise(head: str, parts: list[_Part], colon: str, indent: int) -> lis
             pieces.append([part])
         else:
             pieces[-1].append(part)
-    body = [line for piece in pieces for line in _render(piece, inner)]
-    return [" " * indent + head + "(", *body, " " * indent + ")" + colon]
+    return [line for piece in pieces for line in _render(piece, indent)]
 
 
 def _render(parts: list[_Part], indent: int, tail: str = "") -> list[str]:
@@ -321,6 +325,8 @@ def _render_items(group: _Group, indent: int, *, together: bool) -> list[str]:
         return [joined]
     if generator:
         return _render_comprehension(items[0], indent)
+    if group.opening == "(" and not together and len(group.items) == 1:
+        return [joined] if fits else _render_operands(items[0], indent)
     return [line for item in items for line in _render_item(item, indent)]
 
 

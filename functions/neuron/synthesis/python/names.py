@@ -25,7 +25,8 @@ _LOCALS: Final = frozenset(
 )  # fmt: skip
 _CLASSES: Final = frozenset(
     {
-        "Amount", "Annotated", "Any", "Callable", "Clock", "Converter", "Database", "Day", "Decimal", "Depends", "Email",
+        "Amount", "Annotated", "Any", "Callable", "Clock", "Converter", "Database", "Day", "Decimal", "Depends",
+        "Email",
         "Fault", "Field", "Flag", "Found", "Generic", "Identifier", "Input", "Item", "Iterator", "Labels", "Line",
         "Literal", "Mapping", "Moment", "Money", "Output", "Page", "Paging", "Patch", "Path", "Period", "Problem",
         "Query", "Record", "Reference", "Refusal", "Request", "Response", "Sequence", "Service", "Settings", "Table",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions.neuron.synthesis.database import nullable, unique_rules
 from functions.neuron.synthesis.python import names
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from shared.software.designs import ApiDesign, OperationDesign
 
+_RuleT = TypeVar("_RuleT", NoOverlapRule, OrderedRule)
 _PERIOD_DAYS = {"day": 1, "week": 7, "month": 31, "year": 366}
 _MOST_REPEATED = 60
 
@@ -433,8 +434,10 @@ class TestWriter:
         if way is None or (limit > _MOST_REPEATED and not rule.weight_field) or self._hard(entity, rule):
             return []
         lines, given = self._agreeing(entity, [*([rule.reference] if rule.reference else []), *rule.also])
-        moment = self._period_value(rule, entity)
-        given += moment
+        spread = self._spread(rule, entity)
+        if spread is None:
+            return []
+        given += spread or self._period_value(rule, entity)
         weight = designs.field_of(entity, rule.weight_field or "")
         if weight is not None:
             return self._weight_quota(rule, entity, way, weight, lines, given)
@@ -447,13 +450,38 @@ class TestWriter:
             return [self._test(rule.name, rule.message, lines)]
         one = _last_call(self.reached(entity, way, "made", given), keep=bool(way.moves))
         if limit:
-            lines += [f"for _ in range({limit}):", *(f"    {line}" for line in one)]
-        lines += [f'with refused_by_rule("{rule.name}"):', *(f"    {line}" for line in one)]
-        if rule.reference is not None:
+            lines += [f"for {'k' if spread else '_'} in range({limit}):", *(f"    {line}" for line in one)]
+        last = [line.replace(" * k", f" * {limit}") for line in one] if spread else one
+        lines += [f'with refused_by_rule("{rule.name}"):', *(f"    {line}" for line in last)]
+        if rule.reference is not None and not spread:
             others = [part for part in given if not part.startswith(f"{self._attribute(entity, rule.reference)}=")]
             lines.append(f"make_{entity.name}({', '.join(['world', *others])})")
         tests = [self._test(rule.name, rule.message, lines)]
         return tests + self._freed_tests(rule, entity, way)
+
+    def _spread(self, rule: QuotaRule, entity: Entity) -> list[str] | None:
+        """Write times of one period that do not overlap, numbered by `k`; None when they do not fit into it."""
+        pairs = [(r.start, r.end) for r in self._of(entity, NoOverlapRule)]
+        pairs += [(r.before, r.after) for r in self._of(entity, OrderedRule)]
+        pair = next((pair for pair in pairs if rule.period_field in pair), None)
+        if pair is None or rule.period is None:
+            return []
+        first, last = (designs.field_of(entity, name) for name in pair)
+        if first is None or last is None or first.managed or last.managed or first.type is not last.type:
+            return None
+        days = first.type is FieldType.DATE
+        if (
+            rule.limit > 5
+            or first.type not in {FieldType.DATE, FieldType.DATETIME}
+            or (days and rule.period in {"day", "week"})
+        ):
+            return None
+        call, base = ("world.day", 1) if days else ("world.moment", 13)
+        names_of = [(designs.attribute(first), base), (designs.attribute(last), base + 1)]
+        return [f"{name}={call}({offset} + 2 * k)" for name, offset in names_of]
+
+    def _of(self, entity: Entity, kind: type[_RuleT]) -> list[_RuleT]:
+        return [rule for rule in self._specification.rules if isinstance(rule, kind) and rule.entity == entity.name]
 
     def _period_value(self, rule: QuotaRule, entity: Entity) -> list[str]:
         field = designs.field_of(entity, rule.period_field or "")
@@ -859,6 +887,8 @@ class TestWriter:
         """Give a quota or capacity on which many creations are tried at once."""
         for rule in self._specification.rules:
             if not isinstance(rule, QuotaRule | CapacityRule) or rule.weight_field or rule.reference is None:
+                continue
+            if isinstance(rule, QuotaRule) and rule.period_field:
                 continue
             entity = self._specification.entity(rule.entity)
             way = self._planner.way(entity, rule.when)
