@@ -94,9 +94,8 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A CloudEvent, immutable and valid.
 
     `time` is kept as the text that came (RFC 3339), so that nothing is lost; `timestamp` is the same as an aware
-    datetime. The dict of extensions must
-    not be changed after the event was made: use `with_extensions`. Two events are equal when all their attributes and
-    their data are.
+    datetime. The dict of extensions must not be changed after the event was made: use `with_extensions`. Two events are
+    equal when all their attributes and their data are.
 
     Attributes:
         id: Unique within `source`; not empty.

@@ -79,9 +79,8 @@ class FunctionTable:
         """Add a definition.
 
         Raises:
-            ValueError: It could not be told from another one: same name and arity, a second variadic one, or a
-                variadic one with no more fixed arguments
-                than another has arguments.
+            ValueError: It could not be told from another one: same name and arity, a second variadic one, or a variadic
+                one with no more fixed arguments than another has arguments.
         """
         name = function.name.upper()
         arity = len(function.parameters)

@@ -27,8 +27,7 @@ class Token(NamedTuple):
 
     Attributes:
         kind: A keyword in upper case, a symbol, or `integer`, `string`, `identifier` (an attribute's or a function's
-            name), `function` (only a function's),
-            `end`.
+            name), `function` (only a function's), `end`.
         text: As written; without quotes and escapes for strings.
         position: Where it begins, from 0.
         end: Where it ends.
