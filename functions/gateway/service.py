@@ -55,6 +55,10 @@ register(
 )
 
 _FRACTION: Final = re.compile(rb"[0-9][.eE]")
+MAX_EVENT_BYTES: Final = 1 << 20
+"""A single event's body, and each event's data in a batch, are at most this long."""
+MAX_BATCH_BYTES: Final = 8 << 20
+"""A batch is at most this long."""
 _UNREADABLE: Final = frozenset({"body", "content-type"})
 """What is at fault when the body is no strict JSON, or not said to be any: nothing in it is looked at further."""
 _RESERVED_SOURCE: Final = "/regions"
@@ -100,16 +104,31 @@ async def publish(
 
 def _decoded(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, ...]:
     try:
-        return codec.decode_all(headers, body)
+        return _read(headers, body)
     except MalformedEvent as error:
         fault = error
     mended = _with_whole_numbers(headers, body, fault)
     if mended is not None:
         try:
-            return codec.decode_all(headers, mended)
+            return _read(headers, mended)
         except MalformedEvent as error:
             fault = error
-    raise _refusal(fault, body)
+    raise _refusal(fault)
+
+
+def _read(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, ...]:
+    """Read one event or a batch; no event may be longer than what every function takes."""
+    batch = codec.content_mode(headers) == "batch"
+    most = MAX_BATCH_BYTES if batch else MAX_EVENT_BYTES
+    if len(body) > most:
+        raise Problem("event-too-large", 413, f"At most {most} bytes are taken: send less at once.")
+    events = codec.decode_all(headers, body, max_bytes=most)
+    long = [index for index, event in enumerate(events) if len(event.data or b"") > MAX_EVENT_BYTES]
+    if long:
+        detail = f"data is too large: at most {MAX_EVENT_BYTES} bytes are taken"
+        faults = [_fault(index, detail, "/data", batch=batch) for index in long]
+        raise Problem("event-too-large", 413, _counted(faults), errors=faults)
+    return events
 
 
 def _with_whole_numbers(headers: Sequence[codec.Header], body: bytes, fault: MalformedEvent) -> bytes | None:
@@ -119,7 +138,7 @@ def _with_whole_numbers(headers: Sequence[codec.Header], body: bytes, fault: Mal
     apart, and neither can many who write JSON.
     """
     unreadable = any(one.attribute in _UNREADABLE for one in fault.faults)
-    if unreadable or len(body) > codec.MAX_EVENT_BYTES or not _FRACTION.search(body):
+    if unreadable or len(body) > MAX_EVENT_BYTES or not _FRACTION.search(body):
         return None
     if codec.content_mode(headers) == "binary":
         return None
@@ -131,10 +150,8 @@ def _whole(digits: str) -> float:
     return int(value) if value.is_integer() else value
 
 
-def _refusal(error: MalformedEvent, body: bytes) -> Problem:
+def _refusal(error: MalformedEvent) -> Problem:
     faults = [{"pointer": fault.pointer, "detail": f"{fault.attribute} {fault.detail}"} for fault in error.faults]
-    if error.too_large and len(body) > codec.MAX_EVENT_BYTES:
-        return Problem("event-too-large", 413, str(error), errors=faults)
     if _is_unsupported_format(error.faults):
         detail = f"Send {codec.STRUCTURED}, {codec.BATCH}, or one event in binary mode."
         accepts = {"Accept": f"{codec.STRUCTURED}, {codec.BATCH}"}

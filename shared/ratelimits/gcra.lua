@@ -3,6 +3,8 @@
 -- ARGV: now in microseconds ('' takes the server's, one clock for all instances), 1 or 0 for the flag, then for each limit: interval in microseconds, burst.
 -- Answers integers: allowed, flag, then for each limit: remaining, retry after, reset after (microseconds).
 local now = tonumber(ARGV[1])
+-- The server forgets by its own clock: by another one a state must outlive what that one says.
+local grace = now and 60000 or 1
 if not now then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -29,7 +31,7 @@ for i = 1, limits do
   local next_arrival = arrival[i]
   if allowed == 1 then
     next_arrival = arrival[i] + interval
-    redis.call('SET', KEYS[i], string.format('%.0f', next_arrival), 'PX', math.ceil((next_arrival - now) / 1000) + 1)
+    redis.call('SET', KEYS[i], string.format('%.0f', next_arrival), 'PX', math.ceil((next_arrival - now) / 1000) + grace)
   end
   local ahead = next_arrival - now
   answer[#answer + 1] = math.max(0, math.floor((burst * interval - ahead) / interval))

@@ -14,13 +14,13 @@ from shared.client import ApiError, Client, UnreachableError
 from shared.identifiers import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
-    from tests.integration.gateway.conftest import Stage
+    from tests.integration.gateway.stage import MakeCaller, Stage
 
 
 @pytest.fixture
-async def mine(api: str, caller: Callable[..., Awaitable]) -> AsyncIterator[Client]:
+async def mine(api: str, caller: MakeCaller) -> AsyncIterator[Client]:
     me = await caller("owner")
     with Client(api, me.text) as client:
         yield client
@@ -100,7 +100,7 @@ async def test_events(mine: Client, stage: Stage) -> None:
     assert await asyncio.to_thread(lambda: list(mine.dead_letters.list())) == []
 
 
-async def test_nobody_sees_what_is_anothers(mine: Client, api: str, caller: Callable[..., Awaitable]) -> None:
+async def test_nobody_sees_what_is_anothers(mine: Client, api: str, caller: MakeCaller) -> None:
     other = await caller("owner")
 
     def work() -> None:
@@ -124,7 +124,8 @@ async def test_nobody_sees_what_is_anothers(mine: Client, api: str, caller: Call
                     assert refused.value.status == 404
                     said.append({**refused.value.document, "trace_id": ""})
                 assert said[0] == said[1] == said[2]
-            assert list(theirs.projects.list()) == list(theirs.runs.list()) == []
+            assert list(theirs.projects.list()) == []
+            assert list(theirs.runs.list()) == []
 
     await asyncio.to_thread(work)
 
@@ -181,7 +182,7 @@ def problem(slug: str, status: int, **headers: str) -> tuple[int, dict[str, str]
     return status, {"Content-Type": "application/problem+json", **headers}, json.dumps(body).encode()
 
 
-PAGE = (200, {}, b'{"keys": [], "next_cursor": null}')
+PAGE: tuple[int, dict[str, str], bytes] = (200, {}, b'{"keys": [], "next_cursor": null}')
 
 
 def test_what_may_be_tried_again_is_and_waits_as_long_as_it_is_asked_to(flaky: Any) -> None:
@@ -247,7 +248,7 @@ async def hal9(environment: dict[str, str], *arguments: str) -> tuple[int, str, 
     return process.returncode, output.decode(), errors.decode()
 
 
-async def test_the_command_line_looks_after_keys(api: str, caller: Callable[..., Awaitable], tmp_path: Any) -> None:
+async def test_the_command_line_looks_after_keys(api: str, caller: MakeCaller, tmp_path: Any) -> None:
     me = await caller("owner")
     (tmp_path / "credentials.json").write_text(json.dumps({"url": api, "api_key": me.text}))
     home = {"HAL9_HOME": str(tmp_path)}

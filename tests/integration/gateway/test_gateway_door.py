@@ -10,11 +10,10 @@ import pytest
 from shared.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     import httpx
 
     from shared.shards import Shards
+    from tests.integration.gateway.stage import MakeCaller
 
 UNKNOWN = "hal9_aaaaaaaaaaaa_" + "A" * 43
 
@@ -26,7 +25,7 @@ def slug(answer: httpx.Response) -> str:
     return str(problem["type"]).removeprefix("urn:hal9:problem:")
 
 
-async def test_a_key_comes_in_as_its_organisation(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+async def test_a_key_comes_in_as_its_organisation(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller("developer")
     answer = await client.post("/v1/mirror/x", headers=me.header)
     assert answer.status_code == 201
@@ -40,7 +39,7 @@ async def test_a_key_comes_in_as_its_organisation(client: httpx.AsyncClient, cal
 @pytest.mark.parametrize("path", ["/nothing", "/v1/mirror", "/v1/mirror/a/b", "/v1", "/", "/v1/events/", "//v1/keys"])
 @pytest.mark.parametrize("authenticated", [True, False])
 async def test_an_unknown_path_is_404_for_everyone(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], path: str, authenticated: bool
+    client: httpx.AsyncClient, caller: MakeCaller, path: str, authenticated: bool
 ) -> None:
     headers = (await caller()).header if authenticated else {}
     answer = await client.get(f"http://gateway{path}", headers=headers)
@@ -61,7 +60,7 @@ async def test_no_credentials_are_401_with_a_challenge(client: httpx.AsyncClient
 
 
 async def test_every_wrong_key_gets_the_same_answer(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], shards: Shards
+    client: httpx.AsyncClient, caller: MakeCaller, shards: Shards
 ) -> None:
     me = await caller()
     other = await caller()
@@ -98,7 +97,7 @@ async def test_every_wrong_key_gets_the_same_answer(
         assert (await client.get("/v1/keys", headers={"Authorization": header})).status_code == 401
 
 
-async def test_two_authorization_headers_are_401(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+async def test_two_authorization_headers_are_401(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller()
     both = [("Authorization", f"Bearer {me.text}"), ("Authorization", f"Bearer {UNKNOWN}")]
     assert (await client.get("/v1/keys", headers=both)).status_code in (400, 401)
@@ -117,7 +116,7 @@ async def test_two_authorization_headers_are_401(client: httpx.AsyncClient, call
     ],
 )
 async def test_a_role_grants_what_the_table_says(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], role: str, method: str, path: str, status: int
+    client: httpx.AsyncClient, caller: MakeCaller, role: str, method: str, path: str, status: int
 ) -> None:
     answer = await client.request(method, path, headers=(await caller(role)).header)
     assert answer.status_code == status
@@ -125,7 +124,7 @@ async def test_a_role_grants_what_the_table_says(
         assert slug(answer) == "permission-missing"
 
 
-async def test_a_use_is_noted_soon(client: httpx.AsyncClient, caller: Callable[..., Awaitable], shards: Shards) -> None:
+async def test_a_use_is_noted_soon(client: httpx.AsyncClient, caller: MakeCaller, shards: Shards) -> None:
     from shared import apikeys
 
     me = await caller()
@@ -137,9 +136,7 @@ async def test_a_use_is_noted_soon(client: httpx.AsyncClient, caller: Callable[.
     raise AssertionError("the key's use was not noted")
 
 
-async def test_every_answer_carries_the_headers_of_a_public_door(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+async def test_every_answer_carries_the_headers_of_a_public_door(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller()
     for answer in [
         await client.get("/v1/keys", headers=me.header),

@@ -10,12 +10,10 @@ import pytest
 from shared.identifiers import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     import httpx
 
     from events import CloudEvent
-    from tests.integration.gateway.conftest import Stage
+    from tests.integration.gateway.stage import MakeCaller, Stage
 
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
@@ -37,7 +35,7 @@ def taken(stage: Stage, *ids: str) -> list[CloudEvent]:
 
 
 async def test_a_structured_event_is_stored_as_the_organisations_own(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], stage: Stage
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage
 ) -> None:
     me = await caller()
     sent = event(orgid="someone-else", extra="kept", subject="orders/4711")
@@ -52,7 +50,7 @@ async def test_a_structured_event_is_stored_as_the_organisations_own(
 
 
 async def test_a_binary_event_is_stored_byte_for_byte(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], stage: Stage
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage
 ) -> None:
     me = await caller()
     body = bytes(range(256))
@@ -71,9 +69,7 @@ async def test_a_binary_event_is_stored_byte_for_byte(
     assert (stored.data, stored.datacontenttype, stored.orgid) == (body, "image/png", str(me.org_id))
 
 
-async def test_a_batch_is_stored_whole(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], stage: Stage
-) -> None:
+async def test_a_batch_is_stored_whole(client: httpx.AsyncClient, caller: MakeCaller, stage: Stage) -> None:
     me = await caller()
     sent = [event(orgid="x") for _ in range(25)]
     answer = await client.post("/v1/events", content=json.dumps(sent), headers={**BATCH, **me.header})
@@ -86,7 +82,7 @@ async def test_a_batch_is_stored_whole(
 
 
 async def test_every_fault_of_a_batch_is_named_and_nothing_is_stored(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], stage: Stage
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage
 ) -> None:
     me = await caller()
     good = event()
@@ -118,7 +114,7 @@ async def test_every_fault_of_a_batch_is_named_and_nothing_is_stored(
     ],
 )
 async def test_reserved_types_and_sources_are_refused(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], stage: Stage, changes: dict[str, str]
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage, changes: dict[str, str]
 ) -> None:
     me = await caller()
     good, bad = event(), event(**changes)
@@ -132,7 +128,7 @@ async def test_reserved_types_and_sources_are_refused(
 
 
 async def test_a_type_of_ours_may_be_published_by_those_with_its_permission(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], stage: Stage
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage
 ) -> None:
     wanted = "ai.hal9.codegen.project.requested"
     sent = event(type=wanted, data={"request": "A library for leap years.", "language": "python"})
@@ -165,7 +161,7 @@ async def test_a_type_of_ours_may_be_published_by_those_with_its_permission(
     ],
 )
 async def test_what_is_no_event_is_refused(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], content_type: str, body: bytes, status: int
+    client: httpx.AsyncClient, caller: MakeCaller, content_type: str, body: bytes, status: int
 ) -> None:
     headers = {"Content-Type": content_type, **(await caller()).header}
     answer = await client.post("/v1/events", content=body, headers=headers)
@@ -174,20 +170,19 @@ async def test_what_is_no_event_is_refused(
     assert len(answer.content) < 100_000
 
 
-async def test_too_many_or_too_large_events_are_413(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+async def test_too_many_or_too_large_events_are_refused(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller()
-    for body, headers in [
-        (json.dumps([event(data=1)] * 1001), BATCH),
-        (json.dumps(event(data="x" * (1 << 20))), STRUCTURED),
+    for body, headers, status in [
+        (json.dumps([event(data=1)] * 1001), BATCH, 400),
+        (json.dumps(event(data="x" * (1 << 20))), STRUCTURED, 413),
+        (json.dumps([event(data="x" * (1 << 20))] * 8), BATCH, 413),
     ]:
         answer = await client.post("/v1/events", content=body, headers={**headers, **me.header})
-        assert answer.status_code == 413, answer.text
+        assert answer.status_code == status, answer.text
 
 
 async def test_without_the_broker_nothing_is_said_to_be_stored(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], stage: Stage
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage
 ) -> None:
     me = await caller()
     stage.broker.status = 503
@@ -199,6 +194,22 @@ async def test_without_the_broker_nothing_is_said_to_be_stored(
     assert int(answer.headers["retry-after"]) >= 1
 
 
-async def test_publishing_needs_its_permission(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+async def test_publishing_needs_its_permission(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     headers = {**STRUCTURED, **(await caller("viewer")).header}
     assert (await client.post("/v1/events", content=json.dumps(event()), headers=headers)).status_code == 403
+
+
+async def test_a_whole_number_is_an_integer_however_it_is_written(
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage
+) -> None:
+    headers = {**STRUCTURED, **(await caller()).header}
+    sent = event()
+    body = json.dumps(sent)[:-1].encode() + b', "count": 7.0, "more": -1e2, "data2": "1.5"}'
+    answer = await client.post("/v1/events", content=body, headers=headers)
+    assert answer.status_code == 202, answer.text
+    (stored,) = taken(stage, sent["id"])
+    assert (stored.extensions["count"], stored.extensions["more"]) == ("7", "-100")
+    for wrong in (b'"count": 7.5', b'"count": 3e9', b'"count": 7.0, "count": 7.0', b'"count": 1e400'):
+        body = json.dumps(event())[:-1].encode() + b", " + wrong + b"}"
+        answer = await client.post("/v1/events", content=body, headers=headers)
+        assert answer.status_code == 400, (wrong, answer.text)

@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from tests.integration.gateway.stage import MakeCaller
 
-async def test_path_query_and_body_arrive_as_they_were_sent(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+
+async def test_path_query_and_body_arrive_as_they_were_sent(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller()
     body = bytes(range(256)) * 1000
     answer = await client.post("/v1/mirror/a%20b%C3%A9?q=%2F&q=1+2&empty=", content=body, headers=me.header)
@@ -26,9 +26,7 @@ async def test_path_query_and_body_arrive_as_they_were_sent(
     assert told["sha256"] == hashlib.sha256(body).hexdigest()
 
 
-async def test_a_body_of_unknown_length_streams_through(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+async def test_a_body_of_unknown_length_streams_through(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     async def parts() -> AsyncIterator[bytes]:
         for number in range(20):
             yield bytes([number]) * 10_000
@@ -38,7 +36,7 @@ async def test_a_body_of_unknown_length_streams_through(
 
 
 async def test_only_harmless_headers_go_in_and_none_that_says_who_asks(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
+    client: httpx.AsyncClient, caller: MakeCaller
 ) -> None:
     me = await caller()
     spoofed = {
@@ -68,16 +66,14 @@ async def test_only_harmless_headers_go_in_and_none_that_says_who_asks(
     assert 0 < float(headers["hal9-timeout"]) <= 30
 
 
-async def test_the_functions_own_headers_stay_inside(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+async def test_the_functions_own_headers_stay_inside(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     answer = await client.post("/v1/mirror/x", headers=(await caller()).header)
     assert answer.headers["x-kept"] == "yes"
     assert not {"x-hal9-secret", "x-named"} & set(answer.headers)
     assert answer.headers.get("server") != "mirror"
 
 
-async def test_the_trace_goes_through(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+async def test_the_trace_goes_through(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller()
     trace = "0af7651916cd43dd8448eb211c80319c"
     headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01", "tracestate": "vendor=1", **me.header}
@@ -88,7 +84,7 @@ async def test_the_trace_goes_through(client: httpx.AsyncClient, caller: Callabl
     assert inside["tracestate"] == "vendor=1"
 
 
-async def test_events_stream_as_they_come(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+async def test_events_stream_as_they_come(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller()
     async with client.stream("GET", "/v1/ticks?endless", headers=me.header) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -101,7 +97,7 @@ async def test_events_stream_as_they_come(client: httpx.AsyncClient, caller: Cal
 
 
 async def test_a_client_that_leaves_ends_the_stream_inside(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], tmp_path: Path
+    client: httpx.AsyncClient, caller: MakeCaller, tmp_path: Path
 ) -> None:
     me = await caller()
     closed = tmp_path / "closed"
@@ -113,7 +109,7 @@ async def test_a_client_that_leaves_ends_the_stream_inside(
             await asyncio.sleep(0.01)
 
 
-async def test_a_large_answer_comes_whole(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+async def test_a_large_answer_comes_whole(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     answer = await client.get("/v1/large", headers=(await caller()).header)
     assert answer.content == b"".join(bytes([number]) * 16384 for number in range(64))
 
@@ -131,7 +127,7 @@ async def test_a_large_answer_comes_whole(client: httpx.AsyncClient, caller: Cal
     ],
 )
 async def test_a_functions_fault_is_a_problem_with_no_internals(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], path: str, status: int, slug: str
+    client: httpx.AsyncClient, caller: MakeCaller, path: str, status: int, slug: str
 ) -> None:
     answer = await client.get(path, headers=(await caller()).header)
     assert answer.status_code == status
@@ -140,15 +136,11 @@ async def test_a_functions_fault_is_a_problem_with_no_internals(
     assert "secret-internals" not in answer.text
 
 
-async def test_a_body_beyond_the_functions_limit_is_413(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+async def test_a_body_beyond_the_functions_limit_is_413(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     answer = await client.post("/v1/mirror/x", content=bytes(300_001), headers=(await caller()).header)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:hal9:problem:body-too-large")
 
 
-async def test_a_body_beyond_the_gateways_limit_is_413(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+async def test_a_body_beyond_the_gateways_limit_is_413(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     answer = await client.post("/v1/events", content=bytes(8_388_609), headers=(await caller()).header)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:hal9:problem:body-too-large")

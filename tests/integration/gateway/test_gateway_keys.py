@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared import apikeys
-from tests.integration.gateway.conftest import DOORWAY, connect
+from tests.integration.gateway.stage import DOORWAY, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     import httpx
 
     from shared.shards import Shards
-    from tests.integration.gateway.conftest import Stage
+    from tests.integration.gateway.stage import MakeCaller, Stage
 
 
 async def test_a_key_is_made_used_listed_and_revoked(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], shards: Shards
+    client: httpx.AsyncClient, caller: MakeCaller, shards: Shards
 ) -> None:
     me = await caller()
     body = {"name": "ci \u00e9", "roles": ["developer", "viewer", "developer"], "expires_in_days": 7}
@@ -48,13 +47,13 @@ async def test_a_key_is_made_used_listed_and_revoked(
     assert listed[0]["revoked_at"] is not None
 
 
-async def test_pages_hold_every_key_once(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+async def test_pages_hold_every_key_once(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller()
     made = [str((await caller("viewer", org_id=me.org_id)).key_id) for _ in range(6)]
     seen: list[str] = []
     cursor: str | None = None
     while True:
-        query = {"limit": 3} if cursor is None else {"limit": 3, "cursor": cursor}
+        query: dict[str, str] = {"limit": "3"} if cursor is None else {"limit": "3", "cursor": cursor}
         page = (await client.get("/v1/keys", params=query, headers=me.header)).json()
         seen += [key["id"] for key in page["keys"]]
         cursor = page["next_cursor"]
@@ -63,9 +62,7 @@ async def test_pages_hold_every_key_once(client: httpx.AsyncClient, caller: Call
     assert seen == [*reversed(made), str(me.key_id)]
 
 
-async def test_another_organisations_key_is_not_there(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+async def test_another_organisations_key_is_not_there(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me, other = await caller(), await caller()
     theirs = await client.delete(f"/v1/keys/{other.key_id}", headers=me.header)
     nobodys = await client.delete("/v1/keys/01997cc8-8b5c-7d3e-9a41-3f5a6c0d2e11", headers=me.header)
@@ -77,7 +74,7 @@ async def test_another_organisations_key_is_not_there(
     assert [key["id"] for key in listed] == [str(me.key_id)]
 
 
-async def test_a_key_cannot_revoke_itself(client: httpx.AsyncClient, caller: Callable[..., Awaitable]) -> None:
+async def test_a_key_cannot_revoke_itself(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller()
     answer = await client.delete(f"/v1/keys/{me.key_id}", headers=me.header)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:hal9:problem:key-in-use")
@@ -98,7 +95,7 @@ async def test_a_key_cannot_revoke_itself(client: httpx.AsyncClient, caller: Cal
     ],
 )
 async def test_a_wrong_request_is_refused_with_every_fault(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable], body: dict[str, object], pointers: set[str] | None
+    client: httpx.AsyncClient, caller: MakeCaller, body: dict[str, object], pointers: set[str] | None
 ) -> None:
     answer = await client.post("/v1/keys", json=body, headers=(await caller()).header)
     if pointers is None:
@@ -108,9 +105,7 @@ async def test_a_wrong_request_is_refused_with_every_fault(
     assert {fault["pointer"] for fault in answer.json()["errors"]} == pointers
 
 
-async def test_nobody_gives_away_more_than_they_have(
-    client: httpx.AsyncClient, caller: Callable[..., Awaitable]
-) -> None:
+async def test_nobody_gives_away_more_than_they_have(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller("admin")
     assert (await client.post("/v1/keys", json={"name": "a", "roles": ["owner"]}, headers=me.header)).status_code == 201
     developer = await caller("developer", org_id=me.org_id)
@@ -119,7 +114,7 @@ async def test_nobody_gives_away_more_than_they_have(
 
 
 async def test_a_revoked_key_is_refused_by_every_instance_at_once(
-    stage: Stage, doorway: Path, caller: Callable[..., Awaitable]
+    stage: Stage, doorway: Path, caller: MakeCaller
 ) -> None:
     second = await stage.start(DOORWAY, "second")
     owner = await caller()

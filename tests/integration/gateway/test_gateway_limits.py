@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
-from tests.integration.gateway.conftest import DOORWAY, connect
+from tests.integration.gateway.stage import DOORWAY, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.integration.gateway.conftest import Stage
+    from tests.integration.gateway.stage import MakeCaller, Stage
 
 NARROW = {
     "HAL9_LIMIT_KEY_PER_SECOND": "0.01",
@@ -28,7 +27,7 @@ async def narrow(stage: Stage) -> tuple[Path, Path]:
     return await stage.start(DOORWAY, "narrow-a", NARROW), await stage.start(DOORWAY, "narrow-b", NARROW)
 
 
-async def test_a_key_is_limited_over_all_instances(narrow: tuple[Path, Path], caller: Callable[..., Awaitable]) -> None:
+async def test_a_key_is_limited_over_all_instances(narrow: tuple[Path, Path], caller: MakeCaller) -> None:
     me = await caller()
     statuses = []
     async with connect(narrow[0]) as first, connect(narrow[1]) as second:
@@ -43,9 +42,7 @@ async def test_a_key_is_limited_over_all_instances(narrow: tuple[Path, Path], ca
     assert answer.headers["ratelimit-policy"] == '"key";q=5;w=500, "organisation";q=8;w=800'
 
 
-async def test_an_organisations_keys_are_limited_together(
-    narrow: tuple[Path, Path], caller: Callable[..., Awaitable]
-) -> None:
+async def test_an_organisations_keys_are_limited_together(narrow: tuple[Path, Path], caller: MakeCaller) -> None:
     me = await caller()
     mine = await caller(org_id=me.org_id)
     other = await caller()
@@ -56,7 +53,7 @@ async def test_an_organisations_keys_are_limited_together(
         assert (await client.get("/v1/keys", headers=other.header)).status_code == 200
 
 
-async def test_what_was_refused_is_not_charged(narrow: tuple[Path, Path], caller: Callable[..., Awaitable]) -> None:
+async def test_what_was_refused_is_not_charged(narrow: tuple[Path, Path], caller: MakeCaller) -> None:
     me = await caller()
     async with connect(narrow[0]) as client:
         answers = [await client.get("/v1/keys", headers=me.header) for _ in range(9)]
@@ -66,7 +63,7 @@ async def test_what_was_refused_is_not_charged(narrow: tuple[Path, Path], caller
 
 
 async def test_without_the_cache_each_instance_limits_by_itself_and_believes_nothing_remembered(
-    stage: Stage, caller: Callable[..., Awaitable]
+    stage: Stage, caller: MakeCaller
 ) -> None:
     away = {**NARROW, "HAL9_CACHE_URL": f"unix://{stage.folder}/nobody.sock"}
     socket = await stage.start(DOORWAY, "cacheless", away)

@@ -7,13 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from tests.integration.gateway.stage import MakeCaller
 
 EXAMPLES = 12
 
 
-async def test_schemathesis_finds_nothing(api: str, caller: Callable[..., Awaitable], tmp_path: Path) -> None:
+async def test_schemathesis_finds_nothing(api: str, caller: MakeCaller, tmp_path: Path) -> None:
     me = await caller("owner")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "run", f"{api}/openapi.json",
