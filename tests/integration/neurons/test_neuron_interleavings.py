@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from events import catalogue
 from functions.neuron.store import Origin
 from functions.upkeep import service
 from functions.upkeep.resources import UpkeepSettings
@@ -23,12 +24,14 @@ from shared.chaos import Killed, observed
 from shared.identifiers import new_id
 from shared.neurons.wire import ENDED
 from tests.processes.office import Office
+from tests.processes.tally import TALLY
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from uuid import UUID
 
     from events import CloudEvent
+    from functions.neuron.store import Claim
     from shared.shards import Shards
 
 WORDS = st.sampled_from(["a", "bb", "ccc", "lie", "maybefail", "fail"])
@@ -58,6 +61,7 @@ class Interleavings(RuleBasedStateMachine):
         )
         self.runs: dict[UUID, tuple[list[str], bool]] = {}
         self.cancelled: set[UUID] = set()
+        self.slow: list[tuple[Claim, CloudEvent]] = []
         self.wait(self.shards.create_organisation(self.org_id, "us-west"))
 
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -119,6 +123,35 @@ class Interleavings(RuleBasedStateMachine):
                     return
 
         self.wait(deliver())
+
+    @precondition(lambda self: self.published)
+    @rule(data=st.data())
+    def claim(self, data: st.DataObject) -> None:
+        """Begin a step, and be slow: whoever waits for it may give it to another."""
+        event = data.draw(st.sampled_from(self.published))
+        if event.type == "ai.hal9.neuron.step.requested" and event.extensions["executor"] != "auditor":
+            step = catalogue.parse(event)
+            claim = self.wait(
+                self.office.store.claim(
+                    self.org_id, Origin(self.office.source), step.run_id, step.step_id, step.epoch, step.phase, 10.0
+                )
+            )
+            if claim is not None:
+                self.slow.append((claim, event))
+
+    @precondition(lambda self: self.slow)
+    @rule(data=st.data())
+    def come_late(self, data: st.DataObject) -> None:
+        """Be done with a step that was begun long ago."""
+        claim, event = self.slow.pop(data.draw(st.integers(0, len(self.slow) - 1)))
+        origin = Origin(self.office.source, "", event.id, event.source, event.id)
+
+        async def write() -> None:
+            answer = await self.office.runtime._answer(TALLY, claim)
+            assert answer is not None
+            await self.office.runtime._written(TALLY, claim.held, claim.depth, claim.phase, origin, answer)
+
+        self.wait(write())
 
     @precondition(lambda self: self.runs)
     @rule(ahead=st.sampled_from([0.0, 20.0, 200.0]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from functions.neuron.settings import NeuronSettings
 from functions.neuron.store import Origin
 from functions.upkeep import service
 from functions.upkeep.resources import UpkeepSettings
+from functions.upkeep.store import Due
 from functions.upkeep.store import Store as UpkeepStore
+from shared.identifiers import new_id
 from shared.problems import Problem
 from tests.processes.office import Office, answered
 
@@ -64,6 +68,40 @@ async def test_a_lost_lease_is_given_to_another_and_the_lost_ones_work_is_droppe
     late = await office.store.complete(claim.held, Origin(office.source), '{"letters": 7}', "builtin", None)
     assert late == "stale"
     assert (await office.runs.show(org_id, run.id)).output["letters"] == 2
+
+
+async def test_who_lost_a_lease_cannot_write_while_another_works(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    run = await office.start(org_id, "a b")
+    first = await claimed(office, org_id, run)
+    await service.sweep(upkeep(office), AN_HOUR / 2)
+    second = await office.store.claim(org_id, Origin(office.source), run.id, run.tree[0].id, 1, 0, 10.0)
+    assert second is not None
+    origin = Origin(office.source)
+    stale = dataclasses.replace(first.held, epoch=1)
+    for held in (first.held, stale):
+        assert await office.store.complete(held, origin, '{"letters": 7}', "builtin", None) == "stale"
+        assert await office.store.spawn(held, origin, None, [], "builtin", None, 10) == "stale"
+        assert await office.store.fail(held, origin, "x", "y") == "stale"
+        assert not await office.store.release(held, origin)
+        assert not await office.store.renew(held, 10.0)
+        assert await office.store.reserve(held, new_id(), 1) == "lost"
+    assert await office.store.complete(second.held, origin, '{"letters": 8}', "builtin", None) == "done"
+    assert (await office.runs.show(org_id, run.id)).output == {"letters": 8}
+
+
+async def test_what_was_renewed_meanwhile_is_left_alone(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    run = await office.start(org_id, "a")
+    claim = await claimed(office, org_id, run)
+    store = upkeep(office).store
+    due = Due(org_id, run.id, claim.held.step_id, 0)
+    now = datetime.now(UTC)
+    assert await store.move_on(due, now) == "stale"
+    assert await store.move_on(Due(org_id, run.id, claim.held.step_id, 1), now + timedelta(hours=1)) == "stale"
+    assert await store.move_on(Due(org_id, run.id, None, None), now) == "stale"
+    assert await store.move_on(due, now + timedelta(hours=1)) == "retried"
+    assert await store.move_on(due, now + timedelta(hours=1)) == "stale"
 
 
 async def test_a_lease_that_is_renewed_is_kept(shards: Shards, organisation: Any) -> None:
