@@ -28,7 +28,7 @@ def command() -> None:
 
 
 @command.command("create")
-@click.argument("name")
+@click.option("--name", required=True, help="What you call it.")
 @click.option(
     "--role", "roles", multiple=True, default=("developer",), show_default=True, type=click.Choice(CUSTOMER_ROLES),
     help="What the key may do; may be given several times.",
@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--expires-in-days", type=click.IntRange(1, 3650), help="When it ends by itself; never, when left out.")
 @_JSON
 def create(name: str, roles: tuple[Any, ...], expires_in_days: int | None, *, as_json: bool) -> None:
-    """Create a key called NAME and print it: this once, it is kept nowhere."""
+    """Create a key and print it: this once, it is kept nowhere."""
     with _client(as_json=as_json) as client:
         key = client.keys.create(name, roles, expires_in_days=expires_in_days)
     if as_json:

@@ -252,7 +252,7 @@ async def test_the_command_line_looks_after_keys(api: str, caller: MakeCaller, t
     me = await caller("owner")
     (tmp_path / "credentials.json").write_text(json.dumps({"url": api, "api_key": me.text}))
     home = {"HAL9_HOME": str(tmp_path)}
-    code, output, errors = await hal9(home, "keys", "create", "ci", "--role", "viewer", "--expires-in-days", "2")
+    code, output, errors = await hal9(home, "keys", "create", "--name", "ci", "--role", "viewer", "--expires-in-days", "2")
     assert code == 0, errors
     key = output.strip()
     assert key.startswith("hal9_")
@@ -260,7 +260,7 @@ async def test_the_command_line_looks_after_keys(api: str, caller: MakeCaller, t
     assert [one["name"] for one in listed] == ["ci", "test"]
     assert "key" not in listed[0]
     theirs = {"HAL9_URL": api, "HAL9_API_KEY": key}
-    code, output, _ = await hal9(theirs, "keys", "create", "x", "--json")
+    code, output, _ = await hal9(theirs, "keys", "create", "--name", "x", "--json")
     assert (code, json.loads(output)["problem"]["status"]) == (1, 403)
     code, output, _ = await hal9(home, "keys", "revoke", listed[0]["id"])
     assert (code, "is revoked" in output) == (0, True)
