@@ -4,7 +4,7 @@
 
     with Client.from_environment() as hal9:
         project = hal9.projects.create("A library for leap years, with tests.")
-        for event in hal9.runs.watch(project.run_id):
+        for event in hal9.projects.watch(project.id):
             print(event.type, event.path)
         print(hal9.projects.get(project.id).state)
 

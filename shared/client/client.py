@@ -50,8 +50,8 @@ class Client:
         self._transport = (
             Transport(credentials, seconds, tries) if sleep is None else Transport(credentials, seconds, tries, sleep)
         )
-        self.projects = Projects(self._transport)
         self.runs = Runs(self._transport)
+        self.projects = Projects(self._transport, self.runs)
         self.artefacts = Artefacts(self._transport)
         self.events = Events(self._transport)
         self.dead_letters = DeadLetters(self._transport)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID, uuid4
 
+from shared.client.errors import ApiError
 from shared.client.pages import each
 from shared.client.transport import IDEMPOTENCY_KEY
 from shared.software.projects import Project, ProjectPage, ProjectRequest, ProjectState, ProjectSummary
@@ -13,14 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from shared.client.runs import Runs
     from shared.client.transport import Transport
+    from shared.neurons.wire import RunEvent
+
+
+_MOST_IN_VAIN: Final = 12
+_NOT_FOUND: Final = 404
 
 
 class Projects:
     """`/v1/projects`."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, runs: Runs) -> None:
         self._transport = transport
+        self._runs = runs
 
     def create(
         self,
@@ -58,6 +66,26 @@ class Projects:
             lambda page: page.projects,
             lambda page: page.next_cursor,
         )
+
+    def watch(self, project_id: UUID | str) -> Iterator[RunEvent]:
+        """Give what the neurons do for a project as they do it, until its run has ended.
+
+        The run begins a moment after its project was taken; until then it is waited for.
+
+        Raises:
+            ApiError: There is no such project, or its run did not begin.
+            UnreachableError: The API did not come back.
+        """
+        run_id = self.get(project_id).run_id
+        for number in range(1, _MOST_IN_VAIN + 1):
+            try:
+                yield from self._runs.watch(run_id)
+            except ApiError as error:
+                if error.status != _NOT_FOUND or number == _MOST_IN_VAIN:
+                    raise
+                self._transport.pause(number)
+            else:
+                return
 
     def download(self, project_id: UUID | str, path: Path) -> int:
         """Write the archive (tar.gz) of what was made to a file, and give its length in bytes."""
