@@ -76,18 +76,16 @@ def served(project: Path, data: Path) -> Iterator[httpx.Client]:
         "PYTHONPATH": str(project / "src"),
         "PATH": os.environ["PATH"],
     }
-    process = subprocess.Popen(
-        [str(TOOLCHAIN), "-m", package], cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
-            _wait_for(client, process)
-            yield client
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.stdout is not None
-        process.stdout.read()
-        process.wait(20)
+    command = [str(TOOLCHAIN), "-m", package]
+    with subprocess.Popen(
+        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
+                _wait_for(client, process)
+                yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
 
 
 def _wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
