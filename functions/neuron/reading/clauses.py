@@ -165,7 +165,7 @@ def _clauses(sentence: list[Token], header: tuple[Token, ...], *, first: bool) -
 def _asks(sentence: Sequence[Token]) -> bool:
     """Whether a first clause only says what is asked for: "Build a REST API for a gym", "I need a backend for a blog"."""
     if not any(token.low in _KIND_WORDS for token in sentence):
-        return False
+        return len(sentence) <= 6 and all(token.is_word for token in sentence) and frames.finite_verb(sentence, 0) is None and not frames.imperative_at(sentence, 0)
     verb_at = 0 if frames.imperative_at(sentence, 0) else frames.finite_verb(sentence, 0, conjoined=True)
     if verb_at is None:
         return not any(token.text == ":" for token in sentence)
@@ -302,7 +302,7 @@ def _helpers(whole: Sequence[Token], group: frames.VerbGroup) -> tuple[Token, ..
 
 def _is_third_person(sentence: list[Token], at: int) -> bool:
     token = sentence[at]
-    if token.verb is None or token.low == token.verb or not token.low.endswith("s"):
+    if token.verb in {None, "default"} or token.low == token.verb or not token.low.endswith("s"):
         return False
     following = sentence[at + 1] if at + 1 < len(sentence) else None
     determined = following is not None and following.low in lexicon.DETERMINERS | {"to", "from", "at", "up"}

@@ -8,6 +8,7 @@ from functions.neuron.reading import inference, lexicon, morphology
 from functions.neuron.reading.declarations import GENERIC, SHARED_NOUNS, Open, hold, relation
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
 from functions.neuron.reading.fields import items
+from functions.neuron.reading.quantities import bound
 from shared.software.specification import Derivation, FieldType, QuotaRule, Transition
 
 if TYPE_CHECKING:
@@ -43,25 +44,57 @@ _NOUNS: Final[dict[str, tuple[str, ...]]] = {
 
 def close(draft: Draft, later: Open) -> None:
     """Resolve everything that is still open in the draft."""
+    _drop_weak(draft)
     _make_linked(draft, later)
     for verb, subject, objects, at, behind in later.links:
         draft.at = at
+        objects = _real_objects(draft, objects)  # noqa: PLW2901 - seats of a screening are no things of their own
         _link(draft, verb, subject, objects, behind, later)
     for maker, made, others, at in later.makers:
         draft.at = at
         _made(draft, maker, made, others)
+    for subject, target, at in later.transitives:
+        draft.at = at
+        _made(draft, target, subject, ()) if {subject, target} <= set(draft.entities) else None
     _many(draft, later)
     for entity in draft.entities.values():
         if not entity.fields:
             entity.fields["name"] = DraftField("name")
     for entity in list(draft.entities.values()):
         _references(draft, entity)
+    _contents(draft)
 
 
 def _make_linked(draft: Draft, later: Open) -> None:
-    for _, subject, objects, _, _ in later.links:
-        draft.entity(subject)
-        draft.entity(objects[0])
+    for verb, subject, objects, _, _ in later.links:
+        named = any(f"{subject}_name" in e.fields for e in draft.entities.values() if makes(verb, e))
+        if not named:
+            draft.entity(subject)
+        draft.entity(_real_objects(draft, objects)[0])
+
+
+_COUNTED: Final = frozenset("seat place spot slot ticket unit copy space time_slot".split())
+
+
+def _real_objects(draft: Draft, objects: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out an object that only counts ("reserve seats for screenings")."""
+    if len(objects) > 1 and objects[0] in _COUNTED and not (objects[0] in draft.entities and draft.entities[objects[0]].declared):
+        return objects[1:]
+    return objects
+
+
+def _drop_weak(draft: Draft) -> None:
+    """Leave out what only the introduction names in other words ("museum exhibits") when the rest of the request says what is kept."""
+    for name in draft.weak:
+        entity = draft.entities.get(name)
+        if entity is None or entity.fields:
+            continue
+        words = name.split("_")
+        others = [e for e in draft.entities.values() if e is not entity and e.name not in draft.weak]
+        if any("_".join(words[i:]) in draft.entities for i in range(1, len(words))) or any(e.name.endswith(f"_{name}") for e in others):
+            del draft.entities[name]
+            if draft.topic == name:
+                draft.topic = None
 
 
 def finish(draft: Draft) -> None:
@@ -84,7 +117,7 @@ def is_link(entity: DraftEntity) -> bool:
 def link_entity(draft: Draft, verb: str, subject: str, target: str) -> DraftEntity | None:
     """Find the entity that a verb makes between two others."""
     for entity in draft.entities.values():
-        if entity.link_verb == verb and entity.reference_to(subject) and entity.reference_to(target):
+        if makes(verb, entity) and entity.reference_to(subject) and entity.reference_to(target):
             return entity
     return None
 
@@ -112,8 +145,33 @@ def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behin
     known.fields = {**fresh, **known.fields}
     draft.mark(("entity", known.name))
     _accompanying(draft, known, behind, later)
+    _graded(draft, known, verb, behind)
     if verb in _RETURNING and action and ended:
         _ending(draft, known, verb, action, ended)
+
+
+def _graded(draft: Draft, entity: DraftEntity, verb: str, behind: list[Token]) -> None:
+    """Read "rate books from 1 to 5" and "review hotels with 1 to 5 stars": the grade that is given."""
+    if verb not in {"rate", "review", "grade", "score"} or any("rating" in n or "score" in n or "stars" in n for n in entity.fields):
+        return
+    read = next((b for i in range(len(behind)) if (b := bound(behind, i)) is not None and not b[0].exact), None)
+    if read is not None and read[0].low is not None and read[0].high is not None:
+        added = entity.add(DraftField("score" if verb == "rate" else "rating", FieldType.INTEGER, minimum=read[0].low, maximum=read[0].high))
+        draft.mark(("field", entity.name, added.name))
+
+
+_CONTENT: Final = {"comment": ("text", FieldType.TEXT), "review": ("text", FieldType.TEXT), "message": ("text", FieldType.TEXT), "rating": ("score", FieldType.INTEGER), "donation": ("amount", None), "pledge": ("amount", None), "bid": ("amount", None), "submission": ("content", FieldType.TEXT)}  # fmt: skip
+
+
+def _contents(draft: Draft) -> None:
+    """Give what is made by a verb the content that its noun implies when the request says nothing of it: a comment has a text."""
+    for entity in draft.entities.values():
+        content = _CONTENT.get(entity.name.split("_")[-1])
+        if content is None or any(f.target is None and not f.managed for f in entity.fields.values()) or not any(f.target for f in entity.fields.values()):
+            continue
+        field = entity.add(DraftField(content[0], content[1]))
+        if entity.name == "rating":
+            field.minimum, field.maximum = 1, 5
 
 
 def _accompanying(draft: Draft, entity: DraftEntity, behind: list[Token], later: Open) -> None:
@@ -121,6 +179,11 @@ def _accompanying(draft: Draft, entity: DraftEntity, behind: list[Token], later:
     lows = [token.low for token in behind]
     if "with" in lows:
         hold(entity, behind[lows.index("with") + 1 :], draft, later)
+    for i, low in enumerate(lows[:-1]):
+        when = [t for t in behind[i + 1 : i + 4] if t.low not in lexicon.ARTICLES | {"given", "specific", "certain", "particular", "chosen"}]
+        if low in {"for", "on", "at"} and when and when[0].low in {"date", "day", "time", "datetime"} and behind[i + 1].low in lexicon.ARTICLES | {"given", "specific"}:
+            added = entity.add(DraftField("date" if when[0].low == "day" else when[0].low))
+            draft.mark(("field", entity.name, added.name))
     if "from" in lows and {"to", "until", "till"} & set(lows):
         start = lows.index("from")
         end = next(i for i, low in enumerate(lows) if low in {"to", "until", "till"})
@@ -315,7 +378,8 @@ def _references(draft: Draft, entity: DraftEntity) -> None:
         words = item.name.split("_")
         if words[-1] == "id" and len(words) > 1:
             words = words[:-1]
-        target = draft.entities.get("_".join(words)) or _suffix(draft, words)
+        target = draft.entities.get(morphology.name(*item.role_of)) if item.role_of else None
+        target = target or draft.entities.get("_".join(words)) or _suffix(draft, words)
         if target is not None and (target is not entity or len(words) > 1):
             item.type, item.target = FieldType.REFERENCE, target.name
             item.required = False if target is entity else item.required

@@ -24,7 +24,7 @@ _OPPOSITE: Final = {
     Operator.IS_NULL: Operator.NOT_NULL, Operator.NOT_NULL: Operator.IS_NULL,
 }  # fmt: skip
 _TRUTHS: Final = frozenset(
-    "active enabled verified approved suspended blocked banned locked archived published retired disabled frozen confirmed validated certified paid premium deactivated public private featured".split()
+    "closed completed cancelled sold ended finished active enabled verified approved suspended blocked banned locked archived published retired disabled frozen confirmed validated certified paid premium deactivated public private featured".split()
 )
 
 

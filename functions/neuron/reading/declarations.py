@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.reading import fields, frames, lexicon, morphology, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.tokens import Kind, Token
+from functions.neuron.reading.tokens import Kind as TokenKind
 from shared.software.specification import FieldType, Relation
 from shared.software.specification import Kind as SoftwareKind
 
@@ -23,21 +24,18 @@ if TYPE_CHECKING:
 # Nouns that stand for the software or its users at large, never for something that it keeps, unless the request says what they hold.
 ACTORS: Final = frozenset("user admin administrator client person developer visitor operator staff manager moderator librarian employee-user receptionist reader-user api-user end-user clerk caller".split())
 _SYSTEM: Final = frozenset("system api service app application tool program cli library package backend server website platform software module solution we you i it they anyone everyone someone command utility script database interface endpoint request response result output input data information url web tui user-interface error code field attribute property rule way following one list each".split())
-GENERIC: Final = ACTORS | frozenset(
-    "system api service app application tool program cli library package backend server website platform software module solution project-api we you i it they user admin administrator anyone "
-    "everyone someone client caller command utility script database interface endpoint request response operator person developer visitor api-user end-user result output input data information record "
-    "entry store value thing item-api function method option flag argument line url web tui user-interface error code field attribute property test rule order-of way time day".split()
-)
+GENERIC: Final = ACTORS | _SYSTEM
 _COLLECTIVE: Final = frozenset(
     "shop store library clinic hospital school gym company restaurant hotel bookshop bookstore club cinema theatre theater bank garage warehouse museum zoo farm bakery salon studio agency office business university college festival airline team organisation organization".split()
 )
 _MAKING_VERBS: Final = frozenset(
     "place make create write submit leave post open file give own issue raise add publish upload send record log register start organise organize host propose sell list offer run teach".split()
 )
-_BELONGING: Final = frozenset("belong refer relate link point attach connect apply assign associate".split())
+_BELONGING: Final = frozenset("belong refer relate link point attach connect associate".split())
 _NOT_ENTITIES: Final = GENERIC | frozenset(
     "name title email price date status type description number count amount list total sum average report overview summary csv json file text word character".split()
 )
+_ATTRIBUTE_NOUNS: Final = frozenset("number name title code date time day amount price email address phone quantity count year age".split())
 SHARED_NOUNS: Final = frozenset(
     "author tag genre category label keyword student ingredient song skill actor member user participant attendee guest speaker teacher player allergen topping amenity feature permission role product course "
     "language topic director artist instructor sponsor volunteer club person group".split()
@@ -56,6 +54,7 @@ class Open:
     links: list[tuple[str, str, tuple[str, ...], int, list[Token]]] = field(
         default_factory=list
     )  # verb, subject, objects, clause, what stands behind
+    transitives: list[tuple[str, str, int]] = field(default_factory=list)  # subject, object, clause
     makers: list[tuple[str, str, tuple[str, ...], int]] = field(
         default_factory=list
     )  # maker, what it makes, what that is for, clause
@@ -82,10 +81,11 @@ def noun_name(part: Sequence[Token], draft: Draft) -> str | None:
     for token in part:
         if token.kind is Kind.POSSESSIVE:
             return None
-        if token.text in {"(", "["} or (
-            words
-            and (
-                token.low in lexicon.PREPOSITIONS
+        if words and token.low in {"twice", "once", "again", "more", "only", "each"}:
+            break
+        if not words and token.low in {"same", "other", "own"}:
+            continue
+        if token.text in {"(", "["} or (words and (token.low in lexicon.PREPOSITIONS
                 or token.low in lexicon.RELATIVES
                 or token.low in lexicon.MODALS | lexicon.BE
             )
@@ -153,12 +153,13 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
         colon := next((i for i, t in enumerate(words[:8]) if t.text in {":", "—", "–", "-", "("} and 0 < i), None)
     ) is not None and _labelled(words, colon, draft, later):
         return True
+    if _listed_entities(words, draft, later):
+        return True
     frame = frames.parse(words)
     if frame is None:
         return _verbless(words, draft, later)
     return any(
-        reader(frame, draft, later) for reader in (_holding, _belonging, _managing, _ordering, _consisting, _linking)
-    )
+        reader(frame, draft, later) for reader in (_holding, _belonging, _managing, _ordering, _consisting, _linking, _transitive))
 
 
 # introductions
@@ -168,6 +169,15 @@ def introduction(clause: Clause, draft: Draft, later: Open) -> bool:
     """Read "An API for managing projects and tasks": what is kept, as far as it is said."""
     words = clause.tokens
     draft.mark(("kind",))
+    for i, token in enumerate(words):
+        if token.low in {"for", "with"} and i + 1 < len(words) and not words[i + 1].low.endswith("ing"):
+            if _listed_entities(words[i + 1 :], draft, later):
+                return True
+            held = next((j for j in range(i + 1, len(words)) if words[j].low in {"with", "having"}), None)
+            if held is not None and held > i + 1 and morphology.is_plural(words[held - 1].low) and _declare_list(words[i + 1 :], draft, later):
+                return True
+            if token.low == "with" and i + 2 <= len(words) and morphology.is_plural(words[-1].low) and words[i + 1].low not in lexicon.ARTICLES:
+                return _declare_list(words[i + 1 :], draft, later, weak=True)
     for i, token in enumerate(words):
         following = i + 1
         if (
@@ -182,12 +192,12 @@ def introduction(clause: Clause, draft: Draft, later: Open) -> bool:
             pass
         else:
             continue
-        _declare_list(words[following:], draft, later)
+        _declare_list(words[following:], draft, later, weak=True)
         break
     return True
 
 
-def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open) -> bool:
+def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open, *, weak: bool = False) -> bool:
     """Declare the entities of "projects and tasks", or the one of "books with a title and an author"."""
     cut = next(
         (i for i, t in enumerate(tokens) if t.low in {"with", "having", "including"} or t.text == "("), len(tokens)
@@ -196,9 +206,10 @@ def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open) -> bool:
     head = tokens[:cut]
     stop = next((i for i, t in enumerate(head) if t.low in lexicon.PREPOSITIONS - {"of"}), len(head))
     names = subject_names(head[:stop], draft)
-    entities = [
-        draft.entity(name, declared=True) for name in names if name not in _NOT_ENTITIES or draft.entities.get(name)
-    ]
+    fresh = {name for name in names if name not in draft.entities}
+    entities = [draft.entity(name, declared=True) for name in names if name not in _NOT_ENTITIES or draft.entities.get(name)]
+    if weak:
+        draft.weak.update(fresh)
     for entity in entities:
         found = draft.mark(("entity", entity.name))
         draft.topic = entity.name
@@ -262,6 +273,33 @@ def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
     return None
 
 
+def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "members (name, email), books (title, author) and meetings (date, place)"."""
+    read_ones: list[tuple[str, Sequence[Token]]] = []
+    i = 0
+    while i < len(words):
+        while i < len(words) and (words[i].text == "," or words[i].low in {"and", "with"}):
+            i += 1
+        start = i
+        while i < len(words) and words[i].is_word and words[i].low not in lexicon.BE | lexicon.MODALS | lexicon.HAVE | {"and"}:
+            i += 1
+        if not start < i <= start + 4 or i >= len(words) or words[i].text != "(":
+            return False
+        end = frames.close_of(words, i)
+        name = noun_name(words[start:i], draft)
+        if name is None or not _may_hold(name) and not morphology.is_plural(words[i - 1].low):
+            return False
+        read_ones.append((name, words[i + 1 : end]))
+        i = end + 1
+    if not any(t.text in {",", ";"} for _, body in read_ones for t in body) or (len(read_ones) == 1 and not morphology.is_plural(words[0].low) and words[0].low not in lexicon.DETERMINERS):
+        return False
+    for name, body in read_ones:
+        entity = draft.entity(name, declared=True)
+        draft.mark(("entity", entity.name))
+        hold(entity, body, draft, later)
+    return bool(read_ones) and draft.settle()
+
+
 def _labelled(words: Sequence[Token], colon: int, draft: Draft, later: Open) -> bool:
     """Read "Books: ISBN (unique), title, copies" and "Book (title, author)"."""
     head = words[:colon]
@@ -292,6 +330,7 @@ def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open
     """Add the fields that the tokens list to the entity."""
     found = False
     tokens, owners = _belongings(tokens)
+    tokens = _nested(tokens, entity, draft, later)
     for owner in owners:
         for item in fields.items(owner):
             found = _refer(entity, item, draft, later, optional=False) or found
@@ -320,6 +359,30 @@ def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open
         draft.mark(("entity", entity.name))
         draft.topic = entity.name
     return found
+
+
+def _nested(tokens: Sequence[Token], entity: DraftEntity, draft: Draft, later: Open) -> Sequence[Token]:
+    """Read "lines with a description and a price" inside of a list: the lines' own fields. Gives the tokens in front of "with"."""
+    for i in range(1, len(tokens) - 1):
+        token = tokens[i]
+        if token.low not in {"with", "having"} and not (token.low == "each" and tokens[i + 1].low in {"with", "having"}):
+            continue
+        start = i + 1 + (token.low == "each")
+        before = tokens[i - 1] if tokens[i - 1].text != "," or i < 2 else tokens[i - 2]
+        if not morphology.is_plural(before.low) or start >= len(tokens) or tokens[start].low not in lexicon.ARTICLES or quantities.bound(tokens, start) is not None:
+            continue
+        item = fields.items(tokens[:i])
+        if not item or not item[-1].field.name:
+            continue
+        held = item[-1].field.name
+        words = held.split("_")
+        child = draft.known(words) or draft.entity(morphology.name(*words[:-1], morphology.singular(words[-1])), declared=True)
+        later.many.append((entity.name, held, draft.at, item[-1].bound, False))
+        draft.mark(("many", entity.name, held))
+        hold(child, tokens[start:], draft, later)
+        draft.topic = entity.name
+        return tokens[:i]
+    return tokens
 
 
 def _belongings(tokens: Sequence[Token]) -> tuple[list[Token], list[list[Token]]]:
@@ -404,10 +467,10 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     named = [
         name
         for name in subjects
-        if _may_hold(name)
+        if (_may_hold(name) or morphology.is_plural(frame.subject[-1].low))
         and (
             not is_generic(name)
-            or verb in {"have", "consist", "contain", "include"}
+            or verb in {"have", "consist", "contain", "include"} and (name not in _SYSTEM or verb == "have")
             or (name in draft.entities and draft.entities[name].declared)
         )
     ]
@@ -520,6 +583,9 @@ def _without_prepositions(tokens: Sequence[Token]) -> list[Token]:
 
 def _refer(entity: DraftEntity, item: fields.Item, draft: Draft, later: Open, *, optional: bool) -> bool:
     singular = morphology.singular(item.field.name.split("_")[-1])
+    if singular in _ATTRIBUTE_NOUNS and draft.known(item.field.name.split("_")) is None:
+        added = entity.add(item.field)
+        return draft.mark(("field", entity.name, added.name))
     name = morphology.name(*item.field.name.split("_")[:-1], singular)
     if item.many or (singular != item.field.name.split("_")[-1] and not (item.bound and item.bound.high == 1)):
         later.many.append((entity.name, item.field.name, draft.at, item.bound, True))
@@ -709,6 +775,20 @@ def _linking(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     return found
 
 
+def _transitive(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read "each meeting discusses one book": a reference when both turn out to be kept."""
+    if frame.negated or frame.group.passive or frame.modal not in {None, "must"} or frame.verb in {"be", "have", "go"} or not frame.rest:
+        return False
+    start = quantities.phrase(frame.rest, 0, "exactly one") or (1 if frame.rest[0].low in {"a", "an", "one"} else None)
+    head, _ = _object(frame.rest[start:]) if start else ([], [])
+    name = noun_name(head, draft)
+    names = subject_names(frame.subject, draft)
+    if name is None or len(names) != 1:
+        return False
+    later.transitives.append((names[0], name, draft.at))
+    return False
+
+
 def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
     subjects = [
         name
@@ -723,10 +803,12 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
         later.links.append((verb, agents[0], (subjects[0],), draft.at, []))
         return draft.mark(("link", verb))
     name = noun_name(head, draft)
+    if verb in lexicon.LINKING_VERBS and name in _NOT_ENTITIES - GENERIC and name not in draft.entities and (targets := _prepositional(behind, draft)):
+        name, behind = targets[0], [*head_with(head), *behind]
     if name is None and behind and verb in lexicon.LINKING_VERBS:
         targets = _prepositional(behind, draft)
         name, behind = (targets[0], []) if targets else (None, behind)
-    if not subjects or name is None or is_generic(name) or name in subjects or name in _NOT_ENTITIES:
+    if not subjects or name is None or name in subjects or ((is_generic(name) or name in _NOT_ENTITIES) and not _declared(name, draft)):
         return False
     others = _prepositional(behind, draft)
     if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name):
@@ -736,6 +818,15 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
         return False
     later.makers.append((subjects[0], name, others, draft.at))
     return draft.mark(("made", subjects[0], name))
+
+
+def head_with(head: Sequence[Token]) -> list[Token]:
+    """Write an object that is a mere attribute ("an amount") as what the link has: "with an amount"."""
+    return [Token(TokenKind.WORD, "with", head[0].start, head[0].start), *head] if head else []
+
+
+def _declared(name: str, draft: Draft) -> bool:
+    return name in draft.entities and draft.entities[name].declared
 
 
 def _is_link_noun(verb: str, name: str) -> bool:

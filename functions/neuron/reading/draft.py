@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Mark = tuple[str, ...]  # ("field", "book", "isbn"), ("rule", "loan_quota"), …: what a clause became
 
 
-@dataclass
+@dataclass(eq=False)
 class DraftField:
     """A field while it is being read; the attributes are those of `FieldSpec`, None standing for "not said"."""
 
@@ -50,6 +50,7 @@ class DraftField:
     optional_many: bool = False
     words: tuple[str, ...] = ()  # its name as the request has it
     per: str | None = None
+    role_of: tuple[str, ...] = ()  # words of what stands in this role: an owner "who is a member"
 
     def merge(self, other: DraftField) -> None:
         """Take over everything that the other one says."""
@@ -75,7 +76,7 @@ class DraftMachine:
             self.states.append(state)
 
 
-@dataclass
+@dataclass(eq=False)
 class DraftEntity:
     """An entity while it is being read."""
 
@@ -147,6 +148,7 @@ class Draft:
     left: dict[int, list[tuple[int, int, str]]] = field(default_factory=lambda: defaultdict(list))
     reasons: dict[int, str] = field(default_factory=dict)
     clauses: list[Clause] = field(default_factory=list)
+    weak: set[str] = field(default_factory=set)  # entities that only the introduction names
     settled: set[int] = field(default_factory=set)  # clauses that say nothing more than what has been read
     at: int = 0  # the clause that is being read
     topic: str | None = None  # the entity that the clause before was about

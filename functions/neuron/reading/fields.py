@@ -212,13 +212,16 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         if (
             not token.is_word
             or (core and _stops(tokens, i))
-            or (not core and token.low in _STOPS - {"default", "minimum", "maximum", "min", "max", "optional"})
+            or (not core and token.low in _STOPS - {"default", "minimum", "maximum", "min", "max", "optional", "starting", "assigned", "used", "measured", "limited"})
         ):
             break
         if core and token.low in {"unique", "required", "mandatory"}:
             break
         core.append(token.low if token.kind is Kind.WORD else token.text)
         i += 1
+        if i < len(tokens) and tokens[i].low in {"at", "on"} and (i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low == "and") and morphology.is_participle(core[-1]):
+            core.append(tokens[i].low)
+            i += 1
         if (end := quantities.phrase(tokens, i, "in stock")) is not None:
             core += ["in", "stock"]
             i = end
@@ -446,6 +449,8 @@ def _continues(tokens: Sequence[Token], i: int) -> bool:
     probe = DraftField("probe")
     if _value_by_default(tokens, i, probe) is not None:
         return True
+    if tokens[i].value is not None and (end := _sizes(tokens, i, probe)) is not None and (probe.max_length or probe.min_length):
+        return True
     if (
         tokens[i].low
         in {
@@ -474,7 +479,7 @@ def _continues(tokens: Sequence[Token], i: int) -> bool:
 
 def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     token = tokens[i]
-    for reader in (_default, _uniqueness, _requirement, _named_type, _sizes, _unit, _helper, _said_values):
+    for reader in (_default, _uniqueness, _requirement, _named_type, _sizes, _unit, _role, _helper, _said_values):
         end = reader(tokens, i, target)
         if end is not None:
             return end
@@ -784,6 +789,18 @@ def _unit(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
                 target.type = FieldType.DECIMAL
             return j + 1
     return None
+
+
+def _role(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "who is a member" and "which refers to a member"."""
+    if tokens[i].low not in {"who", "which", "that"} or i + 3 > len(tokens) or tokens[i + 1].low not in {"is", "must", "are"}:
+        return None
+    start = next((j for j in range(i + 2, min(i + 5, len(tokens))) if tokens[j].low not in {"be", "a", "an", "one", "the", "of"}), None)
+    if start is None or not tokens[start].is_word or tokens[start - 1].low not in {"a", "an", "the"}:
+        return None
+    end = next((j for j in range(start, len(tokens)) if not tokens[j].is_word or tokens[j].low in lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS), len(tokens))
+    target.role_of = (*[t.low for t in tokens[start : end - 1]], tokens[end - 1].singular)
+    return end
 
 
 def _helper(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:

@@ -143,13 +143,27 @@ def _is_finite(tokens: Sequence[Token], at: int, i: int) -> bool:
         return False
     if token.low in _FINITE_HELPERS:
         return token.low != "needs" or i + 1 < len(tokens)
-    if token.verb is None or token.low.endswith("ing"):
+    if token.verb is None:
+        return _unknown_verb(tokens, at, i)
+    if token.low.endswith("ing"):
         return False
     if token.low == token.verb:
         return _agrees_in_plural(tokens, at, i)
     if token.low.endswith("s"):
         return _agrees_in_singular(tokens, at, i)
     return False
+
+
+def _unknown_verb(tokens: Sequence[Token], at: int, i: int) -> bool:
+    """Whether a word that the lexicon does not know stands where only a verb can: "each meeting discusses one book", "trainers coach a team"."""
+    token, before = tokens[i], tokens[i - 1]
+    if token.kind is not Kind.WORD or not 1 <= i - at <= 3 or i + 1 >= len(tokens) or tokens[i + 1].low not in {"a", "an", "one", "the", "exactly", "many", "several", "its", "their"}:
+        return False
+    if any(not t.is_word or t.low in lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS for t in tokens[at:i]):
+        return False
+    if token.low.endswith("s") and not token.low.endswith("ss"):
+        return tokens[at].low in lexicon.DETERMINERS and not morphology.is_plural(before.low)
+    return morphology.is_plural(before.low) and not morphology.is_plural(token.low) and token.low not in lexicon.PREPOSITIONS | lexicon.ADVERBS | lexicon.SUBORDINATORS
 
 
 def _agrees_in_plural(tokens: Sequence[Token], at: int, i: int) -> bool:

@@ -72,6 +72,8 @@ def _type(field: DraftField) -> FieldType:
     if isinstance(field.default, bool):
         return FieldType.BOOLEAN
     named = _named_type(field.name)
+    if named is FieldType.STRING and (field.minimum is not None or field.maximum is not None):
+        return _numeric(field)
     if named is not None and not (named is FieldType.BOOLEAN and field.min_length):
         return _adjusted(named, field)
     if field.minimum is not None or field.maximum is not None:
@@ -112,6 +114,8 @@ def _named_type(name: str) -> FieldType | None:
         return FieldType.BOOLEAN
     if words[-1] in {"number", "no"} and len(words) > 1:
         return FieldType.INTEGER if words[-2] in _INTEGER_NUMBERS else FieldType.STRING
+    if words[-1] in {"limit", "threshold", "goal", "target"} and len(words) > 1:
+        return _named_type("_".join(words[:-1])) or FieldType.INTEGER
     if words[-1] == "at" and len(words) > 1:
         return FieldType.DATETIME
     if words[-1] in {"on"} and len(words) > 1:

@@ -84,6 +84,8 @@ def guessed_base(word: str) -> str:
         return known
     if word.endswith("ied"):
         return word[:-3] + "y"
+    if word.endswith("s") and not word.endswith("ss"):
+        return singular(word)
     if word.endswith("ed") and len(word) > 4:
         stem = word[:-2]
         doubled = len(stem) > 2 and stem[-1] == stem[-2] and stem[-1] not in "lsz"

@@ -60,7 +60,10 @@ def reading_of(clause: Clause, draft: Draft) -> Reading:
         subjects = [Mention(draft.entities[draft.topic], 0, 1)]
     if not subjects and frame.group.passive is False and not frame.subject:
         subjects = []
-    return Reading(frame, tuple(clause.words), subjects, draft.mentions(frame.rest))
+    objects = draft.mentions(frame.rest)
+    if not objects and frame.rest and frame.rest[0].low in {"them", "it", "one", "these"} and draft.topic in draft.entities:
+        objects = [Mention(draft.entities[draft.topic], 0, 1)]
+    return Reading(frame, tuple(clause.words), subjects, objects)
 
 
 def _fragment(clause: Clause) -> Frame:
@@ -442,9 +445,8 @@ def implied_capacities(draft: Draft) -> None:
 def due(r: Reading, draft: Draft) -> bool:
     """Read "a loan is due after 14 days", "must be returned within 14 days", "expires 30 days after creation", "valid for a year"."""
     lows = set(r.lows)
-    verbs = {
-        "due",
-        "expire",
+    lending = closing.makes(r.frame.verb, _timed(r, draft) or DraftEntity("", "")) and r.frame.verb in {"borrow", "lend", "loan", "rent", "hire"}
+    verbs = {"due", "expire",
         "expires",
         "expired",
         "valid",
@@ -459,7 +461,7 @@ def due(r: Reading, draft: Draft) -> bool:
         "period",
     }
     read = _duration(r.words)
-    if read is None or not (verbs & lows or (r.frame.verb in {"close", "end", "finish", "lapse"} and "after" in lows)):
+    if read is None or not (verbs & lows or (lending and "for" in lows) or (r.frame.verb in {"close", "end", "finish", "lapse"} and "after" in lows)):
         return False
     length, at = read
     if {"overdue", "late"} & lows and not {"due"} & lows and "after" not in lows:
@@ -496,6 +498,10 @@ def _duration(words: Sequence[Token]) -> tuple[quantities.Duration, int] | None:
 
 
 def _timed(r: Reading, draft: Draft) -> DraftEntity | None:
+    subject = r.subject
+    made = next((e for e in draft.entities.values() if subject and e.reference_to(subject.name) and closing.makes(r.frame.verb, e)), None)
+    if made is not None:
+        return made
     for mention in (*r.subjects, *r.objects):
         if closing.is_link(mention.entity) or mention.entity is r.subject:
             by_verb = next(
@@ -771,12 +777,61 @@ def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField,
     return first, last
 
 
+def compared(r: Reading, draft: Draft) -> bool:
+    """Read "the weight of a delivery cannot exceed the weight limit of its drone": a bound that stands in what is referred to."""
+    for i in range(len(r.words)):
+        for text, (is_before, strict) in sorted(_COMPARED.items(), key=lambda item: -len(item[0])):
+            end = quantities.phrase(r.words, i, text)
+            if end is None:
+                continue
+            for entity in _candidates(r, draft):
+                first = conditions.find_field(r.words[:i], entity)
+                other = _parent_field(r.words[end:], entity, draft)
+                if first is None or other is None or not _comparable(first[0], other[1]):
+                    continue
+                if r.frame.negated and not text.startswith(("no ", "at ", "on ")):
+                    is_before, strict = not is_before, not strict  # noqa: PLW2901 - a denied comparison is the opposite one
+                operator = {(True, True): Operator.LT, (True, False): Operator.LE, (False, True): Operator.GT, (False, False): Operator.GE}[is_before, strict]
+                rule = spec.RangeRule(name=_rule_name(entity.name, first[0].name, "bound"), entity=entity.name, message=sentence(r.words, draft.request), field=first[0].name, operator=operator, other=f"{other[0]}.{other[1].name}")
+                return draft.mark(draft.add_rule(rule))
+            return False
+    return False
+
+
+def _parent_field(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) -> tuple[str, DraftField] | None:
+    """Find the field of something that the entity refers to: (reference, field)."""
+    for reference in entity.fields.values():
+        parent = draft.entities.get(reference.target or "")
+        if parent is None or not any(m.entity is parent for m in draft.mentions(tokens)) and reference.name not in [t.low for t in tokens]:
+            continue
+        named = conditions.find_field(tokens, parent)
+        if named is not None and named[0].target is None:
+            return reference.name, named[0]
+    return None
+
+
 # uniqueness
 
 
 def unique(r: Reading, draft: Draft) -> bool:
     """Read "no two rooms share a name", "a customer can review a product only once", "an email can be used once"."""
-    return _shared(r, draft) or _repeated(r, draft) or _once_per(r, draft)
+    return _combined(r, draft) or _shared(r, draft) or _repeated(r, draft) or _once_per(r, draft)
+
+
+def _combined(r: Reading, draft: Draft) -> bool:
+    """Read "the combination of name and batch number is unique"."""
+    if "unique" not in r.lows or not {"combination", "together", "pair", "combined"} & set(r.lows):
+        return False
+    for entity in _candidates(r, draft):
+        names: list[str] = []
+        at = 0
+        while (named := conditions.find_field(r.words, entity, at)) is not None:
+            names.append(named[0].name)
+            at = named[2]
+        names += [f.name for m in draft.mentions(r.words) if m.entity is not entity and (f := entity.reference_to(m.entity.name)) and f.name not in names]
+        if len(names) > 1:
+            return _add_unique(r, draft, entity, tuple(dict.fromkeys(names)))
+    return False
 
 
 def _shared(r: Reading, draft: Draft) -> bool:
@@ -867,7 +922,7 @@ def _repeated(r: Reading, draft: Draft) -> bool:
                     }
                 )
             ):
-                return _add_unique(r, draft, entity, (mine.name, *[f.name for f in theirs]), conditions.running(entity))
+                return _add_unique(r, draft, entity, tuple(dict.fromkeys((mine.name, *[f.name for f in theirs]))), conditions.running(entity))
     return False
 
 
@@ -987,8 +1042,10 @@ def _subject_fields(r: Reading, draft: Draft) -> list[tuple[DraftEntity, DraftFi
     for entity in everyone:
         found: list[tuple[DraftEntity, DraftField]] = []
         at = 0
+        described = {token for mention in r.subjects for token in mention.adjectives}
         while (named := conditions.find_field(r.frame.subject, entity, at)) is not None:
-            found.append((entity, named[0]))
+            if not described.intersection(r.frame.subject[named[1] : named[2]]):
+                found.append((entity, named[0]))
             at = named[2]
         if not found:
             nouns = [t.low for t in r.frame.subject if t.is_word and t.low not in lexicon.DETERMINERS]
@@ -1189,10 +1246,12 @@ def _prefixed(required: tuple[Condition, ...], prefix: str) -> tuple[Condition, 
 
 def refusal(r: Reading, draft: Draft) -> bool:
     """Read "votes on closed polls are refused", "loans to suspended members are not allowed"."""
-    if not r.frame.group.passive or r.subject is None or len(r.subjects) < 2:
+    if not r.frame.group.passive or r.subject is None:
         return False
     if not (set(r.frame.group.verbs) & {"refuse", "reject", "forbid", "prohibit", "deny", "block", "decline"} and not r.frame.negated) and not (set(r.frame.group.verbs) & {"allow", "permit", "accept"} and r.frame.negated):
         return False
+    if len(r.subjects) < 2:
+        return _too_late(r, draft, r.subject)
     entity, other = r.subject, r.subjects[1]
     stated = _adjectives(other, other.entity)
     reference = entity.reference_to(other.entity.name)
@@ -1202,6 +1261,23 @@ def refusal(r: Reading, draft: Draft) -> bool:
         return False
     rule = spec.TransitionRule(name=_rule_name(entity.name, "create", "allowed"), entity=entity.name, message=sentence(r.words, draft.request), action="create", requires=requires)
     return draft.mark(draft.add_rule(rule))
+
+
+def _too_late(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
+    """Read "pledges after the deadline are refused": a point in time of what is referred to."""
+    at = next((i for i, t in enumerate(r.frame.subject) if t.low in {"after", "before"}), None)
+    if at is None:
+        return False
+    for reference in entity.fields.values():
+        parent = draft.entities.get(reference.target or "")
+        named = conditions.find_field(r.frame.subject, parent, at) if parent is not None else None
+        if named is None or conditions.kind_of(named[0]) not in {FieldType.DATE, FieldType.DATETIME}:
+            continue
+        operator = Operator.GE if r.frame.subject[at].low == "after" else Operator.LE
+        requires = (Condition(field=f"{reference.name}.{named[0].name}", operator=operator, other=conditions.moment(named[0])),)  # type: ignore[arg-type]
+        rule = spec.TransitionRule(name=_rule_name(entity.name, "create", "allowed"), entity=entity.name, message=sentence(r.words, draft.request), action="create", requires=requires)
+        return draft.mark(draft.add_rule(rule))
+    return False
 
 
 def _guard_by_object(r: Reading, draft: Draft) -> bool:
@@ -1444,11 +1520,4 @@ _OPERATORS: Final = {
     "/": "/",
 }
 
-READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
-    aggregate,
-    overlap,
-    referenced,
-    unique,
-    due,
-    ordered,
-    capacity, of_age, quota, field_says, refusal, guard)
+READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (aggregate, overlap, referenced, unique, due, compared, ordered, capacity, of_age, quota, field_says, refusal, guard)

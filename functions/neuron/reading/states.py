@@ -226,6 +226,9 @@ def moves(r: Reading, draft: Draft) -> bool:
         return _active(r, draft)
     entity = r.subject
     verbs = [verb for verb in r.frame.group.verbs if verb not in _PLAIN and verb not in lexicon.OPERATION_VERBS]
+    flags = [f.name for verb in verbs for n, f in entity.fields.items() if n in {morphology.name(morphology.participle(verb)), f"is_{morphology.participle(verb)}"} and not f.values]
+    if flags and len(flags) == len(verbs) and not r.frame.negated and not r.frame.only and not r.subjects[0].adjectives:
+        return draft.mark(*[("field", entity.name, name) for name in flags])
     if set(verbs) & (lexicon.LINKING_VERBS.keys() - {"complete", "submit", "review"}) and r.objects:
         return False
     if not verbs or _links(verbs, entity, draft) or (r.frame.modal is None and not r.frame.conditions):
@@ -358,6 +361,8 @@ def _imperative(r: Reading, draft: Draft) -> bool:
 
 def _active(r: Reading, draft: Draft) -> bool:
     """Read "admins can approve requests", "a manager approves a request", "a user can cancel a booking"."""
+    if any((b := quantities.bound(r.frame.rest, i)) is not None and not b[0].exact for i in range(min(4, len(r.frame.rest)))):
+        return False
     if r.frame.group.passive or r.frame.negated or not r.objects or r.objects[0].entity is r.subject or r.frame.only:
         return False
     return any([_ordered_move(r, draft, verb) for verb in r.frame.group.verbs])

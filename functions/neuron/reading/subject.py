@@ -22,7 +22,7 @@ _COMMAND: Final = frozenset("cli command-line terminal shell tui console".split(
 _PROGRAM: Final = frozenset("tool program utility script".split())
 _LIBRARY: Final = frozenset("package module sdk library".split())
 _LENDING: Final = frozenset(
-    "lending public city local university school community music photo media book toy tool municipal small national town digital game video seed a-lending college".split()
+    "lending public city local university school community music photo media book toy tool municipal national town digital game video seed a-lending college".split()
 )
 _NOISE: Final = frozenset(
     "an a the for to of i want need would like please build create make write me us simple small rest http api apis service backend server with that which python command line command-line cli tool program library package "
@@ -40,7 +40,7 @@ def kind(tokens: Sequence[Token], clauses: Sequence[Clause]) -> tuple[Kind, bool
         return Kind.COMMAND_LINE, True
     if _API & set(head):
         return Kind.API, True
-    if _is_library(head):
+    if _is_library(clauses[:2]):
         return Kind.LIBRARY, True
     if _PROGRAM & set(head[:25]):
         return Kind.COMMAND_LINE, True
@@ -56,47 +56,20 @@ def names_kind(clause: Clause) -> bool:
     return any(token.low in _API | _SERVICE | _COMMAND | _PROGRAM | _LIBRARY for token in clause.tokens)
 
 
-def _is_library(head: Sequence[str]) -> bool:
-    for i, word in enumerate(head):
-        if word not in _LIBRARY:
-            continue
-        before = head[i - 1] if i else ""
-        after = head[i + 1] if i + 1 < len(head) else ""
-        if word in {"package", "module", "sdk"} and before in {
-            "python",
-            "a",
-            "small",
-            "typed",
-            "reusable",
-            "pure",
-            "utility",
-            "importable",
-        }:
-            return True
-        if (
-            word == "library"
-            and before not in _LENDING
-            and (
-                after
-                in {
-                    "for",
-                    "of",
-                    "that",
-                    "which",
-                    "with",
-                    "to",
-                    ":",
-                    "providing",
-                    "offering",
-                    "where",
-                    "named",
-                    "called",
-                }
-                or before in {"python", "typed", "utility", "pure"}
-            )
-        ):
-            return True
+def _is_library(clauses: Sequence[Clause]) -> bool:
+    """Whether "library", "package" or "module" is the head of what is asked for, rather than a lending library."""
+    for clause in clauses:
+        words = [token.low for token in clause.tokens]
+        for i, word in enumerate(words):
+            before, after = words[i - 1] if i else "", words[i + 1] if i + 1 < len(words) else ""
+            if word in {"package", "module", "sdk"} and before in {"python", "a", "small", "typed", "reusable", "pure", "utility", "importable"}:
+                return True
+            if word == "library" and before not in _LENDING and (after in _BEHIND or before in {"python", "typed", "utility", "pure"}):
+                return bool(after) or before not in {"a", "the", ""}
     return False
+
+
+_BEHIND: Final = frozenset(["", "for", "of", "that", "which", "with", "to", "providing", "offering", "where", "named", "called"])
 
 
 def title(request: str, clauses: Sequence[Clause], entities: Sequence[str]) -> tuple[str, str]:

@@ -1,0 +1,174 @@
+"""Requests of many domains are read into what they ask for: entities, fields, rules, views, computations."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from functions.neuron.reading import read
+from shared.software.specification import ClauseStatus, FieldType
+
+CASES = tomllib.loads((Path(__file__).parent / "corpus.toml").read_text())["case"]
+
+
+def conditions(parts):
+    return "".join(
+        f" {c.field} {c.operator.value} {c.other if c.other is not None else ','.join(c.value) if isinstance(c.value, tuple) else c.value}"
+        for c in parts
+    )
+
+
+def number(value):
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def of_field(entity, field):
+    """Say everything about a field, one statement a line."""
+    head = f"field {entity.name}.{field.name}"
+    bits = []
+    if field.values:
+        bits.append("|".join(field.values))
+    if field.unique:
+        bits.append("unique")
+    if not field.required and field.default is None and not field.managed:
+        bits.append("optional")
+    if field.immutable:
+        bits.append("immutable")
+    if field.minimum is not None:
+        bits.append(f"{'above' if field.exclusive_minimum else 'min'} {number(field.minimum)}")
+    if field.maximum is not None:
+        bits.append(f"{'below' if field.exclusive_maximum else 'max'} {number(field.maximum)}")
+    if field.max_length not in {None, 200} or (field.min_length or 0) > 1:
+        bits.append(f"length {field.min_length or ''}..{field.max_length}")
+    if field.default is not None:
+        bits.append(f"default {field.default}")
+    kind = () if field.values else (field.type.value,)
+    return f"{head} {' '.join([*kind, *bits])}".strip()
+
+
+def of_rule(rule):
+    """Say what a rule holds."""
+    when = getattr(rule, "when", ())
+    tail = f" when{conditions(when)}" if when else ""
+    match rule.kind:
+        case "quota":
+            per = ",".join([rule.reference or "all", *rule.also])
+            return f"quota {rule.entity} per {per} max {rule.limit}{f' a {rule.period}' if rule.period else ''}{tail}"
+        case "capacity":
+            weight = f" weight {rule.weight_field}" if rule.weight_field else ""
+            return f"capacity {rule.entity} {rule.reference}.{rule.limit_field}{weight}{tail}"
+        case "unique":
+            return f"unique {rule.entity} {' '.join(rule.fields)}{tail}"
+        case "ordered":
+            return f"ordered {rule.entity} {rule.before} {rule.after}{'' if rule.strict else ' loose'}"
+        case "no_overlap":
+            return f"overlap {rule.entity} {rule.start} {rule.end} per {','.join(rule.per)}{tail}"
+        case "transition":
+            return f"guard {rule.entity} {rule.action}{conditions(rule.requires)}"
+        case "aggregate":
+            return f"aggregate {rule.entity}.{rule.field} {rule.function} {rule.of} {rule.expression or ''}".strip()
+        case "referenced":
+            return f"referenced {rule.entity} by {rule.of}{' cascade' if rule.cascade else ''}{tail}"
+        case "range":
+            return f"range {rule.entity} {rule.field} {rule.operator.value} {rule.other or rule.value}"
+
+
+def of_computation(computation):
+    """Say what a computation gives, refuses and presumes."""
+    said = [f"computes {computation.name}"]
+    if computation.cases:
+        cases = " else ".join(f"{c.expression}{f' if {c.when}' if c.when else ''}" for c in computation.cases)
+        said.append(f"computes {computation.name} = {cases}")
+    said += [f"refuses {computation.name} {c.when}" for c in computation.refuses]
+    return said + [f"default {computation.name}.{p.name} {p.default}" for p in computation.parameters]
+
+
+def describe(specification):
+    """Say all that a specification holds, one statement for each part."""
+    said = []
+    for entity in specification.entities:
+        said += [of_field(entity, field) for field in entity.fields]
+        said += [f"derived {entity.name}.{d.field} {d.base}+{d.days}d" for d in entity.derivations]
+        if entity.machine:
+            said.append(f"machine {entity.name} {'->'.join(entity.machine.states)}")
+            said += [f"move {entity.name} {t.name} {','.join(t.sources)}->{t.target}" for t in entity.machine.transitions]
+    said += [of_rule(rule) for rule in specification.rules]
+    said += [f"relation {relation.left} {relation.right}" for relation in specification.relations]
+    for view in specification.views:
+        said += [f"view {view.name}{conditions(view.when)}", f"view{conditions(view.when)}"]
+        said.append(f"view {view.name} by {view.sort}{' descending' if view.descending else ''} first {view.limit}")
+    said += [f"searches {l.entity} {name}" for l in specification.listings for name in l.search]
+    said += [line for computation in specification.computations for line in of_computation(computation)]
+    return said + [f"command {c.name}" for c in (specification.command_line.commands if specification.command_line else ())]
+
+
+def found(wanted, said):
+    """Whether a statement is made: for fields and commands its words in order, else itself or its beginning."""
+    if wanted.startswith("field "):
+        words = wanted.split()
+        return any(line.split()[:2] == words[:2] and " ".join(words[2:]) and holds(words[2:], line.split()[2:]) for line in said)
+    return any(line == wanted or line.startswith(f"{wanted} when") for line in said)
+
+
+def holds(wanted, words):
+    rest = iter(words)
+    return all(word in rest for word in wanted)
+
+
+def missing(case):
+    """Give what a case misses: (entities, fields, parts, undone, all entities, all fields)."""
+    specification = read(case["request"])
+    entities = {entity.name: {field.name for field in entity.fields} for entity in specification.entities}
+    wanted = {name: fields.split() for name, fields in case.get("entities", {}).items()}
+    said = describe(specification)
+    undone = [clause.text for clause in specification.clauses if clause.status is ClauseStatus.NOT_DONE]
+    return {
+        "entities": [name for name in wanted if name not in entities],
+        "fields": [f"{name}.{field}" for name, fields in wanted.items() for field in fields if field not in entities.get(name, ())],
+        "further entities": [name for name in entities if wanted and name not in wanted and name not in {"voter", "customer", "reader"}],
+        "parts": [part for part in case.get("parts", ()) if not found(part, said)],
+        "not_done": [text for text in case.get("not_done", ()) if not any(text in clause for clause in undone)],
+        "kind": [case["kind"]] if specification.kind != case.get("kind", "api") else [],
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case['request'][:40]}" for i, case in enumerate(CASES)])
+def test_request_is_read(case):
+    assert {key: value for key, value in missing(case).items() if value} == {}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case['request'][:40]}" for i, case in enumerate(CASES)])
+def test_every_clause_has_its_place(case):
+    request = case["request"]
+    specification = read(request)
+    end = 0
+    for clause in specification.clauses:
+        assert clause.start >= end
+        assert request[clause.start : clause.end] == clause.text
+        between = request[end : clause.start]
+        assert all(not c.isalnum() for c in between.replace("and", "").replace("but", "").replace("or", "").replace("so", "").replace("where", "").replace("then", "").replace("also", "").replace("while", "").replace("in which", "")), between
+        end = clause.end
+        assert bool(clause.implements) == (clause.status is ClauseStatus.DONE)
+        assert bool(clause.reason) == (clause.status is ClauseStatus.NOT_DONE)
+    assert all(not c.isalnum() for c in request[end:])
+
+
+def test_recall_over_the_corpus():
+    entities = fields = missed_entities = missed_fields = 0
+    for case in CASES:
+        lacks = missing(case)
+        wanted = case.get("entities", {})
+        entities += len(wanted)
+        fields += sum(len(names.split()) for names in wanted.values())
+        missed_entities += len(lacks["entities"])
+        missed_fields += len(lacks["fields"])
+    assert missed_entities <= entities * 0.05
+    assert missed_fields <= fields * 0.10
+
+
+def test_reference_fields_have_targets():
+    for case in CASES:
+        for entity in read(case["request"]).entities:
+            assert all(field.target for field in entity.fields if field.type is FieldType.REFERENCE)
