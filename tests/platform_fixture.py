@@ -1,7 +1,7 @@
 """Fixtures that run whole platforms as their users do: `hal9 up` in a folder of their own, on a free port.
 
-`platform` is one for the session, with the project's own functions: leave it as you find it. `platforms` makes more, for
-tests that kill things or need other functions (`tests/platform_functions`).
+`platform` is one for the session, with the project's own functions: leave it as you find it. `platforms` makes more,
+for tests that kill things or need other functions (`tests/platform_functions`).
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class RunningPlatform:
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"hal9 {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}")
+            raise AssertionError(
+                f"hal9 {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
+            )
         return done
 
     def up(self, *arguments: str) -> dict[str, Any]:

@@ -25,8 +25,8 @@ PATIENCE_SECONDS: Final = 45.0
 def command(*, as_json: bool) -> None:
     """Stop the platform, leaving no process behind.
 
-    What is being served gets a few seconds to end. Everything that was saved stays in HAL9_HOME. Exit code 0 when nothing
-    runs any more, also when nothing ran before.
+    What is being served gets a few seconds to end. Everything that was saved stays in HAL9_HOME. Exit code 0 when
+    nothing runs any more, also when nothing ran before.
     """
     home, _ = running.chosen()
     stopped = _stop_supervisor(home)

@@ -1,8 +1,8 @@
 """`hal9 toolchains`: install what generated projects need for their verification, once, from our own lock file.
 
 Promises: only what the lock file names is installed, each file checked against its hash, nothing is built; installing
-again what is there does nothing; a half-made toolchain is never taken for a whole one. Does not: download anything later:
-verification has no network.
+again what is there does nothing; a half-made toolchain is never taken for a whole one. Does not: download anything
+later: verification has no network.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _installed(language: str) -> str | None:
 def _make(language: str, target: Path, fingerprint: str) -> None:
     """Make a virtual environment, stamped when it is whole.
 
-    It is made at its place, for the scripts in it name that place; the stamp comes last, and an unstamped one is made anew.
+    It is made at its place, for the scripts in it name that place; the stamp comes last, and an unstamped one is made
+    anew.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)

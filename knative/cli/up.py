@@ -27,7 +27,9 @@ PACKAGES = ("shared", "events", "functions", "knative")
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of the gateway instead of HAL9_PORT; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port of the gateway instead of HAL9_PORT; 0 takes a free one."
+)
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop the platform.")
 @click.option("--hostile", metavar="SWITCH", help="For tests: duplicate=3,delay=0.2,reorder=1,fail=0.1,seed=7.")
 @click.option("--functions", type=click.Path(exists=True, file_okay=False, path_type=Path), hidden=True)

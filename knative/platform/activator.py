@@ -1,8 +1,10 @@
 """Holds requests until a function instance can take them, and keeps as many instances as the work needs.
 
-Promises: an instance never gets more requests at a time than its concurrency; held requests are served in their order, are bounded in number and time, and beyond that are refused
-with 503 and Retry-After; an instance that crashes is started again, later each time; an instance that is stopped is first given what it serves to the end. One deployment's trouble
-is not another's. Does not: know HTTP (see `forwarding`) or processes (see `instances`): both are handed in, as is the clock.
+Promises: an instance never gets more requests at a time than its concurrency; held requests are served in their
+order, are bounded in number and time, and beyond that are refused with 503 and Retry-After; an instance that crashes
+is started again, later each time; an instance that is stopped is first given what it serves to the end. One
+deployment's trouble is not another's. Does not: know HTTP (see `forwarding`) or processes (see `instances`): both are
+handed in, as is the clock.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ class Seat:
             self._deployment.left(self._slot, streamed=self._streams)
 
     def streaming(self) -> None:
-        """Say that the answer is an event stream: it keeps the instance, but no longer counts as work (the host agrees)."""
+        """Say that the answer is an event stream: it keeps its instance, but counts as work no more (as in the host)."""
         if not self._streams:
             self._streams = True
             self._deployment.streams(self._slot)
@@ -207,7 +209,7 @@ class Deployment:
     # what the supervisor calls
 
     def tend(self) -> None:
-        """Look at the load: start and stop instances, refuse what has waited too long. Called several times a second."""
+        """Look at the load: start and stop instances, refuse what waited too long. Called several times a second."""
         if self._closing:
             return
         now = self._clock.monotonic()

@@ -1,8 +1,8 @@
 """What must be there before functions start: the schema, and the demo organisation with its API key.
 
 A process of its own (`python -m knative.platform.bootstrap HOME URL`), so that the supervisor never loads a database
-driver. Reads HAL9_SHARDS, HAL9_SHARDS_ADMIN and HAL9_REGION; every step may be repeated. What goes wrong is one sentence on
-standard error, exit code 1.
+driver. Reads HAL9_SHARDS, HAL9_SHARDS_ADMIN and HAL9_REGION; every step may be repeated. What goes wrong is one
+sentence on standard error, exit code 1.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ _SHARED: Final = ("HAL9_", "OTEL_")
 _WITHHELD: Final = frozenset(
     {
         "HAL9_API_KEY", "HAL9_BROKER_HOSTILE", "HAL9_BROKER_URL", "HAL9_CACHE_URL", "HAL9_FUNCTION_URL",
-        "HAL9_IDENTITY_KEY", "HAL9_INSTANCES", "HAL9_PORT", "HAL9_SHARDS", "HAL9_SHARDS_ADMIN", "HAL9_TRUST", "HAL9_URL",
+        "HAL9_IDENTITY_KEY", "HAL9_INSTANCES", "HAL9_PORT", "HAL9_SHARDS", "HAL9_SHARDS_ADMIN", "HAL9_TRUST",
+        "HAL9_URL",
     }
 )  # fmt: skip
 _DATA: Final = {"HAL9_SHARDS": "database", "HAL9_CACHE_URL": "cache"}
@@ -90,4 +91,12 @@ def of_deployment(
     given = {"HAL9_SHARDS": ",".join(addresses.shards), "HAL9_CACHE_URL": addresses.cache}
     data = {name: given[name] for name, need in _DATA.items() if need in function.needs or name in mine}
     kept = {name: value for name, value in passed.items() if name not in _WITHHELD}
-    return {**plain(user, home), **defaults, **kept, **deployment.environment, **own, **data, "HAL9_HOME": str(home.path)}
+    return {
+        **plain(user, home),
+        **defaults,
+        **kept,
+        **deployment.environment,
+        **own,
+        **data,
+        "HAL9_HOME": str(home.path),
+    }

@@ -1,9 +1,10 @@
 """Passes one HTTP exchange on to a function instance, streaming both ways.
 
-Promises: hop-by-hop fields go no further (RFC 9110, section 7.6.1), also those that `Connection` names; the message is framed anew from what the parser understood, never copied
-(no smuggling); a body is passed on as it comes, with back-pressure; an instance that dies before it answered is a 502 problem, and a GET or HEAD without a body is tried once
-more; an answer that is cut off is cut off for the caller too, never ended as if it were whole; a caller who goes away takes the instance's exchange along.
-Does not: look into bodies, change status codes, add credentials.
+Promises: hop-by-hop fields go no further (RFC 9110, section 7.6.1), also those that `Connection` names; the message
+is framed anew from what the parser understood, never copied (no smuggling); a body is passed on as it comes, with
+back-pressure; an instance that dies before it answered is a 502 problem, and a GET or HEAD without a body is tried
+once more; an answer that is cut off is cut off for the caller too, never ended as if it were whole; a caller who goes
+away takes the instance's exchange along. Does not: look into bodies, change status codes, add credentials.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 HOP_BY_HOP: Final = frozenset(
     {
-        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
 _FRAMING: Final = frozenset({b"content-length", b"expect"})

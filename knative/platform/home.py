@@ -10,7 +10,8 @@
     HAL9_HOME/logs/              one file for each process
     HAL9_HOME/run/               Unix sockets; elsewhere when that path would be too long for one
 
-Promises: the folder belongs to its user alone (0700); files are replaced whole, never half-written; one supervisor at a time (flock). Does not: start anything.
+Promises: the folder belongs to its user alone (0700); files are replaced whole, never half-written; one supervisor at
+a time (flock). Does not: start anything.
 """
 
 from __future__ import annotations
@@ -272,8 +273,8 @@ def replace(path: Path, content: bytes, mode: int) -> None:
 
 def _full(path: Path) -> HomeError:
     return HomeError(
-        f"The disk that holds {path} is full: free at least {NEEDED_BYTES // 2**20} MB, or set HAL9_HOME to a folder on "
-        "another disk; what was saved is not lost."
+        f"The disk that holds {path} is full: free at least {NEEDED_BYTES // 2**20} MB, or set HAL9_HOME to a folder "
+        "on another disk; what was saved is not lost."
     )
 
 

@@ -1,11 +1,14 @@
-"""A small HTTP/1.1 server on asyncio and httptools, made for passing on: bodies stream both ways and nothing is kept whole.
+"""A small HTTP/1.1 server on asyncio and httptools, made for passing on: bodies stream, nothing is kept whole.
 
-Why not uvicorn: the activator must hold a request *before* its body is read, stream in both directions with back-pressure, and stand in the open against hostile peers. An ASGI
-server puts two queues and a task switch between the bytes and us; here one task serves one request, and the parser is the same llhttp.
+Why not uvicorn: the activator must hold a request *before* its body is read, stream in both directions with
+back-pressure, and stand in the open against hostile peers. An ASGI server puts two queues and a task switch between
+the bytes and us; here one task serves one request, and the parser is the same llhttp.
 
-Promises: memory for a connection is bounded (`Limits`): header fields are counted and measured, bodies stop being read when nobody takes them, a peer that is slow to send or
-to read is cut off; one message means one thing (RFC 9112): both lengths at once, repeated lengths, any transfer coding but `chunked`, several Hosts, line folding and control
-characters are refused; trailers are dropped; a refusal reaches the peer even while it is still sending. Does not: TLS, HTTP/2, WebSocket, files.
+Promises: memory for a connection is bounded (`Limits`): header fields are counted and measured, bodies stop being
+read when nobody takes them, a peer that is slow to send or to read is cut off; one message means one thing (RFC
+9112): both lengths at once, repeated lengths, any transfer coding but `chunked`, several Hosts, line folding and
+control characters are refused; trailers are dropped; a refusal reaches the peer even while it is still sending. Does
+not: TLS, HTTP/2, WebSocket, files.
 """
 
 from __future__ import annotations
@@ -168,6 +171,10 @@ class Request:
                 raise Problem("body-too-large", detail=f"The body may have at most {limit} bytes.")
         return bytes(pieces)
 
+    def expect(self) -> None:
+        """Note whether the peer waits for a 100 before it sends its body."""
+        self._wants_continue = self.has_body and self.header(b"expect") is not None
+
     async def _more(self) -> None:
         loop = asyncio.get_running_loop()
         if self._wants_continue:
@@ -288,7 +295,7 @@ class Response:
 
 
 class ServerConnection(asyncio.Protocol):
-    """One peer. Requests that are sent ahead (pipelining) wait in their order, and the connection is not read meanwhile."""
+    """One peer. Requests sent ahead (pipelining) wait in their order, and the connection is not read meanwhile."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -322,6 +329,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what runs for the peer."""
+        del exc
         self._server.forget(self)
         self._transport = None
         for request in (self._incoming, self._active):
@@ -410,7 +418,7 @@ class ServerConnection(asyncio.Protocol):
         request.keep_alive = self._parser.should_keep_alive()
         self._fault = self._fault or _check(request)
         if self._fault is None:
-            request._wants_continue = request.header(b"expect") is not None and request.has_body  # noqa: SLF001 - same module
+            request.expect()
             self._ahead.append(request)
             self._next()
 
@@ -648,15 +656,17 @@ class Server:
 
     async def listen_on(self, bound: socket.socket) -> None:
         """Listen on a socket that is bound already."""
-        self._add(await asyncio.get_running_loop().create_server(lambda: ServerConnection(self), sock=bound, backlog=512))
+        self._add(
+            await asyncio.get_running_loop().create_server(lambda: ServerConnection(self), sock=bound, backlog=512)
+        )
 
     async def listen_unix(self, path: Path) -> None:
         """Listen on a Unix socket, replacing one that was left."""
-        path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - before anything is served
         self._add(
             await asyncio.get_running_loop().create_unix_server(lambda: ServerConnection(self), str(path), backlog=512)
         )
-        path.chmod(0o600)
+        path.chmod(0o600)  # noqa: ASYNC240
 
     def _add(self, listener: asyncio.Server) -> None:
         self._listeners.append(listener)
@@ -687,7 +697,7 @@ class Server:
         for connection in list(self._connections):
             connection.retire()
         deadline = asyncio.get_running_loop().time() + grace_seconds
-        while self._connections and asyncio.get_running_loop().time() < deadline:
+        while self._connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - polled while ending
             await asyncio.sleep(0.02)
         for connection in list(self._connections):
             connection.abort()

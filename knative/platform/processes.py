@@ -1,7 +1,8 @@
 """Processes that cannot outlive the supervisor, and are known again without mistaking another process for them.
 
-Promises: the kernel ends a child when the supervisor ends, however it ends (PR_SET_PDEATHSIG; start children from the main thread); a process is identified by its id *and* its start
-time, so that a reused id is never signalled; what a child leaves behind comes to the supervisor (PR_SET_CHILD_SUBREAPER), which ends it. Linux only.
+Promises: the kernel ends a child when the supervisor ends, however it ends (PR_SET_PDEATHSIG; start children from the
+main thread); a process is identified by its id *and* its start time, so that a reused id is never signalled; what a
+child leaves behind comes to the supervisor (PR_SET_CHILD_SUBREAPER), which ends it. Linux only.
 """
 
 from __future__ import annotations

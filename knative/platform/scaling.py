@@ -1,8 +1,9 @@
 """How many instances a deployment should have: Knative's terms, decided from what is seen now.
 
-Promises: pure functions of their arguments, so that every rule is a line in a test. A deployment without work goes to its minimum after `idle_seconds`; one without instances gets one
-at its first request; a busy one grows as soon as somebody waits longer than a moment. Does not: average over windows, as Knative's autoscaler does: on one machine, an instance is
-ready in a second, and is stopped only when it has been idle for the whole window.
+Promises: pure functions of their arguments, so that every rule is a line in a test. A deployment without work goes to
+its minimum after `idle_seconds`; one without instances gets one at its first request; a busy one grows as soon as
+somebody waits longer than a moment. Does not: average over windows, as Knative's autoscaler does: on one machine, an
+instance is ready in a second, and is stopped only when it has been idle for the whole window.
 """
 
 from __future__ import annotations

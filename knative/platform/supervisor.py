@@ -169,7 +169,9 @@ class Platform:
     async def _start_servers(self) -> None:
         external = self.settings.shards
         if external and not self.settings.shards_admin:
-            raise StartError("HAL9_SHARDS is set, HAL9_SHARDS_ADMIN is not: set it to the same servers with the owner's role.")
+            raise StartError(
+                "HAL9_SHARDS is set, HAL9_SHARDS_ADMIN is not: set it to the same servers with the owner's role."
+            )
         if not external or not self.settings.cache:
             self.tell("starting PostgreSQL and Valkey")
             self.servers = Servers(self.home.servers, self.home.run)
@@ -252,9 +254,7 @@ class Platform:
     ) -> None:
         addresses = self._given()
         environments = {
-            one.name: environment.of_deployment(
-                one, described, self.home, addresses, self.user, self.settings.region
-            )
+            one.name: environment.of_deployment(one, described, self.home, addresses, self.user, self.settings.region)
             for one in deployments.values()
         }
         self._launcher = ProcessLauncher(self.home, self.root, deployments, environments)
@@ -291,7 +291,9 @@ class Platform:
         pool = Pool(str(self.home.deployment_socket(GATEWAY)))
         status, _, content = await exchange(pool, b"GET", b"/healthz/ready", [])
         if status != 200:
-            raise StartError(f"The gateway does not answer ({status}): see {self.home.log(GATEWAY)}. {_detail(content)}")
+            raise StartError(
+                f"The gateway does not answer ({status}): see {self.home.log(GATEWAY)}. {_detail(content)}"
+            )
         door = Server(Forwarder(gateway, public=True), PUBLIC_LIMITS)
         await door.listen_on(self._listening)
         self._doors.append(door)
@@ -450,7 +452,7 @@ def _detail(content: bytes) -> str:
 
 
 def _bound(file: Path) -> None:
-    """Keep a log from growing for ever: its last part becomes `<name>.log.1`; writers append, so the file may be cut."""
+    """Bound a log: its last part becomes `<name>.log.1`; writers append, so that the file may be cut."""
     try:
         size = file.stat().st_size
         if size <= LOG_BYTES:

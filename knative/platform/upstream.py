@@ -1,7 +1,8 @@
 """A small HTTP/1.1 client over Unix sockets: connections to one function instance, kept and used again.
 
-Promises: bodies stream both ways with back-pressure; a connection is used again only when both messages on it are whole; a response that breaks HTTP's framing is an
-`UpstreamLost`, never passed on. Does not: redirects, cookies, TLS, decoding.
+Promises: bodies stream both ways with back-pressure; a connection is used again only when both messages on it are
+whole; a response that breaks HTTP's framing is an `UpstreamLost`, never passed on. Does not: redirects, cookies, TLS,
+decoding.
 """
 
 from __future__ import annotations

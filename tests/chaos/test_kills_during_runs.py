@@ -1,6 +1,7 @@
-"""kill -9 of PostgreSQL, of Valkey, of the broker and of functions during 20 runs: all finish, nothing is lost or doubled.
+"""kill -9 of PostgreSQL, Valkey, the broker and functions during 20 runs: all finish, nothing is lost or doubled.
 
-The runs are of the tests' own process (`tests/processes/tally.py`), over the project's own functions and a real platform.
+The runs are of the tests' own process (`tests/processes/tally.py`), over the project's own functions and a real
+platform.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,6 +64,10 @@ def finished(client: Client) -> Run:
     return result
 
 
+def _said(client: Client, run: Run) -> list[Any]:
+    return list(client.runs.watch(run.id))
+
+
 def test_all_runs_finish_and_each_effect_happens_once(shaken: RunningPlatform) -> None:
     killed: Counter[str] = Counter()
     with (
@@ -70,13 +76,13 @@ def test_all_runs_finish_and_each_effect_happens_once(shaken: RunningPlatform) -
     ):
         runs = [pool.submit(lambda: finished(client)) for _ in range(RUNS)]
         for name in (name for pair in zip(SERVERS, FUNCTIONS, strict=True) for name in pair):
-            before = until(lambda name=name: shaken.kill(name), seconds=60) if name in SERVERS else shaken.kill(name)
+            before = until(partial(shaken.kill, name), seconds=60) if name in SERVERS else shaken.kill(name)
             killed[name] += len(before)
             time.sleep(0.3)  # lets the damage spread: the next kill hits what is being repaired
         ended = [run.result() for run in runs]
         assert [(run.state, run.output["letters"]) for run in ended] == [("completed", LETTERS)] * RUNS
         for run in ended:
-            said = [event.type for event in insisted(lambda run=run: list(client.runs.watch(run.id)))]
+            said = [event.type for event in insisted(partial(_said, client, run))]
             assert (said.count("run.started"), said.count("run.completed")) == (1, 1)
             assert len({step.path for step in run.tree}) == len(run.tree) == 1 + 3 + 8
             assert said.count("step.completed") == len(run.tree)

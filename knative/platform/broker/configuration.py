@@ -1,4 +1,4 @@
-"""Writes what the broker's process is told: every deployment's subscriptions, from the same function.toml as in a cluster."""
+"""Writes what the broker is told: every deployment's subscriptions, from the same function.toml as in a cluster."""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ class Ingress:
             except StoreFullError as error:
                 raise Problem("broker-full", headers={"retry-after": "5"}) from error
             except StoreError as error:
-                raise Problem("unavailable", detail="The broker cannot keep events.", headers={"retry-after": "2"}) from error
+                raise Problem(
+                    "unavailable", detail="The broker cannot keep events.", headers={"retry-after": "2"}
+                ) from error
 
     def _authenticate(self, request: Request) -> None:
         scheme, _, token = (request.header(b"authorization") or b"").decode("latin-1").partition(" ")

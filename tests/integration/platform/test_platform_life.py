@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 @pytest.fixture(scope="module")
 def small(platforms: Callable[..., RunningPlatform]) -> RunningPlatform:
     made = platforms(HAL9_TEST_SECRET="hush", HAL9_API_KEY="not yours", AWS_SECRET_ACCESS_KEY="nor this")
@@ -71,9 +70,9 @@ def test_status_names_everything_that_runs(small: RunningPlatform) -> None:
     assert {"postgres-0", "postgres-1", "postgres-2", "valkey"} == found["servers"].keys()
     assert found["functions"]["gateway"]["ready"] == 1
     assert found["broker"]["queued"] >= 0
-    assert set(small.processes()) >= {pid for name in found["pids"] if name != "functions" for pid in small.pids(name)} - {
-        found["supervisor"]["pid"]
-    }
+    assert set(small.processes()) >= {
+        pid for name in found["pids"] if name != "functions" for pid in small.pids(name)
+    } - {found["supervisor"]["pid"]}
     assert "gateway" in small.hal9("status").stdout
 
 
@@ -226,5 +225,3 @@ def test_in_the_foreground_it_stops_with_its_command(platforms: Callable[..., Ru
         process.send_signal(signal.SIGINT)
         assert process.wait(40) == 0
     assert one.processes() == []
-
-

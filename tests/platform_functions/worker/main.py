@@ -25,7 +25,7 @@ def note(**what: object) -> None:
 async def work(call: Call) -> Response:
     """Work for as long as is asked, or until a file is there."""
     gate = call.request.query_params.get("until")
-    while gate and not Path(gate).exists():  # noqa: ASYNC240
+    while gate and not Path(gate).exists():  # noqa: ASYNC110, ASYNC240
         await asyncio.sleep(0.01)
     return JSONResponse({"pid": os.getpid(), "secret": os.environ.get("HAL9_TEST_SECRET")})
 
@@ -36,7 +36,7 @@ async def take(call: Call) -> Response:
     wish = json.loads(event.data or b"{}")
     note(id=event.id, type=event.type, pid=os.getpid())
     if gate := wish.get("until"):
-        while not Path(gate).exists():  # noqa: ASYNC240
+        while not Path(gate).exists():  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(0.01)
     if "status" in wish:
         return Response("no", wish["status"])

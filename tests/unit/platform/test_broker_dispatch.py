@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sqlite3
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -65,7 +66,9 @@ def event(number: int = 1, type_: str = "a", data: bytes | None = None) -> Cloud
 class Broker:
     """A dispatcher with its store, clock and scripted subscribers."""
 
-    def __init__(self, folder: Path, triggers: Sequence[Trigger], hostile: str = "", sink: Trigger | None = SINK) -> None:
+    def __init__(
+        self, folder: Path, triggers: Sequence[Trigger], hostile: str = "", sink: Trigger | None = SINK
+    ) -> None:
         self.clock = ManualClock()
         self.subscribers = Subscribers(self.clock)
         self.store = Store(folder)
@@ -124,7 +127,7 @@ async def test_a_retried_code_is_retried_with_backoff_until_it_is_taken(tmp_path
         await b.dispatcher.publish([event()])
         await b.until(lambda: b.idle, advance=0.25)
         times = [when for _, _, when in b.subscribers.seen]
-        pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
         assert len(times) == 4
         assert all(pause >= least for pause, least in zip(pauses, [1, 2, 4], strict=True))
         assert b.dispatcher.status()["dead_letters"] == 0
@@ -262,10 +265,15 @@ async def test_hostile_failures_are_retried(tmp_path: Path) -> None:
 async def test_a_full_store_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
     store = Store(tmp_path, max_bytes=40 * 4096)
     kept = 0
-    with pytest.raises(StoreFullError):
-        for _ in range(100):
+
+    async def fill() -> None:
+        nonlocal kept
+        while kept < 100:
             await store.accept([(b"x" * 10_000, [("t", 0.0)])])
             kept += 1
+
+    with pytest.raises(StoreFullError):
+        await fill()
     assert len(store.pending()) == kept > 0
     for pending in store.pending():
         await store.done(pending)

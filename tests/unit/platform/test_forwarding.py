@@ -118,8 +118,10 @@ GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 
 async def test_a_request_travels_without_hop_by_hop_fields(tmp_path: Path) -> None:
     async with rig(tmp_path, echo) as r:
-        extra = b"Connection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nX-Forwarded-For: 1.2.3.4\r\n"
-        raw = await r.talk(b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n" + extra + b"traceparent: 00-a-b-01\r\nX-A: 1\r\nX-A: 2\r\n\r\n")
+        extra = b"Connection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nX-Real-IP: 1.2.3.4\r\n"
+        raw = await r.talk(
+            b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n" + extra + b"traceparent: 00-a-b-01\r\nX-A: 1\r\nX-A: 2\r\n\r\n"
+        )
         status, headers, body = answer(raw)
         seen = json.loads(body)
         assert (status, headers["x-kept"], seen["method"], seen["target"]) == (200, "yes", "GET", "/a?b=c")
@@ -132,7 +134,10 @@ async def test_bodies_travel_with_a_length_and_in_chunks(tmp_path: Path, size: i
         head = b"POST /p HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         raw = await r.talk(head + b"Content-Length: %d\r\n\r\n" % size + b"y" * size)
         assert json.loads(answer(raw)[2])["length"] == size
-        chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in [b"y" * 1000] * (size // 1000)) + b"0\r\nX-Trailer: 1\r\n\r\n"
+        chunks = (
+            b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in [b"y" * 1000] * (size // 1000))
+            + b"0\r\nX-Trailer: 1\r\n\r\n"
+        )
         raw = await r.talk(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
         seen = json.loads(answer(raw)[2])
         assert seen["length"] == size // 1000 * 1000
@@ -194,7 +199,7 @@ async def test_a_stream_comes_as_it_is_made_and_ends_with_its_reader(tmp_path: P
             assert r.place.streams == 1
             writer.close()
             await gone.wait()
-            while r.place.taken:
+            while r.place.taken:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
 
@@ -235,7 +240,9 @@ async def test_a_get_is_tried_again_when_its_instance_dies(tmp_path: Path) -> No
     async with rig(tmp_path, script=script) as r:
         assert answer(await r.talk(GET + b"\r\n"))[2] == b"ok"
         calls = 0
-        status, _, body = answer(await r.talk(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+        status, _, body = answer(
+            await r.talk(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        )
         assert (status, calls) == (502, 1)
         assert json.loads(body)["type"] == "urn:hal9:problem:upstream-unreachable"
 
@@ -243,8 +250,12 @@ async def test_a_get_is_tried_again_when_its_instance_dies(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "said",
     [
-        b"", b"HTTP/1.1 2", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000,
+        b"",
+        b"HTTP/1.1 2",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000,
     ],
 )  # fmt: skip
 async def test_an_instance_that_answers_nonsense_is_a_502(tmp_path: Path, said: bytes) -> None:
@@ -258,7 +269,11 @@ async def test_an_instance_that_answers_nonsense_is_a_502(tmp_path: Path, said: 
 
 
 @pytest.mark.parametrize(
-    "said", [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"]
+    "said",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    ],
 )
 async def test_an_answer_that_is_cut_off_is_not_ended_as_if_it_were_whole(tmp_path: Path, said: bytes) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -299,8 +314,14 @@ HOSTILE = {
     "both lengths": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc", 400),
     "two lengths": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400),
     "a signed length": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc", 400),
-    "a coding before chunked": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-    "two codings": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "a coding before chunked": (
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        501,
+    ),
+    "two codings": (
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     "chunks in HTTP/1.0": (b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
     "two hosts": (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
@@ -329,7 +350,9 @@ async def test_hostile_requests_get_a_problem_and_the_connection_ends(tmp_path: 
 
 async def test_an_upgrade_is_ignored_and_the_connection_ends_with_the_answer(tmp_path: Path) -> None:
     async with rig(tmp_path, echo) as r:
-        raw = await r.talk(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nGET /2 HTTP/1.1\r\n\r\n")
+        raw = await r.talk(
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nGET /2 HTTP/1.1\r\n\r\n"
+        )
         status, headers, body = answer(raw)
         assert (status, headers["connection"], raw.count(b"HTTP/1.1 ")) == (200, "close", 1)
         assert "upgrade" not in dict(json.loads(body)["headers"])
@@ -376,14 +399,14 @@ async def test_too_many_connections_are_turned_away(tmp_path: Path) -> None:
     async with rig(tmp_path, echo, limits=Limits(connections=2)) as r:
         held = [await asyncio.open_connection("127.0.0.1", r.port) for _ in range(2)]
         async with asyncio.timeout(10):
-            while r.server.connections < 2:
+            while r.server.connections < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         status, headers, _ = answer(await r.talk(GET + b"\r\n"))
         assert (status, headers["retry-after"]) == (503, "1")
         for _, writer in held:
             writer.close()
         async with asyncio.timeout(10):
-            while r.server.connections:
+            while r.server.connections:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         assert answer(await r.talk(GET + b"\r\n"))[0] == 200
 
@@ -401,8 +424,12 @@ async def test_expect_continue_is_answered_only_when_the_body_is_wanted(tmp_path
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.binary(max_size=200), cut=st.integers(0, 200))
-async def test_any_bytes_leave_the_server_standing(tmp_path_factory: pytest.TempPathFactory, data: bytes, cut: int) -> None:
-    async with rig(tmp_path_factory.mktemp("any"), echo, limits=Limits(header_seconds=0.05, body_grace_seconds=0.05)) as r:
+async def test_any_bytes_leave_the_server_standing(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, cut: int
+) -> None:
+    async with rig(
+        tmp_path_factory.mktemp("any"), echo, limits=Limits(header_seconds=0.05, body_grace_seconds=0.05)
+    ) as r:
         base = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", r.port)
         writer.write(base[:cut] + data + base[cut:])
