@@ -255,7 +255,7 @@ def _right_types(source: str, media_type: str | None, schema: str | None) -> boo
 
 
 def _plainly_valid(event: CloudEvent) -> bool:
-    """Tell quickly that a usual event (printable ASCII, String extensions) is right.
+    """Tell quickly that a usual event (printable text, String extensions) is right.
 
     False says only that `_faults` must look.
     """
@@ -264,8 +264,7 @@ def _plainly_valid(event: CloudEvent) -> bool:
     try:
         text = "".join((event_id, kind, "" if subject is None else subject, *extensions.values()))  # type: ignore[arg-type]
         return (
-            text.isascii()
-            and text.isprintable()
+            text.isprintable()  # no controls, surrogates or noncharacters, then
             and event_id != ""
             and kind != ""
             and subject != ""

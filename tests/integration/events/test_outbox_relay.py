@@ -188,6 +188,31 @@ async def test_order_within_a_partition_key_holds_when_one_fails(
     assert door.ids == ["k0", "k1", "k2", "k3"]
 
 
+async def test_nothing_overtakes_a_claimed_event_with_the_same_partition_key(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    await _write(shards, org_id, _event(org_id, "first", partitionkey="k"))
+
+    def die(name: str) -> None:
+        raise chaos.Killed
+
+    with chaos.observed(die), pytest.raises(chaos.Killed):
+        await Relay(shards, publisher).drain(org_id)
+    await _write(
+        shards,
+        org_id,
+        _event(org_id, "second", partitionkey="k"),
+        _event(org_id, "other", partitionkey="o"),
+        _event(org_id, "free"),
+    )
+    assert await Relay(shards, publisher).drain(org_id) == 2
+    assert sorted(door.ids) == ["free", "other"]
+    await _release(shards, org_id)
+    assert await Relay(shards, publisher).drain(org_id) == 2
+    assert door.ids[2:] == ["first", "second"]
+
+
 async def test_two_relays_share_the_work_without_a_duplicate(
     shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
 ) -> None:
