@@ -17,6 +17,7 @@ from knative.description.model import (
     Route,
     Scale,
     Schedule,
+    Secret,
     Subscription,
 )
 from knative.description.reading import FILE_NAME, load, load_all
@@ -33,6 +34,7 @@ __all__ = [
     "Route",
     "Scale",
     "Schedule",
+    "Secret",
     "Subscription",
     "load",
     "load_all",

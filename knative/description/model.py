@@ -129,6 +129,14 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """An environment variable that comes from a Secret; the function starts without one that is optional."""
+
+    env: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Egress:
     """Where a function may connect to: functions (and `broker`) by name, outside hosts as `host:port`."""
 
@@ -191,7 +199,7 @@ class FunctionDescription:
         subscriptions: the events that it takes.
         schedules: the events by the clock.
         dead_letters: the path of the dead-letter sink, for the one function that is it.
-        secrets: environment variables that come from Secrets.
+        secrets: what comes from Secrets.
         egress: where it may connect to.
         declared: the `[[deployments]]` as written.
         overrides: environment -> deployment -> overriding tables.
@@ -211,7 +219,7 @@ class FunctionDescription:
     subscriptions: tuple[Subscription, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     dead_letters: str | None = None
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     egress: Egress = field(default_factory=Egress)
     declared: tuple[DeclaredDeployment, ...] = ()
     overrides: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from knative.description.model import (
     Route,
     Scale,
     Schedule,
+    Secret,
     Subscription,
     duration_seconds,
 )
@@ -272,10 +273,12 @@ def _dead_letters(table: Table) -> str | None:
     return path
 
 
-def _secret(table: Table) -> str:
-    env = table.text("env", None, VARIABLE, "a variable such as HAL9_X")
+def _secret(table: Table) -> Secret:
+    found = Secret(
+        table.text("env", None, VARIABLE, "a variable such as HAL9_X"), table.truth("optional", default=False)
+    )
     table.finish()
-    return env
+    return found
 
 
 def _egress(table: Table) -> Egress:

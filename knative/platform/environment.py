@@ -2,7 +2,8 @@
 
 Promises: a function sees what its `function.toml` says that it needs, the settings that are meant for all (`HAL9_...`,
 `OTEL_...`), and no secret that only another function declared; the database's owner role, API keys and whatever else is
-in the user's environment stay outside; proxies go only to functions that may call outside hosts.
+in the user's environment stay outside; proxies and the cloud's credentials go only to functions that may call outside
+hosts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _PLAIN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_CLOUD: Final = "AWS_"
 _SHARED: Final = ("HAL9_", "OTEL_")
 _WITHHELD: Final = frozenset(
     {
@@ -72,15 +74,15 @@ def of_deployment(
         region: The platform's.
     """
     function = deployment.function
-    mine = frozenset(function.secrets)
-    secrets = {name for other in functions for name in other.secrets}
+    mine = frozenset(secret.env for secret in function.secrets)
+    secrets = {secret.env for other in functions for secret in other.secrets}
     passed = {
         name: value
         for name, value in user.items()
         if name in mine or (name.startswith(_SHARED) and name not in secrets)
     }
     if function.egress.hosts:
-        passed |= {name: user[name] for name in _PROXIES if name in user}
+        passed |= {name: value for name, value in user.items() if name in _PROXIES or name.startswith(_CLOUD)}
     own = {
         "HAL9_IDENTITY_KEY": str(home.keys / f"{function.name}.json"),
         "HAL9_TRUST": str(home.trust_file),

@@ -41,7 +41,7 @@ def _egress(deployment: Deployment, target: Target) -> Manifest:
     rules: list[Manifest] = []
     if "database" in function.needs:
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.database_cidrs], tcp=_POSTGRES))
-    if "cache" in function.needs or "HAL9_CACHE_URL" in function.secrets:
+    if "cache" in function.needs or "HAL9_CACHE_URL" in {secret.env for secret in function.secrets}:
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.cache_cidrs], tcp=_VALKEY))
     if "broker" in function.egress.functions:
         rules.append(_to([_namespace("knative-eventing")], tcp=_BROKER))

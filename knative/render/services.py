@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from knative.render.target import PORT
 
 if TYPE_CHECKING:
-    from knative.description import Deployment
+    from knative.description import Deployment, Secret
     from knative.render.target import Manifest, Target
 
 _PUBLIC: Final = "gateway"
@@ -100,7 +100,7 @@ def _container(deployment: Deployment, target: Target) -> Manifest:
         "image": f"{target.images}/{function.name}:{target.version}",
         "ports": [{"name": "http1", "containerPort": PORT, "protocol": "TCP"}],
         "envFrom": [{"configMapRef": {"name": "hal9-settings"}}],
-        "env": [*_environment(deployment), *(_secret(name) for name in function.secrets)],
+        "env": [*_environment(deployment), *(_secret(secret) for secret in function.secrets)],
         "resources": {
             "requests": {"cpu": resources.cpu, "memory": resources.memory},
             "limits": {"memory": resources.memory},
@@ -130,9 +130,10 @@ def _environment(deployment: Deployment) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in sorted(values.items())]
 
 
-def _secret(variable: str) -> dict[str, Any]:
-    name = "hal9-" + variable.removeprefix("HAL9_").lower().replace("_", "-")
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": "value"}}}
+def _secret(secret: Secret) -> dict[str, Any]:
+    name = "hal9-" + secret.env.removeprefix("HAL9_").lower().replace("_", "-")
+    reference = {"name": name, "key": "value", **({"optional": True} if secret.optional else {})}
+    return {"name": secret.env, "valueFrom": {"secretKeyRef": reference}}
 
 
 def account(deployment: Deployment, target: Target) -> Manifest:
