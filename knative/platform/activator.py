@@ -98,7 +98,7 @@ class Seat:
             self._deployment.left(self._slot, streamed=self._streams)
 
     def streaming(self) -> None:
-        """Say that the answer is an event stream: it keeps its instance, but counts as work no more (as in the host)."""
+        """Say that the answer is an event stream: it keeps its instance, but is no work any more (as in the host)."""
         if not self._streams:
             self._streams = True
             self._deployment.streams(self._slot)

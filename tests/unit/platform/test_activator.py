@@ -384,8 +384,11 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.1, 1.0, 6.0, 61.0]))
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.d.tend()
+        self.run(self._tend())
         self.step()
+
+    async def _tend(self) -> None:
+        self.d.tend()
 
     @invariant()
     def no_instance_is_overfull(self) -> None:
