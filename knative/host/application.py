@@ -52,7 +52,9 @@ class _Request(Request):
             if self._stream_consumed:
                 raise RuntimeError("the body was streamed already")
             self._stream_consumed = True
-            self._content = await self._exchange.body()
+            self._content = self._exchange.body_at_once()
+            if self._content is None:
+                self._content = await self._exchange.body()
         return self._content
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -102,16 +104,18 @@ class Application:
         """Answer one request, whatever happens."""
         self._under_way.add(exchange)
         try:
-            own = self._own.get(exchange.scope["path"])
             parent, state = exchange.traceparent.decode("latin-1"), exchange.tracestate.decode("latin-1")
-            seconds = min(self._timeout, _left(exchange.timeout)) if exchange.timeout else self._timeout
             if exporting():
                 with serving(exchange.scope["method"], parent, state) as finish:
-                    await self._guarded(exchange, own, seconds)
+                    await self._dispatch(exchange)
                     finish(self._route(exchange), exchange.status)
             else:
                 begin(parent, state)
-                await self._guarded(exchange, own, seconds)
+                await self._dispatch(exchange)
+        except Exception as error:  # noqa: BLE001 - the last place where a fault can become an answer
+            self._refuse(exchange, problem_of(error))
+        except asyncio.CancelledError:
+            self._cancelled(exchange)
         finally:
             self._under_way.discard(exchange)
             if self.draining and not self._under_way:
@@ -119,20 +123,15 @@ class Application:
             self._measure(exchange)
             exchange.finished()
 
-    async def _guarded(self, exchange: Exchange, own: _Own | None, seconds: float) -> None:
-        """Call the function; whatever goes wrong becomes a problem document, if the answer has not begun."""
-        if self.draining and own is None:
-            exchange.refuse(Problem("draining", headers={"Retry-After": "1"}))
-            return
-        try:
-            if own is not None:
-                await own(exchange)
-            else:
-                await self._call(exchange, seconds)
-        except Exception as error:  # noqa: BLE001 - the last place where a fault can become an answer
-            self._refuse(exchange, problem_of(error))
-        except asyncio.CancelledError:
-            self._cancelled(exchange)
+    def _dispatch(self, exchange: Exchange) -> Awaitable[None]:
+        """Give what answers the request: one of the host's own routes, or the function unless we drain."""
+        own = self._own.get(exchange.scope["path"])
+        if own is not None:
+            return own(exchange)
+        if self.draining:
+            raise Problem("draining", headers={"Retry-After": "1"})
+        seconds = min(self._timeout, _left(exchange.timeout)) if exchange.timeout else self._timeout
+        return self._call(exchange, seconds)
 
     def _refuse(self, exchange: Exchange, problem: Problem) -> None:
         if exchange.head_sent or exchange.disconnected:

@@ -7,6 +7,8 @@ import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from starlette.requests import ClientDisconnect
+
 from shared.problems import MEDIA_TYPE, Problem
 
 if TYPE_CHECKING:
@@ -158,16 +160,26 @@ class Exchange:
 
         Raises:
             Problem: as `receive`.
-            ConnectionResetError: the client left before it was whole.
+            ClientDisconnect: the client left before it was whole.
         """
         parts: list[bytes] = []
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
-                raise ConnectionResetError("the client is gone")
+                raise ClientDisconnect
             parts.append(message["body"])
             if not message["more_body"]:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def body_at_once(self) -> bytes | None:
+        """Give the whole body when it is there and nobody took any of it; None else."""
+        if not self.complete or self._seen != self.buffered or self._wrong():
+            return None
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self.buffered = 0
+        self._seen = -1
+        return body
 
     def _wrong(self) -> bool:
         return self.too_large or self.fault is not None
@@ -297,9 +309,11 @@ class Exchange:
         self.status = status
         parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
         for name, value in headers:
-            if b"\n" in value or b"\r" in value or b"\n" in name or b"\r" in name:
-                raise ValueError("a header of the answer holds a line break")
             parts += (name, b": ", value, b"\r\n")
+        lines = b"".join(parts)
+        if lines.count(b"\n") * 4 != len(parts) + 3 or lines.count(b"\r") * 4 != len(parts) + 3:
+            raise ValueError("a header of the answer holds a line break")
+        parts = [lines]
         parts.append(self._connection.server.date_header())
         if not self.keep_alive or not self.complete or self._connection.server.draining:
             self.keep_alive = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from starlette.requests import ClientDisconnect
+
 from shared import deadlines
 from shared.function import bodies
 from shared.function.operation import Call
@@ -158,6 +160,8 @@ def problem_of(error: Exception) -> Problem:
     """
     if isinstance(error, Problem):
         return error
+    if isinstance(error, ClientDisconnect):
+        return Problem("bad-request", 400, "The connection ended before the request was whole: send it again.")
     now, here = deadlines.current(), trace()
     members: dict[str, Any] = {} if here is None else {"trace_id": here.trace_id}
     if now is not None and now.expired:
