@@ -39,11 +39,8 @@ _LAST_EVENT_ID: Final = {
 async def start(call: Call) -> Response:
     """Start a run."""
     resources: Resources = call.resources
-    key = call.request.headers.get("idempotency-key")
-    if key is not None and _KEY.fullmatch(key) is None:
-        raise Problem("idempotency-key-invalid")
     org_id = call.principal.org_id
-    run = await resources.runs.start(org_id, _origin(call), call.principal.subject, call.body, key)
+    run = await resources.runs.start(org_id, _origin(call), call.principal.subject, call.body, _key(call))
     resources.relay.after_commit(org_id)
     return answer(run, 202, {"Location": f"/v1/runs/{run.id}"})
 
@@ -76,7 +73,7 @@ async def replay(call: Call) -> Response:
     """Replay a run."""
     resources: Resources = call.resources
     org_id = call.principal.org_id
-    run = await resources.runs.replay(org_id, _origin(call), call.principal.subject, _run_id(call))
+    run = await resources.runs.replay(org_id, _origin(call), call.principal.subject, _run_id(call), _key(call))
     resources.relay.after_commit(org_id)
     return answer(run, 202, {"Location": f"/v1/runs/{run.id}"})
 
@@ -91,6 +88,13 @@ async def events(call: Call) -> Response:
     await resources.runs.show(org_id, run_id)
     lines = stream.lines(resources.runs.watch(org_id, run_id, after), resources.clock)
     return StreamingResponse(lines, headers={"Cache-Control": "no-store"}, media_type=stream.MEDIA_TYPE)
+
+
+def _key(call: Call) -> str | None:
+    key = call.request.headers.get("idempotency-key")
+    if key is not None and _KEY.fullmatch(key) is None:
+        raise Problem("idempotency-key-invalid")
+    return key
 
 
 def _run_id(call: Call) -> UUID:
@@ -152,7 +156,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/runs/{run_id}/replay", "runs.replay", replay, "Replay a run from its journal",
-        responses={202: Run}, tags=_TAGS,
+        responses={202: Run}, headers={"Idempotency-Key": _IDEMPOTENCY_KEY}, tags=_TAGS,
         description="Starts a new run with the same input. Every paid answer comes out of the journal; it can"
         " spend nothing.",
     ),

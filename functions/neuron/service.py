@@ -119,11 +119,12 @@ class Runs:
         await self._store.start(org_id, origin, start)
         point(points.START_COMMITTED)
 
-    async def replay(self, org_id: UUID, origin: Origin, subject: str, run_id: UUID) -> Run:
+    async def replay(self, org_id: UUID, origin: Origin, subject: str, run_id: UUID, key: str | None = None) -> Run:
         """Start a new run that takes every paid answer out of another run's journal, and has nothing to spend.
 
         Raises:
-            Problem: 404 `not-found`; 422 `process-unknown` when this release no longer has its process.
+            Problem: 404 `not-found`; 422 `process-unknown` when this release no longer has its process,
+                `idempotency-mismatch`.
         """
         found = await self._store.run(org_id, run_id)
         if found is None:
@@ -141,6 +142,8 @@ class Runs:
             per_step=row["revisions_per_step"], per_run=row["revisions_per_run"],
             deadline_seconds=row["deadline_seconds"], body=body,
         )  # fmt: skip
+        if key is not None:
+            start = _keyed(start, key, f"replay {run_id}")
         return await self._started(org_id, origin, start)
 
     async def show(self, org_id: UUID, run_id: UUID) -> Run:

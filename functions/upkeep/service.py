@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from events import catalogue, codec, deadletters, inbox, outbox, relay
-from events.catalogue.neuron import StepFailed, StepRequested
+from events.catalogue.neuron import RunRequested, StepFailed, StepRequested
 from events.cloudevent import MalformedEvent
 from functions.upkeep import points
 from shared.chaos import point
@@ -36,6 +37,7 @@ _AT_MOST: Final = 500
 _AT_ONCE: Final = 8
 _OUTBOX_SECONDS: Final = 3.0
 _INBOX_SECONDS: Final = 7 * 86_400.0
+_RUN_REQUESTED: Final = "ai.hal9.neuron.run.requested"
 _STEP_REQUESTED: Final = "ai.hal9.neuron.step.requested"
 
 
@@ -90,7 +92,7 @@ async def _sweep_shard(resources: Resources, shard: int, ahead_seconds: float, d
 
 
 async def keep(resources: Resources, event: CloudEvent) -> None:
-    """Keep an event that could not be delivered; a step's request among them fails its step.
+    """Keep an event that could not be delivered; a step's request among them fails its step, a run's fails the run.
 
     Raises:
         Problem: The shard does not answer.
@@ -110,8 +112,18 @@ async def keep(resources: Resources, event: CloudEvent) -> None:
         point(points.LETTER_BEFORE)
 
     await resources.shards.run(org_id, work, idempotent=True)
+    await _not_started(resources, original, org_id)
     point(points.LETTER_COMMITTED)
     resources.relay.after_commit(org_id)
+
+
+async def _not_started(resources: Resources, event: CloudEvent, org_id: UUID) -> None:
+    """Tell whoever asked for a run that it was never begun."""
+    if event.type == _RUN_REQUESTED:
+        with contextlib.suppress(MalformedEvent):
+            data: RunRequested = catalogue.parse(event)
+            correlation = event.extensions.get("correlationid")
+            await resources.store.not_started(org_id, event.id, data, None if correlation is None else str(correlation))
 
 
 def _step_failed(resources: Resources, event: CloudEvent, destination: str, code: int | None) -> CloudEvent | None:

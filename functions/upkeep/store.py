@@ -5,15 +5,18 @@ Functions of the database that the neurons' migration brings (shard/0003_neurons
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.identifiers import new_id
 from shared.shards.calls import Calls
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from events.catalogue.neuron import RunRequested
     from shared.shards import Shards
 
 _DUE = "SELECT org_id, run_id, step_id, epoch FROM neuron_due($1, $2)"
@@ -75,4 +78,18 @@ class Store:
                 due.org_id, "neuron_expire", self._source, "", "", due.run_id, due.step_id, due.epoch, moment
             )
         verdict: str = row[0]
+        return verdict
+
+    async def not_started(self, org_id: UUID, cause: str, data: RunRequested, correlation: str | None) -> str:
+        """Enter a run whose request could not be delivered as failed, so that whoever asked for it hears of it.
+
+        `same` when it was started after all, by a duplicate of the request.
+        """
+        reason = "its request could not be delivered to the neurons"
+        [row] = await self._calls.call(
+            org_id, "neuron_start", self._source, "", cause,
+            data.run_id, data.run_id, None, data.process, data.engine, json.dumps(data.input), "event", correlation,
+            None, None, 0, 0, 0, 0.0, new_id(), "", "", False, 1, 0.0, "undelivered", reason,
+        )  # fmt: skip
+        verdict: str = row["verdict"]
         return verdict

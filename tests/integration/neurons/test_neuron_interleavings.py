@@ -235,6 +235,6 @@ async def test_any_interleaving_ends_as_an_undisturbed_run_would(shards: Shards)
         run_state_machine_as_test,
         Interleavings,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

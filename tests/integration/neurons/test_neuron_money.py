@@ -12,6 +12,7 @@ from functions.neuron.ledger import JournalLedger
 from functions.neuron.settings import NeuronSettings
 from functions.neuron.store import Origin
 from shared.neurons import BudgetExhausted, Reply, Thought, Unbilled
+from shared.problems import Problem
 from tests.processes.office import Office
 
 if TYPE_CHECKING:
@@ -112,6 +113,17 @@ async def test_a_replay_costs_nothing_asks_nobody_and_gives_the_same(shards: Sha
         "completed", first.output, replayed.id, 0,
     )  # fmt: skip
     assert await budget(office, org_id) == (3 * PRICE, 0, 0)
+
+
+async def test_a_replay_may_be_asked_for_with_a_key(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    first, second = await office.start(org_id, "a"), await office.start(org_id, "b")
+    origin = Origin(office.source)
+    replays = [await office.runs.replay(org_id, origin, "tester", first.id, "key") for _ in range(3)]
+    assert len({replay.id for replay in replays}) == 1
+    with pytest.raises(Problem) as refused:
+        await office.runs.replay(org_id, origin, "tester", second.id, "key")
+    assert refused.value.slug == "idempotency-mismatch"
 
 
 async def test_a_replay_of_what_was_cut_off_cannot_spend(shards: Shards, organisation: Any) -> None:

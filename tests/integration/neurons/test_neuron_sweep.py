@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from events import catalogue
+from events.catalogue.neuron import RunRequested
 from events.publisher import Unpublished
 from functions.neuron.settings import NeuronSettings
 from functions.neuron.store import Origin
@@ -312,3 +313,33 @@ async def test_what_could_not_be_published_is_published_by_the_sweep(shards: Sha
     assert (await service.sweep(resources, 0.001))["published"] >= 1
     await office.settle(org_id)
     assert (await office.runs.show(org_id, run.id)).state == "completed"
+
+
+async def test_a_run_whose_request_became_a_dead_letter_has_failed_unless_it_was_started(
+    shards: Shards, organisation: Any
+) -> None:
+    org_id, office = await organisation(), Office(shards)
+    resources = upkeep(office)
+    requests = []
+    for number in range(2):
+        run_id = new_id()
+        data = RunRequested(run_id=run_id, process="tally", input={"lines": ["a"]})
+        requests.append(
+            catalogue.new(
+                data, id=f"{run_id}/requested", subject=None, org_id=org_id, source="/t", correlationid=f"c{number}"
+            )
+        )
+    lost, late = requests
+    await office.publish_all([late])
+    await office.settle(org_id)
+    for request in (lost, late, lost):
+        await service.keep(resources, request)
+    await office.publish_all([lost])  # a redrive finds that the run has failed
+    await office.settle(org_id)
+    states = {run.id: (run.state, run.code) for run in (await office.runs.page(org_id, 9, None, None, None)).runs}
+    assert states == {
+        catalogue.parse(lost).run_id: ("failed", "undelivered"),
+        catalogue.parse(late).run_id: ("completed", None),
+    }
+    [failed] = [event for event in office.log if event.type == "ai.hal9.neuron.run.failed"]
+    assert failed.extensions["correlationid"] == "c0"
