@@ -57,6 +57,8 @@ def split(tokens: Sequence[Token]) -> list[Clause]:
     found: list[Clause] = []
     heading: tuple[Token, ...] = ()
     for i, (sentence, header) in enumerate(_sentences(tokens)):
+        sentence, front = _without_heading(sentence)
+        heading = (*heading, *front)
         if _is_heading(sentence):
             heading = (*heading, *sentence)
             continue
@@ -68,6 +70,14 @@ def split(tokens: Sequence[Token]) -> list[Clause]:
     if heading:
         found.append(Clause(heading))
     return found
+
+
+def _without_heading(sentence: list[Token]) -> tuple[list[Token], tuple[Token, ...]]:
+    """Take a heading off the front of a sentence: "Commands: add an item, …"."""
+    colon = next((i for i, t in enumerate(sentence[:4]) if t.text == ":"), None)
+    if colon is None or colon + 1 >= len(sentence) or not _is_heading(sentence[:colon]):
+        return sentence, ()
+    return sentence[colon + 1 :], tuple(sentence[:colon])
 
 
 def _is_heading(sentence: Sequence[Token]) -> bool:
@@ -334,7 +344,9 @@ def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
         ):
             if not any(word.low in _KIND_WORDS or word.singular in _KIND_WORDS for word in sentence[start:i]):
                 if token.text == ":":
-                    return None
+                    verbless = i - start >= 2 and frames.finite_verb(sentence, start) is None and not frames.imperative_at(sentence, start)
+                    begins = frames.finite_verb(sentence, i + 1) is not None or frames.imperative_at(sentence, i + 1)
+                    return (i, i + 1) if verbless and begins and sentence[start].low in lexicon.ARTICLES else None
                 continue
             after = i + 2 if token.low == "in" and i + 1 < len(sentence) and sentence[i + 1].low == "which" else i + 1
             if token.low == "in" and after == i + 1:

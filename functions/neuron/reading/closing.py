@@ -91,7 +91,7 @@ def _drop_weak(draft: Draft) -> None:
             continue
         words = name.split("_")
         others = [e for e in draft.entities.values() if e is not entity and e.name not in draft.weak]
-        if any("_".join(words[i:]) in draft.entities for i in range(1, len(words))) or any(e.name.endswith(f"_{name}") for e in others):
+        if any("_".join(words[i:]) in draft.entities or "_".join(words[:i]) in draft.entities for i in range(1, len(words))) or any(e.name.endswith(f"_{name}") for e in others):
             del draft.entities[name]
             if draft.topic == name:
                 draft.topic = None

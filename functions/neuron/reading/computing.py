@@ -40,7 +40,7 @@ _WORDS: Final[dict[str, str]] = {
 }  # fmt: skip
 _TRIGGERS: Final = [(name, frozenset(alternative.split())) for name, alternatives in _WORDS.items() for alternative in alternatives.split("|")]
 _STATISTICS: Final = frozenset("mean median mode variance standard_deviation minimum maximum value_range total product count_numbers sort_numbers percentile moving_average".split())
-_NUMERIC_CONTEXT: Final = frozenset("number numbers value values list data column dataset statistic statistics series integers floats measurements sample samples".split())
+_NUMERIC_CONTEXT: Final = frozenset("number numbers value values dataset statistic statistics series integers floats measurements sample samples".split())
 # noun -> (algorithm that writes it, algorithm that reads it)
 _CODES: Final[dict[str, tuple[str, str]]] = {
     "roman": ("to_roman", "from_roman"), "binary": ("to_binary", "from_binary"), "hexadecimal": ("to_hexadecimal", "from_hexadecimal"), "hex": ("to_hexadecimal", "from_hexadecimal"), "octal": ("to_octal", "from_octal"), "morse": ("to_morse", "from_morse"), "base64": ("base64_encode", "base64_decode"),
@@ -368,6 +368,7 @@ def _percentage(words: Sequence[Token], known: formulas.Known) -> dict[str, floa
 
 def _catalogued(words: Sequence[Token], draft: Draft) -> bool:
     """Read what the catalogue of algorithms names."""
+    words = [t for i, t in enumerate(words) if not (t.low in {"command", "line"} and any(quantities.phrase(words, j, "command line") is not None for j in (i, i - 1) if j >= 0))]
     everything = _bag(words)
     numeric = bool(everything & _NUMERIC_CONTEXT) or any(CATALOGUE_NUMBERS & {c.algorithm} for c in draft.computations.values())
     found: list[str] = []
@@ -390,8 +391,8 @@ CATALOGUE_NUMBERS: Final = frozenset(name for name, entry in CATALOGUE.items() i
 
 
 def _best(own: set[str], whole: set[str], *, numeric: bool) -> str | None:
-    candidates = [(len(wanted), -i, name) for i, (name, wanted) in enumerate(_TRIGGERS) if wanted <= whole and wanted & own and (name not in _STATISTICS or numeric)]
-    return max(candidates)[2] if candidates else None
+    candidates = [(len(wanted), len(wanted & own), -i, name) for i, (name, wanted) in enumerate(_TRIGGERS) if wanted <= whole and wanted & own and (name not in _STATISTICS or numeric)]
+    return max(candidates)[3] if candidates else None
 
 
 def _sizes(name: str, words: Sequence[Token]) -> dict[str, float | bool | str] | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Nouns that stand for the software or its users at large, never for something that it keeps, unless the request says what they hold.
 ACTORS: Final = frozenset("user admin administrator client person developer visitor operator staff manager moderator librarian employee-user receptionist reader-user api-user end-user clerk caller".split())
-_SYSTEM: Final = frozenset("system api service app application tool program cli library package backend server website platform software module solution we you i it they anyone everyone someone command utility script database interface endpoint request response result output input data information url web tui user-interface error code field attribute property rule way following one list each".split())
+_SYSTEM: Final = frozenset("system api service app application tool program cli library package backend server website platform software module solution we you i it they anyone everyone someone command utility script database interface endpoint response result output input data information url web tui user-interface error code field attribute property rule way following one list each".split())
 GENERIC: Final = ACTORS | _SYSTEM
 _COLLECTIVE: Final = frozenset(
     "shop store library clinic hospital school gym company restaurant hotel bookshop bookstore club cinema theatre theater bank garage warehouse museum zoo farm bakery salon studio agency office business university college festival airline team organisation organization".split()
@@ -155,6 +155,7 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
         return True
     if _listed_entities(words, draft, later):
         return True
+    words = _bracketed_subject(words, draft, later)
     frame = frames.parse(words)
     if frame is None:
         return _verbless(words, draft, later)
@@ -210,6 +211,9 @@ def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open, *, weak: b
     entities = [draft.entity(name, declared=True) for name in names if name not in _NOT_ENTITIES or draft.entities.get(name)]
     if weak:
         draft.weak.update(fresh)
+        entities = [e for e in entities if e.name not in fresh or _is_plural_noun(head[:stop], e.name)]
+        for name in fresh - {e.name for e in entities}:
+            draft.entities.pop(name, None)
     for entity in entities:
         found = draft.mark(("entity", entity.name))
         draft.topic = entity.name
@@ -219,6 +223,11 @@ def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open, *, weak: b
             held = tokens[cut + 1 : frames.close_of(tokens, cut)]
         hold(entities[-1], held, draft, later)
     return found
+
+
+def _is_plural_noun(tokens: Sequence[Token], name: str) -> bool:
+    last = name.split("_")[-1]
+    return any(morphology.is_plural(t.low) and t.singular == last for t in tokens)
 
 
 # what holds what
@@ -283,7 +292,15 @@ def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
         start = i
         while i < len(words) and words[i].is_word and words[i].low not in lexicon.BE | lexicon.MODALS | lexicon.HAVE | {"and"}:
             i += 1
-        if not start < i <= start + 4 or i >= len(words) or words[i].text != "(":
+        if not start < i <= start + 4:
+            return False
+        if i >= len(words) or words[i].text == "," or words[i].low == "and":
+            bare = noun_name(words[start:i], draft)
+            if bare is None or not morphology.is_plural(words[i - 1].low):
+                return False
+            read_ones.append((bare, ()))
+            continue
+        if words[i].text != "(":
             return False
         end = frames.close_of(words, i)
         name = noun_name(words[start:i], draft)
@@ -298,6 +315,21 @@ def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
         draft.mark(("entity", entity.name))
         hold(entity, body, draft, later)
     return bool(read_ones) and draft.settle()
+
+
+def _bracketed_subject(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
+    """Read "gardeners (name, email) can request packets": what the brackets list belongs to the subject. Gives the words without them."""
+    at = next((i for i, t in enumerate(words[:6]) if t.text == "("), None)
+    if at is None or at == 0 or not all(t.is_word for t in words[:at]) or frames.finite_verb(words[: at], 0) is not None:
+        return words
+    end = frames.close_of(words, at)
+    bare = [*words[:at], *words[end + 1 :]]
+    verb = frames.finite_verb(bare, 0)
+    name = noun_name(words[:at], draft)
+    if verb != at or name is None or not any(t.text in {",", ";"} for t in words[at:end]):
+        return words
+    hold(draft.entity(name, declared=True), words[at + 1 : end], draft, later)
+    return bare
 
 
 def _labelled(words: Sequence[Token], colon: int, draft: Draft, later: Open) -> bool:
@@ -343,6 +375,7 @@ def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open
             continue
         if optional and item.field.required is None:
             item.field.required = False
+        item.field.name = item.field.name.removesuffix(f"_of_{entity.name}") or item.field.name
         if item.field.name == "id":
             found = draft.mark(("entity", entity.name))
             continue
@@ -545,7 +578,10 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and frame.modal in {None, "must"}
         and frame.verb not in {"identify", "describe"}
     )
-    if not (belongs or is_for or made) or (frame.group.passive and quantities.phrase(rest, 1, "at most") or quantities.phrase(rest, 1, "up to") or quantities.phrase(rest, 1, "no more than")):
+    joins = frame.verb in {"connect", "link", "join", "relate", "pair", "match", "combine", "associate", "tie", "bind"} and not frame.group.passive and rest[0].low in {"a", "an", "one", "exactly"} and any(t.low in {"with", "to", "and"} for t in rest)
+    if joins:
+        rest = (rest[0], *[replace_token(t) if t.low in {"with", "to"} else t for t in rest])
+    if not (belongs or is_for or made or joins) or (frame.group.passive and quantities.phrase(rest, 1, "at most") or quantities.phrase(rest, 1, "up to") or quantities.phrase(rest, 1, "no more than")):
         return False
     names = [name for name in subject_names(frame.subject, draft) if not is_generic(name) or draft.entities.get(name)]
     if not names or quantities.duration(rest, 1) is not None:
@@ -565,7 +601,14 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         found = _refer(entity, item, draft, later, optional=frame.modal in {"can", "may"}) or found
     if cut < len(rest):
         found = hold(entity, rest[cut + 1 :], draft, later) or found
+    if joins and found:
+        draft.settle()
     return found and draft.mark(("entity", entity.name))
+
+
+def replace_token(token: Token) -> Token:
+    """Write a preposition between two things that are joined as "and"."""
+    return Token(TokenKind.WORD, "and", token.start, token.end)
 
 
 def _without_prepositions(tokens: Sequence[Token]) -> list[Token]:
@@ -817,6 +860,9 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
     if frame.negated:
         return False
     later.makers.append((subjects[0], name, others, draft.at))
+    lows = [token.low for token in behind]
+    if "with" in lows and not is_generic(name):
+        hold(draft.entity(name, declared=True), behind[lows.index("with") + 1 :], draft, later)
     return draft.mark(("made", subjects[0], name))
 
 

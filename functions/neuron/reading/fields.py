@@ -68,6 +68,14 @@ def items(tokens: Sequence[Token]) -> list[Item]:
     while i < len(tokens):
         start = i
         i, optional = _skip_separators(tokens, i)
+        if (pair := _pair(tokens, i)) is not None:
+            found += pair[0]
+            i = pair[1]
+            continue
+        if (flag := _whether(tokens, i)) is not None:
+            found.append(flag[0])
+            i = flag[1]
+            continue
         if i >= len(tokens):
             break
         item, end = _item(tokens, i)
@@ -77,6 +85,47 @@ def items(tokens: Sequence[Token]) -> list[Item]:
             found.append(item)
         i = max(end, start + 1, i + (item is None))
     return found
+
+
+_PAIRED: Final = frozenset("opening start first home billing minimum birth starting departure check-in origin source arrival begin given low lower min maximum white sender".split())
+
+
+def _pair(tokens: Sequence[Token], at: int) -> tuple[list[Item], int] | None:
+    """Read "opening and closing times" and "a first and last name" as two fields."""
+    i = at
+    while i < len(tokens) and tokens[i].low in lexicon.DETERMINERS | {"both", "its"}:
+        i += 1
+    if i + 3 >= len(tokens) or tokens[i].low not in _PAIRED or tokens[i + 1].low != "and":
+        return None
+    head_at = i + 3
+    first, second, head = tokens[i], tokens[i + 2], tokens[head_at]
+    if second.low in lexicon.DETERMINERS or not second.is_word or not head.is_word or head.low in _STOPS:
+        return None
+    item = Item(DraftField(morphology.name(first.low, head.singular), words=(first.low, head.singular)), (first,), determined=True)
+    other = Item(DraftField(morphology.name(second.low, head.singular), words=(second.low, head.singular)), (second, head), determined=True)
+    end = attributes(tokens, head_at + 1, other.field)
+    item.field = replace(other.field, name=item.field.name, words=item.field.words)
+    return [item, other], end
+
+
+def _whether(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
+    """Read "whether it is active" and "a flag saying whether they are vegetarian" as a yes-or-no field."""
+    word = next((i for i in range(at, min(at + 7, len(tokens))) if tokens[i].low == "whether"), None)
+    if word is None or any(t.text in {",", "("} or t.low in {"and", "or"} for t in tokens[at:word]):
+        return None
+    i = word + 1
+    while i < len(tokens) and (tokens[i].low in lexicon.DETERMINERS | lexicon.BE | lexicon.HAVE | {"it", "they", "he", "she", "currently", "already", "can", "or", "not"}):
+        i += 1
+    core: list[str] = []
+    while i < len(tokens) and tokens[i].is_word and tokens[i].low not in _STOPS and len(core) < 3:
+        core.append(tokens[i].low)
+        i += 1
+    if len(core) > 1 and i > word + 1 and morphology.is_participle(core[-1]):
+        core = core[-1:]
+    if not core:
+        return None
+    item = Item(DraftField(morphology.name(*core), FieldType.BOOLEAN, words=tuple(core)), tuple(tokens[at:i]), determined=True)
+    return item, attributes(tokens, i, item.field)
 
 
 def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
@@ -222,6 +271,9 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         if i < len(tokens) and tokens[i].low in {"at", "on"} and (i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low == "and") and morphology.is_participle(core[-1]):
             core.append(tokens[i].low)
             i += 1
+        if (end := quantities.phrase(tokens, i, "on hand")) is not None:
+            core += ["on", "hand"]
+            i = end
         if (end := quantities.phrase(tokens, i, "in stock")) is not None:
             core += ["in", "stock"]
             i = end
@@ -267,6 +319,8 @@ def _unwrapped(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> 
     inner, end = _core(tokens, following, item)
     if not inner:
         return core, i
+    if core[-1] in {"stock", "supply"}:
+        return core, end
     if core[-1] in _COUNTERS:
         item.field.type, item.field.minimum = FieldType.INTEGER, 0
         return (
@@ -429,6 +483,9 @@ def attributes(
             _parenthesised(tokens[i + 1 : end], target, left)
             i = end + 1
             continue
+        if token.text in _DASHES and (end := _dashed(tokens, i, target)) is not None:
+            i = end
+            continue
         end = _attribute(tokens, i, target)
         if end is None and token.text == "," and _continues(tokens, i + 1):
             end = i + 1
@@ -438,6 +495,20 @@ def attributes(
             break
         i = end
     return i
+
+
+_DASHES: Final = frozenset({"-", "–", "—"})
+
+
+def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
+    """Read what stands between dashes behind a name: "a severity - minor, major or critical - and …"."""
+    end = next((i for i in range(at + 1, len(tokens)) if tokens[i].text in _DASHES and tokens[i].start > tokens[i - 1].end), len(tokens))
+    probe = replace(target)
+    _parenthesised(tokens[at + 1 : end], probe, None)
+    if (probe.values, probe.unique, probe.required, probe.minimum, probe.max_length) == (target.values, target.unique, target.required, target.minimum, target.max_length):
+        return None
+    _parenthesised(tokens[at + 1 : end], target, None)
+    return min(end + 1, len(tokens))
 
 
 def _continues(tokens: Sequence[Token], i: int) -> bool:

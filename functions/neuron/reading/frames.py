@@ -120,7 +120,7 @@ def _ends_subject(token: Token, *, conjoined: bool, first: bool) -> bool:
     if token.kind in {Kind.PUNCTUATION, Kind.BREAK, Kind.BULLET}:
         return not (token.text == "," and conjoined)
     return not first and (
-        (token.low in lexicon.CONJUNCTIONS and not conjoined) or token.low in _SPLITTING or token.low in {"to", "where"}
+        (token.low in lexicon.CONJUNCTIONS and not conjoined) or token.low in _SPLITTING or token.low in {"to", "where", "whether"}
     )
 
 
@@ -234,7 +234,8 @@ def _noun_ahead(tokens: Sequence[Token], at: int) -> bool:
     for token in tokens[at : at + 5]:
         if not token.is_word:
             return False
-        if token.low in lexicon.DETERMINERS or (morphology.is_plural(token.low) and token.verb is None) or is_number(token):
+        plural = morphology.is_plural(token.low) and (token.verb is None or token is not tokens[at])
+        if token.low in lexicon.DETERMINERS or plural or is_number(token):
             return True
         if token.low in _FINITE_HELPERS | lexicon.PREPOSITIONS:
             return False

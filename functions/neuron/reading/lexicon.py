@@ -232,6 +232,7 @@ LINKING_VERBS: Final[dict[str, tuple[str, str | None, str | None]]] = {
     "watch": ("viewing", None, None),
     "pledge": ("pledge", None, None),
     "volunteer": ("signup", "cancel", "cancelled"),
+    "request": ("request", None, None),
     "rsvp": ("rsvp", "cancel", "cancelled"),
 }
 # Participles of linking verbs name the link's beginning: borrowed_at.

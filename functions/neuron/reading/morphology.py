@@ -12,6 +12,7 @@ from functools import lru_cache
 from functions.neuron.reading import lexicon
 
 _VOWELS = frozenset("aeiou")
+_IRREGULAR = frozenset(lexicon.IRREGULAR_VERBS.values()) - {"rent", "book", "overlap"}
 
 
 @lru_cache(maxsize=4096)
@@ -126,6 +127,8 @@ def participle(verb: str) -> str:
 def is_participle(word: str) -> bool:
     """Whether a word is the past participle of a known verb."""
     base = verb_base(word)
+    if base in _IRREGULAR and word not in lexicon.IRREGULAR_VERBS:
+        return False
     return base is not None and (participle(base) == word or (word.endswith("ed") and word != base))
 
 

@@ -53,12 +53,12 @@ def read(request: str) -> Specification:
 def _declare(draft: Draft) -> None:
     later = declarations.Open()
     for draft.at, clause in enumerate(draft.clauses):
+        if draft.kind is not Kind.API and not _keeps(clause, draft) and computing.read(clause, draft):
+            draft.settle()
+            continue
         why = outside.reason(clause, draft.request)
         if why is not None and not _lists_fields(clause):
             draft.reasons[draft.at] = why
-            continue
-        if draft.kind is not Kind.API and not _keeps(clause, draft) and computing.read(clause, draft):
-            draft.settle()
             continue
         declarations.read(clause, draft, later)
     closing.close(draft, later)
@@ -71,9 +71,10 @@ def _lists_fields(clause: Clause) -> bool:
 
 def _introduced(draft: Draft) -> None:
     """Count a short first clause that only says what kind of software is wanted as done."""
-    draft.at = 0
-    if draft.clauses and not draft.marks.get(0) and len(draft.clauses[0].tokens) <= 9 and subject.names_kind(draft.clauses[0]):
-        draft.mark(("kind",))
+    for draft.at, clause in enumerate(draft.clauses):
+        asks = draft.at == 0 or (len(clause.tokens) <= 8 and clause.tokens[0].low in {"please", "provide", "build", "create", "make", "write", "develop", "implement", "it", "this", "we", "i"})
+        if asks and not draft.marks.get(draft.at) and draft.at not in draft.reasons and len(clause.tokens) <= 9 and subject.names_kind(clause):
+            draft.mark(("kind",))
 
 
 def _keeps(clause: Clause, draft: Draft) -> bool:

@@ -932,11 +932,11 @@ def _once_per(r: Reading, draft: Draft) -> bool:
         return False
     mentions = [m.entity for m in draft.mentions(r.words)]
     for entity in mentions:
-        references = list(
-            dict.fromkeys(
-                f.name for other in mentions if other is not entity and (f := entity.reference_to(other.name))
-            )
-        )
+        references = list(dict.fromkeys(f.name for other in mentions if other is not entity and (f := entity.reference_to(other.name))))
+        per = next(i for i, t in enumerate(r.words) if t.low in {"per", "each"})
+        while (named := conditions.find_field(r.words, entity, per + 1)) is not None:
+            references += [named[0].name] if named[0].name not in references else []
+            per = named[2] - 1
         if len(references) >= 2:
             return _add_unique(r, draft, entity, tuple(references), conditions.running(entity))
     return False
@@ -1494,6 +1494,13 @@ def _aggregate_name(r: Reading, entity: DraftEntity, function: str, child: Draft
 def _expression(tokens: Sequence[Token], child: DraftEntity) -> str | None:
     parts: list[str] = []
     at = 0
+    operands = 1 + sum(t.low in _OPERATORS for t in tokens)
+    known = 0
+    while (named := conditions.find_field(tokens, child, known)) is not None:
+        known = named[2]
+        operands -= 1
+    if operands > 0:
+        return None
     while (named := conditions.find_field(tokens, child, at)) is not None:
         if parts:
             operator = next((sign for t in tokens[at : named[1]] if (sign := _OPERATORS.get(t.low))), None)
