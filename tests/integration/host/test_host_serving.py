@@ -316,6 +316,21 @@ def test_readiness_follows_what_is_needed(hosts: Any, tmp_path: Path) -> None:
     assert (tmp_path / "mark.close").exists()
 
 
+def test_a_function_whose_database_is_away_lives_but_is_not_ready(
+    hosts: Any, function_environment: dict[str, str]
+) -> None:
+    folder = Path(__file__).resolve().parents[3] / "functions" / "upkeep"
+    away = function_environment["HAL9_SHARDS"].replace("port=", "port=1")
+    host = hosts(folder, **function_environment | {"HAL9_SHARDS": away})
+    answer = host.request("GET", "/healthz/ready")
+    assert (answer.status, answer.slug) == (503, "not-ready")
+    assert b"sock" not in answer.body
+    assert host.request("GET", "/healthz/live").status == 200
+    assert host.stop() == 0
+    host = hosts(folder, **function_environment)
+    until(lambda: host.request("GET", "/healthz/ready").status == 200)
+
+
 def test_a_deployment_has_its_environment(hosts: Any, tmp_path: Path) -> None:
     folder = tmp_path / "twice"
     folder.mkdir()
