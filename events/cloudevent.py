@@ -280,7 +280,7 @@ def _plainly_valid(event: CloudEvent) -> bool:
 
 
 def plain_event(attributes: dict[str, str], data: bytes | None) -> CloudEvent | None:
-    """Make an event of texts that are known to be printable ASCII, None when it must be looked at more closely.
+    """Make an event of texts that are known to be printable, None when it must be looked at more closely.
 
     This is the codec's fast path: it leaves out the checks that the texts have passed already, as a whole.
 

@@ -49,7 +49,7 @@ def read(text: bytes, *, max_nesting: int = MAX_NESTING) -> Any:
     if text.count(b"{") + text.count(b"[") > max_nesting and _nested_deeper(text, max_nesting):
         raise NotStrictJson(f"is nested more than {max_nesting} deep")
     # Text that is exactly what the value is written as has no name twice: one would have been lost.
-    if text.count(b'":') > 1 and not _is_written_as(value, text):
+    if _encode(value) != text:
         _refuse_duplicates(text)
     return value
 
@@ -63,11 +63,6 @@ def is_strict(text: bytes) -> bool:
     except NotStrictJson:
         return False
     return True
-
-
-def _is_written_as(value: Any, text: bytes) -> bool:
-    written: bytes = _encode(value)
-    return written == text
 
 
 def _nested_deeper(text: bytes, bound: int) -> bool:
