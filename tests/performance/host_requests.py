@@ -1,35 +1,35 @@
-"""What an empty event costs through the host, against a bare uvicorn and functions-framework; printed as JSON.
+"""What an empty event costs through the host, against a bare uvicorn and functions-framework.
 
-CPU of the server's processes (user + system, the scheduler's account) for each request, over 35 connections, the best
-of several rounds; the ratios come from this one run. Goals: at most 1.3 times the bare uvicorn, at most half of
-functions-framework.
-
-Run: python tests/performance/host_requests.py
+CPU of the server's processes (user + system, the scheduler's account) for each request over 35 connections. All servers
+run at once and take their rounds in turns, so that a busy machine is busy for each of them; the best round counts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
 import socket
 import subprocess
-import sys
 import tempfile
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.performance.benchmark import Benchmark
+from tests.performance.load import send
+from tests.performance.peers import ROOT, environment, own_python
+from tests.performance.processor import of_tree
+from tests.performance.results import AtMost, Figure
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-CONNECTIONS: Final = 35
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.performance.benchmark import Conditions
+
 REQUESTS: Final = 14_000
-ROUNDS: Final = 3
 WARM_UP: Final = 3_500
+_START_SECONDS: Final = 60.0
 REQUEST: Final = (
     b"POST / HTTP/1.1\r\nhost: x\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-type: ai.hal9.test\r\nce-source: /test\r\n"
     b"content-type: application/json\r\ntraceparent: 00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-01\r\n"
@@ -61,81 +61,57 @@ async def empty(call):
 function = Function("function", [Operation("POST", "/", None, empty, "Nothing.", public=True, raw_body=True)])
 handle = function.handle
 """
+EVENT: Final = """
+from events import codec
+from shared.function import Function, Operation
+from starlette.responses import Response
+async def take(call):
+    codec.decode(call.request.headers.raw, await call.request.body())
+    return Response(status_code=202)
+function = Function("event", [Operation("POST", "/", None, take, "An event.", public=True, raw_body=True)])
+handle = function.handle
+"""
+CLOUD_EVENT: Final = """
+import functions_framework.aio
+@functions_framework.aio.cloud_event
+async def handle(event):
+    pass
+"""
 
 
-class _Client(asyncio.Protocol):
-    """Sends a number of requests, each when the one before it is answered."""
+class _Server:
+    """A server process under measurement."""
 
-    def __init__(self, requests: int, done: asyncio.Future[None]) -> None:
-        self._left = requests
-        self._done = done
-        self._got = b""
-        self._transport: asyncio.Transport | None = None
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self._process = process
+        self._port = port
+        self.least = float("inf")
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(REQUEST)
+    async def ready(self) -> None:
+        """Wait until it answers, then warm it up."""
+        limit = asyncio.get_running_loop().time() + _START_SECONDS
+        while True:
+            try:
+                return await send(self._port, REQUEST, WARM_UP)
+            except OSError:
+                if self._process.poll() is not None or asyncio.get_running_loop().time() > limit:
+                    raise
+            await asyncio.sleep(0.05)
 
-    def data_received(self, data: bytes) -> None:
-        self._got += data
-        if b"\r\n\r\n" not in self._got or self._transport is None:
-            return
-        assert b" 204 " in self._got, self._got
-        self._got = b""
-        self._left -= 1
-        if self._left:
-            self._transport.write(REQUEST)
-        elif not self._done.done():
-            self._transport.close()
-            self._done.set_result(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._done.done():
-            self._done.set_exception(exc or ConnectionResetError())
+    async def round(self, requests: int) -> None:
+        """Take one round."""
+        before = of_tree(self._process.pid)
+        await send(self._port, REQUEST, requests)
+        self.least = min(self.least, (of_tree(self._process.pid) - before) / requests * 1e6)
 
 
-async def _drive(port: int, requests: int) -> None:
-    loop = asyncio.get_running_loop()
-    waiting = [loop.create_future() for _ in range(CONNECTIONS)]
-    for done in waiting:
-
-        def client(done: asyncio.Future[None] = done) -> _Client:
-            return _Client(requests // CONNECTIONS, done)
-
-        await loop.create_connection(client, "127.0.0.1", port)
-    await asyncio.gather(*waiting)
-
-
-def _cpu_microseconds(pid: int) -> float:
-    """Give the CPU time of a process and all below it."""
-    total, todo = 0, [pid]
-    while todo:
-        for task in Path(f"/proc/{todo.pop()}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-            todo += [int(child) for child in (task / "children").read_text().split()]
-    return total / 1000
-
-
-async def _rounds(pid: int, port: int) -> float:
-    """Warm a server up, then give its CPU for each request in microseconds, the least of all rounds."""
-    for _ in range(600):
-        with contextlib.suppress(OSError):
-            await _drive(port, WARM_UP)
-            break
-        await asyncio.sleep(0.05)
-    costs = []
-    for _ in range(ROUNDS):
-        before = _cpu_microseconds(pid)
-        await _drive(port, REQUESTS)
-        costs.append((_cpu_microseconds(pid) - before) / REQUESTS)
-    return min(costs)
-
-
-def _cost(command: Sequence[str], port: int) -> float:
-    """Start a server and measure it."""
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@contextmanager
+def _serving(command: Sequence[str], port: int) -> Iterator[_Server]:
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
-        return uvloop.run(_rounds(process.pid, port))
+        yield _Server(process, port)
     finally:
         process.terminate()
         process.wait(30)
@@ -148,35 +124,56 @@ def _free_port() -> int:
         return port
 
 
-def measure() -> dict[str, float]:
-    """Give microseconds of CPU for each request and the ratios."""
-    python, found = sys.executable, {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "bare.py").write_text(BARE)
-        for kind, code in (("handle", HANDLE), ("function", FUNCTION)):
-            (folder / kind).mkdir()
-            (folder / kind / "main.py").write_text(code)
-            (folder / kind / "function.toml").write_text(f'name = "{kind}"\ndescription = "x"\n')
-        port = str(_free_port())
-        commands = {
-            "uvicorn": [python, "-m", "uvicorn", "bare:app", "--app-dir", name, "--port", port, "--no-access-log"],
-            "host_handle": [python, "-m", "knative.host", str(folder / "handle"), "--port", port],
-            "host_function": [python, "-m", "knative.host", str(folder / "function"), "--port", port],
-            "functions_framework": [
-                *(str(Path(python).with_name("functions-framework")), "--asgi", "--target", "handle"),
-                *("--source", str(folder / "handle" / "main.py"), "--host", "127.0.0.1", "--port", port),
-            ],
-        }
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        for kind, command in commands.items():
-            found[f"{kind}_microseconds"] = round(_cost(command, int(port)), 1)
-    host = found["host_function_microseconds"]
-    found["against_uvicorn"] = round(host / found["uvicorn_microseconds"], 2)
-    found["against_functions_framework"] = round(host / found["functions_framework_microseconds"], 2)
-    return found
+def _commands(folder: Path, peer: Path) -> dict[str, list[str]]:
+    """Write the functions; give what starts each server, but for its port."""
+    (folder / "bare.py").write_text(BARE)
+    for name, code in (("handle", HANDLE), ("function", FUNCTION), ("event", EVENT), ("cloud_event", CLOUD_EVENT)):
+        (folder / name).mkdir()
+        (folder / name / "main.py").write_text(code)
+        (folder / name / "function.toml").write_text(f'name = "{name}"\ndescription = "x"\n')
+    host = [own_python(), "-m", "knative.host"]
+    framework = [str(peer.with_name("functions-framework")), "--asgi", "--target", "handle", "--host", "127.0.0.1"]
+    return {
+        "uvicorn": [str(peer), "-m", "uvicorn", "bare:app", "--app-dir", str(folder), "--no-access-log"],
+        "host, bare handle": [*host, str(folder / "handle")],
+        "host": [*host, str(folder / "function")],
+        "functions-framework": [*framework, "--source", str(folder / "handle" / "main.py")],
+        "host, event decoded": [*host, str(folder / "event")],
+        "functions-framework, cloud_event": [
+            *(*framework, "--signature-type", "cloudevent"),
+            *("--source", str(folder / "cloud_event" / "main.py")),
+        ],
+    }
 
 
-if __name__ == "__main__":
-    json.dump(measure(), sys.stdout)
-    sys.stdout.write("\n")
+def measure(conditions: Conditions) -> list[Figure]:
+    """Microseconds of CPU for each request, and the ratios."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        servers = {}
+        for kind, command in _commands(Path(name), conditions.peers.python).items():
+            port = _free_port()
+            servers[kind] = stack.enter_context(_serving([*command, "--port", str(port)], port))
+        uvloop.run(_take_turns(list(servers.values()), conditions))
+        cost = {kind: server.least for kind, server in servers.items()}
+    return [
+        *(Figure(kind, value, "us") for kind, value in cost.items()),
+        Figure("host against functions-framework", cost["host"] / cost["functions-framework"], "x", AtMost(0.5)),
+        Figure("host against a bare uvicorn", cost["host"] / cost["uvicorn"], "x", AtMost(1.3)),
+        Figure(
+            "event decoded, against functions-framework's",
+            cost["host, event decoded"] / cost["functions-framework, cloud_event"],
+            "x",
+            AtMost(0.5),
+        ),
+    ]
+
+
+async def _take_turns(servers: Sequence[_Server], conditions: Conditions) -> None:
+    for server in servers:
+        await server.ready()
+    for _ in range(conditions.rounds(5)):
+        for server in servers:
+            await server.round(conditions.rounds(REQUESTS, WARM_UP))
+
+
+BENCHMARK = Benchmark("host", "CPU of an empty event (POST, 8 fields, 204) through the host", measure)
