@@ -69,7 +69,7 @@ def _sort_imports(source: str, first_party: str) -> str:
     if first is None:
         return source
     for (section, module), names in members.items():
-        ordered = ", ".join(sorted(names, key=_member_key))
+        ordered = ", ".join(sorted(names, key=member_key))
         sections.setdefault(section, set()).add(f"from {module} import {ordered}")
     blocks = ["\n".join(sorted(sections[section], key=_import_key)) for section in sorted(sections)]
     head = "\n".join(lines[: first - 1]).rstrip("\n")
@@ -98,7 +98,8 @@ def _section(module: str, first_party: str) -> int:
     return 3 if root in {first_party, "tests"} else 2
 
 
-def _member_key(name: str) -> tuple[int, str]:
+def member_key(name: str) -> tuple[int, str]:
+    """Order imported names as ruff does: constants, classes, others."""
     if name.isupper() and len(name) > 1:
         return (0, name)
     return (1 if name[:1].isupper() else 2, name)

@@ -126,6 +126,8 @@ def enumerations(view: EntityView) -> list[str]:
 
 
 def _input_type(field: FieldSpec, view: EntityView) -> str:
+    if view.memory:
+        return python_type(field, view.entity)
     return python_type(field, view.entity) if field.type is FieldType.ENUM else constrained(field)
 
 
@@ -197,3 +199,64 @@ def parameter_type(parameter: Parameter) -> str:
     if parameter.type in {FieldType.STRING, FieldType.TEXT}:
         return "Annotated[str, Field(strict=True, max_length=100_000)]"
     return constrained(parameter)
+
+
+def check_lines(view: EntityView) -> list[str]:
+    """Write the checks that a record's input of the standard library makes of itself."""
+    lines = []
+    for field in view.given:
+        name = designs.attribute(field)
+        checks = _checks(field, name, f"self.{name}")
+        if nullable(field, view.entity):
+            lines += [f"if self.{name} is not None:", *(f"    {line}" for line in checks)]
+        else:
+            lines += checks
+    return lines
+
+
+_KINDS: Final = {
+    FieldType.INTEGER: "int",
+    FieldType.REFERENCE: "int",
+    FieldType.NUMBER: "float",
+    FieldType.DECIMAL: "Decimal",
+    FieldType.BOOLEAN: "bool",
+    FieldType.DATE: "date",
+    FieldType.TIME: "time",
+    FieldType.UUID: "UUID",
+    FieldType.LIST: "list",
+}
+
+
+def _checks(field: FieldSpec, name: str, value: str) -> list[str]:
+    quoted = names.text(name)
+    if field.type in {FieldType.STRING, FieldType.TEXT}:
+        return [f"{value} = checks.text({', '.join([quoted, value, *_text_limits(field)])})"]
+    if field.type is FieldType.EMAIL:
+        return [f'{value} = checks.match({quoted}, {value}, EMAIL, "an email address")']
+    if field.type is FieldType.URL:
+        return [f'{value} = checks.match({quoted}, {value}, URL, "a web address")']
+    if field.type is FieldType.ENUM:
+        return [f"checks.choice({quoted}, {value}, {names.literal(field.values, None)})"]
+    if field.type is FieldType.DATETIME:
+        return [f"{value} = checks.in_utc({quoted}, {value})"]
+    kind = f"checks.kind({quoted}, {value}, {_KINDS[field.type]})"
+    further = []
+    bounds = {"ge": "least", "le": "most", "gt": "above", "lt": "below"}
+    limits = [f"{bounds[bound[:2]]}={bound[3:]}" for bound in _bounds(field)]
+    if field.type in {FieldType.NUMBER, FieldType.DECIMAL} or limits:
+        further.append(f"    checks.number({', '.join([quoted, value, *limits])})")
+    if field.type is FieldType.DECIMAL:
+        further.append(f"    checks.places({quoted}, {value}, {field.scale})")
+    return [f"if {kind}:", *further] if further else [kind]
+
+
+def _text_limits(field: FieldSpec) -> list[str]:
+    limits = []
+    if field.min_length is not None and field.min_length > 1:
+        limits.append(f"shortest={field.min_length}")
+    longest = field.max_length or (20_000 if field.type is FieldType.TEXT else None)
+    if longest is not None:
+        limits.append(f"longest={longest}")
+    if field.pattern is not None:
+        limits.append(f"pattern={raw(field.pattern)}")
+    return limits

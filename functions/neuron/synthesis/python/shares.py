@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from functions.neuron.synthesis.database import design_database
 from functions.neuron.synthesis.interface import design_api
-from functions.neuron.synthesis.python import models, names
-from functions.neuron.synthesis.python.domain import EntityView, converter
+from functions.neuron.synthesis.python import functions, layout, models, names
+from functions.neuron.synthesis.python.commands import CommandWriter
+from functions.neuron.synthesis.python.computed import ComputationTests, program_tests
+from functions.neuron.synthesis.python.domain import EntityView, converter, view_method
 from functions.neuron.synthesis.python.migrations import first_migration
 from functions.neuron.synthesis.python.rendering import Renderer
 from functions.neuron.synthesis.python.routes import RouterView
@@ -70,6 +72,8 @@ class Project:
         self.stdlib = self.kind is not Kind.API
         self.memory = self.kind is Kind.LIBRARY
         self.source = f"src/{self.package}"
+        face = task.specification.command_line
+        self.program = face.program if face else self.package.replace("_", "-")
         self.entities = [
             EntityView(task.specification, entity, self.api, memory=self.stdlib)
             for entity in task.specification.entities
@@ -112,13 +116,22 @@ def _write_storage(project: Project) -> None:
 
 def _write_domain(project: Project) -> None:
     out, source = project.renderer, project.source
-    title = project.specification.title
+    specification = project.specification
+    title = specification.title
     if project.entities:
         out.python(f"{source}/errors.py", "errors.py.j2", title=title)
         periods = any(isinstance(rule, QuotaRule) and rule.period for rule in project.specification.rules)
         out.python(f"{source}/clock.py", "clock.py.j2", uses={"period"} if periods else set())
         out.add(f"{source}/models/__init__.py", '"""The models: what comes in, and what is kept."""\n')
         out.add(f"{source}/services/__init__.py", '"""The services: what can be done, and the rules that hold."""\n')
+    if specification.computations:
+        _write_computations(project)
+    if project.entities and project.stdlib:
+        lines = "\n".join(line for view in project.entities for line in models.check_lines(view))
+        calls = {"text", "match", "choice", "number", "places"}
+        uses = {call for call in calls if f"checks.{call}(" in lines}
+        uses |= {name for name, call in (("email", "EMAIL"), ("url", "URL"), ("utc", "in_utc")) if call in lines}
+        out.python(f"{source}/models/checks.py", "models/checks.py.j2", uses=uses)
     for view in project.entities:
         _write_models(project, view)
         out.python(
@@ -137,6 +150,19 @@ def _write_domain(project: Project) -> None:
         )
 
 
+def _write_computations(project: Project) -> None:
+    computations = project.specification.computations
+    imports = sorted({line for computation in computations for line in functions.modules(computation)})
+    project.renderer.python(
+        f"{project.source}/computations.py",
+        "computations.py.j2",
+        tuple(f"/computations/{i}" for i in range(len(computations))),
+        doc="The computations: pure functions, which raise ValueError for what they cannot compute.",
+        imports="\n".join(imports),
+        functions=[functions.function(computation) for computation in computations],
+    )
+
+
 def _write_models(project: Project, view: EntityView) -> None:
     template = "models/record.py.j2" if project.stdlib else "models/entity.py.j2"
     e = SimpleNamespace(
@@ -148,6 +174,7 @@ def _write_models(project: Project, view: EntityView) -> None:
         input_fields=models.input_fields(view),
         patch_fields=models.patch_fields(view),
         output_fields=models.output_fields(view),
+        check_lines=models.check_lines(view) if project.stdlib else [],
     )
     out = project.renderer
     out.python(f"{project.source}/models/{view.module}.py", template, project.pointer(view), e=e)
@@ -167,6 +194,76 @@ def _field_types(project: Project) -> set[str]:
 def _write_interface(project: Project) -> None:
     if project.kind is Kind.API:
         _write_service(project)
+    elif project.kind is Kind.COMMAND_LINE:
+        _write_program(project)
+    else:
+        _write_library(project)
+
+
+def _write_program(project: Project) -> None:
+    out, source, specification = project.renderer, project.source, project.specification
+    writer = CommandWriter(specification, project.entities, project.api.commands)
+    out.python(f"{source}/__init__.py", "init.py.j2", package_doc=names.sentence(specification.title))
+    out.python(f"{source}/__main__.py", "cli/dunder_main.py.j2")
+    out.python(
+        f"{source}/cli.py",
+        "cli/main.py.j2",
+        tuple(dict.fromkeys(pointer for command in writer.commands for pointer in command.implements)),
+        entities=project.entities,
+        program=project.program,
+        description=names.text(names.sentence(specification.description or specification.title)),
+        computes=writer.computes,
+        several=writer.several,
+        parser_lines=writer.parser_lines,
+        adders=writer.adders,
+        functions=writer.functions,
+        converters=writer.converters,
+        given=writer.given,
+        reads_files=writer.reads_files,
+    )
+
+
+def _write_library(project: Project) -> None:
+    out, source, specification = project.renderer, project.source, project.specification
+    package = project.package
+    imports, exported = [], []
+    if project.entities:
+        out.python(
+            f"{source}/store.py",
+            "library/store.py.j2",
+            entities=project.entities,
+            things=" and ".join(view.plural_words for view in project.entities),
+        )
+        imports += [f"from {package}.errors import Fault, InvalidError, NotFoundError, RefusalError, RuleError"]
+        imports += [f"from {package}.store import Store", f"from {package}.storage.table import Found, Query"]
+        imports += [
+            f"from {package}.models.{view.module} import {view.cls}, {view.cls}Input" for view in project.entities
+        ]
+        exported += ["Fault", "Found", "InvalidError", "NotFoundError", "Query", "RefusalError", "RuleError", "Store"]
+        exported += [name for view in project.entities for name in (view.cls, f"{view.cls}Input")]
+    if project.api.functions:
+        imports.append(f"from {package}.computations import {', '.join(project.api.functions)}")
+        exported += project.api.functions
+    out.python(
+        f"{source}/__init__.py",
+        "library/init.py.j2",
+        ("/library",),
+        package_doc=names.sentence(specification.title),
+        doc_rest=_library_documentation(project),
+        imports=imports,
+        exported=[names.text(name) for name in sorted(exported, key=layout.member_key)],
+    )
+
+
+def _library_documentation(project: Project) -> str:
+    lines = []
+    if project.entities:
+        lines.append(
+            "`Store` keeps records in memory and every rule about them; what a rule forbids raises `RuleError`."
+        )
+    if project.api.functions:
+        lines.append("Functions are pure; what they cannot compute raises `ValueError`.")
+    return "\n".join(lines)
 
 
 def _write_service(project: Project) -> None:
@@ -206,11 +303,15 @@ def _write_tests(project: Project) -> None:
     design = project.task.tests or design_tests(specification)
     writer = TestWriter(specification, project.entities, design)
     out.add("tests/__init__.py", "")
+    if specification.computations:
+        _write_computation_tests(project)
+    if project.kind is Kind.COMMAND_LINE:
+        _write_program_tests(project)
     if not project.entities:
         return
-    _write_conftest(project)
+    conftest = {Kind.COMMAND_LINE: _write_program_conftest, Kind.LIBRARY: _write_library_conftest}
+    conftest.get(project.kind, _write_conftest)(project)
     out.python("tests/factories.py", "tests/factories.py.j2", factories=writer.factories)
-    everything = tuple(f"/entities/{i}" for i in range(len(project.entities)))
     for view in project.entities:
         if view.can.create:
             tests = writer.entity_tests(view, writer.several(view.entity))
@@ -223,15 +324,81 @@ def _write_tests(project: Project) -> None:
         )
     if project.kind is Kind.API:
         _write_service_tests(project, writer)
-        properties = writer.properties()
-        if properties:
-            out.python(
-                "tests/test_properties.py",
-                "tests/properties.py.j2",
-                everything,
-                properties=properties,
-                factories=writer.factory_names(),
-            )
+        _write_properties(project, writer)
+
+
+def _write_properties(project: Project, writer: TestWriter) -> None:
+    properties = writer.properties()
+    if properties:
+        project.renderer.python(
+            "tests/test_properties.py",
+            "tests/properties.py.j2",
+            tuple(f"/entities/{i}" for i in range(len(project.entities))),
+            properties=properties,
+            factories=writer.factory_names(),
+        )
+
+
+def _write_computation_tests(project: Project) -> None:
+    writer = ComputationTests(project.specification)
+    if writer.tests:
+        project.renderer.python(
+            "tests/test_computations.py",
+            "tests/computations.py.j2",
+            tuple(f"/computations/{i}" for i in range(len(project.specification.computations))),
+            imported=writer.imported,
+            tests=writer.tests,
+        )
+
+
+def _write_program_tests(project: Project) -> None:
+    project.renderer.python(
+        "tests/test_program.py",
+        "tests/program.py.j2",
+        ("/command_line",),
+        program=project.program,
+        stored=bool(project.entities),
+        commands=_literal([command.name for command in project.api.commands if command.name]),
+        tests=program_tests(project.specification, project.api),
+    )
+
+
+def _literal(values: list[str]) -> str:
+    return f"[{', '.join(names.text(value) for value in values)}]"
+
+
+def _write_program_conftest(project: Project) -> None:
+    kinds = {OperationKind.VIEW, OperationKind.REPORT}
+    commands: dict[tuple[str, str], str] = {}
+    for command in project.api.commands:
+        if command.operation is OperationKind.COMPUTE or command.entity is None:
+            continue
+        does = command.target if command.operation is OperationKind.TRANSITION else command.operation.value
+        key = ("", command.target or "") if command.operation in kinds else (command.entity, does or "")
+        placed = names.literal(command.positionals, None)
+        commands.setdefault(key, f"({names.text(command.name)}, {placed})")
+    written = [f"{names.literal(key, None)}: {value}" for key, value in commands.items()]
+    project.renderer.python("tests/conftest.py", "tests/conftest_cli.py.j2", commands=written)
+
+
+def _write_library_conftest(project: Project) -> None:
+    views = [
+        f"{names.text(view.name)}: self.store.{entity.module}.{view_method(view, entity.entity)}"
+        for entity in project.entities
+        for view in entity.offered_views
+    ]
+    relations = [(entity, relation) for entity in project.entities for relation in entity.relations]
+    project.renderer.python(
+        "tests/conftest.py",
+        "tests/conftest_library.py.j2",
+        entities=project.entities,
+        services=[f"{names.text(e.name)}: self.store.{e.module}" for e in project.entities],
+        inputs=[f"{names.text(e.name)}: {e.cls}Input" for e in project.entities],
+        has_moves=any(e.transitions for e in project.entities),
+        views=views,
+        links=[f"{names.text(r.name)}: self.store.{e.module}.{r.linked}" for e, r in relations],
+        owners=[f"{names.text(r.name)}: self.store.{e.module}" for e, r in relations],
+    )
 
 
 def _write_conftest(project: Project) -> None:
@@ -291,7 +458,7 @@ def _write_project(project: Project) -> None:
     out.add("requirements-dev.lock", (locks / development).read_text(encoding="utf-8"))
     facts: dict[str, Any] = {
         "kind": project.kind.value,
-        "program": specification.command_line.program if specification.command_line else "",
+        "program": project.program if project.kind is Kind.COMMAND_LINE else "",
         "stored": bool(project.entities),
         "distribution": project.package.replace("_", "-"),
         "description": names.text(names.sentence(specification.description or specification.title)),
