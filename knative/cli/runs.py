@@ -45,13 +45,18 @@ def list_runs(process: str | None, state: Any, limit: int, *, as_json: bool) -> 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("run", "process", "state", "steps", "sent back", "cost", "started", box=None)
+    table = Table("process", "state", "steps", "sent back", "cost", "started", "run", box=None)
+    for column in table.columns:
+        column.no_wrap = True
     for run in runs:
         table.add_row(
-            str(run.id), run.process, _state(run), str(run.steps), str(run.revisions), _money(run.cost_microdollars),
-            f"{run.created_at:%Y-%m-%d %H:%M:%S}",
+            run.process, _state(run), str(run.steps), str(run.revisions), _money(run.cost_microdollars),
+            f"{run.created_at:%Y-%m-%d %H:%M:%S}", str(run.id),
         )  # fmt: skip
-    Console().print(table if runs else "There are no runs.")
+    # As wide as it must be: an id that is cut off is of no use in a pipe.
+    console = Console()
+    console = console if console.is_terminal else Console(width=200)
+    console.print(table if runs else "There are no runs.")
 
 
 @command.command()

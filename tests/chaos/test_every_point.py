@@ -6,9 +6,12 @@ One platform, with every point armed at once: each kills its process the first t
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,23 +26,56 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from shared.neurons.wire import Run
+    from shared.software.projects import Project
     from tests.platform_fixture import RunningPlatform
 
 ROOT = Path(__file__).parents[2]
-ELSEWHERE = ("step.call.", "project.", "verification.")
-"""Points that need a paid model or a whole project: see test_paid_calls.py and test_projects_under_fire.py."""
-
+REQUEST = (
+    "An API for a lending library: members have a unique email and a name, books have an ISBN that is unique, a title "
+    "and a number of copies. A member can borrow at most 3 books at a time, and a loan is due after 14 days."
+)
 MINUTES = 4 * 60.0
 
 
 @pytest.fixture(scope="module")
 def points() -> list[str]:
-    return [name for name in all_points() if not name.startswith(ELSEWHERE)]
+    return list(all_points())
+
+
+class _Model(BaseHTTPRequestHandler):
+    """A model that speaks OpenAI's protocol and counts the letters of `thinkhard`."""
+
+    def do_POST(self) -> None:
+        """Answer with a stream of one piece."""
+        self.rfile.read(int(self.headers["content-length"]))
+        events = [
+            {"choices": [{"delta": {"content": '{"letters": 9}'}, "finish_reason": "stop"}]},
+            {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 10}},
+        ]
+        body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode() + b"data: [DONE]\n\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[str]:
+    """The address of a paid model."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Model)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="module")
 def besieged(
-    platforms: Callable[..., RunningPlatform], points: list[str], tmp_path_factory: pytest.TempPathFactory
+    platforms: Callable[..., RunningPlatform], points: list[str], model: str, tmp_path_factory: pytest.TempPathFactory
 ) -> RunningPlatform:
     """A platform that triples every delivery, with an auditor, whose processes die at every point."""
     folder = tmp_path_factory.mktemp("functions")
@@ -51,6 +87,8 @@ def besieged(
         HAL9_CHAOS_KILL=",".join(points),
         HAL9_NEURON_PROCESSES="tests.processes.tally:TALLY",
         HAL9_NEURON_LEASE_SECONDS="1",
+        HAL9_MODEL_L2="openai:counter",
+        HAL9_MODEL_OPENAI_URL=model,
     )
     made.up("--hostile", "duplicate=3,seed=9")
     return made
@@ -102,6 +140,18 @@ def cancelled(client: Client, run: Run) -> Run:
     return result
 
 
+def built(client: Client) -> Project:
+    """Have a whole project made and verified."""
+    key = str(new_id())
+    project = insisted(lambda: client.projects.create(REQUEST, engine="builtin", idempotency_key=key))
+    limit = time.monotonic() + MINUTES
+    while (found := insisted(lambda: client.projects.get(project.id))).state == "running":
+        assert time.monotonic() < limit, insisted(lambda: client.runs.get(project.run_id)).tree
+        time.sleep(0.2)
+    result: Project = found
+    return result
+
+
 def effects(client: Client, run: Run) -> None:
     """Whatever was said of a run was said once."""
     said = list(client.runs.watch(run.id))
@@ -122,17 +172,24 @@ def test_each_effect_exactly_once_and_no_run_hangs(
         lying = [pool.submit(lambda: ended(client, started(client, "a lie", "b", audit=True))) for _ in range(2)]
         liar = pool.submit(lambda: ended(client, started(client, "liar", audit=True, revisions_per_step=1)))
         refused = pool.submit(lambda: ended(client, started(client, "refuse", audit=True)))
+        paying = [pool.submit(lambda: ended(client, started(client, "thinkhard"))) for _ in range(3)]
+        project = pool.submit(lambda: built(client))
         waiting = pool.submit(lambda: cancelled(client, started(client, "wait", audit=True)))
         runs = [*(run.result() for run in plain), *(run.result() for run in lying), liar.result(), refused.result()]
-        stopped = waiting.result()
+        paid = [run.result() for run in paying]
+        stopped, made = waiting.result(), project.result()
     assert [(run.state, run.output["letters"]) for run in runs[:8]] == [("completed", 11)] * 8
     assert [(run.state, run.output["letters"], run.revisions) for run in runs[8:10]] == [("completed", 5, 1)] * 2
     assert (runs[10].state, runs[10].code, runs[10].revisions) == ("failed", "not-audited", 1)
     assert (runs[11].state, runs[11].code) == ("failed", "undelivered")
     assert stopped.state == "cancelled"
-    for run in [*runs, stopped]:
+    assert [(run.state, run.output["letters"], run.engine) for run in paid] == [("completed", 9, "model")] * 3
+    assert all(run.reserved_microdollars == 0 < run.cost_microdollars < run.cost_cap_microdollars for run in paid)
+    assert made.state == "completed", made.reason
+    for run in [*runs, *paid, stopped, insisted(lambda: client.runs.get(made.run_id))]:
         effects(client, run)
-    assert len(insisted(lambda: list(client.runs.list(process="tally")))) == len(runs) + 1
+    assert len(insisted(lambda: list(client.runs.list(process="tally")))) == len(runs) + len(paid) + 1
+    assert len(insisted(lambda: list(client.projects.list()))) == 1
     redriven(client)
     survived(besieged, client, points)
 
@@ -153,6 +210,6 @@ def survived(besieged: RunningPlatform, client: Client, points: list[str]) -> No
     limit = time.monotonic() + MINUTES
     while missing := [name for name in points if not (besieged.home / "chaos" / name).exists()]:
         assert time.monotonic() < limit, f"never passed: {missing}\n{besieged.logs()}"
-        run = ended(client, started(client, "one more", audit=True))
-        assert (run.state, run.output["letters"]) == ("completed", 7)
+        run = ended(client, started(client, "one thinkhard", audit=True))
+        assert (run.state, run.output["letters"]) == ("completed", 12)
         effects(client, run)

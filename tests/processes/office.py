@@ -59,7 +59,7 @@ class Office:
     cap: int = 10**9
     settings: NeuronSettings = field(default_factory=lambda: NeuronSettings(lease_seconds=10.0))
     log: list[CloudEvent] = field(default_factory=list)
-    auditor: Callable[[CloudEvent], Any] | None = None
+    auditor: Callable[[CloudEvent], CloudEvent | None] | None = None
     source: str = "/regions/us-west/functions/neuron"
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from shared.neurons import (
     Child,
     Complete,
     Fail,
+    Outcome,
     Process,
     Question,
     Result,
@@ -82,7 +83,7 @@ def chief(work: Work[Lines]) -> Result[Total]:
         return Spawn([Child(f"line{n}", "clerk", Line(words=line.split())) for n, line in enumerate(work.input.lines)])
     if work.phase == 1:
         clerks = {key: child for key, child in work.children.items() if key.startswith("line")}
-        letters = sum(child.output.letters for child in clerks.values())
+        letters = sum(_letters(child) for child in clerks.values())
         if not work.input.audit:
             return Complete(Total(letters=letters))
         return Spawn(
@@ -91,8 +92,13 @@ def chief(work: Work[Lines]) -> Result[Total]:
     audit = work.children["audit"]
     if audit.exhausted:
         return Fail("the books are wrong", "not-audited", Total(letters=work.memo.letters))
+    assert isinstance(audit.output, Report)
     assert audit.output.found == work.memo.letters
     return Complete(Total(letters=work.memo.letters, audited=audit.output.honest))
+
+
+def _letters(child: Outcome) -> int:
+    return child.output.letters if isinstance(child.output, Count) else 0
 
 
 def clerk(work: Work[Line]) -> Result[Count]:
@@ -106,7 +112,7 @@ def clerk(work: Work[Line]) -> Result[Count]:
                 for n, word in enumerate(work.input.words)
             ]
         )
-    return Complete(Count(letters=sum(child.output.letters for child in work.children.values() if child.output)))
+    return Complete(Count(letters=sum(_letters(child) for child in work.children.values())))
 
 
 def counter(work: Work[Word]) -> Result[Count]:

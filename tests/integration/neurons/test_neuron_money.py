@@ -60,7 +60,7 @@ class Priced:
 async def budget(office: Office, org_id: UUID) -> tuple[int, int, int]:
     """What the organisation has spent and holds, and how many reservations there are."""
     async with office.shards.transaction(org_id) as tx:
-        row = await tx.fetchrow("SELECT coalesce(sum(spent), 0), coalesce(sum(reserved), 0) FROM budgets")
+        [row] = await tx.fetch("SELECT coalesce(sum(spent), 0), coalesce(sum(reserved), 0) FROM budgets")
         return int(row[0]), int(row[1]), await tx.fetchval("SELECT count(*) FROM reservations")
 
 

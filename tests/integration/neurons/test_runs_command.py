@@ -47,6 +47,7 @@ def test_the_tree_is_drawn_for_people(own: RunningPlatform) -> None:
     assert "/line0/word0  ✗ counter failed" in started.stdout
     assert "(uncountable: /line0/word0: this word cannot be counted)" in started.stdout
     run_id = json.loads(runs(own, "list", "--limit", "1"))["runs"][0]["id"]
+    assert run_id in own.hal9("runs", "list").stdout
     shown = own.hal9("runs", "show", run_id).stdout
     assert "✗ chief  failed" in shown
     assert "∅ counter  cancelled" in shown or "✓ counter  done" in shown

@@ -90,9 +90,9 @@ def test_journal_keys_tell_apart_whatever_makes_a_call_another_call() -> None:
         (*base[:3], "/b", *base[4:]),
         (*base[:4], 1, *base[5:]), (*base[:5], 1, *base[6:]), (*base[:6], 1, base[7]), (*base[:7], "prompt "),
     ]  # fmt: skip
-    keys = {journal_key(*each) for each in [base, *changed]}  # type: ignore[arg-type]
+    keys = {journal_key(*each) for each in [base, *changed]}
     assert len(keys) == len(changed) + 1
-    assert journal_key(*base) == journal_key(*base)  # type: ignore[arg-type]
+    assert journal_key(*base) == journal_key(*base)
 
 
 def test_bodies_can_be_written_without_the_runtime() -> None:

@@ -15,8 +15,8 @@ from shared.neurons import Signal
 
 def made(path: str, state: str = "completed", joined_phase: int = 0, revision: int = 0) -> Node:
     """A step whose id comes from its path."""
-    above = None if path == "/" else path.rpartition("/")[0] or "/"
-    return Node(identify(path), above and identify(above), path, state, joined_phase, revision)
+    above = None if path == "/" else identify(path.rpartition("/")[0] or "/")
+    return Node(identify(path), above, path, state, joined_phase, revision)
 
 
 def identify(path: str) -> UUID:
