@@ -198,8 +198,15 @@ class Runs:
     async def watch(self, org_id: UUID, run_id: UUID, after: int) -> AsyncIterator[RunEvent | None]:
         """Follow a run's events after a sequence, until the run's end; None from time to time when nothing happens.
 
-        It polls: see docs/decisions/0005-neurons.md. The caller has checked that the run is there.
+        It polls: see docs/decisions/0005-neurons.md. A sequence that is not there yet counts as the last one.
+
+        Raises:
+            Problem: 404 `not-found`.
         """
+        run = await self.show(org_id, run_id)
+        after = min(after, run.last_event)
+        if run.state in ENDED and after == run.last_event:
+            return
         pause = _SHORTEST_POLL
         while True:
             rows = await self._store.events(org_id, run_id, after, _STREAM_BATCH)

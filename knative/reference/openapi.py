@@ -340,17 +340,23 @@ def _success(operation: Operation, status: int, model: type[BaseModel] | None, s
     names = ["X-Trace-Id"] if operation.public else ["RateLimit", "RateLimit-Policy", "X-Trace-Id"]
     made: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": _named(names)}
     if operation.produces != "application/json":
-        described = "" if model is None else f"Each item is a {model.__name__}."
-        binary = {} if operation.produces.startswith("text/") else {"contentMediaType": operation.produces}
-        schema = {} if binary else {"type": "string"}
-        made["content"] = {operation.produces: {"schema": {**schema, **binary, **_if(description=described)}}}
+        made["content"] = {operation.produces: {"schema": _other_than_json(operation.produces, model, schemas)}}
     elif model is not None:
         made["content"] = {"application/json": {"schema": schemas.output(model)}}
     return made
 
 
-def _if(**members: str) -> dict[str, str]:
-    return {name: value for name, value in members.items() if value}
+def _other_than_json(media_type: str, model: type[BaseModel] | None, schemas: _Schemas) -> dict[str, Any]:
+    """Describe text, bytes, or a stream of server-sent events whose data is a model."""
+    if model is not None:
+        data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schemas.output(model)}
+        return {
+            "type": "object",
+            "description": "One server-sent event of the stream.",
+            "required": ["id", "event", "data"],
+            "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": data},
+        }
+    return {"type": "string"} if media_type.startswith("text/") else {"contentMediaType": media_type}
 
 
 def _faults(route: Route) -> list[int]:

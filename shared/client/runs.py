@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from shared.client.errors import ApiError, UnreachableError
 from shared.client.pages import each
 from shared.client.transport import IDEMPOTENCY_KEY
-from shared.neurons.wire import EngineChoice, Limits, Run, RunEvent, RunPage, RunRequest, RunState, RunSummary
+from shared.neurons.wire import ENDED, EngineChoice, Limits, Run, RunEvent, RunPage, RunRequest, RunState, RunSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,8 @@ class Runs:
                         yield event
                         if event.type in _LAST_EVENTS:
                             return
-                if self.get(run_id).last_event <= after and not came:
+                run = self.get(run_id)
+                if run.state in ENDED and run.last_event <= after:
                     return
             except UnreachableError:
                 if in_vain >= _MOST_IN_VAIN:

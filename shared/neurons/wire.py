@@ -62,7 +62,9 @@ class RunQuery(_In):
 class EventsQuery(_In):
     """The query of `GET /v1/runs/{run_id}/events`."""
 
-    after: int = Field(0, ge=0, description="Only events after this sequence; the header Last-Event-ID goes before it.")
+    after: int = Field(
+        0, ge=0, le=10**18, description="Only events after this sequence; the header Last-Event-ID goes before it."
+    )
 
 
 class SignalView(_Out):

@@ -85,6 +85,8 @@ async def test_runs_are_watched_until_their_end(mine: Client) -> None:
     assert seen[-1] == "run.cancelled"
     later = await asyncio.to_thread(lambda: list(mine.runs.watch(run.id, after=1)))
     assert next(event.sequence for event in later) == 2
+    for beyond in (later[-1].sequence, 10**12):
+        assert await asyncio.to_thread(list, mine.runs.watch(run.id, after=beyond)) == []
     assert await asyncio.to_thread(lambda: [one.id for one in mine.runs.list(state="cancelled")]) == [run.id]
 
 
@@ -252,7 +254,9 @@ async def test_the_command_line_looks_after_keys(api: str, caller: MakeCaller, t
     me = await caller("owner")
     (tmp_path / "credentials.json").write_text(json.dumps({"url": api, "api_key": me.text}))
     home = {"HAL9_HOME": str(tmp_path)}
-    code, output, errors = await hal9(home, "keys", "create", "--name", "ci", "--role", "viewer", "--expires-in-days", "2")
+    code, output, errors = await hal9(
+        home, "keys", "create", "--name", "ci", "--role", "viewer", "--expires-in-days", "2"
+    )
     assert code == 0, errors
     key = output.strip()
     assert key.startswith("hal9_")
