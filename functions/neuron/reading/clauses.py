@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 _ENDS: Final = frozenset(".!?;")
 _KIND_WORDS: Final = frozenset(
-    "api apis service backend back-end server microservice app application system tool cli program library package module script utility website platform web rest software project command-line tracker manager calculator converter".split()
+    ["api", "apis", "service", "backend", "back-end", "server", "microservice", "app", "application", "system", "tool", "cli", "program", "library", "package", "module", "script", "utility", "website", "platform", "web", "rest", "software", "project", "command-line", "tracker", "manager", "calculator", "converter"]
 )
 _HEADINGS: Final = frozenset(
-    "rule rules constraint constraints requirement requirements feature features entity entities note notes command commands endpoint endpoints model models "
-    "resource resources field fields data details validation behaviour behavior functionality operations specification spec logic following functions domain".split()
+    ["rule", "rules", "constraint", "constraints", "requirement", "requirements", "feature", "features", "entity", "entities", "note", "notes", "command", "commands", "endpoint", "endpoints", "model", "models", "resource", "resources", "field", "fields", "data", "details", "validation", "behaviour", "behavior", "functionality", "operations", "specification", "spec", "logic", "following", "functions", "domain"]
 )
 _DASHES: Final = frozenset({"—", "–", "--", "-"})
 
@@ -175,11 +174,33 @@ def _clauses(sentence: list[Token], header: tuple[Token, ...], *, first: bool) -
 def _asks(sentence: Sequence[Token]) -> bool:
     """Whether a first clause only says what is asked for: "Build a REST API for a gym", "I need a backend for a blog"."""
     if not any(token.low in _KIND_WORDS for token in sentence):
-        return len(sentence) <= 6 and all(token.is_word for token in sentence) and frames.finite_verb(sentence, 0) is None and not frames.imperative_at(sentence, 0)
+        return (
+            len(sentence) <= 6
+            and all(token.is_word for token in sentence)
+            and frames.finite_verb(sentence, 0) is None
+            and not frames.imperative_at(sentence, 0)
+        )
     verb_at = 0 if frames.imperative_at(sentence, 0) else frames.finite_verb(sentence, 0, conjoined=True)
     if verb_at is None:
         return not any(token.text == ":" for token in sentence)
-    return frames.verb_group(sentence, verb_at).verb in {"build", "create", "make", "write", "design", "develop", "implement", "need", "want", "like", "give", "generate", "produce", "have", "look", "provide"} and (verb_at == 0 or sentence[0].low in {"i", "we", "please", "you", "our", "my"})
+    return frames.verb_group(sentence, verb_at).verb in {
+        "build",
+        "create",
+        "make",
+        "write",
+        "design",
+        "develop",
+        "implement",
+        "need",
+        "want",
+        "like",
+        "give",
+        "generate",
+        "produce",
+        "have",
+        "look",
+        "provide",
+    } and (verb_at == 0 or sentence[0].low in {"i", "we", "please", "you", "our", "my"})
 
 
 def _next(
@@ -279,7 +300,7 @@ def _borrowed(
         token.low in lexicon.MODALS | (lexicon.BE - {"being", "been", "be"}) | lexicon.HAVE - {"having"} | {"do-not"}
         and subject
     ):
-        return subject
+        return None if _in_relative(sentence, after) else subject
     follows_list = (
         imperative
         or group.modal in {"can", "may", "must", "should", "will"}
@@ -289,11 +310,30 @@ def _borrowed(
         if imperative or not subject:
             return ()
         return (*subject, *_helpers(whole, group))
-    if subject and group.modal is None and (_is_third_person(sentence, after) or _is_plural_verb(sentence, after, subject)):
+    if (
+        subject
+        and group.modal is None
+        and (_is_third_person(sentence, after) or _is_plural_verb(sentence, after, subject))
+    ):
         return subject
     if frames.finite_verb(sentence, after) is not None:
         return ()
     return None
+
+
+def _in_relative(sentence: list[Token], after: int) -> bool:
+    """Whether what is conjoined at `after` still belongs to a relative clause: "a balance which starts at 0 and can never be negative"."""
+    for i in range(after - 1, max(after - 12, 0), -1):
+        if sentence[i].text == ",":
+            return False
+        if (
+            sentence[i].low in {"which", "that"}
+            and i > 0
+            and sentence[i - 1].is_word
+            and not morphology.is_plural(sentence[i - 1].low)
+        ):
+            return True
+    return False
 
 
 def _own_subordinate(sentence: list[Token], after: int) -> bool:
@@ -326,7 +366,8 @@ def _is_plural_verb(sentence: list[Token], at: int, subject: tuple[Token, ...]) 
     if token.verb != token.low or token.low in lexicon.NOUN_VERBS or not morphology.is_plural(subject[-1].low):
         return False
     return at + 1 < len(sentence) and (
-        sentence[at + 1].low in lexicon.DETERMINERS | lexicon.PREPOSITIONS or token.low in {"contain", "include", "need", "require"}
+        sentence[at + 1].low in lexicon.DETERMINERS | lexicon.PREPOSITIONS
+        or token.low in {"contain", "include", "need", "require"}
     )
 
 
@@ -344,7 +385,11 @@ def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
         ):
             if not any(word.low in _KIND_WORDS or word.singular in _KIND_WORDS for word in sentence[start:i]):
                 if token.text == ":":
-                    verbless = i - start >= 2 and frames.finite_verb(sentence, start) is None and not frames.imperative_at(sentence, start)
+                    verbless = (
+                        i - start >= 2
+                        and frames.finite_verb(sentence, start) is None
+                        and not frames.imperative_at(sentence, start)
+                    )
                     begins = frames.finite_verb(sentence, i + 1) is not None or frames.imperative_at(sentence, i + 1)
                     return (i, i + 1) if verbless and begins and sentence[start].low in lexicon.ARTICLES else None
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import inference, lexicon, morphology
-from functions.neuron.reading.declarations import GENERIC, SHARED_NOUNS, Open, hold, relation
+from functions.neuron.reading.declarations import GENERIC, SHARED_NOUNS, UNITS, Open, hold, relation
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
 from functions.neuron.reading.fields import items
 from functions.neuron.reading.quantities import bound
@@ -73,12 +73,16 @@ def _make_linked(draft: Draft, later: Open) -> None:
         draft.entity(_real_objects(draft, objects)[0])
 
 
-_COUNTED: Final = frozenset("seat place spot slot ticket unit copy space time_slot".split())
+_COUNTED: Final = frozenset(["seat", "place", "spot", "slot", "ticket", "unit", "copy", "space", "time_slot"])
 
 
 def _real_objects(draft: Draft, objects: tuple[str, ...]) -> tuple[str, ...]:
     """Leave out an object that only counts ("reserve seats for screenings")."""
-    if len(objects) > 1 and objects[0] in _COUNTED and not (objects[0] in draft.entities and draft.entities[objects[0]].declared):
+    if (
+        len(objects) > 1
+        and objects[0] in _COUNTED
+        and not (objects[0] in draft.entities and draft.entities[objects[0]].declared)
+    ):
         return objects[1:]
     return objects
 
@@ -91,7 +95,12 @@ def _drop_weak(draft: Draft) -> None:
             continue
         words = name.split("_")
         others = [e for e in draft.entities.values() if e is not entity and e.name not in draft.weak]
-        if any("_".join(words[i:]) in draft.entities or "_".join(words[:i]) in draft.entities for i in range(1, len(words))) or any(e.name.endswith(f"_{name}") for e in others):
+        if draft.computations and not others:
+            del draft.entities[name]
+            continue
+        if any(
+            "_".join(words[i:]) in draft.entities or "_".join(words[:i]) in draft.entities for i in range(1, len(words))
+        ) or any(e.name.endswith(f"_{name}") for e in others):
             del draft.entities[name]
             if draft.topic == name:
                 draft.topic = None
@@ -106,12 +115,17 @@ def finish(draft: Draft) -> None:
 
 def makes(verb: str, entity: DraftEntity) -> bool:
     """Whether doing what the verb says makes such an entity: booking makes bookings."""
-    return entity.link_verb == verb or (verb in lexicon.LINKING_VERBS and entity.name.split("_")[-1] in _NOUNS.get(verb, (lexicon.LINKING_VERBS[verb][0],)))
+    return entity.link_verb == verb or (
+        verb in lexicon.LINKING_VERBS
+        and entity.name.split("_")[-1] in _NOUNS.get(verb, (lexicon.LINKING_VERBS[verb][0],))
+    )
 
 
 def is_link(entity: DraftEntity) -> bool:
     """Whether the entity stands for a deed that links others."""
-    return entity.link_verb is not None or (any(makes(verb, entity) for verb in lexicon.LINKING_VERBS) and any(f.target for f in entity.fields.values()))
+    return entity.link_verb is not None or (
+        any(makes(verb, entity) for verb in lexicon.LINKING_VERBS) and any(f.target for f in entity.fields.values())
+    )
 
 
 def link_entity(draft: Draft, verb: str, subject: str, target: str) -> DraftEntity | None:
@@ -152,11 +166,17 @@ def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behin
 
 def _graded(draft: Draft, entity: DraftEntity, verb: str, behind: list[Token]) -> None:
     """Read "rate books from 1 to 5" and "review hotels with 1 to 5 stars": the grade that is given."""
-    if verb not in {"rate", "review", "grade", "score"} or any("rating" in n or "score" in n or "stars" in n for n in entity.fields):
+    if verb not in {"rate", "review", "grade", "score"} or any(
+        "rating" in n or "score" in n or "stars" in n for n in entity.fields
+    ):
         return
     read = next((b for i in range(len(behind)) if (b := bound(behind, i)) is not None and not b[0].exact), None)
     if read is not None and read[0].low is not None and read[0].high is not None:
-        added = entity.add(DraftField("score" if verb == "rate" else "rating", FieldType.INTEGER, minimum=read[0].low, maximum=read[0].high))
+        added = entity.add(
+            DraftField(
+                "score" if verb == "rate" else "rating", FieldType.INTEGER, minimum=read[0].low, maximum=read[0].high
+            )
+        )
         draft.mark(("field", entity.name, added.name))
 
 
@@ -167,7 +187,11 @@ def _contents(draft: Draft) -> None:
     """Give what is made by a verb the content that its noun implies when the request says nothing of it: a comment has a text."""
     for entity in draft.entities.values():
         content = _CONTENT.get(entity.name.split("_")[-1])
-        if content is None or any(f.target is None and not f.managed for f in entity.fields.values()) or not any(f.target for f in entity.fields.values()):
+        if (
+            content is None
+            or any(f.target is None and not f.managed for f in entity.fields.values())
+            or not any(f.target for f in entity.fields.values())
+        ):
             continue
         field = entity.add(DraftField(content[0], content[1]))
         if entity.name == "rating":
@@ -180,8 +204,19 @@ def _accompanying(draft: Draft, entity: DraftEntity, behind: list[Token], later:
     if "with" in lows:
         hold(entity, behind[lows.index("with") + 1 :], draft, later)
     for i, low in enumerate(lows[:-1]):
-        when = [t for t in behind[i + 1 : i + 4] if t.low not in lexicon.ARTICLES | {"given", "specific", "certain", "particular", "chosen"}]
-        if low in {"for", "on", "at"} and when and when[0].low in {"date", "day", "time", "datetime"} and behind[i + 1].low in lexicon.ARTICLES | {"given", "specific"}:
+        when = [
+            t
+            for t in behind[i + 1 : i + 4]
+            if t.low not in lexicon.ARTICLES | {"given", "specific", "certain", "particular", "chosen"}
+        ]
+        slot = len(when) > 1 and when[1].low in {"slot", "slots", "period", "range"}
+        if (
+            low in {"for", "on", "at"}
+            and when
+            and not slot
+            and when[0].low in {"date", "day", "time", "datetime"}
+            and behind[i + 1].low in lexicon.ARTICLES | {"given", "specific"}
+        ):
             added = entity.add(DraftField("date" if when[0].low == "day" else when[0].low))
             draft.mark(("field", entity.name, added.name))
     if "from" in lows and {"to", "until", "till"} & set(lows):
@@ -269,12 +304,15 @@ def lexicon_participle(verb: str) -> str:
 
 def _made(draft: Draft, maker: str, made: str, others: Iterable[str]) -> None:
     """Let what is made refer to who makes it and what it is for, as far as these are entities."""
+    _actor(draft, maker)
     child = draft.entities.get(made)
+    if made in UNITS:
+        return
     if child is None:
         if maker not in draft.entities:
             return
         child = draft.entity(made, declared=True)
-    if maker not in draft.entities and maker.replace("_", "-") not in GENERIC:
+    if maker not in draft.entities and maker.replace("_", "-") not in GENERIC and child.name in draft.entities:
         draft.entity(maker, declared=True)
     draft.mark(("entity", child.name))
     for target in (maker, *others):
@@ -284,6 +322,14 @@ def _made(draft: Draft, maker: str, made: str, others: Iterable[str]) -> None:
                 field.type, field.target = FieldType.REFERENCE, target
                 child.fields = {target: field, **{k: v for k, v in child.fields.items() if k != target}}
             draft.mark(("field", child.name, target))
+
+
+def _actor(draft: Draft, name: str) -> None:
+    """Keep those who act ("employees log hours") when something has a field for them ("an entry has an employee")."""
+    if name not in draft.entities and any(
+        name in e.fields and e.fields[name].type is None and not e.fields[name].values for e in draft.entities.values()
+    ):
+        draft.entity(name, declared=True)
 
 
 def _is_kept(draft: Draft, name: str) -> bool:
@@ -333,7 +379,17 @@ def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound
         return
     limit = int(bound.whole().high or 0)
     text = f"A {parent.name} has at most {limit} {child.plural}.".replace("_", " ")
-    draft.mark(draft.add_rule(QuotaRule(name=morphology.name(child.name, parent.name, "quota"), entity=child.name, message=text, reference=reference.name, limit=limit)))
+    draft.mark(
+        draft.add_rule(
+            QuotaRule(
+                name=morphology.name(child.name, parent.name, "quota"),
+                entity=child.name,
+                message=text,
+                reference=reference.name,
+                limit=limit,
+            )
+        )
+    )
 
 
 def _join(draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: bool, fresh: bool) -> None:
@@ -344,10 +400,12 @@ def _join(draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: 
     ):
         draft.mark(("entity", child.name))
         return
-    if child.reference_to(holder) is not None or parent.reference_to(child.name) is not None and not both:
+    if child.reference_to(holder) is not None or (parent.reference_to(child.name) is not None and not both):
         draft.mark(("field", child.name, holder) if child.reference_to(holder) else ("field", holder, child.name))
         return
-    shared = child.name.split("_")[-1] in SHARED_NOUNS and not {"amount", "quantity", "unit", "position"} & set(child.fields)
+    shared = child.name.split("_")[-1] in SHARED_NOUNS and not {"amount", "quantity", "unit", "position"} & set(
+        child.fields
+    )
     if mutual or both or shared:
         if fresh:
             child.fields.setdefault("name", DraftField("name", unique=True))

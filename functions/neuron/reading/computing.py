@@ -36,11 +36,19 @@ _WORDS: Final[dict[str, str]] = {
     "is_prime": "is prime|check prime|prime number|test prime|whether prime", "prime_factors": "prime factor|factorize|factorise|prime factorization|prime factorisation", "primes_up_to": "prime up to|prime below|list prime|prime number up to|all prime", "divisors": "divisor", "factorial": "factorial", "fibonacci": "nth fibonacci|n-th fibonacci|fibonacci number", "fibonacci_sequence": "first fibonacci number|fibonacci sequence|first fibonacci|fibonacci series|fibonacci",
     "greatest_common_divisor": "greatest common divisor|gcd|greatest common factor", "least_common_multiple": "least common multiple|lcm|lowest common multiple", "digit_sum": "sum digit|digit sum|sum of digit", "is_perfect_number": "perfect number", "is_armstrong_number": "armstrong", "collatz_steps": "collatz",
     "mean": "mean|average", "median": "median", "mode": "mode", "variance": "variance", "standard_deviation": "standard deviation|stddev|std", "minimum": "minimum|smallest|min|lowest", "maximum": "maximum|largest|max|highest|biggest", "value_range": "range", "total": "sum|total", "product": "product of number", "count_numbers": "count number", "sort_numbers": "sort number|sort list|sort a list", "percentile": "percentile", "moving_average": "moving average|rolling average|rolling mean",
-    "days_between": "day between|number of day between|difference between date|difference two date|date difference", "weekdays_between": "weekday between|working day between|business day between|workday between", "add_days": "add day|add a number of day|day to a date|day after date", "day_of_week": "day of the week|day of week|weekday of date|which weekday|weekday", "day_of_year": "day of the year|day of year", "week_number": "week number|calendar week|iso week", "is_leap_year": "leap year", "age_in_years": "age birth|age in year|age of a person|age date of birth|age birthday", "format_duration": "format duration|format second|second as hour",
+    "days_between": "day between|number of day between|difference between date|difference two date|date difference", "weekdays_between": "number of working day between|number of business day between|number of weekday between|weekday between|working day between|business day between|workday between", "add_days": "add day|add a number of day|day to a date|day after date", "day_of_week": "day of the week|day of week|weekday of date|which weekday|weekday", "day_of_year": "day of the year|day of year", "week_number": "week number|calendar week|iso week", "is_leap_year": "leap year", "age_in_years": "age birth|age in year|age of a person|age date of birth|age birthday", "format_duration": "format duration|format second|second as hour",
 }  # fmt: skip
-_TRIGGERS: Final = [(name, frozenset(alternative.split())) for name, alternatives in _WORDS.items() for alternative in alternatives.split("|")]
-_STATISTICS: Final = frozenset("mean median mode variance standard_deviation minimum maximum value_range total product count_numbers sort_numbers percentile moving_average".split())
-_NUMERIC_CONTEXT: Final = frozenset("number numbers value values dataset statistic statistics series integers floats measurements sample samples".split())
+_TRIGGERS: Final = [
+    (name, frozenset(alternative.split()))
+    for name, alternatives in _WORDS.items()
+    for alternative in alternatives.split("|")
+]
+_STATISTICS: Final = frozenset(
+    ["mean", "median", "mode", "variance", "standard_deviation", "minimum", "maximum", "value_range", "total", "product", "count_numbers", "sort_numbers", "percentile", "moving_average"]
+)
+_NUMERIC_CONTEXT: Final = frozenset(
+    ["number", "numbers", "value", "values", "dataset", "statistic", "statistics", "series", "integers", "floats", "measurements", "sample", "samples"]
+)
 # noun -> (algorithm that writes it, algorithm that reads it)
 _CODES: Final[dict[str, tuple[str, str]]] = {
     "roman": ("to_roman", "from_roman"), "binary": ("to_binary", "from_binary"), "hexadecimal": ("to_hexadecimal", "from_hexadecimal"), "hex": ("to_hexadecimal", "from_hexadecimal"), "octal": ("to_octal", "from_octal"), "morse": ("to_morse", "from_morse"), "base64": ("base64_encode", "base64_decode"),
@@ -49,7 +57,7 @@ _CODES: Final[dict[str, tuple[str, str]]] = {
 _WRITING: Final = frozenset({"encode", "encrypt", "encipher", "compress", "encoding", "encrypts"})
 _READING: Final = frozenset({"decode", "decrypt", "decipher", "decompress", "parse", "expand", "decoding"})
 _COMPUTING: Final = frozenset(
-    "count convert compute calculate reverse check tell test validate verify generate encode decode encrypt decrypt sort return give print find determine transform translate turn take capitalise capitalize format report show output list add subtract multiply divide summarise summarize measure estimate get remove strip trim replace truncate wrap normalize normalise slugify work make produce provide support can have offer include do let display read accept analyse analyze answer split classify".split()
+    ["count", "convert", "compute", "calculate", "reverse", "check", "tell", "test", "validate", "verify", "generate", "encode", "decode", "encrypt", "decrypt", "sort", "return", "give", "print", "find", "determine", "transform", "translate", "turn", "take", "capitalise", "capitalize", "format", "report", "show", "output", "list", "add", "subtract", "multiply", "divide", "summarise", "summarize", "measure", "estimate", "get", "remove", "strip", "trim", "replace", "truncate", "wrap", "normalize", "normalise", "slugify", "work", "make", "produce", "provide", "support", "can", "have", "offer", "include", "do", "let", "display", "read", "accept", "analyse", "analyze", "answer", "split", "classify"]
 )
 _TYPES: Final = {"number": FieldType.NUMBER, "integer": FieldType.INTEGER}
 
@@ -70,7 +78,12 @@ def read(clause: Clause, draft: Draft) -> bool:
 
 def restricts(clause: Clause, draft: Draft) -> bool:
     """Read what is said of the arguments of computations: "negative numbers are refused", "the height must be positive"."""
-    return _absolute_zero(clause.words, draft) or _refused(clause.words, draft) or _bounded(clause.words, draft) or _rounded(clause.words, draft)
+    return (
+        _absolute_zero(clause.words, draft)
+        or _refused(clause.words, draft)
+        or _bounded(clause.words, draft)
+        or _rounded(clause.words, draft)
+    )
 
 
 def _lemmas(token: Token) -> set[str]:
@@ -97,7 +110,16 @@ def _stated(words: Sequence[Token], draft: Draft) -> bool:
         if i == 0 or not (token.low in {"is", "equals", "=", "are", "as", "by", "using", "from"} or token.text == "="):
             continue
         start = i + 1
-        for passed in ("calculated as", "computed as", "defined as", "given by", "equal to", "calculated by", "the result of", "calculated from"):
+        for passed in (
+            "calculated as",
+            "computed as",
+            "defined as",
+            "given by",
+            "equal to",
+            "calculated by",
+            "the result of",
+            "calculated from",
+        ):
             start = quantities.phrase(words, start, passed) or start
         read_formula = formulas.read(words[start:])
         if read_formula is None or not read_formula[0].operators or not read_formula[0].names:
@@ -112,7 +134,13 @@ def _stated(words: Sequence[Token], draft: Draft) -> bool:
             continue
         names, made, end = cases
         parameters = tuple(Parameter(name=n, type=FieldType.NUMBER) for n in names)
-        computation = Computation(name=name, parameters=parameters, returns=FieldType.NUMBER, cases=made, description=f"Compute the {name.replace('_', ' ')}")
+        computation = Computation(
+            name=name,
+            parameters=parameters,
+            returns=FieldType.NUMBER,
+            cases=made,
+            description=f"Compute the {name.replace('_', ' ')}",
+        )
         if any(t.is_word and t.low not in lexicon.PREPOSITIONS | lexicon.DETERMINERS for t in words[end:]):
             draft.leave(words[end:], "this part of the formula was not understood")
         return _add(draft, computation)
@@ -121,7 +149,27 @@ def _stated(words: Sequence[Token], draft: Draft) -> bool:
 
 def _subject_name(tokens: Sequence[Token]) -> str | None:
     """Name the result: what stands before "is" or behind "calculates"."""
-    start = next((i + 1 for i, t in enumerate(tokens) if t.verb in {"calculate", "compute", "return", "work", "determine", "give", "estimate", "find", "get", "output", "print"}), 0)
+    start = next(
+        (
+            i + 1
+            for i, t in enumerate(tokens)
+            if t.verb
+            in {
+                "calculate",
+                "compute",
+                "return",
+                "work",
+                "determine",
+                "give",
+                "estimate",
+                "find",
+                "get",
+                "output",
+                "print",
+            }
+        ),
+        0,
+    )
     words: list[str] = []
     for token in tokens[start:]:
         if token.low in lexicon.PREPOSITIONS | {"is", "that", "which"} or token.text in {",", "("}:
@@ -153,8 +201,13 @@ def _condition(words: Sequence[Token], at: int, names: Sequence[str]) -> tuple[s
         read_bound = quantities.bound(words, end)
         if read_bound is None or read_bound[0].exact:
             continue
-        name = morphology.name(*[t.low for t in words[at:end] if t.is_word and t.low not in lexicon.DETERMINERS | lexicon.BE])
-        known = next((n for n in names if n == name or n.endswith(name) or name.endswith(n) or morphology.singular(name) == n), None) or (names[0] if end == at else None)
+        name = morphology.name(
+            *[t.low for t in words[at:end] if t.is_word and t.low not in lexicon.DETERMINERS | lexicon.BE]
+        )
+        known = next(
+            (n for n in names if n == name or n.endswith(name) or name.endswith(n) or morphology.singular(name) == n),
+            None,
+        ) or (names[0] if end == at else None)
         if known is None:
             return None
         bound = read_bound[0]
@@ -175,8 +228,23 @@ def _conversion(words: Sequence[Token], draft: Draft) -> bool:
     bag = _bag(words)
     if not bag & {"convert", "conversion", "converter", "translate", "transform", "turn"}:
         return False
-    named = [(i, formulas.UNIT_WORDS[t.low.replace("-", "_")]) for i, t in enumerate(words) if t.low.replace("-", "_") in formulas.UNIT_WORDS]
-    named += [(i, ("speed", u)) for i, t in enumerate(words) for w, u in (("kilometres per hour", "kilometres_per_hour"), ("kilometers per hour", "kilometres_per_hour"), ("miles per hour", "miles_per_hour"), ("metres per second", "metres_per_second"), ("meters per second", "metres_per_second")) if quantities.phrase(words, i, w)]
+    named = [
+        (i, formulas.UNIT_WORDS[t.low.replace("-", "_")])
+        for i, t in enumerate(words)
+        if t.low.replace("-", "_") in formulas.UNIT_WORDS
+    ]
+    named += [
+        (i, ("speed", u))
+        for i, t in enumerate(words)
+        for w, u in (
+            ("kilometres per hour", "kilometres_per_hour"),
+            ("kilometers per hour", "kilometres_per_hour"),
+            ("miles per hour", "miles_per_hour"),
+            ("metres per second", "metres_per_second"),
+            ("meters per second", "metres_per_second"),
+        )
+        if quantities.phrase(words, i, w)
+    ]
     found = False
     for dimension in dict.fromkeys(d for _, (d, _) in named):
         units = list(dict.fromkeys(unit for _, (d, unit) in sorted(named) if d == dimension))
@@ -203,7 +271,14 @@ def _convert(draft: Draft, source: str, target: str) -> bool:
     parameter = Parameter(name=source, type=FieldType.NUMBER)
     expression = formulas.conversion(source, target, source)
     refuses = _too_cold(source, source) or (Case(expression="The value must not be negative.", when=f"{source} < 0"),)
-    computation = Computation(name=morphology.name(source, "to", target), parameters=(parameter,), returns=FieldType.NUMBER, cases=(Case(expression=expression),), refuses=refuses, description=f"Convert {source.replace('_', ' ')} to {target.replace('_', ' ')}")
+    computation = Computation(
+        name=morphology.name(source, "to", target),
+        parameters=(parameter,),
+        returns=FieldType.NUMBER,
+        cases=(Case(expression=expression),),
+        refuses=refuses,
+        description=f"Convert {source.replace('_', ' ')} to {target.replace('_', ' ')}",
+    )
     return _add(draft, computation)
 
 
@@ -220,11 +295,31 @@ def _convert_all(draft: Draft, dimension: str, units: Sequence[str]) -> bool:
         Parameter(name="target", type=FieldType.ENUM, values=tuple(units), description="The unit to convert to."),
     )
     pairs = [(s, t) for s in units for t in units if s != t]
-    cases = (*(Case(expression=formulas.conversion(s, t, "value"), when=f"source == '{s}' and target == '{t}'") for s, t in pairs), Case(expression="value"))
-    refuses = tuple(Case(expression=c.expression, when=f"source == '{u}' and ({c.when})") for u in units for c in _too_cold(u, "value"))
+    cases = (
+        *(
+            Case(expression=formulas.conversion(s, t, "value"), when=f"source == '{s}' and target == '{t}'")
+            for s, t in pairs
+        ),
+        Case(expression="value"),
+    )
+    refuses = tuple(
+        Case(expression=c.expression, when=f"source == '{u}' and ({c.when})")
+        for u in units
+        for c in _too_cold(u, "value")
+    )
     if not refuses:
         refuses = (Case(expression="The value must not be negative.", when="value < 0"),)
-    found = _add(draft, Computation(name=morphology.name("convert", dimension), parameters=parameters, returns=FieldType.NUMBER, cases=cases, refuses=refuses, description=f"Convert a {dimension} from one unit to another"))
+    found = _add(
+        draft,
+        Computation(
+            name=morphology.name("convert", dimension),
+            parameters=parameters,
+            returns=FieldType.NUMBER,
+            cases=cases,
+            refuses=refuses,
+            description=f"Convert a {dimension} from one unit to another",
+        ),
+    )
     if draft.kind is Kind.LIBRARY and len(units) == 3:
         for source, target in pairs:
             _convert(draft, source, target)
@@ -240,7 +335,14 @@ def _coded(words: Sequence[Token], draft: Draft) -> bool:
     lows = [token.low for token in words]
     found = False
     for noun, (writes, reads) in _CODES.items():
-        at = next((i for i, low in enumerate(lows) if low == noun or low.startswith(noun) and noun in {"roman", "run-length"}), None)
+        at = next(
+            (
+                i
+                for i, low in enumerate(lows)
+                if low == noun or (low.startswith(noun) and noun in {"roman", "run-length"})
+            ),
+            None,
+        )
         if at is None and noun == "run-length":
             at = next((i for i in range(len(lows)) if quantities.phrase(words, i, "run length") is not None), None)
         if at is None:
@@ -254,17 +356,35 @@ def _coded(words: Sequence[Token], draft: Draft) -> bool:
     return found
 
 
-def _algorithm(draft: Draft, name: str, defaults: dict[str, float | bool | str] | None = None, title: str | None = None) -> bool:
+def _algorithm(
+    draft: Draft, name: str, defaults: dict[str, float | bool | str] | None = None, title: str | None = None
+) -> bool:
     entry = CATALOGUE[name]
-    parameters = tuple(p.model_copy(update={"default": defaults[p.name], "required": False}) if defaults and p.name in defaults else p for p in entry.parameters)
+    parameters = tuple(
+        p.model_copy(update={"default": defaults[p.name], "required": False}) if defaults and p.name in defaults else p
+        for p in entry.parameters
+    )
     examples = entry.examples if not defaults else ()
-    return _add(draft, Computation(name=title or name, parameters=parameters, returns=entry.returns, items=entry.items, algorithm=name, examples=examples, description=entry.summary))
+    return _add(
+        draft,
+        Computation(
+            name=title or name,
+            parameters=parameters,
+            returns=entry.returns,
+            items=entry.items,
+            algorithm=name,
+            examples=examples,
+            description=entry.summary,
+        ),
+    )
 
 
 def _arithmetic(words: Sequence[Token], draft: Draft) -> bool:
     """Read "a calculator that adds, subtracts, multiplies and divides two numbers"."""
     lows = {token.low for token in words}
-    verbs = [t.verb for t in words if t.verb in formulas.ARITHMETIC] + [formulas.ARITHMETIC_NOUNS[t.low] for t in words if t.low in formulas.ARITHMETIC_NOUNS]
+    verbs = [t.verb for t in words if t.verb in formulas.ARITHMETIC] + [
+        formulas.ARITHMETIC_NOUNS[t.low] for t in words if t.low in formulas.ARITHMETIC_NOUNS
+    ]
     context = {"number", "numbers", "calculator", "arithmetic", "integers"} & lows
     if not context or len(set(verbs)) < 1 or (len(set(verbs)) == 1 and "two" not in lows):
         return False
@@ -276,11 +396,22 @@ def _arithmetic(words: Sequence[Token], draft: Draft) -> bool:
 
 def _formula(draft: Draft, known: formulas.Known, defaults: dict[str, float]) -> bool:
     parameters = tuple(
-        Parameter(name=name, type=_TYPES[kind], required=(value := defaults.get(name, default)) is None, default=value) for name, kind, default in known.parameters
+        Parameter(name=name, type=_TYPES[kind], required=(value := defaults.get(name, default)) is None, default=value)
+        for name, kind, default in known.parameters
     )
     refuses = tuple(Case(expression=message, when=when) for when, message in known.refuses)
     cases = _loan() if known.name == "loan_payment" else (Case(expression=known.expression),)
-    return _add(draft, Computation(name=known.name, parameters=parameters, returns=FieldType.NUMBER, cases=cases, refuses=refuses, description=known.description))
+    return _add(
+        draft,
+        Computation(
+            name=known.name,
+            parameters=parameters,
+            returns=FieldType.NUMBER,
+            cases=cases,
+            refuses=refuses,
+            description=known.description,
+        ),
+    )
 
 
 def _loan() -> tuple[Case, ...]:
@@ -294,14 +425,41 @@ def _password(words: Sequence[Token], draft: Draft) -> bool:
     """Read "checks that a password has at least 10 characters, a digit and an upper-case letter"."""
     bag = _bag(words)
     earlier = draft.computations.get("is_strong_password")
-    checking = "password" in bag and bag & {"check", "validate", "strength", "strong", "verify", "test", "rule", "valid", "must", "validator", "checker", "have", "contain", "need", "require"}
-    if not checking and not (earlier is not None and {"it", "must", "contain"} & bag and {"digit", "letter", "character", "symbol", "uppercase", "lowercase"} & bag):
+    checking = "password" in bag and bag & {
+        "check",
+        "validate",
+        "strength",
+        "strong",
+        "verify",
+        "test",
+        "rule",
+        "valid",
+        "must",
+        "validator",
+        "checker",
+        "have",
+        "contain",
+        "need",
+        "require",
+    }
+    if not checking and not (
+        earlier is not None
+        and {"it", "must", "contain"} & bag
+        and {"digit", "letter", "character", "symbol", "uppercase", "lowercase"} & bag
+    ):
         return False
     earlier = None if earlier is not None and earlier.examples else earlier
-    defaults: dict[str, float | bool | str] = {p.name: p.default for p in earlier.parameters if p.default is not None} if earlier else {}  # type: ignore[misc]
+    defaults: dict[str, float | bool | str] = (
+        {p.name: p.default for p in earlier.parameters if p.default is not None} if earlier else {}
+    )  # type: ignore[misc]
     for i in range(len(words)):
         read_bound = quantities.bound(words, i)
-        if read_bound is not None and read_bound[0].low is not None and read_bound[1] < len(words) and words[read_bound[1]].singular in {"character", "char", "long"}:
+        if (
+            read_bound is not None
+            and read_bound[0].low is not None
+            and read_bound[1] < len(words)
+            and words[read_bound[1]].singular in {"character", "char", "long"}
+        ):
             defaults["min_length"] = int(read_bound[0].whole().low or 8)
     named = {
         "needs_upper": {"upper", "uppercase", "upper-case", "capital"} & bag, "needs_lower": {"lower", "lowercase", "lower-case", "small"} & bag,
@@ -322,7 +480,9 @@ def _segments(words: Sequence[Token]) -> list[tuple[set[str], set[str]]]:
     """Cut at commas and conjunctions: (the segment's own words, these with the words that it shares with the first one)."""
     parts: list[list[Token]] = [[]]
     for i, token in enumerate(words):
-        if token.low in {"command", "line"} and any(quantities.phrase(words, j, "command line") is not None for j in (i, i - 1) if j >= 0):
+        if token.low in {"command", "line"} and any(
+            quantities.phrase(words, j, "command line") is not None for j in (i, i - 1) if j >= 0
+        ):
             continue
         if token.text in {",", ";", ":"} or token.low in {"and", "or", "plus", "also", "then"}:
             parts.append([])
@@ -362,15 +522,32 @@ def _named(words: Sequence[Token], draft: Draft) -> bool:
 def _percentage(words: Sequence[Token], known: formulas.Known) -> dict[str, float]:
     if not any(name == "percent" for name, _, _ in known.parameters):
         return {}
-    value = next((t.value for i, t in enumerate(words) if t.kind is TokenKind.PERCENT or (t.value is not None and i + 1 < len(words) and words[i + 1].low in {"percent", "%"})), None)
+    value = next(
+        (
+            t.value
+            for i, t in enumerate(words)
+            if t.kind is TokenKind.PERCENT
+            or (t.value is not None and i + 1 < len(words) and words[i + 1].low in {"percent", "%"})
+        ),
+        None,
+    )
     return {"percent": value} if value is not None else {}
 
 
 def _catalogued(words: Sequence[Token], draft: Draft) -> bool:
     """Read what the catalogue of algorithms names."""
-    words = [t for i, t in enumerate(words) if not (t.low in {"command", "line"} and any(quantities.phrase(words, j, "command line") is not None for j in (i, i - 1) if j >= 0))]
+    words = [
+        t
+        for i, t in enumerate(words)
+        if not (
+            t.low in {"command", "line"}
+            and any(quantities.phrase(words, j, "command line") is not None for j in (i, i - 1) if j >= 0)
+        )
+    ]
     everything = _bag(words)
-    numeric = bool(everything & _NUMERIC_CONTEXT) or any(CATALOGUE_NUMBERS & {c.algorithm} for c in draft.computations.values())
+    numeric = bool(everything & _NUMERIC_CONTEXT) or any(
+        CATALOGUE_NUMBERS & {c.algorithm} for c in draft.computations.values()
+    )
     found: list[str] = []
     for own, whole in _segments(words):
         name = _best(own, whole, numeric=numeric)
@@ -387,11 +564,17 @@ def _catalogued(words: Sequence[Token], draft: Draft) -> bool:
     return bool(found)
 
 
-CATALOGUE_NUMBERS: Final = frozenset(name for name, entry in CATALOGUE.items() if entry.parameters and entry.parameters[0].type is FieldType.LIST)
+CATALOGUE_NUMBERS: Final = frozenset(
+    name for name, entry in CATALOGUE.items() if entry.parameters and entry.parameters[0].type is FieldType.LIST
+)
 
 
 def _best(own: set[str], whole: set[str], *, numeric: bool) -> str | None:
-    candidates = [(len(wanted), len(wanted & own), -i, name) for i, (name, wanted) in enumerate(_TRIGGERS) if wanted <= whole and wanted & own and (name not in _STATISTICS or numeric)]
+    candidates = [
+        (len(wanted), len(wanted & own), -i, name)
+        for i, (name, wanted) in enumerate(_TRIGGERS)
+        if wanted <= whole and wanted & own and (name not in _STATISTICS or numeric)
+    ]
     return max(candidates)[3] if candidates else None
 
 
@@ -415,7 +598,11 @@ def _absolute_zero(words: Sequence[Token], draft: Draft) -> bool:
 def _refused(words: Sequence[Token], draft: Draft) -> bool:
     """Read "negative amounts are refused", "an empty list is an error", "division by zero is an error"."""
     bag = _bag(words)
-    refusing = bag & {"refuse", "reject", "error", "invalid", "forbidden", "disallow", "raise", "fail", "refused", "rejected"} or ("allow" in bag and bag & lexicon.NEGATIONS) or ("accept" in bag and bag & lexicon.NEGATIONS)
+    refusing = (
+        bag & {"refuse", "reject", "error", "invalid", "forbidden", "disallow", "raise", "fail", "refused", "rejected"}
+        or ("allow" in bag and bag & lexicon.NEGATIONS)
+        or ("accept" in bag and bag & lexicon.NEGATIONS)
+    )
     if not refusing or not draft.computations:
         return False
     marks = []
@@ -430,18 +617,34 @@ def _refused(words: Sequence[Token], draft: Draft) -> bool:
 def _restricted(computation: Computation, bag: set[str]) -> Computation | None:
     """Give the computation with a further refusal; the same one when it refuses that already; None when this is not about it."""
     if "empty" in bag:
-        return computation if any(e.refused for e in computation.examples) and computation.parameters[0].type in {FieldType.LIST} else None
+        return (
+            computation
+            if any(e.refused for e in computation.examples) and computation.parameters[0].type in {FieldType.LIST}
+            else None
+        )
     if "zero" in bag and bag & {"divide", "division"}:
         return computation if any("== 0" in (r.when or "") for r in computation.refuses) else None
     if "negative" in bag:
-        numbers = [p for p in computation.parameters if p.type in {FieldType.NUMBER, FieldType.INTEGER, FieldType.DECIMAL}]
+        numbers = [
+            p for p in computation.parameters if p.type in {FieldType.NUMBER, FieldType.INTEGER, FieldType.DECIMAL}
+        ]
         if not numbers or computation.algorithm:
             return computation if numbers and any(p.minimum is not None and p.minimum >= 0 for p in numbers) else None
         named = [p for p in numbers if p.name in bag or morphology.singular(p.name) in bag] or numbers
-        fresh = tuple(Case(expression=f"The {p.name.replace('_', ' ')} must not be negative.", when=f"{p.name} < 0") for p in named)
+        fresh = tuple(
+            Case(expression=f"The {p.name.replace('_', ' ')} must not be negative.", when=f"{p.name} < 0")
+            for p in named
+        )
         known = {r.when for r in computation.refuses}
         stronger = {f"{p.name} <= 0" for p in named} & {k for k in known if k}
-        return computation.model_copy(update={"refuses": (*computation.refuses, *(c for c in fresh if c.when not in known and (c.when or "").replace("<", "<=") not in stronger))})
+        return computation.model_copy(
+            update={
+                "refuses": (
+                    *computation.refuses,
+                    *(c for c in fresh if c.when not in known and (c.when or "").replace("<", "<=") not in stronger),
+                )
+            }
+        )
     if bag & {"invalid", "malformed"}:
         return computation if any(e.refused for e in computation.examples) else None
     return None
@@ -454,23 +657,41 @@ def _bounded(words: Sequence[Token], draft: Draft) -> bool:
     if verb is None or verb == 0:
         return False
     nouns = {lemma for t in words[:verb] if t.is_word for lemma in (t.low, t.singular)}
-    read_bound = next((b for i in range(verb, len(words)) if (b := quantities.bound(words, i)) is not None and not b[0].exact), None)
+    read_bound = next(
+        (b for i in range(verb, len(words)) if (b := quantities.bound(words, i)) is not None and not b[0].exact), None
+    )
     if read_bound is None:
         return False
     bound = read_bound[0]
     for computation in list(draft.computations.values()):
-        named = [p for p in computation.parameters if set(p.name.split("_")) & nouns and p.type in {FieldType.NUMBER, FieldType.INTEGER}]
+        named = [
+            p
+            for p in computation.parameters
+            if set(p.name.split("_")) & nouns and p.type in {FieldType.NUMBER, FieldType.INTEGER}
+        ]
         if not named or computation.algorithm:
             continue
         fresh = []
         for parameter in named:
             shown = parameter.name.replace("_", " ")
             if bound.low is not None:
-                fresh.append(Case(expression=f"The {shown} must be {'greater than' if bound.low_open else 'at least'} {bound.low}.", when=f"{parameter.name} {'<=' if bound.low_open else '<'} {bound.low}"))
+                fresh.append(
+                    Case(
+                        expression=f"The {shown} must be {'greater than' if bound.low_open else 'at least'} {bound.low}.",
+                        when=f"{parameter.name} {'<=' if bound.low_open else '<'} {bound.low}",
+                    )
+                )
             if bound.high is not None:
-                fresh.append(Case(expression=f"The {shown} must be {'less than' if bound.high_open else 'at most'} {bound.high}.", when=f"{parameter.name} {'>=' if bound.high_open else '>'} {bound.high}"))
+                fresh.append(
+                    Case(
+                        expression=f"The {shown} must be {'less than' if bound.high_open else 'at most'} {bound.high}.",
+                        when=f"{parameter.name} {'>=' if bound.high_open else '>'} {bound.high}",
+                    )
+                )
         known = {r.when for r in computation.refuses}
-        draft.computations[computation.name] = computation.model_copy(update={"refuses": (*computation.refuses, *(c for c in fresh if c.when not in known))})
+        draft.computations[computation.name] = computation.model_copy(
+            update={"refuses": (*computation.refuses, *(c for c in fresh if c.when not in known))}
+        )
         marks.append(("computation", computation.name))
     return bool(marks) and draft.mark(*marks)
 
@@ -480,11 +701,16 @@ def _rounded(words: Sequence[Token], draft: Draft) -> bool:
     bag = _bag(words)
     if not bag & {"round", "rounded"} or not draft.computations:
         return False
-    places = next((int(t.value) for t in words if t.value is not None and 0 <= t.value <= 9), 0 if "whole" in bag or "integer" in bag or "nearest" in bag else 2)
+    places = next(
+        (int(t.value) for t in words if t.value is not None and 0 <= t.value <= 9),
+        0 if "whole" in bag or "integer" in bag or "nearest" in bag else 2,
+    )
     marks = []
     for computation in list(draft.computations.values()):
         if computation.cases and computation.returns is FieldType.NUMBER:
-            cases = tuple(c.model_copy(update={"expression": f"round({c.expression}, {places})"}) for c in computation.cases)
+            cases = tuple(
+                c.model_copy(update={"expression": f"round({c.expression}, {places})"}) for c in computation.cases
+            )
             draft.computations[computation.name] = computation.model_copy(update={"cases": cases})
             marks.append(("computation", computation.name))
     return bool(marks) and draft.mark(*marks)

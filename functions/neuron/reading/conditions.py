@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 
 _RUNNING: Final = frozenset(
-    "open active current ongoing outstanding unreturned running existing live pending unfinished incomplete undone".split()
+    ["open", "active", "current", "ongoing", "outstanding", "unreturned", "running", "existing", "live", "pending", "unfinished", "incomplete", "undone"]
 )
 _NEGATING: Final = ("in", "un", "not_", "non_", "non")
-_INITIALLY_TRUE: Final = frozenset("active enabled available valid".split())
+_INITIALLY_TRUE: Final = frozenset(["active", "enabled", "available", "valid"])
 _OPPOSITE: Final = {
     Operator.EQ: Operator.NE, Operator.NE: Operator.EQ, Operator.LT: Operator.GE, Operator.GE: Operator.LT, Operator.GT: Operator.LE, Operator.LE: Operator.GT,
     Operator.IS_NULL: Operator.NOT_NULL, Operator.NOT_NULL: Operator.IS_NULL,
 }  # fmt: skip
 _TRUTHS: Final = frozenset(
-    "closed completed cancelled sold ended finished active enabled verified approved suspended blocked banned locked archived published retired disabled frozen confirmed validated certified paid premium deactivated public private featured".split()
+    ["closed", "completed", "cancelled", "sold", "ended", "finished", "active", "enabled", "verified", "approved", "suspended", "blocked", "banned", "locked", "archived", "published", "retired", "disabled", "frozen", "confirmed", "validated", "certified", "paid", "premium", "deactivated", "public", "private", "featured"]
 )
 
 
@@ -146,7 +146,12 @@ def _moment(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     late = {
         "overdue": ("due", "deadline", "return"),
         "expired": ("expiry", "expires", "expiration", "end", "valid"),
-        "late": ("due",), "closed": ("closes", "closing", "deadline", "ends"), "ended": ("ends", "end"), "over": ("ends", "end"), "finished": ("ends", "end")}
+        "late": ("due",),
+        "closed": ("closes", "closing", "deadline", "ends"),
+        "ended": ("ends", "end"),
+        "over": ("ends", "end"),
+        "finished": ("ends", "end"),
+    }
     if name in late and (item := dated(entity, *late[name])) is not None:
         return (Condition(field=item.name, operator=Operator.LT, other=moment(item)), *_unfinished(entity))
     if (
@@ -192,7 +197,7 @@ def implied(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
         if name.startswith(prefix) and name[len(prefix) :] in _TRUTHS:
             inner = implied(name[len(prefix) :], entity)
             return negate(inner) if inner else None
-    if name not in _TRUTHS or entity.link_verb is not None and entity.machine is not None:
+    if name not in _TRUTHS or (entity.link_verb is not None and entity.machine is not None):
         return None
     entity.add(DraftField(name, FieldType.BOOLEAN, required=False, default=name in _INITIALLY_TRUE))
     return (Condition(field=name, operator=Operator.EQ, value=True),)
@@ -221,7 +226,6 @@ def predicate(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) -> tup
             "to",
             "in",
             "state",
-            "been",
             "the",
             "become",
             "becomes",

@@ -22,25 +22,31 @@ if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
 
 # Nouns that stand for the software or its users at large, never for something that it keeps, unless the request says what they hold.
-ACTORS: Final = frozenset("user admin administrator client person developer visitor operator staff manager moderator librarian employee-user receptionist reader-user api-user end-user clerk caller".split())
-_SYSTEM: Final = frozenset("system api service app application tool program cli library package backend server website platform software module solution we you i it they anyone everyone someone command utility script database interface endpoint response result output input data information url web tui user-interface error code field attribute property rule way following one list each".split())
+ACTORS: Final = frozenset(
+    ["user", "admin", "administrator", "client", "person", "developer", "visitor", "operator", "staff", "manager", "moderator", "librarian", "employee-user", "receptionist", "reader-user", "api-user", "end-user", "clerk", "caller"]
+)
+_SYSTEM: Final = frozenset(
+    ["system", "api", "service", "app", "application", "tool", "program", "cli", "library", "package", "backend", "server", "website", "platform", "software", "module", "solution", "we", "you", "i", "it", "they", "anyone", "everyone", "someone", "command", "utility", "script", "database", "interface", "endpoint", "response", "result", "output", "input", "data", "information", "url", "web", "tui", "user-interface", "error", "code", "field", "attribute", "property", "rule", "way", "following", "one", "list", "each"]
+)
 GENERIC: Final = ACTORS | _SYSTEM
 _COLLECTIVE: Final = frozenset(
-    "shop store library clinic hospital school gym company restaurant hotel bookshop bookstore club cinema theatre theater bank garage warehouse museum zoo farm bakery salon studio agency office business university college festival airline team organisation organization".split()
+    ["shop", "store", "library", "clinic", "hospital", "school", "gym", "company", "restaurant", "hotel", "bookshop", "bookstore", "club", "cinema", "theatre", "theater", "bank", "garage", "warehouse", "museum", "zoo", "farm", "bakery", "salon", "studio", "agency", "office", "business", "university", "college", "festival", "airline", "team", "organisation", "organization"]
 )
 _MAKING_VERBS: Final = frozenset(
-    "place make create write submit leave post open file give own issue raise add publish upload send record log register start organise organize host propose sell list offer run teach".split()
+    ["place", "make", "create", "write", "submit", "leave", "post", "open", "file", "give", "own", "issue", "raise", "add", "publish", "upload", "send", "record", "log", "register", "start", "organise", "organize", "host", "propose", "sell", "list", "offer", "run", "teach"]
 )
-_BELONGING: Final = frozenset("belong refer relate link point attach connect associate".split())
+_BELONGING: Final = frozenset(["belong", "refer", "relate", "link", "point", "attach", "connect", "associate"])
 _NOT_ENTITIES: Final = GENERIC | frozenset(
-    "name title email price date status type description number count amount list total sum average report overview summary csv json file text word character".split()
+    ["name", "title", "email", "price", "date", "status", "type", "description", "number", "count", "amount", "list", "total", "sum", "average", "report", "overview", "summary", "csv", "json", "file", "text", "word", "character"]
 )
-_ATTRIBUTE_NOUNS: Final = frozenset("number name title code date time day amount price email address phone quantity count year age".split())
+_ATTRIBUTE_NOUNS: Final = frozenset(
+    ["number", "name", "title", "code", "date", "time", "day", "amount", "price", "email", "address", "phone", "quantity", "count", "year", "age"]
+)
 SHARED_NOUNS: Final = frozenset(
-    "author tag genre category label keyword student ingredient song skill actor member user participant attendee guest speaker teacher player allergen topping amenity feature permission role product course "
-    "language topic director artist instructor sponsor volunteer club person group".split()
+    ["author", "tag", "genre", "category", "label", "keyword", "student", "ingredient", "song", "skill", "actor", "member", "user", "participant", "attendee", "guest", "speaker", "teacher", "player", "allergen", "topping", "amenity", "feature", "permission", "role", "product", "course", "language", "topic", "director", "artist", "instructor", "sponsor", "volunteer", "club", "person", "group"]
 )
-_ROLE_PREPOSITIONS: Final = frozenset({"per", "to", "for", "in", "on", "of", "from", "at", "with", "by", "into", "as", "about", "against"}
+_ROLE_PREPOSITIONS: Final = frozenset(
+    {"per", "to", "for", "in", "on", "of", "from", "at", "with", "by", "into", "as", "about", "against"}
 )
 
 
@@ -85,14 +91,17 @@ def noun_name(part: Sequence[Token], draft: Draft) -> str | None:
             break
         if not words and token.low in {"same", "other", "own"}:
             continue
-        if token.text in {"(", "["} or (words and (token.low in lexicon.PREPOSITIONS
+        if token.text in {"(", "["} or (
+            words
+            and (
+                token.low in lexicon.PREPOSITIONS
                 or token.low in lexicon.RELATIVES
                 or token.low in lexicon.MODALS | lexicon.BE
             )
         ):
             break
         if token.low in lexicon.PRONOUNS and not words and token.low not in {"one", "that"}:
-            return draft.topic
+            return draft.topic if token.low in {"it", "they", "he", "she"} else None
         if not token.is_word or token.value is not None:
             continue
         if not words and (
@@ -142,6 +151,9 @@ def is_generic(name: str | None) -> bool:
     )
 
 
+UNITS: Final = frozenset(["hour", "minute", "day", "week", "month", "year", "time", "money", "point", "mile", "kilometre", "kilometer", "step"])
+
+
 def read(clause: Clause, draft: Draft, later: Open) -> bool:
     """Read a clause for what it declares; True when it declares something."""
     words = clause.words
@@ -150,7 +162,7 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
     if clause.header and (found := _under_header(clause, draft, later)) is not None:
         return found
     if (
-        colon := next((i for i, t in enumerate(words[:8]) if t.text in {":", "—", "–", "-", "("} and 0 < i), None)
+        colon := next((i for i, t in enumerate(words[:8]) if t.text in {":", "—", "–", "-", "("} and i > 0), None)
     ) is not None and _labelled(words, colon, draft, later):
         return True
     if _listed_entities(words, draft, later):
@@ -160,7 +172,9 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
     if frame is None:
         return _verbless(words, draft, later)
     return any(
-        reader(frame, draft, later) for reader in (_holding, _belonging, _managing, _ordering, _consisting, _linking, _transitive))
+        reader(frame, draft, later)
+        for reader in (_holding, _belonging, _managing, _ordering, _consisting, _linking, _transitive)
+    )
 
 
 # introductions
@@ -175,9 +189,19 @@ def introduction(clause: Clause, draft: Draft, later: Open) -> bool:
             if _listed_entities(words[i + 1 :], draft, later):
                 return True
             held = next((j for j in range(i + 1, len(words)) if words[j].low in {"with", "having"}), None)
-            if held is not None and held > i + 1 and morphology.is_plural(words[held - 1].low) and _declare_list(words[i + 1 :], draft, later):
+            if (
+                held is not None
+                and held > i + 1
+                and morphology.is_plural(words[held - 1].low)
+                and _declare_list(words[i + 1 :], draft, later)
+            ):
                 return True
-            if token.low == "with" and i + 2 <= len(words) and morphology.is_plural(words[-1].low) and words[i + 1].low not in lexicon.ARTICLES:
+            if (
+                token.low == "with"
+                and i + 2 <= len(words)
+                and morphology.is_plural(words[-1].low)
+                and words[i + 1].low not in lexicon.ARTICLES
+            ):
                 return _declare_list(words[i + 1 :], draft, later, weak=True)
     for i, token in enumerate(words):
         following = i + 1
@@ -208,7 +232,9 @@ def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open, *, weak: b
     stop = next((i for i, t in enumerate(head) if t.low in lexicon.PREPOSITIONS - {"of"}), len(head))
     names = subject_names(head[:stop], draft)
     fresh = {name for name in names if name not in draft.entities}
-    entities = [draft.entity(name, declared=True) for name in names if name not in _NOT_ENTITIES or draft.entities.get(name)]
+    entities = [
+        draft.entity(name, declared=True) for name in names if name not in _NOT_ENTITIES or draft.entities.get(name)
+    ]
     if weak:
         draft.weak.update(fresh)
         entities = [e for e in entities if e.name not in fresh or _is_plural_noun(head[:stop], e.name)]
@@ -246,10 +272,10 @@ def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
         return None
     if (
         frame is not None
-        or colon is not None
+        or (colon is not None
         and header is None
         and len(clause.tokens) > 3
-        and any(t.text == "," for t in clause.tokens)
+        and any(t.text == "," for t in clause.tokens))
     ):
         return None
     names = subject_names(
@@ -290,7 +316,11 @@ def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
         while i < len(words) and (words[i].text == "," or words[i].low in {"and", "with"}):
             i += 1
         start = i
-        while i < len(words) and words[i].is_word and words[i].low not in lexicon.BE | lexicon.MODALS | lexicon.HAVE | {"and"}:
+        while (
+            i < len(words)
+            and words[i].is_word
+            and words[i].low not in lexicon.BE | lexicon.MODALS | lexicon.HAVE | {"and"}
+        ):
             i += 1
         if not start < i <= start + 4:
             return False
@@ -304,11 +334,13 @@ def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
             return False
         end = frames.close_of(words, i)
         name = noun_name(words[start:i], draft)
-        if name is None or not _may_hold(name) and not morphology.is_plural(words[i - 1].low):
+        if name is None or (not _may_hold(name) and not morphology.is_plural(words[i - 1].low)):
             return False
         read_ones.append((name, words[i + 1 : end]))
         i = end + 1
-    if not any(t.text in {",", ";"} for _, body in read_ones for t in body) or (len(read_ones) == 1 and not morphology.is_plural(words[0].low) and words[0].low not in lexicon.DETERMINERS):
+    if not any(t.text in {",", ";"} for _, body in read_ones for t in body) or (
+        len(read_ones) == 1 and not morphology.is_plural(words[0].low) and words[0].low not in lexicon.DETERMINERS
+    ):
         return False
     for name, body in read_ones:
         entity = draft.entity(name, declared=True)
@@ -320,7 +352,7 @@ def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
 def _bracketed_subject(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
     """Read "gardeners (name, email) can request packets": what the brackets list belongs to the subject. Gives the words without them."""
     at = next((i for i, t in enumerate(words[:6]) if t.text == "("), None)
-    if at is None or at == 0 or not all(t.is_word for t in words[:at]) or frames.finite_verb(words[: at], 0) is not None:
+    if at is None or at == 0 or not all(t.is_word for t in words[:at]) or frames.finite_verb(words[:at], 0) is not None:
         return words
     end = frames.close_of(words, at)
     bare = [*words[:at], *words[end + 1 :]]
@@ -350,7 +382,12 @@ def _labelled(words: Sequence[Token], colon: int, draft: Draft, later: Open) -> 
     if frames.finite_verb(body, 0, conjoined=False) is not None or frames.imperative_at(body, 0):
         return False
     name = noun_name(head, draft)
-    if name is None or not _may_hold(name) or name in {"note", "example", "constraint", "validation", "feature", "requirement"} and len(body) > 12:
+    if (
+        name is None
+        or not _may_hold(name)
+        or (name in {"note", "example", "constraint", "validation", "feature", "requirement"}
+        and len(body) > 12)
+    ):
         return False
     entity = draft.entity(name, declared=True)
     draft.mark(("entity", entity.name))
@@ -398,18 +435,27 @@ def _nested(tokens: Sequence[Token], entity: DraftEntity, draft: Draft, later: O
     """Read "lines with a description and a price" inside of a list: the lines' own fields. Gives the tokens in front of "with"."""
     for i in range(1, len(tokens) - 1):
         token = tokens[i]
-        if token.low not in {"with", "having"} and not (token.low == "each" and tokens[i + 1].low in {"with", "having"}):
+        if token.low not in {"with", "having"} and not (
+            token.low == "each" and tokens[i + 1].low in {"with", "having"}
+        ):
             continue
         start = i + 1 + (token.low == "each")
         before = tokens[i - 1] if tokens[i - 1].text != "," or i < 2 else tokens[i - 2]
-        if not morphology.is_plural(before.low) or start >= len(tokens) or tokens[start].low not in lexicon.ARTICLES or quantities.bound(tokens, start) is not None:
+        if (
+            not morphology.is_plural(before.low)
+            or start >= len(tokens)
+            or tokens[start].low not in lexicon.ARTICLES
+            or quantities.bound(tokens, start) is not None
+        ):
             continue
         item = fields.items(tokens[:i])
         if not item or not item[-1].field.name:
             continue
         held = item[-1].field.name
         words = held.split("_")
-        child = draft.known(words) or draft.entity(morphology.name(*words[:-1], morphology.singular(words[-1])), declared=True)
+        child = draft.known(words) or draft.entity(
+            morphology.name(*words[:-1], morphology.singular(words[-1])), declared=True
+        )
         later.many.append((entity.name, held, draft.at, item[-1].bound, False))
         draft.mark(("many", entity.name, held))
         hold(child, tokens[start:], draft, later)
@@ -503,14 +549,23 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         if (_may_hold(name) or morphology.is_plural(frame.subject[-1].low))
         and (
             not is_generic(name)
-            or verb in {"have", "consist", "contain", "include"} and (name not in _SYSTEM or verb == "have")
+            or (verb in {"have", "consist", "contain", "include"}
+            and (name not in _SYSTEM or verb == "have"))
             or (name in draft.entities and draft.entities[name].declared)
         )
     ]
     rest = frame.rest[1:] if frame.rest and frame.rest[0].low in {"of", "by", "with"} else frame.rest
+    speaker = frame.subject[0].low in {"it", "we", "there"} or bool(subjects)
+    if (
+        not named
+        and speaker
+        and verb in {"have", "include", "contain", "store", "track"}
+        and _listed_entities(rest, draft, later)
+    ):
+        return True
     if not named:
         return (
-            bool(subjects)
+            speaker
             and verb in {"have", "store", "track", "record", "include", "hold", "contain", "show"}
             and _declare_list(rest, draft, later)
         )
@@ -521,7 +576,10 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     if _is_rule(frame, draft):
         return False
     optional = frame.modal in {"may", "can", "might", "could"}
-    return all([hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named]) and draft.settle()
+    return (
+        all([hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])
+        and draft.settle()
+    )
 
 
 def _singular_items(tokens: Sequence[Token]) -> bool:
@@ -578,10 +636,20 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and frame.modal in {None, "must"}
         and frame.verb not in {"identify", "describe"}
     )
-    joins = frame.verb in {"connect", "link", "join", "relate", "pair", "match", "combine", "associate", "tie", "bind"} and not frame.group.passive and rest[0].low in {"a", "an", "one", "exactly"} and any(t.low in {"with", "to", "and"} for t in rest)
+    joins = (
+        frame.verb in {"connect", "link", "join", "relate", "pair", "match", "combine", "associate", "tie", "bind"}
+        and not frame.group.passive
+        and rest[0].low in {"a", "an", "one", "exactly"}
+        and any(t.low in {"with", "to", "and"} for t in rest)
+    )
     if joins:
         rest = (rest[0], *[replace_token(t) if t.low in {"with", "to"} else t for t in rest])
-    if not (belongs or is_for or made or joins) or (frame.group.passive and quantities.phrase(rest, 1, "at most") or quantities.phrase(rest, 1, "up to") or quantities.phrase(rest, 1, "no more than")):
+    if not (belongs or is_for or made or joins) or (
+        (frame.group.passive
+        and quantities.phrase(rest, 1, "at most"))
+        or quantities.phrase(rest, 1, "up to")
+        or quantities.phrase(rest, 1, "no more than")
+    ):
         return False
     names = [name for name in subject_names(frame.subject, draft) if not is_generic(name) or draft.entities.get(name)]
     if not names or quantities.duration(rest, 1) is not None:
@@ -592,7 +660,7 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     draft.topic = entity.name
     found = False
     for item in fields.items(_without_prepositions(targets)):
-        if not item.field.name or not item.determined and not draft.known(item.field.name.split("_")):
+        if not item.field.name or (not item.determined and not draft.known(item.field.name.split("_"))):
             continue
         if item.field.name.split("_")[-1] in {"time", "date", "day"}:
             added = entity.add(item.field)
@@ -659,6 +727,8 @@ def _managing(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     ):
         return False
     subjects = subject_names(frame.subject, draft) if frame.subject else []
+    if frame.group.passive and frame.rest and frame.rest[0].low in {"in", "on", "at", "by"}:
+        return False
     if frame.group.passive:
         names = [name for name in subjects if not is_generic(name)]
         for name in names:
@@ -666,7 +736,10 @@ def _managing(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         if names and frame.rest and frame.rest[0].low == "with":
             hold(draft.entities[names[-1]], frame.rest[1:], draft, later)
         return bool(names)
-    if subjects and not all(is_generic(name) or name in _COLLECTIVE or name not in draft.entities for name in subjects):
+    looked_after = frame.verb in {"manage", "track", "maintain", "keep", "administer", "handle", "organise", "organize"}
+    if not all(
+        is_generic(name) or name in _COLLECTIVE or (looked_after and name not in draft.entities) for name in subjects
+    ):
         return False
     start = (
         quantities.phrase(frame.rest, 0, "track of")
@@ -683,6 +756,14 @@ def _managing(frame: frames.Frame, draft: Draft, later: Open) -> bool:
 def _ordering(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     """Read orders and permissions on what is kept: "add a task with a title", "users can create notes"."""
     operations = [lexicon.OPERATION_VERBS[verb] for verb in frame.group.verbs if verb in lexicon.OPERATION_VERBS]
+    if (
+        not operations
+        and not frame.subject
+        and frame.verb in {"start", "open", "begin", "schedule", "plan"}
+        and "with" in [t.low for t in frame.rest]
+        and draft.kind is not SoftwareKind.API
+    ):
+        operations = ["create"]
     if not operations or frame.negated or frame.only:
         return False
     subjects = subject_names(frame.subject, draft) if frame.subject else []
@@ -738,6 +819,9 @@ def _ordering(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     entity = draft.entity(name, declared="create" in operations)
     draft.topic = entity.name
     draft.operations[entity.name].update(operations)
+    for verb in frame.group.verbs:
+        if verb in lexicon.OPERATION_VERBS:
+            draft.verbs.setdefault((entity.name, lexicon.OPERATION_VERBS[verb]), verb)
     for operation in operations:
         draft.mark(("operation", entity.name, operation))
     if frame.subject and "create" in operations and subjects and not is_generic(subjects[0]):
@@ -820,7 +904,12 @@ def _linking(frame: frames.Frame, draft: Draft, later: Open) -> bool:
 
 def _transitive(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     """Read "each meeting discusses one book": a reference when both turn out to be kept."""
-    if frame.negated or frame.group.passive or frame.modal not in {None, "must"} or frame.verb in {"be", "have", "go"} or not frame.rest:
+    if frame.negated or frame.modal not in {None, "must"} or frame.verb in {"be", "have", "go"} or not frame.rest:
+        return False
+    if frame.group.passive and frame.rest[0].low in {"in", "on", "at", "by", "to"}:
+        target, found = noun_name(_object(frame.rest[1:])[0], draft), subject_names(frame.subject, draft)
+        if target and len(found) == 1:
+            later.transitives.append((found[0], target, draft.at))
         return False
     start = quantities.phrase(frame.rest, 0, "exactly one") or (1 if frame.rest[0].low in {"a", "an", "one"} else None)
     head, _ = _object(frame.rest[start:]) if start else ([], [])
@@ -846,12 +935,22 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
         later.links.append((verb, agents[0], (subjects[0],), draft.at, []))
         return draft.mark(("link", verb))
     name = noun_name(head, draft)
-    if verb in lexicon.LINKING_VERBS and name in _NOT_ENTITIES - GENERIC and name not in draft.entities and (targets := _prepositional(behind, draft)):
+    if (
+        verb in lexicon.LINKING_VERBS
+        and name in _NOT_ENTITIES - GENERIC
+        and name not in draft.entities
+        and (targets := _prepositional(behind, draft))
+    ):
         name, behind = targets[0], [*head_with(head), *behind]
     if name is None and behind and verb in lexicon.LINKING_VERBS:
         targets = _prepositional(behind, draft)
         name, behind = (targets[0], []) if targets else (None, behind)
-    if not subjects or name is None or name in subjects or ((is_generic(name) or name in _NOT_ENTITIES) and not _declared(name, draft)):
+    if (
+        not subjects
+        or name is None
+        or name in subjects
+        or ((is_generic(name) or name in _NOT_ENTITIES) and not _declared(name, draft))
+    ):
         return False
     others = _prepositional(behind, draft)
     if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name):

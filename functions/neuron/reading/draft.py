@@ -143,6 +143,12 @@ class Draft:
     operations: dict[str, set[str]] = field(
         default_factory=lambda: defaultdict(set)
     )  # entity -> operations asked for (command line)
+    verbs: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # (entity, operation) -> the word that the request has for it
+    withheld: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # (entity, operation) that the request rules out altogether
     reads_file: set[str] = field(default_factory=set)
     marks: dict[int, list[Mark]] = field(default_factory=lambda: defaultdict(list))
     left: dict[int, list[tuple[int, int, str]]] = field(default_factory=lambda: defaultdict(list))

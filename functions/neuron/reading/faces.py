@@ -51,7 +51,7 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
     yield Endpoint(
         method="GET", path=f"{path}/{{id}}", operation=OperationKind.READ, entity=entity.name, summary=f"Read a {one}"
     )
-    if any(not f.managed and not f.immutable for f in entity.fields.values()):
+    if _changeable(draft, entity):
         yield Endpoint(
             method="PUT",
             path=f"{path}/{{id}}",
@@ -66,13 +66,14 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
             entity=entity.name,
             summary=f"Change a {one}",
         )
-    yield Endpoint(
-        method="DELETE",
-        path=f"{path}/{{id}}",
-        operation=OperationKind.DELETE,
-        entity=entity.name,
-        summary=f"Delete a {one}",
-    )
+    if (entity.name, "delete") not in draft.withheld:
+        yield Endpoint(
+            method="DELETE",
+            path=f"{path}/{{id}}",
+            operation=OperationKind.DELETE,
+            entity=entity.name,
+            summary=f"Delete a {one}",
+        )
     if entity.machine is not None:
         for move in entity.machine.transitions.values():
             yield Endpoint(
@@ -83,6 +84,12 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
                 target=move.name,
                 summary=f"{move.name.replace('_', ' ').capitalize()} a {one}",
             )
+
+
+def _changeable(draft: Draft, entity: DraftEntity) -> bool:
+    return (entity.name, "update") not in draft.withheld and any(
+        not f.managed and not f.immutable for f in entity.fields.values()
+    )
 
 
 def _short(name: str, entity: DraftEntity) -> str:
@@ -164,9 +171,9 @@ def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterat
         "delete": f"Remove a {one}",
     }
     for operation in _OPERATIONS:
-        if operation == "update" and not any(not f.managed and not f.immutable for f in entity.fields.values()):
+        if (entity.name, operation) in draft.withheld or (operation == "update" and not _changeable(draft, entity)):
             continue
-        word = _WORDS[operation]
+        word = draft.verbs.get((entity.name, operation), _WORDS[operation])
         yield spec.Command(
             name=f"{word}{'' if bare else ('-' + slug(entity.plural) if operation == 'list' else suffix)}",
             operation=OperationKind(operation),

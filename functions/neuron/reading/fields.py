@@ -28,24 +28,22 @@ _TYPES: Final = {
     "email": FieldType.EMAIL, "number": FieldType.DECIMAL, "yes/no": FieldType.BOOLEAN, "percentage": FieldType.DECIMAL, "percent": FieldType.DECIMAL,
 }  # fmt: skip
 _PRE_ATTRIBUTES: Final = frozenset(
-    "unique optional required mandatory positive non-negative nonnegative integer decimal boolean whole read-only immutable non-empty nonempty nullable distinct obligatory unchangeable fixed compulsory indexed free-text numeric".split()
+    ["unique", "optional", "required", "mandatory", "positive", "non-negative", "nonnegative", "integer", "decimal", "boolean", "whole", "read-only", "immutable", "non-empty", "nonempty", "nullable", "distinct", "obligatory", "unchangeable", "fixed", "compulsory", "indexed", "free-text", "numeric"]
 )
 _DROPPED: Final = frozenset(
-    "short long brief valid corresponding own given certain specific particular proper associated single simple main respective".split()
+    ["short", "long", "brief", "valid", "corresponding", "own", "given", "certain", "specific", "particular", "proper", "associated", "single", "simple", "main", "respective"]
 )
 _COUNTERS: Final = frozenset({"number", "count", "quantity"})
 _COLLECTIONS: Final = frozenset({"list", "set", "collection", "series", "sequence", "group"})
 _STOPS: Final = (
     lexicon.PREPOSITIONS | lexicon.RELATIVES | lexicon.CONJUNCTIONS | lexicon.MODALS | lexicon.BE | lexicon.SUBORDINATORS
-    | {"defaulting", "defaults", "default", "optional", "maximum", "minimum", "max", "min", "either", "plus", "not", "=", "being", "ranging", "being", "limited", "starting", "measured", "expressed", "formatted", "given", "called", "named", "each", "which", "initially", "belonging", "assigned", "used", "including", "such"}
+    | {"defaulting", "defaults", "default", "optional", "maximum", "minimum", "max", "min", "either", "plus", "not", "=", "being", "ranging", "limited", "starting", "measured", "expressed", "formatted", "given", "called", "named", "each", "which", "initially", "belonging", "assigned", "used", "including", "such"}
 ) - {"about"}  # fmt: skip
 _FILLER: Final = frozenset(
-    "a an the be is are was must should shall will can has have to also as in with and , ; of it they that which its their either always being been value values field "
-    "set given : one for only but at any by so whose never must-be text on long ranging characters character chars char letters letter stars star points digits digit when then initially ' it's".split()
+    ["a", "an", "the", "be", "is", "are", "was", "must", "should", "shall", "will", "can", "has", "have", "to", "also", "as", "in", "with", "and", ",", ";", "of", "it", "they", "that", "which", "its", "their", "either", "always", "being", "been", "value", "values", "field", "set", "given", ":", "one", "for", "only", "but", "at", "any", "by", "so", "whose", "never", "must-be", "text", "on", "long", "ranging", "characters", "character", "chars", "char", "letters", "letter", "stars", "star", "points", "digits", "digit", "when", "then", "initially", "'", "it's"]
 )
 _UNITS: Final = frozenset(
-    "minute minutes hour hours day days second seconds week weeks month months year years euro euros eur dollar dollars usd gbp pound pounds cent cents kg kilogram kilograms kilo kilos gram grams g cm m mm km meter metre meters metres centimeters centimetres "
-    "kilometer kilometre kilometers kilometres mile miles litre litres liter liters ml percent percentage celsius fahrenheit degree degrees bytes mb gb inches inch feet hours liters lb lbs watts mph currency".split()
+    ["minute", "minutes", "hour", "hours", "day", "days", "second", "seconds", "week", "weeks", "month", "months", "year", "years", "euro", "euros", "eur", "dollar", "dollars", "usd", "gbp", "pound", "pounds", "cent", "cents", "kg", "kilogram", "kilograms", "kilo", "kilos", "gram", "grams", "g", "cm", "m", "mm", "km", "meter", "metre", "meters", "metres", "centimeters", "centimetres", "kilometer", "kilometre", "kilometers", "kilometres", "mile", "miles", "litre", "litres", "liter", "liters", "ml", "percent", "percentage", "celsius", "fahrenheit", "degree", "degrees", "bytes", "mb", "gb", "inches", "inch", "feet", "hours", "liters", "lb", "lbs", "watts", "mph", "currency", "points", "credits", "coins", "stars", "calories", "pages", "people", "words"]
 )
 
 
@@ -87,7 +85,9 @@ def items(tokens: Sequence[Token]) -> list[Item]:
     return found
 
 
-_PAIRED: Final = frozenset("opening start first home billing minimum birth starting departure check-in origin source arrival begin given low lower min maximum white sender".split())
+_PAIRED: Final = frozenset(
+    ["opening", "start", "first", "home", "billing", "minimum", "birth", "starting", "departure", "check-in", "origin", "source", "arrival", "begin", "given", "low", "lower", "min", "maximum", "white", "sender"]
+)
 
 
 def _pair(tokens: Sequence[Token], at: int) -> tuple[list[Item], int] | None:
@@ -101,8 +101,16 @@ def _pair(tokens: Sequence[Token], at: int) -> tuple[list[Item], int] | None:
     first, second, head = tokens[i], tokens[i + 2], tokens[head_at]
     if second.low in lexicon.DETERMINERS or not second.is_word or not head.is_word or head.low in _STOPS:
         return None
-    item = Item(DraftField(morphology.name(first.low, head.singular), words=(first.low, head.singular)), (first,), determined=True)
-    other = Item(DraftField(morphology.name(second.low, head.singular), words=(second.low, head.singular)), (second, head), determined=True)
+    item = Item(
+        DraftField(morphology.name(first.low, head.singular), words=(first.low, head.singular)),
+        (first,),
+        determined=True,
+    )
+    other = Item(
+        DraftField(morphology.name(second.low, head.singular), words=(second.low, head.singular)),
+        (second, head),
+        determined=True,
+    )
     end = attributes(tokens, head_at + 1, other.field)
     item.field = replace(other.field, name=item.field.name, words=item.field.words)
     return [item, other], end
@@ -114,7 +122,13 @@ def _whether(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
     if word is None or any(t.text in {",", "("} or t.low in {"and", "or"} for t in tokens[at:word]):
         return None
     i = word + 1
-    while i < len(tokens) and (tokens[i].low in lexicon.DETERMINERS | lexicon.BE | lexicon.HAVE | {"it", "they", "he", "she", "currently", "already", "can", "or", "not"}):
+    while i < len(tokens) and (
+        tokens[i].low
+        in lexicon.DETERMINERS
+        | lexicon.BE
+        | lexicon.HAVE
+        | {"it", "they", "he", "she", "currently", "already", "can", "or", "not"}
+    ):
         i += 1
     core: list[str] = []
     while i < len(tokens) and tokens[i].is_word and tokens[i].low not in _STOPS and len(core) < 3:
@@ -124,7 +138,9 @@ def _whether(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
         core = core[-1:]
     if not core:
         return None
-    item = Item(DraftField(morphology.name(*core), FieldType.BOOLEAN, words=tuple(core)), tuple(tokens[at:i]), determined=True)
+    item = Item(
+        DraftField(morphology.name(*core), FieldType.BOOLEAN, words=tuple(core)), tuple(tokens[at:i]), determined=True
+    )
     return item, attributes(tokens, i, item.field)
 
 
@@ -261,14 +277,36 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         if (
             not token.is_word
             or (core and _stops(tokens, i))
-            or (not core and token.low in _STOPS - {"default", "minimum", "maximum", "min", "max", "optional", "starting", "assigned", "used", "measured", "limited"})
+            or (
+                not core
+                and token.low
+                in _STOPS
+                - {
+                    "default",
+                    "minimum",
+                    "maximum",
+                    "min",
+                    "max",
+                    "optional",
+                    "starting",
+                    "assigned",
+                    "used",
+                    "measured",
+                    "limited",
+                }
+            )
         ):
             break
         if core and token.low in {"unique", "required", "mandatory"}:
             break
         core.append(token.low if token.kind is Kind.WORD else token.text)
         i += 1
-        if i < len(tokens) and tokens[i].low in {"at", "on"} and (i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low == "and") and morphology.is_participle(core[-1]):
+        if (
+            i < len(tokens)
+            and tokens[i].low in {"at", "on"}
+            and (i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low == "and")
+            and morphology.is_participle(core[-1])
+        ):
             core.append(tokens[i].low)
             i += 1
         if (end := quantities.phrase(tokens, i, "on hand")) is not None:
@@ -284,7 +322,26 @@ def _stops(tokens: Sequence[Token], i: int) -> bool:
     token = tokens[i]
     if token.low in {"in", "on"} and token.text.isupper():
         return False
-    if token.low in {"greater", "less", "more", "fewer", "at", "up", "above", "below", "over", "under", "larger", "longer", "positive", "non-negative"} and quantities.bound(tokens, i) is not None:
+    if (
+        token.low
+        in {
+            "greater",
+            "less",
+            "more",
+            "fewer",
+            "at",
+            "up",
+            "above",
+            "below",
+            "over",
+            "under",
+            "larger",
+            "longer",
+            "positive",
+            "non-negative",
+        }
+        and quantities.bound(tokens, i) is not None
+    ):
         return True
     if token.low in {"optional", "maximum", "minimum", "max", "min"}:
         return not (
@@ -377,7 +434,15 @@ def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
         token = tokens[i]
         if token.kind is Kind.QUOTED and not words:
             return token.text, i + 1
-        if not words and token.low in {"other", "none", "any", "all", "both"} and (i + 1 >= len(tokens) or not tokens[i + 1].is_word or tokens[i + 1].low in lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS):
+        if (
+            not words
+            and token.low in {"other", "none", "any", "all", "both"}
+            and (
+                i + 1 >= len(tokens)
+                or not tokens[i + 1].is_word
+                or tokens[i + 1].low in lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS
+            )
+        ):
             return token.low, i + 1
         if token.kind is Kind.NUMBER and not words:
             return token.text, i + 1
@@ -412,7 +477,12 @@ def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
 
 def _adverbial(tokens: Sequence[Token], i: int) -> bool:
     """Whether a value begins with a preposition: "in progress", "on hold", "out of stock"."""
-    return tokens[i].low in {"in", "on", "out", "under", "not", "to"} and i + 1 < len(tokens) and tokens[i + 1].kind is Kind.WORD and tokens[i + 1].low not in lexicon.DETERMINERS | lexicon.PREPOSITIONS - {"of"}
+    return (
+        tokens[i].low in {"in", "on", "out", "under", "not", "to"}
+        and i + 1 < len(tokens)
+        and tokens[i + 1].kind is Kind.WORD
+        and tokens[i + 1].low not in lexicon.DETERMINERS | lexicon.PREPOSITIONS - {"of"}
+    )
 
 
 def _enumeration(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
@@ -502,10 +572,19 @@ _DASHES: Final = frozenset({"-", "–", "—"})
 
 def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
     """Read what stands between dashes behind a name: "a severity - minor, major or critical - and …"."""
-    end = next((i for i in range(at + 1, len(tokens)) if tokens[i].text in _DASHES and tokens[i].start > tokens[i - 1].end), len(tokens))
+    end = next(
+        (i for i in range(at + 1, len(tokens)) if tokens[i].text in _DASHES and tokens[i].start > tokens[i - 1].end),
+        len(tokens),
+    )
     probe = replace(target)
     _parenthesised(tokens[at + 1 : end], probe, None)
-    if (probe.values, probe.unique, probe.required, probe.minimum, probe.max_length) == (target.values, target.unique, target.required, target.minimum, target.max_length):
+    if (probe.values, probe.unique, probe.required, probe.minimum, probe.max_length) == (
+        target.values,
+        target.unique,
+        target.required,
+        target.minimum,
+        target.max_length,
+    ):
         return None
     _parenthesised(tokens[at + 1 : end], target, None)
     return min(end + 1, len(tokens))
@@ -515,12 +594,16 @@ def _continues(tokens: Sequence[Token], i: int) -> bool:
     """Whether what stands behind a comma or "and" still speaks of the same field."""
     if i >= len(tokens):
         return False
-    if tokens[i].low in {"which", "that"}:
+    if tokens[i].low in {"which", "that", "who"}:
         return True
     probe = DraftField("probe")
     if _value_by_default(tokens, i, probe) is not None:
         return True
-    if tokens[i].value is not None and (end := _sizes(tokens, i, probe)) is not None and (probe.max_length or probe.min_length):
+    if (
+        tokens[i].value is not None
+        and (end := _sizes(tokens, i, probe)) is not None
+        and (probe.max_length or probe.min_length)
+    ):
         return True
     if (
         tokens[i].low
@@ -760,6 +843,10 @@ def _sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         "and",
         "in",
         "cannot",
+        "consists",
+        "consist",
+        "contain",
+        "use",
         "not",
         "should",
         "length",
@@ -775,7 +862,6 @@ def _sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         "whole",
         "number",
         "integer",
-        "contain",
         "contains",
         "exceed",
         "on",
@@ -813,6 +899,21 @@ def apply_bound(
     """Put a bound on the field's value, or on its length when characters are spoken of; `end` is the position behind the bound."""
     start = end
     if end < len(tokens) and tokens[end].text == "-":
+        end += 1
+    letters = {
+        "uppercase": "A-Z",
+        "upper-case": "A-Z",
+        "capital": "A-Z",
+        "lowercase": "a-z",
+        "lower-case": "a-z",
+        "alphanumeric": "A-Za-z0-9",
+    }.get(tokens[end].low if end < len(tokens) else "")
+    if letters and end + 1 < len(tokens) and tokens[end + 1].singular in {"letter", "character"}:
+        target.type = FieldType.STRING
+        low, high = int(bound.low or 1), bound.high
+        target.pattern = (
+            rf"^[{letters}]{{{low}{'' if high == low else ',' + (str(int(high)) if high is not None else '')}}}$"
+        )
         end += 1
     unit = tokens[end].singular if end < len(tokens) else ""
     if unit in {"character", "char", "letter", "digit", "symbol"} or has_length:
@@ -864,12 +965,30 @@ def _unit(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
 
 def _role(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "who is a member" and "which refers to a member"."""
-    if tokens[i].low not in {"who", "which", "that"} or i + 3 > len(tokens) or tokens[i + 1].low not in {"is", "must", "are"}:
+    if (
+        tokens[i].low not in {"who", "which", "that"}
+        or i + 3 > len(tokens)
+        or tokens[i + 1].low not in {"is", "must", "are"}
+    ):
         return None
-    start = next((j for j in range(i + 2, min(i + 5, len(tokens))) if tokens[j].low not in {"be", "a", "an", "one", "the", "of"}), None)
+    start = next(
+        (
+            j
+            for j in range(i + 2, min(i + 5, len(tokens)))
+            if tokens[j].low not in {"be", "a", "an", "one", "the", "of", "also", "itself", "another"}
+        ),
+        None,
+    )
     if start is None or not tokens[start].is_word or tokens[start - 1].low not in {"a", "an", "the"}:
         return None
-    end = next((j for j in range(start, len(tokens)) if not tokens[j].is_word or tokens[j].low in lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS), len(tokens))
+    end = next(
+        (
+            j
+            for j in range(start, len(tokens))
+            if not tokens[j].is_word or tokens[j].low in lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS
+        ),
+        len(tokens),
+    )
     target.role_of = (*[t.low for t in tokens[start : end - 1]], tokens[end - 1].singular)
     return end
 
@@ -983,8 +1102,8 @@ def _parts(tokens: Sequence[Token]) -> list[list[Token]]:
     parts: list[list[Token]] = [[]]
     for i, token in enumerate(tokens):
         inside = token.low in {"and", "or"} and (
-            i > 0
-            and quantities.is_number(tokens[i - 1])
+            (i > 0
+            and quantities.is_number(tokens[i - 1]))
             or any(t.low == "between" for t in parts[-1])
             or (
                 i + 1 < len(tokens)

@@ -74,7 +74,12 @@ class _Parser:
         if self.at < len(self.tokens) and self.tokens[self.at].kind is Kind.PERCENT and self.low(1) != "of":
             value = self.tokens[self.at].value
             self.at += 1
-            while self.at < len(self.tokens) and self.tokens[self.at].is_word and self.low() not in _SUMS | _PRODUCTS and self.low() not in lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS | {"if", "when"}:
+            while (
+                self.at < len(self.tokens)
+                and self.tokens[self.at].is_word
+                and self.low() not in _SUMS | _PRODUCTS
+                and self.low() not in lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS | {"if", "when"}
+            ):
                 self.at += 1
             return f"({base}) * {value} / 100"
         return None
@@ -110,7 +115,13 @@ class _Parser:
                 base, self.operators = f"{_grouped(base)} ** 2", self.operators + 1
             elif self.take("cubed"):
                 base, self.operators = f"{_grouped(base)} ** 3", self.operators + 1
-            elif self.take("to the power of") or self.take("raised to the power of") or self.take("raised to") or self.take("^") or self.take("**"):
+            elif (
+                self.take("to the power of")
+                or self.take("raised to the power of")
+                or self.take("raised to")
+                or self.take("^")
+                or self.take("**")
+            ):
                 exponent = self.factor()
                 if exponent is None:
                     return None
@@ -145,7 +156,14 @@ class _Parser:
     def pair(self) -> str | None:
         """Read "the sum of a and b", "the difference between a and b", "the product of a and b"."""
         self.take("the")
-        for words, operator in (("sum of", "+"), ("product of", "*"), ("difference between", "-"), ("difference of", "-"), ("quotient of", "/"), ("ratio of", "/")):
+        for words, operator in (
+            ("sum of", "+"),
+            ("product of", "*"),
+            ("difference between", "-"),
+            ("difference of", "-"),
+            ("quotient of", "/"),
+            ("ratio of", "/"),
+        ):
             if self.take(words):
                 left = self.product()
                 if left is None or not (self.take("and") or self.take("to")):
@@ -156,7 +174,16 @@ class _Parser:
         return None
 
     def multiple(self) -> str | None:
-        for words, factor in (("half of", "0.5"), ("half", "0.5"), ("twice", "2"), ("double", "2"), ("three times", "3"), ("a third of", "1 / 3"), ("a quarter of", "0.25"), ("a tenth of", "0.1")):
+        for words, factor in (
+            ("half of", "0.5"),
+            ("half", "0.5"),
+            ("twice", "2"),
+            ("double", "2"),
+            ("three times", "3"),
+            ("a third of", "1 / 3"),
+            ("a quarter of", "0.25"),
+            ("a tenth of", "0.1"),
+        ):
             if self.take(words):
                 inner = self.power()
                 self.operators += 1
@@ -168,7 +195,9 @@ class _Parser:
         if self.at >= len(self.tokens):
             return None
         token = self.tokens[self.at]
-        following = 1 if token.kind is Kind.PERCENT else 2 if token.value is not None and self.low(1) in {"percent", "%"} else 0
+        following = (
+            1 if token.kind is Kind.PERCENT else 2 if token.value is not None and self.low(1) in {"percent", "%"} else 0
+        )
         if not following:
             return None
         self.at += following
@@ -202,11 +231,18 @@ class _Parser:
             self.at += 1
         while self.take("of"):
             inner = [t.low for t in self.tokens[self.at : self.at + 3] if t.is_word and t.low not in lexicon.ARTICLES]
-            skip = next((i for i, t in enumerate(self.tokens[self.at :]) if not t.is_word or t.low in _STOPPING - lexicon.ARTICLES), len(self.tokens) - self.at)
+            skip = next(
+                (
+                    i
+                    for i, t in enumerate(self.tokens[self.at :])
+                    if not t.is_word or t.low in _STOPPING - lexicon.ARTICLES
+                ),
+                len(self.tokens) - self.at,
+            )
             words = inner[:skip] if words in (["number"], ["amount"], ["count"]) else words
             self.at += skip
         self.unit()
-        if not words or words[0] in {"sum", "product", "difference", "average", "total", "ratio"} and len(words) == 1:
+        if not words or (words[0] in {"sum", "product", "difference", "average", "total", "ratio"} and len(words) == 1):
             return None
         name = morphology.name(*words)
         name = next((k for k in self.known if k == name or k.endswith(f"_{name}") or name.endswith(f"_{k}")), name)
@@ -218,7 +254,11 @@ class _Parser:
         """Pass over "in kilograms" and "(in metres)"."""
         if self.low() == "(" and self.low(1) == "in" and self.low(3) == ")":
             self.at += 4
-        elif self.low() == "in" and self.at + 1 < len(self.tokens) and (self.low(1) in UNIT_WORDS or self.low(1) in {"years", "percent", "months", "days", "hours"}):
+        elif (
+            self.low() == "in"
+            and self.at + 1 < len(self.tokens)
+            and (self.low(1) in UNIT_WORDS or self.low(1) in {"years", "percent", "months", "days", "hours"})
+        ):
             self.at += 2
 
 
@@ -228,7 +268,11 @@ _STOPPING: Final = frozenset({
 
 
 def _grouped(expression: str) -> str:
-    return expression if expression.replace("_", "").replace(".", "").isalnum() or expression.startswith(("(", "sqrt(")) else f"({expression})"
+    return (
+        expression
+        if expression.replace("_", "").replace(".", "").isalnum() or expression.startswith(("(", "sqrt("))
+        else f"({expression})"
+    )
 
 
 def read(tokens: Sequence[Token], known: Sequence[str] = ()) -> tuple[Formula, int] | None:
@@ -316,7 +360,16 @@ ARITHMETIC: Final[dict[str, Known]] = {
     "power": Known("power", ("power",), _TWO, "first ** second", "Raise the first number to the power of the second"),
     "modulo": Known("modulo", ("modulo",), _TWO, "first % second", "Compute the remainder of a division", (("second == 0", "Division by zero is not possible."),)),
 }  # fmt: skip
-ARITHMETIC_NOUNS: Final = {"addition": "add", "subtraction": "subtract", "multiplication": "multiply", "division": "divide", "exponentiation": "power", "modulo": "modulo", "remainder": "modulo", "powers": "power"}
+ARITHMETIC_NOUNS: Final = {
+    "addition": "add",
+    "subtraction": "subtract",
+    "multiplication": "multiply",
+    "division": "divide",
+    "exponentiation": "power",
+    "modulo": "modulo",
+    "remainder": "modulo",
+    "powers": "power",
+}
 
 # dimension -> unit -> (factor to the dimension's base unit, further words)
 UNITS: Final[dict[str, dict[str, tuple[float, str]]]] = {
@@ -334,7 +387,11 @@ UNITS: Final[dict[str, dict[str, tuple[float, str]]]] = {
     "temperature": {"celsius": (1.0, "centigrade c"), "fahrenheit": (1.0, "f"), "kelvin": (1.0, "k kelvins")},
 }  # fmt: skip
 UNIT_WORDS: Final[dict[str, tuple[str, str]]] = {
-    word: (dimension, unit) for dimension, units in UNITS.items() for unit, (_, further) in units.items() for word in (unit, *further.split()) if len(word) > 1
+    word: (dimension, unit)
+    for dimension, units in UNITS.items()
+    for unit, (_, further) in units.items()
+    for word in (unit, *further.split())
+    if len(word) > 1
 }
 _TEMPERATURES: Final = {
     ("celsius", "fahrenheit"): "{} * 9 / 5 + 32", ("fahrenheit", "celsius"): "({} - 32) * 5 / 9", ("celsius", "kelvin"): "{} + 273.15", ("kelvin", "celsius"): "{} - 273.15",

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 
 _SUBJECT_LIMIT: Final = 24
-_SPLITTING: Final = frozenset("if when whenever unless while once because provided".split())
-_TIMELY: Final = frozenset("before after until till since".split())
+_SPLITTING: Final = frozenset(["if", "when", "whenever", "unless", "while", "once", "because", "provided"])
+_TIMELY: Final = frozenset(["before", "after", "until", "till", "since"])
 _FINITE_HELPERS: Final = (
     lexicon.MODALS | (lexicon.BE - {"being", "been", "be"}) | (lexicon.HAVE - {"having"}) | {"do", "does", "do-not"}
 )
-_PERMISSIONS: Final = frozenset("allowed able permitted free required supposed expected forbidden prohibited".split())
-_LETTING: Final = frozenset("let allow enable permit help".split())
+_PERMISSIONS: Final = frozenset(["allowed", "able", "permitted", "free", "required", "supposed", "expected", "forbidden", "prohibited"])
+_LETTING: Final = frozenset(["let", "allow", "enable", "permit", "help"])
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ def finite_verb(tokens: Sequence[Token], at: int, *, conjoined: bool = False) ->
             continue
         if i > at and _is_finite(tokens, at, i):
             return i
-        if _ends_subject(token, conjoined=conjoined, first=i == at):
+        if _ends_subject(token, conjoined=conjoined, first=i == at) and not (
+            token.low == "to" and i + 1 < len(tokens) and tokens[i + 1].low in lexicon.DETERMINERS
+        ):
             return None
         i += 1
     return None
@@ -120,7 +122,9 @@ def _ends_subject(token: Token, *, conjoined: bool, first: bool) -> bool:
     if token.kind in {Kind.PUNCTUATION, Kind.BREAK, Kind.BULLET}:
         return not (token.text == "," and conjoined)
     return not first and (
-        (token.low in lexicon.CONJUNCTIONS and not conjoined) or token.low in _SPLITTING or token.low in {"to", "where", "whether"}
+        (token.low in lexicon.CONJUNCTIONS and not conjoined)
+        or token.low in _SPLITTING
+        or token.low in {"to", "where", "whether"}
     )
 
 
@@ -157,13 +161,22 @@ def _is_finite(tokens: Sequence[Token], at: int, i: int) -> bool:
 def _unknown_verb(tokens: Sequence[Token], at: int, i: int) -> bool:
     """Whether a word that the lexicon does not know stands where only a verb can: "each meeting discusses one book", "trainers coach a team"."""
     token, before = tokens[i], tokens[i - 1]
-    if token.kind is not Kind.WORD or not 1 <= i - at <= 3 or i + 1 >= len(tokens) or tokens[i + 1].low not in {"a", "an", "one", "the", "exactly", "many", "several", "its", "their"}:
+    if (
+        token.kind is not Kind.WORD
+        or not 1 <= i - at <= 3
+        or i + 1 >= len(tokens)
+        or tokens[i + 1].low not in {"a", "an", "one", "the", "exactly", "many", "several", "its", "their"}
+    ):
         return False
     if any(not t.is_word or t.low in lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS for t in tokens[at:i]):
         return False
     if token.low.endswith("s") and not token.low.endswith("ss"):
         return tokens[at].low in lexicon.DETERMINERS and not morphology.is_plural(before.low)
-    return morphology.is_plural(before.low) and not morphology.is_plural(token.low) and token.low not in lexicon.PREPOSITIONS | lexicon.ADVERBS | lexicon.SUBORDINATORS
+    return (
+        morphology.is_plural(before.low)
+        and not morphology.is_plural(token.low)
+        and token.low not in lexicon.PREPOSITIONS | lexicon.ADVERBS | lexicon.SUBORDINATORS
+    )
 
 
 def _agrees_in_plural(tokens: Sequence[Token], at: int, i: int) -> bool:
@@ -217,13 +230,19 @@ def imperative_at(tokens: Sequence[Token], at: int) -> bool:
     following = tokens[at + 1]
     if word in {"filter", "sort", "search", "order"} and following.low == "by":
         return True
-    if word in lexicon.OPERATION_VERBS and following.low not in {"of", "by", "with", "and", ",", "or", "is", "for", "in"} and _noun_ahead(tokens, at + 1):
+    if (
+        word in lexicon.OPERATION_VERBS
+        and following.low not in {"of", "by", "with", "and", ",", "or", "is", "for", "in"}
+        and _noun_ahead(tokens, at + 1)
+    ):
         return True
     if word in lexicon.NOUN_VERBS:
-        coordinated = word in lexicon.OPERATION_VERBS and following.low in {",", "and", "or"} and _verb_follows(tokens, at + 1)
+        coordinated = (
+            word in lexicon.OPERATION_VERBS and following.low in {",", "and", "or"} and _verb_follows(tokens, at + 1)
+        )
         return (
-            _begins_complement(tokens, at + 1)
-            and following.low not in {"for", "in", "with", "as", "on", "by"}
+            (_begins_complement(tokens, at + 1)
+            and following.low not in {"for", "in", "with", "as", "on", "by"})
             or coordinated
         )
     return following.low not in _FINITE_HELPERS and following.low not in {"of", "by"}

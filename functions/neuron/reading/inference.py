@@ -34,18 +34,17 @@ _WORDS: Final[dict[FieldType, str]] = {
 }  # fmt: skip
 _BY_WORD: Final = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 _STRING_HEADS: Final = frozenset(
-    "name title code number id sku isbn type category kind genre status state label color colour".split()
+    ["name", "title", "code", "number", "id", "sku", "isbn", "type", "category", "kind", "genre", "status", "state", "label", "color", "colour"]
 )
-_INTEGER_NUMBERS: Final = frozenset("table floor page episode season chapter lap round gate_count issue level".split())
+_INTEGER_NUMBERS: Final = frozenset(["table", "floor", "page", "episode", "season", "chapter", "lap", "round", "gate_count", "issue", "level"])
 _NON_NEGATIVE_DECIMAL: Final = frozenset(
-    "price amount cost fee salary total subtotal budget fare wage rent deposit weight height length width depth distance area volume mileage speed payment discount "
-    "rate hourly_rate daily_rate donation commission tip bonus premium charge fine allowance refund".split()
+    ["price", "amount", "cost", "fee", "salary", "total", "subtotal", "budget", "fare", "wage", "rent", "deposit", "weight", "height", "length", "width", "depth", "distance", "area", "volume", "mileage", "speed", "payment", "discount", "rate", "hourly_rate", "daily_rate", "donation", "commission", "tip", "bonus", "premium", "charge", "fine", "allowance", "refund"]
 )
 _SIGNED_INTEGER: Final = frozenset(
     {"floor", "level", "position", "score", "points", "year", "steps", "minutes", "goals", "limit", "threshold"}
 )
 _EXACT: Final = frozenset(
-    "latitude longitude weight height length width depth distance area volume temperature speed gpa odds".split()
+    ["latitude", "longitude", "weight", "height", "length", "width", "depth", "distance", "area", "volume", "temperature", "speed", "gpa", "odds"]
 )
 
 

@@ -126,13 +126,11 @@ IRREGULAR_SINGULARS: Final = {
     "dose": "dose",
 }
 INVARIABLE: Final = frozenset(
-    "series species sheep deer fish aircraft equipment software hardware information feedback stock news staff "
-    "advice music money water rice furniture luggage mail always unless across chaos "
-    "physics mathematics maths economics politics electronics logistics sms dns gps css aws https".split()
+    ["series", "species", "sheep", "deer", "fish", "aircraft", "equipment", "software", "hardware", "information", "feedback", "stock", "news", "staff", "advice", "music", "money", "water", "rice", "furniture", "luggage", "mail", "always", "unless", "across", "chaos", "physics", "mathematics", "maths", "economics", "politics", "electronics", "logistics", "sms", "dns", "gps", "css", "aws", "https"]
 )
-US_WORDS: Final = frozenset("status bonus virus campus bus census consensus radius genius chorus corpus menus".split())
-OES: Final = frozenset("potato tomato hero echo veto torpedo volcano cargo mosquito".split())
-PLURAL_ONLY: Final = frozenset("people children men women data media criteria staff".split())
+US_WORDS: Final = frozenset(["status", "bonus", "virus", "campus", "bus", "census", "consensus", "radius", "genius", "chorus", "corpus", "menus"])
+OES: Final = frozenset(["potato", "tomato", "hero", "echo", "veto", "torpedo", "volcano", "cargo", "mosquito"])
+PLURAL_ONLY: Final = frozenset(["people", "children", "men", "women", "data", "media", "criteria", "staff"])
 
 NUMBER_WORDS: Final = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
@@ -141,42 +139,38 @@ NUMBER_WORDS: Final = {
     "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000, "dozen": 12,
 }  # fmt: skip
 
-ARTICLES: Final = frozenset("a an the its their his her our your my this that these those".split())
+ARTICLES: Final = frozenset(["a", "an", "the", "its", "their", "his", "her", "our", "your", "my", "this", "that", "these", "those"])
 QUANTIFIERS: Final = frozenset(
-    "each every all any no some several many multiple both another other one various neither either".split()
+    ["each", "every", "all", "any", "no", "some", "several", "many", "multiple", "both", "another", "other", "one", "various", "neither", "either"]
 )
 DETERMINERS: Final = ARTICLES | QUANTIFIERS
 PRONOUNS: Final = frozenset(
-    "it they them he she we you i one who which that someone somebody anyone everyone nobody".split()
+    ["it", "they", "them", "he", "she", "we", "you", "i", "one", "who", "which", "that", "someone", "somebody", "anyone", "everyone", "nobody"]
 )
-MODALS: Final = frozenset("can may must should shall will would could might cannot must-not needs".split())
+MODALS: Final = frozenset(["can", "may", "must", "should", "shall", "will", "would", "could", "might", "cannot", "must-not", "needs"])
 MODAL_NEGATIONS: Final = frozenset({"cannot", "must-not", "do-not", "is-not"})
-BE: Final = frozenset("is are be was were being been is-not".split())
-HAVE: Final = frozenset("has have having had".split())
-NEGATIONS: Final = frozenset("not never no nor cannot must-not do-not is-not".split())
-CONJUNCTIONS: Final = frozenset("and or but".split())
+BE: Final = frozenset(["is", "are", "be", "was", "were", "being", "been", "is-not"])
+HAVE: Final = frozenset(["has", "have", "having", "had"])
+NEGATIONS: Final = frozenset(["not", "never", "no", "nor", "cannot", "must-not", "do-not", "is-not"])
+CONJUNCTIONS: Final = frozenset(["and", "or", "but"])
 SUBORDINATORS: Final = frozenset(
-    "if when once while whenever unless until till after before because since so although though where whether".split()
+    ["if", "when", "once", "while", "whenever", "unless", "until", "till", "after", "before", "because", "since", "so", "although", "though", "where", "whether"]
 )
 PREPOSITIONS: Final = frozenset(
-    "of for in on at by to from with without per within during into onto about between over under against through "
-    "towards via across than as above below since until after before upon among".split()
+    ["of", "for", "in", "on", "at", "by", "to", "from", "with", "without", "per", "within", "during", "into", "onto", "about", "between", "over", "under", "against", "through", "towards", "via", "across", "than", "as", "above", "below", "since", "until", "after", "before", "upon", "among"]
 )
 ADVERBS: Final = frozenset(
-    "also only always never then additionally moreover furthermore finally optionally usually normally typically still "
-    "already just even currently automatically initially again later ever simply immediately now "
-    "first next afterwards too either possibly be get gets otherwise exactly strictly again manually both "
-    "furthermore besides lastly therefore hence thus please".split()
+    ["also", "only", "always", "never", "then", "additionally", "moreover", "furthermore", "finally", "optionally", "usually", "normally", "typically", "still", "already", "just", "even", "currently", "automatically", "initially", "again", "later", "ever", "simply", "immediately", "now", "first", "next", "afterwards", "too", "either", "possibly", "be", "get", "gets", "otherwise", "exactly", "strictly", "again", "manually", "both", "furthermore", "besides", "lastly", "therefore", "hence", "thus", "please"]
 )
-RELATIVES: Final = frozenset("who which that whose".split())
+RELATIVES: Final = frozenset(["who", "which", "that", "whose"])
 
 # Verbs whose object is what the subject holds: "books have a title".
 HOLDING_VERBS: Final = frozenset(
-    "have include contain comprise hold record store carry feature consist specify possess capture need require keep track provide get show".split()
+    ["have", "include", "contain", "comprise", "hold", "record", "store", "carry", "feature", "consist", "specify", "possess", "capture", "need", "require", "keep", "track", "provide", "get", "show"]
 )
 # Verbs that say what the software looks after: "keeps track of projects", "manage recipes".
 MANAGING_VERBS: Final = frozenset(
-    "manage track keep record store maintain organise organize catalogue catalog handle administer save register log".split()
+    ["manage", "track", "keep", "record", "store", "maintain", "organise", "organize", "catalogue", "catalog", "handle", "administer", "save", "register", "log"]
 )
 # Verbs that ask for an operation on what is kept, as the heads of commands and of "users can ..." sentences.
 OPERATION_VERBS: Final = {
@@ -233,36 +227,28 @@ LINKING_VERBS: Final[dict[str, tuple[str, str | None, str | None]]] = {
     "pledge": ("pledge", None, None),
     "volunteer": ("signup", "cancel", "cancelled"),
     "request": ("request", None, None),
+    "redeem": ("redemption", None, None),
+    "inspect": ("inspection", None, None),
+    "examine": ("examination", None, None),
+    "treat": ("treatment", None, None),
+    "nominate": ("nomination", None, None),
+    "endorse": ("endorsement", None, None),
+    "sponsor": ("sponsorship", None, None),
+    "mentor": ("mentorship", None, None),
+    "recommend": ("recommendation", None, None),
+    "invite": ("invitation", None, None),
+    "claim": ("claim", None, None),
     "rsvp": ("rsvp", "cancel", "cancelled"),
 }
 # Participles of linking verbs name the link's beginning: borrowed_at.
 PARTICLES: Final = {("check", "out"): "check-out", ("sign", "up"): "sign-up", ("check", "in"): "check-in"}
 
 VERBS: Final = frozenset(
-    "accept accrue activate add adjust adopt afford allow alter amend answer append apply appear approve archive arrive ask assemble assign associate attach "
-    "attend average avoid award be become begin belong bid block book borrow bookmark browse build buy calculate call cancel carry categorise categorize change charge check choose "
-    "claim classify clear close collect combine comment compare complete compose compress comprise compute confirm connect consist consume contain convert correct cost count "
-    "create credit deactivate debit decline decode decrease deduct default define delete deliver depart deposit describe determine disable discontinue dispatch display divide donate "
-    "download draw drop duplicate earn edit email enable encode encrypt end enrol enroll ensure enter equal erase estimate exceed exist expire export extend extract face fail "
-    "favourite feature fetch fill filter find finish fit flag follow forbid format fulfil fulfill gather generate get give go grade grow guarantee hand handle happen have help hire hold identify "
-    "ignore import include increase increment insert inspect invite involve issue join keep know last lead leave lend let like limit link list live load loan located lock log look lose lower "
-    "maintain make manage mark match mean measure meet mention merge modify move multiply name need notify number occupy occur offer open operate order organise organize overlap owe own "
-    "pack park parse participate pass pause pay pick place plan play pledge post practise predict prepare prevent print process produce prohibit promote provide publish pull purchase push put "
-    "quote raise rank rate reach read receive recommend record redeem reduce refer refund refuse register reject relate release remind remove rename renew rent reopen repeat replace reply report represent "
-    "request require reschedule reserve reset resolve respond restore restrict resume retire retrieve return reuse reverse review revoke rotate rsvp run save say schedule score search see select sell send "
-    "serve set share ship show shuffle sign simplify sort specify spend split sponsor stand start state stay stop store submit subscribe subtract sum summarise summarize supply support suspend swap take "
-    "talk teach tell test total track train transfer transform translate trim trigger truncate try turn unassign unlock update upload use validate vary verify view visit volunteer vote wait want warn watch "
-    "weigh withdraw work wrap write yield reactivate administer possess capture cover draft work relate assess catalogue catalog compute reverse capitalise capitalize lowercase uppercase tokenize"
-    .split()
+    ["accept", "accrue", "activate", "add", "adjust", "adopt", "afford", "allow", "alter", "amend", "answer", "append", "apply", "appear", "approve", "archive", "arrive", "ask", "assemble", "assign", "associate", "attach", "attend", "average", "avoid", "award", "be", "become", "begin", "belong", "bid", "block", "book", "borrow", "bookmark", "browse", "build", "buy", "calculate", "call", "cancel", "carry", "categorise", "categorize", "change", "charge", "check", "choose", "claim", "classify", "clear", "close", "collect", "combine", "comment", "compare", "complete", "compose", "compress", "comprise", "compute", "confirm", "connect", "consist", "consume", "contain", "convert", "correct", "cost", "count", "create", "credit", "deactivate", "debit", "decline", "decode", "decrease", "deduct", "default", "define", "delete", "deliver", "depart", "deposit", "describe", "determine", "disable", "discontinue", "dispatch", "display", "divide", "donate", "download", "draw", "drop", "duplicate", "earn", "edit", "email", "enable", "encode", "encrypt", "end", "enrol", "enroll", "ensure", "enter", "equal", "erase", "estimate", "exceed", "exist", "expire", "export", "extend", "extract", "face", "fail", "favourite", "feature", "fetch", "fill", "filter", "find", "finish", "fit", "flag", "follow", "forbid", "format", "fulfil", "fulfill", "gather", "generate", "get", "give", "go", "grade", "grow", "guarantee", "hand", "handle", "happen", "have", "help", "hire", "hold", "identify", "ignore", "import", "include", "increase", "increment", "insert", "inspect", "invite", "involve", "issue", "join", "keep", "know", "last", "lead", "leave", "lend", "let", "like", "limit", "link", "list", "live", "load", "loan", "located", "lock", "log", "look", "lose", "lower", "maintain", "make", "manage", "mark", "match", "mean", "measure", "meet", "mention", "merge", "modify", "move", "multiply", "name", "need", "notify", "number", "occupy", "occur", "offer", "open", "operate", "order", "organise", "organize", "overlap", "owe", "own", "pack", "park", "parse", "participate", "pass", "pause", "pay", "pick", "place", "plan", "play", "pledge", "post", "practise", "mentor", "examine", "inspect", "nominate", "endorse", "treat", "predict", "prepare", "prevent", "print", "process", "produce", "prohibit", "promote", "provide", "publish", "pull", "purchase", "push", "put", "quote", "raise", "rank", "rate", "reach", "read", "receive", "recommend", "record", "redeem", "reduce", "refer", "refund", "refuse", "register", "reject", "relate", "release", "remind", "remove", "rename", "renew", "rent", "reopen", "repeat", "replace", "reply", "report", "represent", "request", "require", "reschedule", "reserve", "reset", "resolve", "respond", "restore", "restrict", "resume", "retire", "retrieve", "return", "reuse", "reverse", "review", "revoke", "rotate", "rsvp", "run", "save", "say", "schedule", "score", "search", "see", "select", "sell", "send", "serve", "set", "share", "ship", "show", "shuffle", "sign", "simplify", "sort", "specify", "spend", "split", "sponsor", "stand", "start", "state", "stay", "stop", "store", "submit", "subscribe", "subtract", "sum", "summarise", "summarize", "supply", "support", "suspend", "swap", "take", "talk", "teach", "tell", "test", "total", "track", "train", "transfer", "transform", "translate", "trim", "trigger", "truncate", "try", "turn", "unassign", "unlock", "update", "upload", "use", "validate", "vary", "verify", "view", "visit", "volunteer", "vote", "wait", "want", "warn", "watch", "weigh", "withdraw", "work", "wrap", "write", "yield", "reactivate", "administer", "possess", "capture", "cover", "draft", "work", "relate", "assess", "catalogue", "catalog", "compute", "reverse", "capitalise", "capitalize", "lowercase", "uppercase", "tokenize"]
 )  # fmt: skip
 # Words that are nouns more often than verbs: as a main verb only where the grammar leaves nothing else.
 NOUN_VERBS: Final = frozenset(
-    "book order loan list name number rate review comment vote like follow bid park test track match charge cost count credit debit deposit draft draw end "
-    "estimate face feature grade hand issue label lease link lock log look mark measure name note number offer open order pack plan play pledge post print process "
-    "project purchase quote rank rate record refund release rent reply report request reserve return review run sample save schedule score search set share ship show sign "
-    "sort split sponsor stand start state stay stop store supply support swap talk test total track train transfer turn update use view visit volunteer vote "
-    "work yield default average check class cover email export favourite bookmark filter format import increase invite limit like import call answer ask block document "
-    "fit help last lead live load lower need change pass pause pick place watch weigh claim balance".split()
+    ["book", "order", "loan", "list", "name", "number", "rate", "review", "comment", "vote", "like", "follow", "bid", "park", "test", "track", "match", "charge", "cost", "count", "credit", "debit", "deposit", "draft", "draw", "end", "estimate", "face", "feature", "grade", "hand", "issue", "label", "lease", "link", "lock", "log", "look", "mark", "measure", "name", "note", "number", "offer", "open", "order", "pack", "plan", "play", "pledge", "post", "print", "process", "project", "purchase", "quote", "rank", "rate", "record", "refund", "release", "rent", "reply", "report", "request", "reserve", "return", "review", "run", "sample", "save", "schedule", "score", "search", "set", "share", "ship", "show", "sign", "sort", "split", "sponsor", "stand", "start", "state", "stay", "stop", "store", "supply", "support", "swap", "talk", "test", "total", "track", "train", "transfer", "turn", "update", "use", "view", "visit", "volunteer", "vote", "hire", "work", "yield", "default", "average", "check", "class", "cover", "email", "export", "favourite", "bookmark", "filter", "format", "import", "increase", "invite", "limit", "like", "import", "call", "answer", "ask", "block", "document", "fit", "help", "last", "lead", "live", "load", "lower", "need", "change", "pass", "pause", "pick", "place", "watch", "weigh", "claim", "balance"]
 )  # fmt: skip
 
 IRREGULAR_VERBS: Final = {

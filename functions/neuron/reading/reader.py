@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import assembly, clauses, closing, computing, declarations, frames, lexicon, outside, rules, states, subject, tokens, views
+from functions.neuron.reading import (
+    assembly,
+    clauses,
+    closing,
+    computing,
+    declarations,
+    frames,
+    lexicon,
+    outside,
+    rules,
+    states,
+    subject,
+    tokens,
+    views,
+)
 from functions.neuron.reading.draft import Draft
 from shared.software.specification import Kind, Specification
 
@@ -46,7 +60,7 @@ def read(request: str) -> Specification:
         raise UnreadableError(
             "HAL9 found nothing in the request that software could keep or compute; name the things it should look after, what they hold, or what it should calculate."
         )
-    draft.name, draft.title = subject.title(request, draft.clauses, list(draft.entities))
+    draft.name, draft.title = subject.title(request, draft.clauses, list(draft.entities), list(draft.computations))
     return assembly.assemble(draft)
 
 
@@ -72,8 +86,31 @@ def _lists_fields(clause: Clause) -> bool:
 def _introduced(draft: Draft) -> None:
     """Count a short first clause that only says what kind of software is wanted as done."""
     for draft.at, clause in enumerate(draft.clauses):
-        asks = draft.at == 0 or (len(clause.tokens) <= 8 and clause.tokens[0].low in {"please", "provide", "build", "create", "make", "write", "develop", "implement", "it", "this", "we", "i"})
-        if asks and not draft.marks.get(draft.at) and draft.at not in draft.reasons and len(clause.tokens) <= 9 and subject.names_kind(clause):
+        asks = draft.at == 0 or (
+            len(clause.tokens) <= 8
+            and clause.tokens[0].low
+            in {
+                "please",
+                "provide",
+                "build",
+                "create",
+                "make",
+                "write",
+                "develop",
+                "implement",
+                "it",
+                "this",
+                "we",
+                "i",
+            }
+        )
+        if (
+            asks
+            and not draft.marks.get(draft.at)
+            and draft.at not in draft.reasons
+            and len(clause.tokens) <= 9
+            and subject.names_kind(clause)
+        ):
             draft.mark(("kind",))
 
 
@@ -94,7 +131,12 @@ def _compute(draft: Draft) -> None:
             if draft.at not in draft.reasons and computing.read(clause, draft):
                 draft.settle()
     for draft.at, clause in enumerate(draft.clauses):
-        if draft.computations and draft.at not in draft.settled and draft.at not in draft.reasons and computing.restricts(clause, draft):
+        if (
+            draft.computations
+            and draft.at not in draft.settled
+            and draft.at not in draft.reasons
+            and computing.restricts(clause, draft)
+        ):
             draft.settle()
 
 

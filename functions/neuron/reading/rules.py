@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 
 CAPACITY_NAMES: Final = (
-    "copies", "seats", "capacity", "spots", "places", "slots", "units", "stock", "tickets", "max_participants", "max_attendees", "maximum_participants", "maximum_attendees", "max_students",
+    "copies", "seats", "capacity", "seat_count", "quantity_in_stock", "quantity_on_hand", "stock_count", "stock_quantity", "spots", "places", "slots", "units", "stock", "tickets", "max_participants", "max_attendees", "maximum_participants", "maximum_attendees", "max_students",
     "max_players", "max_guests", "total_seats", "total_copies", "number_of_copies", "number_of_seats", "available_copies", "available_seats", "copies_available", "max_members", "total_tickets", "quantity", "beds", "participants", "attendees", "limit", "size",
 )  # fmt: skip
 _DELETING: Final = frozenset({"delete", "remove", "erase"})
@@ -61,7 +61,12 @@ def reading_of(clause: Clause, draft: Draft) -> Reading:
     if not subjects and frame.group.passive is False and not frame.subject:
         subjects = []
     objects = draft.mentions(frame.rest)
-    if not objects and frame.rest and frame.rest[0].low in {"them", "it", "one", "these"} and draft.topic in draft.entities:
+    if (
+        not objects
+        and frame.rest
+        and frame.rest[0].low in {"them", "it", "one", "these"}
+        and draft.topic in draft.entities
+    ):
         objects = [Mention(draft.entities[draft.topic], 0, 1)]
     return Reading(frame, tuple(clause.words), subjects, objects)
 
@@ -84,7 +89,7 @@ def sentence(tokens: Sequence[Token], request: str) -> str:
 
 def quota(r: Reading, draft: Draft) -> bool:
     """Read "a member can borrow at most 3 books at a time", "no more than two open tickets per customer", "up to 5 bookings a day"."""
-    bound_at = _limit(r)
+    bound_at = _limit(r, draft)
     if bound_at is None or (not r.frame.subject and r.frame.verb in lexicon.OPERATION_VERBS):
         return False
     limit, after, where = bound_at
@@ -92,6 +97,7 @@ def quota(r: Reading, draft: Draft) -> bool:
     if counted is None:
         return False
     entity, per, adjectives = counted
+    weight = _weight(r, where, after, entity)
     reference = _reference(entity, per)
     if reference is None and (per is not None or r.subject not in {None, entity} or not _in_all(r)):
         return False
@@ -99,11 +105,12 @@ def quota(r: Reading, draft: Draft) -> bool:
     others = tuple(name for name in _per_others(r, draft, entity, per))
     when = _when(adjectives, entity, r)
     rule = spec.QuotaRule(
-        name=_rule_name(entity.name, *(per and [per.name] or []), "quota"),
+        name=_rule_name(entity.name, *((per and [per.name]) or []), "quota"),
         entity=entity.name,
         message=sentence(r.words, draft.request),
         reference=reference,
         limit=limit,
+        weight_field=weight,
         period=period[0] if period else None,
         period_field=_period_field(entity) if period else None,
         when=when,
@@ -112,16 +119,28 @@ def quota(r: Reading, draft: Draft) -> bool:
     return draft.mark(draft.add_rule(rule))
 
 
+def _weight(r: Reading, where: str, after: int, entity: DraftEntity) -> str | None:
+    """Give the figure that is added up when a quota is on it rather than on the number of things ("24 hours per day")."""
+    tokens = r.frame.rest if where == "rest" else r.frame.subject
+    read = conditions.field_at(tokens, after, entity) if after < len(tokens) else None
+    if read is None or conditions.kind_of(read[0]) not in {FieldType.INTEGER, FieldType.DECIMAL}:
+        return None
+    return read[0].name
+
+
 def _in_all(r: Reading) -> bool:
     """Whether a limit without an owner is one on all there are: "at most 100 products in total", "no more than 20 bookings a day"."""
-    return bool({"total", "overall", "altogether", "system", "all", "store", "stored", "exist"} & set(r.lows)) or _period(r.words) is not None
+    return (
+        bool({"total", "overall", "altogether", "system", "all", "store", "stored", "exist"} & set(r.lows))
+        or _period(r.words) is not None
+    )
 
 
 def _rule_name(*parts: str) -> str:
     return morphology.name(*parts)
 
 
-def _limit(r: Reading) -> tuple[int, int, str] | None:
+def _limit(r: Reading, draft: Draft) -> tuple[int, int, str] | None:
     """Give the upper limit that the clause states, the position behind it and in which part it stands (subject or rest)."""
     for part, tokens in (("rest", r.frame.rest), ("subject", r.frame.subject)):
         for i in range(len(tokens)):
@@ -150,12 +169,17 @@ def _limit(r: Reading) -> tuple[int, int, str] | None:
                 whole.high is not None
                 and whole.low in {None, 0, whole.high}
                 and float(whole.high).is_integer()
-                and quantities.duration(tokens, _number_at(tokens, i)) is None
+                and (quantities.duration(tokens, _number_at(tokens, i)) is None or _is_figure(tokens, read[1], draft))
             ):
                 return int(whole.high), read[1], part
             if whole.high is not None and whole.low == 1 and float(whole.high).is_integer() and part == "rest":
                 return int(whole.high), read[1], part
     return _only_one(r)
+
+
+def _is_figure(tokens: Sequence[Token], at: int, draft: Draft) -> bool:
+    """Whether what is counted is a field ("hours" of an entry) rather than a length of time."""
+    return at < len(tokens) and any(tokens[at].low in entity.fields for entity in draft.entities.values())
 
 
 def _number_at(tokens: Sequence[Token], i: int) -> int:
@@ -204,7 +228,7 @@ def _counted(
                 whose = holder
             return (linked, whose, named.adjectives if named else ()) if whose or not holder else None
     if named is None:
-        return None
+        return _by_figure(tokens, after, holder or per, draft)
     entity = named.entity
     whose = (
         per
@@ -222,6 +246,17 @@ def _counted(
         )
         return (link, whose, named.adjectives) if link else None
     return entity, whose, named.adjectives
+
+
+def _by_figure(
+    tokens: Sequence[Token], after: int, whose: DraftEntity | None, draft: Draft
+) -> tuple[DraftEntity, DraftEntity | None, tuple[Token, ...]] | None:
+    for entity in draft.entities.values():
+        if whose is not None and entity.reference_to(whose.name) and after < len(tokens):
+            read = conditions.field_at(tokens, after, entity)
+            if read is not None and conditions.kind_of(read[0]) in {FieldType.INTEGER, FieldType.DECIMAL}:
+                return entity, whose, ()
+    return None
 
 
 def _linked(verb: str, draft: Draft, target: DraftEntity | None, holder: DraftEntity | None) -> DraftEntity | None:
@@ -294,7 +329,7 @@ def _when(adjectives: Sequence[Token], entity: DraftEntity, r: Reading) -> tuple
         if found is not None:
             return found
     at_once = (
-        "time" in r.lows and "at" in r.lows or {"simultaneously", "concurrently", "once", "concurrent"} & set(r.lows)
+        ("time" in r.lows and "at" in r.lows) or {"simultaneously", "concurrently", "once", "concurrent"} & set(r.lows)
     )
     if at_once or not _period(r.words):
         return conditions.running(entity)
@@ -318,9 +353,10 @@ def capacity(r: Reading, draft: Draft) -> bool:
             conditions.find_field(part, parent) and conditions.find_field(part, parent)[0] is limit
             for part in (r.words,)
         )  # type: ignore[index]
-        if (mentions_limit or {"full", "available", "left", "sold"} & set(r.lows)) and (
-            named & {entity.name, parent.name} or closing.makes(r.frame.verb, entity)
-        ):
+        if (
+            mentions_limit
+            or {"full", "available", "left", "sold", "overbooked", "oversold", "overfilled"} & set(r.lows)
+        ) and (named & {entity.name, parent.name} or closing.makes(r.frame.verb, entity)):
             return draft.mark(add_capacity(draft, entity, reference.name, limit.name, sentence(r.words, draft.request)))
     return False
 
@@ -365,7 +401,7 @@ def _capacities(draft: Draft) -> list[tuple[DraftEntity, DraftField, DraftField]
 
 def capacity_field(entity: DraftEntity) -> DraftField | None:
     """Give the field that says how many can point at an entity."""
-    for name in CAPACITY_NAMES[:25]:
+    for name in CAPACITY_NAMES[:30]:
         if (
             name in entity.fields
             and entity.fields[name].type in {None, FieldType.INTEGER}
@@ -445,8 +481,16 @@ def implied_capacities(draft: Draft) -> None:
 def due(r: Reading, draft: Draft) -> bool:
     """Read "a loan is due after 14 days", "must be returned within 14 days", "expires 30 days after creation", "valid for a year"."""
     lows = set(r.lows)
-    lending = closing.makes(r.frame.verb, _timed(r, draft) or DraftEntity("", "")) and r.frame.verb in {"borrow", "lend", "loan", "rent", "hire"}
-    verbs = {"due", "expire",
+    lending = closing.makes(r.frame.verb, _timed(r, draft) or DraftEntity("", "")) and r.frame.verb in {
+        "borrow",
+        "lend",
+        "loan",
+        "rent",
+        "hire",
+    }
+    verbs = {
+        "due",
+        "expire",
         "expires",
         "expired",
         "valid",
@@ -461,7 +505,11 @@ def due(r: Reading, draft: Draft) -> bool:
         "period",
     }
     read = _duration(r.words)
-    if read is None or not (verbs & lows or (lending and "for" in lows) or (r.frame.verb in {"close", "end", "finish", "lapse"} and "after" in lows)):
+    if read is None or not (
+        verbs & lows
+        or (lending and "for" in lows)
+        or (r.frame.verb in {"close", "end", "finish", "lapse"} and "after" in lows)
+    ):
         return False
     length, at = read
     if {"overdue", "late"} & lows and not {"due"} & lows and "after" not in lows:
@@ -499,7 +547,14 @@ def _duration(words: Sequence[Token]) -> tuple[quantities.Duration, int] | None:
 
 def _timed(r: Reading, draft: Draft) -> DraftEntity | None:
     subject = r.subject
-    made = next((e for e in draft.entities.values() if subject and e.reference_to(subject.name) and closing.makes(r.frame.verb, e)), None)
+    made = next(
+        (
+            e
+            for e in draft.entities.values()
+            if subject and e.reference_to(subject.name) and closing.makes(r.frame.verb, e)
+        ),
+        None,
+    )
     if made is not None:
         return made
     for mention in (*r.subjects, *r.objects):
@@ -531,7 +586,19 @@ def _due_name(r: Reading, entity: DraftEntity) -> str:
     lows = set(r.lows)
     for verb, name in (("close", "closes_at"), ("end", "ends_at"), ("finish", "ends_at"), ("lapse", "expires_at")):
         if r.frame.verb == verb:
-            return next((n for n in (name, name.replace("s_at", "_date"), name.replace("s_at", "_time"), name.replace("s_at", "ing_date")) if n in entity.fields), name)
+            return next(
+                (
+                    n
+                    for n in (
+                        name,
+                        name.replace("s_at", "_date"),
+                        name.replace("s_at", "_time"),
+                        name.replace("s_at", "ing_date"),
+                    )
+                    if n in entity.fields
+                ),
+                name,
+            )
     expiring = bool({"expire", "expires", "expired", "valid", "expiry", "expiration"} & lows)
     candidates = (
         ("expires_at", "expires_on", "expiry_date", "expiration_date", "expiry", "valid_until")
@@ -722,7 +789,14 @@ def overlap(r: Reading, draft: Draft) -> bool:
 def _overlapping(r: Reading, draft: Draft) -> tuple[DraftEntity, list[DraftField]] | None:
     named = [m.entity for m in (*r.subjects, *r.objects)]
     for verb in r.frame.group.verbs:
-        link = next((e for e in draft.entities.values() if closing.makes(verb, e) and r.subject and e.reference_to(r.subject.name)), None)
+        link = next(
+            (
+                e
+                for e in draft.entities.values()
+                if closing.makes(verb, e) and r.subject and e.reference_to(r.subject.name)
+            ),
+            None,
+        )
         if link is not None and r.subject is not None and r.subject is not link:
             reference = link.reference_to(r.subject.name)
             if reference is not None:
@@ -765,10 +839,10 @@ def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField,
         return start, end
     if (
         make is None
-        or conditions.dated(entity, "time", "date", "start", "day", "when") is not None
+        or (conditions.dated(entity, "time", "date", "start", "day", "when") is not None
         and not all(
             f.managed for f in entity.fields.values() if conditions.kind_of(f) in {FieldType.DATE, FieldType.DATETIME}
-        )
+        ))
     ):
         return None
     kind = FieldType.DATE if make == "date" else FieldType.DATETIME
@@ -791,8 +865,20 @@ def compared(r: Reading, draft: Draft) -> bool:
                     continue
                 if r.frame.negated and not text.startswith(("no ", "at ", "on ")):
                     is_before, strict = not is_before, not strict  # noqa: PLW2901 - a denied comparison is the opposite one
-                operator = {(True, True): Operator.LT, (True, False): Operator.LE, (False, True): Operator.GT, (False, False): Operator.GE}[is_before, strict]
-                rule = spec.RangeRule(name=_rule_name(entity.name, first[0].name, "bound"), entity=entity.name, message=sentence(r.words, draft.request), field=first[0].name, operator=operator, other=f"{other[0]}.{other[1].name}")
+                operator = {
+                    (True, True): Operator.LT,
+                    (True, False): Operator.LE,
+                    (False, True): Operator.GT,
+                    (False, False): Operator.GE,
+                }[is_before, strict]
+                rule = spec.RangeRule(
+                    name=_rule_name(entity.name, first[0].name, "bound"),
+                    entity=entity.name,
+                    message=sentence(r.words, draft.request),
+                    field=first[0].name,
+                    operator=operator,
+                    other=f"{other[0]}.{other[1].name}",
+                )
                 return draft.mark(draft.add_rule(rule))
             return False
     return False
@@ -802,7 +888,11 @@ def _parent_field(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) ->
     """Find the field of something that the entity refers to: (reference, field)."""
     for reference in entity.fields.values():
         parent = draft.entities.get(reference.target or "")
-        if parent is None or not any(m.entity is parent for m in draft.mentions(tokens)) and reference.name not in [t.low for t in tokens]:
+        if (
+            parent is None
+            or (not any(m.entity is parent for m in draft.mentions(tokens))
+            and reference.name not in [t.low for t in tokens])
+        ):
             continue
         named = conditions.find_field(tokens, parent)
         if named is not None and named[0].target is None:
@@ -828,7 +918,11 @@ def _combined(r: Reading, draft: Draft) -> bool:
         while (named := conditions.find_field(r.words, entity, at)) is not None:
             names.append(named[0].name)
             at = named[2]
-        names += [f.name for m in draft.mentions(r.words) if m.entity is not entity and (f := entity.reference_to(m.entity.name)) and f.name not in names]
+        names += [
+            f.name
+            for m in draft.mentions(r.words)
+            if m.entity is not entity and (f := entity.reference_to(m.entity.name)) and f.name not in names
+        ]
         if len(names) > 1:
             return _add_unique(r, draft, entity, tuple(dict.fromkeys(names)))
     return False
@@ -892,7 +986,15 @@ def _repeated(r: Reading, draft: Draft) -> bool:
     if not (once or (again and (r.frame.negated or "no" in lows))) or r.subject is None:
         return False
     others = [m.entity for m in (*r.objects, *r.subjects[1:]) if m.entity is not r.subject]
-    paired = next((x.name for x in draft.relations.values() for other in others if {x.left, x.right} == {r.subject.name, other.name}), None)
+    paired = next(
+        (
+            x.name
+            for x in draft.relations.values()
+            for other in others
+            if {x.left, x.right} == {r.subject.name, other.name}
+        ),
+        None,
+    )
     if paired is not None:
         return draft.mark(("relation", paired))
     for verb in r.frame.group.verbs:
@@ -922,7 +1024,13 @@ def _repeated(r: Reading, draft: Draft) -> bool:
                     }
                 )
             ):
-                return _add_unique(r, draft, entity, tuple(dict.fromkeys((mine.name, *[f.name for f in theirs]))), conditions.running(entity))
+                return _add_unique(
+                    r,
+                    draft,
+                    entity,
+                    tuple(dict.fromkeys((mine.name, *[f.name for f in theirs]))),
+                    conditions.running(entity),
+                )
     return False
 
 
@@ -932,7 +1040,11 @@ def _once_per(r: Reading, draft: Draft) -> bool:
         return False
     mentions = [m.entity for m in draft.mentions(r.words)]
     for entity in mentions:
-        references = list(dict.fromkeys(f.name for other in mentions if other is not entity and (f := entity.reference_to(other.name))))
+        references = list(
+            dict.fromkeys(
+                f.name for other in mentions if other is not entity and (f := entity.reference_to(other.name))
+            )
+        )
         per = next(i for i, t in enumerate(r.words) if t.low in {"per", "each"})
         while (named := conditions.find_field(r.words, entity, per + 1)) is not None:
             references += [named[0].name] if named[0].name not in references else []
@@ -1010,7 +1122,7 @@ def _verb_start(r: Reading) -> int:
 
 def _says_something(probe: DraftField) -> bool:
     return any(
-        value not in (None, False, (), "") or value == 0 and value is not False
+        value not in (None, False, (), "") or (value == 0 and value is not False)
         for key, value in vars(probe).items()
         if key not in {"name", "words", "description", "many", "optional_many"}
     )
@@ -1020,7 +1132,11 @@ def of_age(r: Reading, draft: Draft) -> bool:
     """Read "a customer must be at least 18 years old": an age that the entity must have."""
     entity = r.subject
     lows = r.lows
-    if entity is None or r.frame.verb != "be" or not ("old" in lows or "age" in lows or "older" in lows or "over" in lows):
+    if (
+        entity is None
+        or r.frame.verb != "be"
+        or not ("old" in lows or "age" in lows or "older" in lows or "over" in lows)
+    ):
         return False
     for i in range(len(r.frame.rest)):
         read = quantities.bound(r.frame.rest, i)
@@ -1049,7 +1165,11 @@ def _subject_fields(r: Reading, draft: Draft) -> list[tuple[DraftEntity, DraftFi
             at = named[2]
         if not found:
             nouns = [t.low for t in r.frame.subject if t.is_word and t.low not in lexicon.DETERMINERS]
-            found = [(entity, f) for n, f in entity.fields.items() if nouns and n.startswith(f"{nouns[-1]}_") and not f.target][:1]
+            found = [
+                (entity, f)
+                for n, f in entity.fields.items()
+                if nouns and n.startswith(f"{nouns[-1]}_") and not f.target
+            ][:1]
         if found:
             return found
     if not owners or (
@@ -1104,6 +1224,8 @@ def guard(r: Reading, draft: Draft) -> bool:
     """Read who may do what and when: "only active members can borrow", "a closed account cannot be updated", "paid invoices cannot be deleted"."""
     if r.subject is None or not (r.frame.only or r.frame.negated or r.frame.conditions or r.frame.modal):
         return False
+    if _withheld(r, draft):
+        return True
     entity = r.subject
     mention = r.subjects[0]
     told = _relative(r, draft) or _adjectives(mention, entity)
@@ -1130,6 +1252,46 @@ def guard(r: Reading, draft: Draft) -> bool:
         if prefix:
             draft.mark(*[("field", entity.name, c.field) for c in required])
     return found
+
+
+def _withheld(r: Reading, draft: Draft) -> bool:
+    """Read "reviews cannot be changed (after they are created)" and "invoices can never be deleted": the operation is not offered."""
+    verbs = set(r.frame.group.verbs)
+    told = {t.low for _, tokens in r.frame.conditions for t in tokens} | {t.low for t in r.frame.rest}
+    bare = not told or told & {
+        "created",
+        "creation",
+        "submitted",
+        "posted",
+        "made",
+        "placed",
+        "recorded",
+        "once",
+        "saved",
+    }
+    if (
+        r.subject is None
+        or not r.frame.negated
+        or not r.frame.group.passive
+        or not verbs <= _DELETING | _UPDATING
+        or not bare
+        or r.subjects[0].adjectives
+        or len(r.subjects) > 1
+        or _relative(r, draft) is not None
+    ):
+        return False
+    if conditions.find_field(r.frame.subject[r.subjects[0].end :], r.subject) is not None or any(
+        t.low in {"with", "that", "who", "which", "whose"} for t in r.frame.subject
+    ):
+        return False
+    entity = r.subject
+    if verbs & _UPDATING:
+        draft.withheld.add((entity.name, "update"))
+        for item in entity.fields.values():
+            item.immutable = item.immutable or not item.managed
+    if verbs & _DELETING:
+        draft.withheld.add((entity.name, "delete"))
+    return draft.mark(("entity", entity.name))
 
 
 def _adjectives(mention: Mention, entity: DraftEntity) -> tuple[Condition, ...] | None:
@@ -1248,18 +1410,30 @@ def refusal(r: Reading, draft: Draft) -> bool:
     """Read "votes on closed polls are refused", "loans to suspended members are not allowed"."""
     if not r.frame.group.passive or r.subject is None:
         return False
-    if not (set(r.frame.group.verbs) & {"refuse", "reject", "forbid", "prohibit", "deny", "block", "decline"} and not r.frame.negated) and not (set(r.frame.group.verbs) & {"allow", "permit", "accept"} and r.frame.negated):
+    if not (
+        set(r.frame.group.verbs) & {"refuse", "reject", "forbid", "prohibit", "deny", "block", "decline"}
+        and not r.frame.negated
+    ) and not (set(r.frame.group.verbs) & {"allow", "permit", "accept"} and r.frame.negated):
         return False
     if len(r.subjects) < 2:
         return _too_late(r, draft, r.subject)
     entity, other = r.subject, r.subjects[1]
     stated = _adjectives(other, other.entity)
+    behind = r.frame.subject[other.end :]
+    if stated is None and behind and behind[0].low in {"that", "which", "who"}:
+        stated = conditions.predicate(behind[1:], other.entity, draft)
     reference = entity.reference_to(other.entity.name)
     required = conditions.negate(stated) if stated else None
     requires = _prefixed(required, reference.name) if required and reference else None
     if not requires:
         return False
-    rule = spec.TransitionRule(name=_rule_name(entity.name, "create", "allowed"), entity=entity.name, message=sentence(r.words, draft.request), action="create", requires=requires)
+    rule = spec.TransitionRule(
+        name=_rule_name(entity.name, "create", "allowed"),
+        entity=entity.name,
+        message=sentence(r.words, draft.request),
+        action="create",
+        requires=requires,
+    )
     return draft.mark(draft.add_rule(rule))
 
 
@@ -1274,8 +1448,16 @@ def _too_late(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
         if named is None or conditions.kind_of(named[0]) not in {FieldType.DATE, FieldType.DATETIME}:
             continue
         operator = Operator.GE if r.frame.subject[at].low == "after" else Operator.LE
-        requires = (Condition(field=f"{reference.name}.{named[0].name}", operator=operator, other=conditions.moment(named[0])),)  # type: ignore[arg-type]
-        rule = spec.TransitionRule(name=_rule_name(entity.name, "create", "allowed"), entity=entity.name, message=sentence(r.words, draft.request), action="create", requires=requires)
+        requires = (
+            Condition(field=f"{reference.name}.{named[0].name}", operator=operator, other=conditions.moment(named[0])),
+        )  # type: ignore[arg-type]
+        rule = spec.TransitionRule(
+            name=_rule_name(entity.name, "create", "allowed"),
+            entity=entity.name,
+            message=sentence(r.words, draft.request),
+            action="create",
+            requires=requires,
+        )
         return draft.mark(draft.add_rule(rule))
     return False
 
@@ -1297,7 +1479,8 @@ def _guard_by_object(r: Reading, draft: Draft) -> bool:
             for other in draft.entities.values():
                 reference = other.reference_to(mention.entity.name)
                 if reference is not None and (
-                    closing.makes(verb, other) or (other is r.subject and verb in {"refer", "contain", "include", "use"})
+                    closing.makes(verb, other)
+                    or (other is r.subject and verb in {"refer", "contain", "include", "use"})
                 ):
                     requires = _prefixed(required, reference.name)
                     if requires:
@@ -1350,7 +1533,12 @@ def referenced(r: Reading, draft: Draft) -> bool:
         {"borrow"} if "loan" in tail else set()
     )
     link = next(
-        (e for e in draft.entities.values() if any(verb and closing.makes(verb, e) for verb in participles) and e.reference_to(parent.name)), None
+        (
+            e
+            for e in draft.entities.values()
+            if any(verb and closing.makes(verb, e) for verb in participles) and e.reference_to(parent.name)
+        ),
+        None,
     )
     if link is not None:
         return _add_referenced(r, draft, parent, link, cascade=False, adjectives=())
@@ -1413,6 +1601,8 @@ def aggregate(r: Reading, draft: Draft) -> bool:
     }
     verb_at = _verb_start(r)
     at = next((i for i in range(verb_at, len(words)) if words[i].low in functions and i + 1 < len(words)), None)
+    if at is None and r.subject is not None:
+        return _shown(r, draft, functions)
     if (
         at is None
         or r.frame.verb not in {"be", "equal", "calculate", "compute", "have", "show", "sum"}
@@ -1428,9 +1618,48 @@ def aggregate(r: Reading, draft: Draft) -> bool:
     if child is None or child.reference_to(entity.name) is None:
         return False
     name = _aggregate_name(r, entity, function, child, words[verb_at:at])
-    expression = None if function == "count" else _expression(rest, child)
+    expression = None if function == "count" else _expression(rest, child) or _only_figure(rest, child)
     if function != "count" and expression is None:
         return False
+    return _add_aggregate(r, draft, entity, child, name, function, expression)
+
+
+def _shown(r: Reading, draft: Draft, functions: dict[str, str]) -> bool:
+    """Read "the average rating of a product is shown": the figure stands in the subject."""
+    words = r.frame.subject
+    at = next((i for i, t in enumerate(words) if t.low in functions), None)
+    if (
+        at is None
+        or r.frame.modal not in {None, "must", "should"}
+        or r.frame.negated
+        or r.frame.verb not in {"show", "be", "compute", "calculate", "display", "return", "include", "derive", "track"}
+        or (r.frame.verb == "be" and r.frame.rest)
+    ):
+        return False
+    function = functions[words[at].low]
+    for mention in draft.mentions(words):
+        parent = mention.entity
+        for child in draft.entities.values():
+            reference = child.reference_to(parent.name)
+            named = conditions.find_field(words, child, at + 1) if reference else None
+            counted = function == "count" and reference and any(m.entity is child for m in draft.mentions(words))
+            if reference is None or not (
+                counted or (named is not None and function != "count" and named[0].target is None)
+            ):
+                continue
+            name = (
+                morphology.name(child.name, "count")
+                if counted or named is None
+                else morphology.name(words[at].low, named[0].name)
+            )
+            expression = None if counted or named is None else named[0].name
+            return _add_aggregate(r, draft, parent, child, name, function, expression)
+    return False
+
+
+def _add_aggregate(
+    r: Reading, draft: Draft, entity: DraftEntity, child: DraftEntity, name: str, function: str, expression: str | None
+) -> bool:
     field = entity.add(DraftField(name))
     field.type, field.managed, field.required, field.values = (
         (FieldType.INTEGER if function == "count" else FieldType.DECIMAL),
@@ -1439,16 +1668,19 @@ def aggregate(r: Reading, draft: Draft) -> bool:
         (),
     )
     field.minimum = field.maximum = None
+    reference = child.reference_to(entity.name)
+    if reference is None:
+        return False
     rule = spec.AggregateRule(
         name=_rule_name(entity.name, name),
         entity=entity.name,
-        message=sentence(words, draft.request),
+        message=sentence(r.words, draft.request),
         field=name,
         of=child.name,
-        reference=child.reference_to(entity.name).name,
+        reference=reference.name,
         function=function,
         expression=expression,
-    )  # type: ignore[union-attr, arg-type]
+    )  # type: ignore[arg-type]
     return draft.mark(draft.add_rule(rule), ("field", entity.name, name))
 
 
@@ -1491,6 +1723,19 @@ def _aggregate_name(r: Reading, entity: DraftEntity, function: str, child: Draft
     )
 
 
+def _only_figure(tokens: Sequence[Token], child: DraftEntity) -> str | None:
+    """Give what is summed when only the things are named ("the sum of its donations"): their one figure."""
+    if any(t.low in _OPERATORS for t in tokens):
+        return None
+    figures = [
+        f.name
+        for f in child.fields.values()
+        if conditions.kind_of(f) in {FieldType.DECIMAL, FieldType.INTEGER} and not f.target and not f.managed
+    ]
+    usual = [name for name in figures if name in {"amount", "total", "price", "rating", "score", "hours", "quantity"}]
+    return figures[0] if len(figures) == 1 else usual[0] if len(usual) == 1 else None
+
+
 def _expression(tokens: Sequence[Token], child: DraftEntity) -> str | None:
     parts: list[str] = []
     at = 0
@@ -1527,4 +1772,18 @@ _OPERATORS: Final = {
     "/": "/",
 }
 
-READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (aggregate, overlap, referenced, unique, due, compared, ordered, capacity, of_age, quota, field_says, refusal, guard)
+READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
+    aggregate,
+    overlap,
+    referenced,
+    unique,
+    due,
+    compared,
+    ordered,
+    capacity,
+    of_age,
+    quota,
+    field_says,
+    refusal,
+    guard,
+)

@@ -15,16 +15,51 @@ if TYPE_CHECKING:
     from functions.neuron.reading.rules import Reading
     from functions.neuron.reading.tokens import Token
 
-_GOING: Final = frozenset({"go", "move", "pass", "progress", "change", "transition", "proceed", "advance", "run", "turn", "switch", "evolve"})
-_PLAIN: Final = frozenset("create update delete edit change modify remove add list view see show search find filter sort read get retrieve make use have be do store save rate set keep allow let need must require include select sell".split())
+_GOING: Final = frozenset(
+    {"go", "move", "pass", "progress", "change", "transition", "proceed", "advance", "run", "turn", "switch", "evolve"}
+)
+_PLAIN: Final = frozenset(
+    ["create", "update", "delete", "edit", "change", "modify", "remove", "add", "list", "view", "see", "show", "search", "find", "filter", "sort", "read", "get", "retrieve", "make", "use", "have", "be", "do", "store", "save", "rate", "set", "keep", "allow", "let", "need", "must", "require", "include", "select", "sell"]
+)
 # States whose action is not their participle's verb.
 _ACTIONS: Final = {
     "in_progress": "start", "active": "activate", "inactive": "deactivate", "open": "open", "done": "complete", "ready": "mark_ready", "available": "release", "finished": "finish", "live": "go_live",
     "online": "go_online", "offline": "go_offline", "running": "start", "ongoing": "start", "under_review": "review", "in_review": "review", "on_hold": "hold", "out_for_delivery": "dispatch", "in_transit": "ship",
     "draft": "draft", "todo": "reset", "won": "win", "lost": "lose", "empty": "empty", "full": "fill", "waiting": "wait", "overdue": "mark_overdue", "enabled": "enable", "disabled": "disable", "checked_in": "check_in", "checked_out": "check_out", "no_show": "mark_no_show", "sick": "mark_sick", "retired": "retire", "pending": "reset", "new": "reset",
 }  # fmt: skip
-_UNDOING: Final = {"reopen": "open", "reactivate": "active", "restore": "active", "unarchive": "active", "unpublish": "draft", "resume": "active", "unblock": "active", "unsuspend": "active", "uncancel": "open", "unlock": "open"}
-_INITIAL: Final = ("open", "new", "draft", "pending", "todo", "created", "planned", "scheduled", "active", "available", "requested", "submitted", "placed", "registered", "received", "backlog", "to_do", "unpaid", "idle")
+_UNDOING: Final = {
+    "reopen": "open",
+    "reactivate": "active",
+    "restore": "active",
+    "unarchive": "active",
+    "unpublish": "draft",
+    "resume": "active",
+    "unblock": "active",
+    "unsuspend": "active",
+    "uncancel": "open",
+    "unlock": "open",
+}
+_INITIAL: Final = (
+    "open",
+    "new",
+    "draft",
+    "pending",
+    "todo",
+    "created",
+    "planned",
+    "scheduled",
+    "active",
+    "available",
+    "requested",
+    "submitted",
+    "placed",
+    "registered",
+    "received",
+    "backlog",
+    "to_do",
+    "unpaid",
+    "idle",
+)
 _STATE_FIELDS: Final = ("status", "state", "stage", "phase")
 
 
@@ -44,7 +79,14 @@ def machine_of(draft: Draft, entity: DraftEntity, states: Sequence[str], *, orde
     """Give the entity's machine with (at least) these states; in order of progress when `ordered`."""
     machine = entity.machine
     if machine is None:
-        name = next((n for n in _STATE_FIELDS if n in entity.fields), None) or next((n for n, f in entity.fields.items() if f.values and set(map(morphology.name, states)) & set(map(morphology.name, f.values))), "status")
+        name = next((n for n in _STATE_FIELDS if n in entity.fields), None) or next(
+            (
+                n
+                for n, f in entity.fields.items()
+                if f.values and set(map(morphology.name, states)) & set(map(morphology.name, f.values))
+            ),
+            "status",
+        )
         known = entity.fields.get(name)
         listed = list(known.values) if known is not None else []
         item = entity.fields.setdefault(name, DraftField(name))
@@ -69,7 +111,9 @@ def spelled(machine: DraftMachine, state: str) -> str | None:
     return next((s for s in machine.states if morphology.name(s) == morphology.name(state)), None)
 
 
-def add_move(draft: Draft, entity: DraftEntity, target: str, sources: Sequence[str], *, name: str | None = None) -> None:
+def add_move(
+    draft: Draft, entity: DraftEntity, target: str, sources: Sequence[str], *, name: str | None = None
+) -> None:
     """Add a move into a state, or further sources of one."""
     machine = entity.machine
     if machine is None:
@@ -79,7 +123,13 @@ def add_move(draft: Draft, entity: DraftEntity, target: str, sources: Sequence[s
     combined = tuple(dict.fromkeys((*(known.sources if known else ()), *(s for s in sources if s != target))))
     if not combined:
         return
-    machine.transitions[name] = Transition(name=name, sources=combined, target=target, stamps=known.stamps if known else None, when=known.when if known else ())
+    machine.transitions[name] = Transition(
+        name=name,
+        sources=combined,
+        target=target,
+        stamps=known.stamps if known else None,
+        when=known.when if known else (),
+    )
     draft.mark(("transition", entity.name, name))
 
 
@@ -122,7 +172,11 @@ def _forbid(machine: DraftMachine, sources: Sequence[str], targets: Sequence[str
 def _entity(r: Reading, draft: Draft) -> DraftEntity | None:
     if r.subject is not None:
         return r.subject
-    if r.frame.subject and r.frame.subject[-1].low in {*_STATE_FIELDS, "lifecycle", "it"} and draft.topic in draft.entities:
+    if (
+        r.frame.subject
+        and r.frame.subject[-1].low in {*_STATE_FIELDS, "lifecycle", "it"}
+        and draft.topic in draft.entities
+    ):
         return draft.entities[draft.topic]
     return None
 
@@ -131,7 +185,29 @@ def _chain(tokens: Sequence[Token]) -> list[list[str]]:
     """Cut "from draft to placed, then to shipped or cancelled" into its steps."""
     steps: list[list[Token]] = [[]]
     for token in tokens:
-        if token.low in {"from", "to", "through", "via", "then", ",", "->", "→", "and", "finally", "into", ">", "-", "–", "directly", "straight", "back", "or", "eventually", "next", "later"}:
+        if token.low in {
+            "from",
+            "to",
+            "through",
+            "via",
+            "then",
+            ",",
+            "->",
+            "→",
+            "and",
+            "finally",
+            "into",
+            ">",
+            "-",
+            "–",
+            "directly",
+            "straight",
+            "back",
+            "or",
+            "eventually",
+            "next",
+            "later",
+        }:
             if token.low == "or" and steps[-1]:
                 steps[-1].append(token)
             elif steps[-1]:
@@ -157,7 +233,7 @@ def _chain(tokens: Sequence[Token]) -> list[list[str]]:
 def listed(r: Reading, draft: Draft) -> bool:
     """Read "a ticket can be open, in progress or closed", "its status is one of draft, sent and paid", "an order is either pending or paid"."""
     entity = _entity(r, draft)
-    if entity is None or r.frame.negated or r.frame.verb not in {"be", "have"} and not r.frame.group.passive:
+    if entity is None or r.frame.negated or (r.frame.verb not in {"be", "have"} and not r.frame.group.passive):
         return False
     tokens = _complement(r)
     named = conditions.find_field(r.frame.subject, entity)
@@ -198,10 +274,25 @@ def initial(r: Reading, draft: Draft) -> bool:
     if entity is None or r.frame.negated:
         return False
     lows = r.lows
-    begins = r.frame.verb in {"start", "begin"} or "initially" in lows or (r.frame.group.passive and r.frame.verb in {"create", "add", "place", "open"} and "as" in lows) or ("new" in [t.low for t in r.frame.subject] and r.frame.verb in {"be", "start", "have", "get"})
+    begins = (
+        r.frame.verb in {"start", "begin"}
+        or "initially" in lows
+        or (r.frame.group.passive and r.frame.verb in {"create", "add", "place", "open"} and "as" in lows)
+        or ("new" in [t.low for t in r.frame.subject] and r.frame.verb in {"be", "start", "have", "get"})
+    )
     if not begins:
         return False
-    words = [t for t in r.frame.rest if t.is_word and t.low not in lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.ADVERBS | {"state", "status", "out", "off", "initially"} | set(_STATE_FIELDS)] or [t for t in r.words[-1:]]
+    words = [
+        t
+        for t in r.frame.rest
+        if t.is_word
+        and t.low
+        not in lexicon.DETERMINERS
+        | lexicon.PREPOSITIONS
+        | lexicon.ADVERBS
+        | {"state", "status", "out", "off", "initially"}
+        | set(_STATE_FIELDS)
+    ] or [t for t in r.words[-1:]]
     state = _state_phrase(r.frame.rest) or " ".join(t.low for t in words[:2])
     if not state or any(quantities.is_number(t) for t in r.frame.rest):
         return False
@@ -214,19 +305,42 @@ def initial(r: Reading, draft: Draft) -> bool:
 
 
 def _state_phrase(tokens: Sequence[Token]) -> str | None:
-    words = [t.low for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS | {"as", "out", "off", "with", "initially", "state", "status", "the", "being", "first", "by", "default"}]
+    words = [
+        t.low
+        for t in tokens
+        if t.is_word
+        and t.low
+        not in lexicon.DETERMINERS
+        | {"as", "out", "off", "with", "initially", "state", "status", "the", "being", "first", "by", "default"}
+    ]
     return " ".join(words) if 0 < len(words) <= 3 else None
 
 
 def moves(r: Reading, draft: Draft) -> bool:
     """Read "only placed orders can be cancelled", "a paid invoice can be refunded", "closed tickets cannot be reopened", "tasks can be completed"."""
+    if any(quantities.duration(r.frame.rest, i) is not None for i in range(len(r.frame.rest))):
+        return False
     if r.subject is None or not r.subjects:
         return _imperative(r, draft)
-    if not r.frame.group.passive or r.frame.modal not in {"can", "may", "must", None, "cannot", "could", "will", "should"}:
+    if not r.frame.group.passive or r.frame.modal not in {
+        "can",
+        "may",
+        "must",
+        None,
+        "cannot",
+        "could",
+        "will",
+        "should",
+    }:
         return _active(r, draft)
     entity = r.subject
     verbs = [verb for verb in r.frame.group.verbs if verb not in _PLAIN and verb not in lexicon.OPERATION_VERBS]
-    flags = [f.name for verb in verbs for n, f in entity.fields.items() if n in {morphology.name(morphology.participle(verb)), f"is_{morphology.participle(verb)}"} and not f.values]
+    flags = [
+        f.name
+        for verb in verbs
+        for n, f in entity.fields.items()
+        if n in {morphology.name(morphology.participle(verb)), f"is_{morphology.participle(verb)}"} and not f.values
+    ]
     if flags and len(flags) == len(verbs) and not r.frame.negated and not r.frame.only and not r.subjects[0].adjectives:
         return draft.mark(*[("field", entity.name, name) for name in flags])
     if set(verbs) & (lexicon.LINKING_VERBS.keys() - {"complete", "submit", "review"}) and r.objects:
@@ -237,7 +351,11 @@ def moves(r: Reading, draft: Draft) -> bool:
 
 
 def _links(verbs: Sequence[str], entity: DraftEntity, draft: Draft) -> bool:
-    return any(closing.makes(verb, other) and other.reference_to(entity.name) for verb in verbs for other in draft.entities.values())
+    return any(
+        closing.makes(verb, other) and other.reference_to(entity.name)
+        for verb in verbs
+        for other in draft.entities.values()
+    )
 
 
 def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
@@ -245,7 +363,10 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
     undone = _UNDOING.get(verb)
     target = undone or morphology.participle(verb).replace("_", " ")
     if entity.machine is not None and undone:
-        target = next((s for s in entity.machine.states if morphology.name(s) in {undone, *_INITIAL[:3]}), entity.machine.initial or target)
+        target = next(
+            (s for s in entity.machine.states if morphology.name(s) in {undone, *_INITIAL[:3]}),
+            entity.machine.initial or target,
+        )
     if r.frame.negated and r.frame.conditions and r.frame.conditions[0][0] in {"unless", "until", "before"}:
         allowed = sources
     elif r.frame.negated:
@@ -258,12 +379,20 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
         machine_of(draft, entity, allowed, ordered=False)
         known = machine.transitions.get(_name(verb))
         if known is not None:
-            machine.transitions[known.name] = known.model_copy(update={"sources": tuple(spelled(machine, s) or s for s in allowed)})
+            machine.transitions[known.name] = known.model_copy(
+                update={"sources": tuple(spelled(machine, s) or s for s in allowed)}
+            )
             return draft.mark(("transition", entity.name, known.name))
         add_move(draft, entity, state, [spelled(machine, s) or s for s in allowed], name=_name(verb))
         return draft.mark(("transition", entity.name, _name(verb)))
     if _name(verb) not in machine.transitions:
-        add_move(draft, entity, state, [s for s in machine.states if s != state and (machine.initial == s or not _ends(s))], name=_name(verb))
+        add_move(
+            draft,
+            entity,
+            state,
+            [s for s in machine.states if s != state and (machine.initial == s or not _ends(s))],
+            name=_name(verb),
+        )
         machine.open_ended = machine.open_ended and True
     return draft.mark(("transition", entity.name, _name(verb)))
 
@@ -273,12 +402,45 @@ def _name(verb: str) -> str:
 
 
 def _ends(state: str) -> bool:
-    return morphology.name(state) in {"cancelled", "canceled", "closed", "completed", "done", "rejected", "archived", "returned", "refunded", "delivered", "expired", "finished", "resolved", "withdrawn", "declined"}
+    return morphology.name(state) in {
+        "cancelled",
+        "canceled",
+        "closed",
+        "completed",
+        "done",
+        "rejected",
+        "archived",
+        "returned",
+        "refunded",
+        "delivered",
+        "expired",
+        "finished",
+        "resolved",
+        "withdrawn",
+        "declined",
+    }
 
 
 def _with_initial(entity: DraftEntity, target: str) -> list[str]:
     if entity.machine is None and not any(n in entity.fields and entity.fields[n].values for n in _STATE_FIELDS):
-        first = {"published": "draft", "paid": "unpaid", "approved": "pending", "rejected": "pending", "accepted": "pending", "cancelled": "active", "archived": "active", "deactivated": "active", "activated": "inactive", "suspended": "active", "shipped": "pending", "verified": "unverified", "confirmed": "pending", "blocked": "active", "retired": "active", "started": "planned"}.get(target, "open")
+        first = {
+            "published": "draft",
+            "paid": "unpaid",
+            "approved": "pending",
+            "rejected": "pending",
+            "accepted": "pending",
+            "cancelled": "active",
+            "archived": "active",
+            "deactivated": "active",
+            "activated": "inactive",
+            "suspended": "active",
+            "shipped": "pending",
+            "verified": "unverified",
+            "confirmed": "pending",
+            "blocked": "active",
+            "retired": "active",
+            "started": "planned",
+        }.get(target, "open")
         return [first, target]
     return [target]
 
@@ -286,7 +448,9 @@ def _with_initial(entity: DraftEntity, target: str) -> list[str]:
 def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
     """Give the states that the clause names as those to move from."""
     words = [t.low for t in r.subjects[0].adjectives] if r.subjects else []
-    relative = next((i for i, t in enumerate(r.frame.subject) if i and t.low in {"that", "which", "who", "in", "with"}), None)
+    relative = next(
+        (i for i, t in enumerate(r.frame.subject) if i and t.low in {"that", "which", "who", "in", "with"}), None
+    )
     named: list[str] = []
     if words:
         named = _named(words, entity, loose=True)
@@ -301,7 +465,9 @@ def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
             states = _named(lows, entity, loose=word not in {"before"})
             if word in {"before"} or (word in {"if", "while"} and {"not", "is-not"} & set(lows)):
                 ended = _named(lows, entity, loose=False)
-                states = [s for s in (entity.machine.states if entity.machine else []) if s not in ended and not _ends(s)]
+                states = [
+                    s for s in (entity.machine.states if entity.machine else []) if s not in ended and not _ends(s)
+                ]
                 if ended and entity.machine:
                     first = min(entity.machine.states.index(s) for s in ended if s in entity.machine.states)
                     states = [s for s in states if entity.machine.states.index(s) < first] or states
@@ -315,12 +481,25 @@ def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
 
 
 def _named(words: Sequence[str], entity: DraftEntity, *, loose: bool) -> list[str]:
-    known = list(entity.machine.states) if entity.machine else [v for n in _STATE_FIELDS if n in entity.fields for v in entity.fields[n].values]
+    known = (
+        list(entity.machine.states)
+        if entity.machine
+        else [v for n in _STATE_FIELDS if n in entity.fields for v in entity.fields[n].values]
+    )
     text = f" {' '.join(words)} "
-    found = [state for state in known if f" {state.lower()} " in text or f" {morphology.name(state).replace('_', '-')} " in text]
+    found = [
+        state
+        for state in known
+        if f" {state.lower()} " in text or f" {morphology.name(state).replace('_', '-')} " in text
+    ]
     if found or not loose:
         return found
-    content = [w for w in words if (morphology.is_participle(w) or w in _INITIAL or w in {"active", "unpaid", "unread", "inactive"}) and w not in lexicon.BE | lexicon.HAVE]
+    content = [
+        w
+        for w in words
+        if (morphology.is_participle(w) or w in _INITIAL or w in {"active", "unpaid", "unread", "inactive"})
+        and w not in lexicon.BE | lexicon.HAVE
+    ]
     return content[:3]
 
 
@@ -348,7 +527,9 @@ def _refuse(draft: Draft, entity: DraftEntity, verb: str, target: str, sources: 
         allowed = [s for s in known.sources if s not in sources]
     if not allowed:
         return False
-    machine.transitions[name] = Transition(name=name, sources=tuple(allowed), target=state, stamps=known.stamps if known else None)
+    machine.transitions[name] = Transition(
+        name=name, sources=tuple(allowed), target=state, stamps=known.stamps if known else None
+    )
     return draft.mark(("transition", entity.name, name), ("machine", entity.name))
 
 
@@ -361,7 +542,10 @@ def _imperative(r: Reading, draft: Draft) -> bool:
 
 def _active(r: Reading, draft: Draft) -> bool:
     """Read "admins can approve requests", "a manager approves a request", "a user can cancel a booking"."""
-    if any((b := quantities.bound(r.frame.rest, i)) is not None and not b[0].exact for i in range(min(4, len(r.frame.rest)))):
+    if any(
+        (b := quantities.bound(r.frame.rest, i)) is not None and not b[0].exact
+        for i in range(min(4, len(r.frame.rest)))
+    ):
         return False
     if r.frame.group.passive or r.frame.negated or not r.objects or r.objects[0].entity is r.subject or r.frame.only:
         return False
@@ -372,9 +556,61 @@ def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
     entity = r.objects[0].entity
     if verb in {"mark", "flag", "set", "tick"}:
         return _marked(r, draft, entity)
-    if verb in _PLAIN or verb in lexicon.OPERATION_VERBS or verb in {"search", "find", "filter", "calculate", "compute", "count", "convert", "export", "import", "pay", "send", "print", "borrow", "manage", "track", "place", "write", "leave", "give", "take", "support", "provide", "assign", "own", "run", "want", "contain", "hold", "receive", "offer", "belong", "refer", "follow", "like", "buy"} and verb not in {"pay", "send"}:
+    if (
+        verb in _PLAIN
+        or verb in lexicon.OPERATION_VERBS
+        or (verb
+        in {
+            "search",
+            "find",
+            "filter",
+            "calculate",
+            "compute",
+            "count",
+            "convert",
+            "export",
+            "import",
+            "pay",
+            "send",
+            "print",
+            "borrow",
+            "manage",
+            "track",
+            "place",
+            "write",
+            "leave",
+            "give",
+            "take",
+            "support",
+            "provide",
+            "assign",
+            "own",
+            "run",
+            "want",
+            "contain",
+            "hold",
+            "receive",
+            "offer",
+            "belong",
+            "refer",
+            "follow",
+            "like",
+            "buy",
+        }
+        and verb not in {"pay", "send"})
+    ):
         return False
-    linked = next((e for e in draft.entities.values() if e.link_verb and e.machine and verb in e.machine.transitions and (e is entity or e.reference_to(entity.name))), None)
+    linked = next(
+        (
+            e
+            for e in draft.entities.values()
+            if e.link_verb
+            and e.machine
+            and verb in e.machine.transitions
+            and (e is entity or e.reference_to(entity.name))
+        ),
+        None,
+    )
     if linked is not None:
         return draft.mark(("transition", linked.name, verb))
     if _links([verb], entity, draft) or closing.makes(verb, entity) or verb not in lexicon.VERBS:
@@ -385,26 +621,50 @@ def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
 
 
 def _move_simply(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
-    flag = next((f for n, f in entity.fields.items() if n in {morphology.name(morphology.participle(verb)), verb, f"is_{morphology.participle(verb)}"} and not f.values), None)
+    flag = next(
+        (
+            f
+            for n, f in entity.fields.items()
+            if n in {morphology.name(morphology.participle(verb)), verb, f"is_{morphology.participle(verb)}"}
+            and not f.values
+        ),
+        None,
+    )
     if flag is not None or (verb == "complete" and "done" in entity.fields):
         return draft.mark(("field", entity.name, flag.name if flag else "done"))
     target = morphology.participle(verb).replace("_", " ")
     if verb in {"complete", "finish"} and entity.machine and (done := spelled(entity.machine, "done")):
         target = done
-    value = next((v for n in _STATE_FIELDS if n in entity.fields for v in entity.fields[n].values if action_of(v) == verb), None)
+    value = next(
+        (v for n in _STATE_FIELDS if n in entity.fields for v in entity.fields[n].values if action_of(v) == verb), None
+    )
     machine = machine_of(draft, entity, _with_initial(entity, value or target), ordered=False)
     state = spelled(machine, value or target) or target
-    sources = [s for t in r.objects[0].adjectives for s in machine.states if morphology.name(s) == morphology.name(t.low)]
+    sources = [
+        s for t in r.objects[0].adjectives for s in machine.states if morphology.name(s) == morphology.name(t.low)
+    ]
     if verb in _UNDOING:
         state = machine.initial or state
-    add_move(draft, entity, state, sources or [s for s in machine.states if s != state and not _ends(s)] or [s for s in machine.states if s != state], name=_name(verb))
+    add_move(
+        draft,
+        entity,
+        state,
+        sources
+        or [s for s in machine.states if s != state and not _ends(s)]
+        or [s for s in machine.states if s != state],
+        name=_name(verb),
+    )
     return draft.mark(("transition", entity.name, _name(verb)))
 
 
 def _marked(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
     """Read "mark a task as done"."""
     at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
-    words = [t.low for t in r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :] if t.is_word and t.low not in lexicon.DETERMINERS]
+    words = [
+        t.low
+        for t in r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :]
+        if t.is_word and t.low not in lexicon.DETERMINERS
+    ]
     if not words:
         return False
     state = " ".join(words[:2])
@@ -428,7 +688,14 @@ def complete(draft: Draft) -> None:
                 continue
             if state == machine.initial:
                 continue
-            sources = [s for s in machine.states if s != state and (machine.states.index(s) < i) and (s, state) not in machine.forbidden and (not _ends(s))]
+            sources = [
+                s
+                for s in machine.states
+                if s != state
+                and (machine.states.index(s) < i)
+                and (s, state) not in machine.forbidden
+                and (not _ends(s))
+            ]
             if sources:
                 draft_move(entity, machine, state, sources)
 

@@ -15,19 +15,17 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 
 _API: Final = frozenset(
-    "api apis rest http endpoint endpoints backend back-end server microservice restful web-api".split()
+    ["api", "apis", "rest", "http", "endpoint", "endpoints", "backend", "back-end", "server", "microservice", "restful", "web-api"]
 )
-_SERVICE: Final = frozenset("service application app system platform website webapp portal".split())
-_COMMAND: Final = frozenset("cli command-line terminal shell tui console".split())
-_PROGRAM: Final = frozenset("tool program utility script".split())
-_LIBRARY: Final = frozenset("package module sdk library".split())
+_SERVICE: Final = frozenset(["service", "application", "app", "system", "platform", "website", "webapp", "portal"])
+_COMMAND: Final = frozenset(["cli", "command-line", "terminal", "shell", "tui", "console"])
+_PROGRAM: Final = frozenset(["tool", "program", "utility", "script"])
+_LIBRARY: Final = frozenset(["package", "module", "sdk", "library"])
 _LENDING: Final = frozenset(
-    "lending public city local university school community music photo media book toy tool municipal national town digital game video seed a-lending college".split()
+    ["lending", "public", "city", "local", "university", "school", "community", "music", "photo", "media", "book", "toy", "tool", "municipal", "national", "town", "digital", "game", "video", "seed", "a-lending", "college"]
 )
 _NOISE: Final = frozenset(
-    "an a the for to of i want need would like please build create make write me us simple small rest http api apis service backend server with that which python command line command-line cli tool program library package "
-    "module application app system web some typed restful microservice in and where develop implement design let lets we could you give your my full new terminal utility script based is should json crud it lets users people keeps "
-    "track manage manages managing tracking handling handles storing stores organising organizing recording records provide provides providing allow allows helps offers functions function on by software".split()
+    ["an", "a", "the", "for", "to", "of", "i", "want", "need", "would", "like", "please", "build", "create", "make", "write", "me", "us", "simple", "small", "rest", "http", "api", "apis", "service", "backend", "server", "with", "that", "which", "python", "command", "line", "command-line", "cli", "tool", "program", "library", "package", "module", "application", "app", "system", "web", "some", "typed", "restful", "microservice", "in", "and", "where", "develop", "implement", "design", "let", "lets", "we", "could", "you", "give", "your", "my", "full", "new", "terminal", "utility", "script", "based", "is", "should", "json", "crud", "it", "lets", "users", "people", "keeps", "track", "manage", "manages", "managing", "tracking", "handling", "handles", "storing", "stores", "organising", "organizing", "recording", "records", "provide", "provides", "providing", "allow", "allows", "helps", "offers", "functions", "function", "on", "by", "software"]
 )
 
 
@@ -62,17 +60,32 @@ def _is_library(clauses: Sequence[Clause]) -> bool:
         words = [token.low for token in clause.tokens]
         for i, word in enumerate(words):
             before, after = words[i - 1] if i else "", words[i + 1] if i + 1 < len(words) else ""
-            if word in {"package", "module", "sdk"} and before in {"python", "a", "small", "typed", "reusable", "pure", "utility", "importable"}:
+            if word in {"package", "module", "sdk"} and before in {
+                "python",
+                "a",
+                "small",
+                "typed",
+                "reusable",
+                "pure",
+                "utility",
+                "importable",
+            }:
                 return True
-            if word == "library" and before not in _LENDING and (after in _BEHIND or before in {"python", "typed", "utility", "pure"}):
+            if (
+                word == "library"
+                and before not in _LENDING
+                and (after in _BEHIND or before in {"python", "typed", "utility", "pure"})
+            ):
                 return bool(after) or before not in {"a", "the", ""}
     return False
 
 
-_BEHIND: Final = frozenset(["", "for", "of", "that", "which", "with", "to", "providing", "offering", "where", "named", "called"])
+_BEHIND: Final = frozenset(
+    ["", "for", "of", "that", "which", "with", "to", "providing", "offering", "where", "named", "called"]
+)
 
 
-def title(request: str, clauses: Sequence[Clause], entities: Sequence[str]) -> tuple[str, str]:
+def title(request: str, clauses: Sequence[Clause], entities: Sequence[str], computed: Sequence[str]) -> tuple[str, str]:
     """Give the name (an identifier) and the title of the software."""
     quoted = next(
         (
@@ -101,11 +114,21 @@ def title(request: str, clauses: Sequence[Clause], entities: Sequence[str]) -> t
         for token in intro.tokens:
             if token.low in {"that", "which", "where", "to"} and words:
                 break
-            inflected = token.verb is not None and (token.low != token.verb or token.verb not in lexicon.NOUN_VERBS) and not (words or token.low.endswith("ing"))
-            if token.is_word and not inflected and token.low not in _NOISE | lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS:
+            inflected = (
+                token.verb is not None
+                and (token.low != token.verb or token.verb not in lexicon.NOUN_VERBS)
+                and not (words or token.low.endswith("ing"))
+            )
+            if (
+                token.is_word
+                and not inflected
+                and token.low not in _NOISE | lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS
+            ):
                 words.append(token.low)
             if len(words) == 4:
                 break
+    if not words and not entities and computed:
+        words = [computed[0].replace("_", " ")]
     if not words:
         words = [morphology.plural(name).replace("_", " ") for name in entities[:2]] or ["software"]
     name = morphology.name(*words)[:40].strip("_") or "software"

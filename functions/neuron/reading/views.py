@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import conditions, lexicon, morphology, quantities
+from functions.neuron.reading import conditions, lexicon, morphology
 from shared.software.specification import Condition, FieldType, Operator, View
 
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from functions.neuron.reading.rules import Reading
     from functions.neuron.reading.tokens import Token
 
-_LOOKING: Final = frozenset("list show display view see print browse retrieve fetch get find return report give provide expose offer have support be look query access read search include contain".split())
+_LOOKING: Final = frozenset(
+    ["list", "show", "display", "view", "see", "print", "browse", "retrieve", "fetch", "get", "find", "return", "report", "give", "provide", "expose", "offer", "have", "support", "be", "look", "query", "access", "read", "search", "include", "contain"]
+)
 # superlative -> (words of the field, descending)
 _SUPERLATIVES: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
     "cheapest": (("price", "cost", "amount", "fee"), False), "dearest": (("price", "cost"), True), "priciest": (("price", "cost"), True), "newest": (("created_at",), True), "latest": (("created_at",), True), "oldest": (("created_at",), False),
@@ -22,8 +24,23 @@ _SUPERLATIVES: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
     "smallest": (("size", "capacity", "amount"), False), "heaviest": (("weight",), True), "lightest": (("weight",), False), "fastest": (("speed", "time", "duration"), True), "best": (("rating", "score", "points"), True), "worst": (("rating", "score"), False), "soonest": (("date", "due", "start"), False), "earliest": (("date", "start", "time"), False),
     "top": (("rating", "score", "points", "votes", "likes", "views"), True),
 }  # fmt: skip
-_EXPENSIVE: Final = {"expensive": ("price", "cost", "amount"), "recent": ("created_at",), "popular": ("likes", "votes", "views", "rating"), "valuable": ("value", "price"), "rated": ("rating",), "urgent": ("priority",)}
-_GERUNDS: Final = {"sorting": "sort", "filtering": "filter", "searching": "search", "ordering": "sort", "paging": "page", "pagination": "page", "listing": "list"}
+_EXPENSIVE: Final = {
+    "expensive": ("price", "cost", "amount"),
+    "recent": ("created_at",),
+    "popular": ("likes", "votes", "views", "rating"),
+    "valuable": ("value", "price"),
+    "rated": ("rating",),
+    "urgent": ("priority",),
+}
+_GERUNDS: Final = {
+    "sorting": "sort",
+    "filtering": "filter",
+    "searching": "search",
+    "ordering": "sort",
+    "paging": "page",
+    "pagination": "page",
+    "listing": "list",
+}
 
 
 def look(r: Reading, draft: Draft) -> bool:
@@ -39,15 +56,40 @@ def look(r: Reading, draft: Draft) -> bool:
 def _narrowed(r: Reading, draft: Draft) -> bool:
     found = False
     for i, token in enumerate(r.words):
-        kind = {"filter": "filters", "search": "search", "find": "search", "sort": "sort", "look": "search", "group": "filters", "narrow": "filters"}.get(token.verb or "") or {"sort": "sort", "filter": "filters", "search": "search"}.get(_GERUNDS.get(token.low, ""))
+        kind = {
+            "filter": "filters",
+            "search": "search",
+            "find": "search",
+            "sort": "sort",
+            "look": "search",
+            "group": "filters",
+            "narrow": "filters",
+        }.get(token.verb or "") or {"sort": "sort", "filter": "filters", "search": "search"}.get(
+            _GERUNDS.get(token.low, "")
+        )
         kind = "sort" if token.low in {"sorted", "ordered", "sortable"} else kind
         kind = "filters" if token.low in {"filterable"} else "search" if token.low in {"searchable"} else kind
         if kind is None:
             continue
-        at = next((j for j in range(i + 1, min(i + 9, len(r.words))) if r.words[j].low in {"by", "on", "in", "with"} or r.words[j].low == "from"), None)
+        at = next(
+            (
+                j
+                for j in range(i + 1, min(i + 9, len(r.words)))
+                if r.words[j].low in {"by", "on", "in", "with"} or r.words[j].low == "from"
+            ),
+            None,
+        )
         if at is None:
             continue
-        end = next((j for j in range(at + 1, len(r.words)) if r.words[j].verb in {"filter", "search", "sort"} or r.words[j].low in {"sorted", "ordered", "sorting", "filtering"}), len(r.words))
+        end = next(
+            (
+                j
+                for j in range(at + 1, len(r.words))
+                if r.words[j].verb in {"filter", "search", "sort"}
+                or r.words[j].low in {"sorted", "ordered", "sorting", "filtering"}
+            ),
+            len(r.words),
+        )
         found = _fields_by(r, draft, kind, r.words[at + 1 : end], r.words[i:at]) or found
     return found
 
@@ -58,7 +100,9 @@ def _fields_by(r: Reading, draft: Draft, kind: str, tokens: Sequence[Token], bet
     for candidate in ([entity] if entity else []) + [e for e in draft.entities.values() if e is not entity]:
         at = 0
         while (named := conditions.find_field(tokens, candidate, at)) is not None:
-            draft.listings[candidate.name]["filters" if kind == "search" and _exact(named[0]) else kind].append(named[0].name)
+            draft.listings[candidate.name]["filters" if kind == "search" and _exact(named[0]) else kind].append(
+                named[0].name
+            )
             found = draft.mark(("listing", candidate.name))
             at = named[2]
         for mention in draft.mentions(tokens):
@@ -68,7 +112,7 @@ def _fields_by(r: Reading, draft: Draft, kind: str, tokens: Sequence[Token], bet
                 found = draft.mark(("listing", candidate.name))
         if any(t.low in {"date", "creation", "newest", "created"} for t in tokens) and kind == "sort" and not found:
             found = draft.mark(("listing", candidate.name))
-        if found or entity is not None:
+        if found:
             break
     if not found:
         draft.leave(tokens, "this is no field that HAL9 knows")
@@ -106,9 +150,25 @@ def _looked_at(r: Reading) -> tuple[Sequence[Token], bool]:
     verbs = set(r.frame.group.verbs)
     if r.frame.negated:
         return (), False
-    if r.frame.group.passive and verbs & {"list", "show", "display", "retrieve", "view", "see", "find", "fetch", "return"}:
+    if {"listable", "viewable", "visible"} & {t.low for t in r.frame.rest}:
         return r.frame.subject, True
-    if r.frame.rest and "list" in [t.low for t in r.words] and verbs & {"be", "have", "provide", "need", "want", "offer", "expose", "include"}:
+    if r.frame.group.passive and verbs & {
+        "list",
+        "show",
+        "display",
+        "retrieve",
+        "view",
+        "see",
+        "find",
+        "fetch",
+        "return",
+    }:
+        return r.frame.subject, True
+    if (
+        r.frame.rest
+        and "list" in [t.low for t in r.words]
+        and verbs & {"be", "have", "provide", "need", "want", "offer", "expose", "include"}
+    ):
         return r.frame.rest, True
     return r.frame.rest, bool(verbs & (_LOOKING - {"be", "have", "include", "contain", "support"}))
 
@@ -125,7 +185,15 @@ def _view(mention: Mention, tokens: Sequence[Token], r: Reading, draft: Draft) -
     name = morphology.name(*label, entity.plural) if label else morphology.name("selected", entity.plural)
     if sort is None and tail[2] is not None:
         sort = tail[2]
-    return View(name=name, entity=entity.name, when=when, sort=sort, descending=descending, limit=limit, description=f"List {' '.join(label)} {entity.plural.replace('_', ' ')}".replace("  ", " "))
+    return View(
+        name=name,
+        entity=entity.name,
+        when=when,
+        sort=sort,
+        descending=descending,
+        limit=limit,
+        description=f"List {' '.join(label)} {entity.plural.replace('_', ' ')}".replace("  ", " "),
+    )
 
 
 def _adjectives(mention: Mention, entity: DraftEntity) -> tuple[tuple[Condition, ...], list[str]]:
@@ -149,8 +217,14 @@ def _superlative(mention: Mention, tokens: Sequence[Token], entity: DraftEntity)
     for i, token in enumerate(before):
         wanted, descending = _SUPERLATIVES.get(token.low, ((), False))
         if token.low in {"most", "least", "highest", "lowest"} and i + 1 < len(before):
-            wanted, descending = _EXPENSIVE.get(before[i + 1].low, (before[i + 1].low,)), token.low in {"most", "highest"}
-        if token.low == "top" and (by := next((j for j in range(mention.end, len(tokens)) if tokens[j].low == "by"), None)) is not None:
+            wanted, descending = (
+                _EXPENSIVE.get(before[i + 1].low, (before[i + 1].low,)),
+                token.low in {"most", "highest"},
+            )
+        if (
+            token.low == "top"
+            and (by := next((j for j in range(mention.end, len(tokens)) if tokens[j].low == "by"), None)) is not None
+        ):
             named = conditions.find_field(tokens, entity, by)
             return (named[0].name if named else None), True, limit
         for word in wanted:
@@ -162,7 +236,9 @@ def _superlative(mention: Mention, tokens: Sequence[Token], entity: DraftEntity)
     return None, False, None
 
 
-def _tail(mention: Mention, tokens: Sequence[Token], entity: DraftEntity, draft: Draft) -> tuple[tuple[Condition, ...], list[str], str | None]:
+def _tail(
+    mention: Mention, tokens: Sequence[Token], entity: DraftEntity, draft: Draft
+) -> tuple[tuple[Condition, ...], list[str], str | None]:
     """Read what stands behind the name: "that are overdue", "with a price below 10", "due today", "below their reorder level"."""
     rest = tokens[mention.end :]
     if not rest:
@@ -174,9 +250,18 @@ def _tail(mention: Mention, tokens: Sequence[Token], entity: DraftEntity, draft:
             return against, ["matching"], None
         found = conditions.predicate(body, entity, draft)
         if found is not None:
-            words = [t.low for t in body if t.is_word and t.low not in lexicon.BE | lexicon.HAVE | lexicon.DETERMINERS | lexicon.PREPOSITIONS]
+            words = [
+                t.low
+                for t in body
+                if t.is_word and t.low not in lexicon.BE | lexicon.HAVE | lexicon.DETERMINERS | lexicon.PREPOSITIONS
+            ]
             return found, [morphology.name(*words[:4])], None
-    if rest[0].low == "due" and (item := conditions.dated(entity, "due", "deadline")) is not None and len(rest) > 1 and rest[1].low == "today":
+    if (
+        rest[0].low == "due"
+        and (item := conditions.dated(entity, "due", "deadline")) is not None
+        and len(rest) > 1
+        and rest[1].low == "today"
+    ):
         return (Condition(field=item.name, operator=Operator.EQ, other="today"),), ["due_today"], None
     against = _against_field(rest, entity) if rest[0].low in {"below", "above", "under", "over"} else None
     return (against, [rest[0].low, "limit"], None) if against else ((), [], None)
@@ -191,8 +276,23 @@ def _against_field(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condit
     second = conditions.find_field(tokens, entity, at)
     if first is None or second is None:
         return None
-    field = first[0] if first[1] < at else next((f for n, f in entity.fields.items() if n in {"stock", "quantity", "stock_count", "stock_level", "quantity_in_stock", "stock_quantity"}), None)
-    if field is None or field is second[0] or {conditions.kind_of(field), conditions.kind_of(second[0])} & {FieldType.STRING, FieldType.REFERENCE}:
+    field = (
+        first[0]
+        if first[1] < at
+        else next(
+            (
+                f
+                for n, f in entity.fields.items()
+                if n in {"stock", "quantity", "stock_count", "stock_level", "quantity_in_stock", "stock_quantity"}
+            ),
+            None,
+        )
+    )
+    if (
+        field is None
+        or field is second[0]
+        or {conditions.kind_of(field), conditions.kind_of(second[0])} & {FieldType.STRING, FieldType.REFERENCE}
+    ):
         return None
     low = tokens[at].low in {"below", "under"} or tokens[at - 1].low in {"less", "lower", "smaller", "fewer"}
     return (Condition(field=field.name, operator=Operator.LT if low else Operator.GT, other=second[0].name),)
@@ -203,24 +303,46 @@ def _against_field(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condit
 
 def _totals(r: Reading) -> bool:
     """Whether the clause asks for a figure about many things rather than for the things."""
-    return bool({"total", "sum", "average", "count", "summary", "report", "statistics", "percentage", "many", "much"} & {t.low for t in r.frame.rest}) and not r.frame.group.passive
+    return bool(
+        {"total", "sum", "average", "count", "summary", "report", "statistics", "percentage", "many", "much"}
+        & {t.low for t in (r.frame.subject if r.frame.group.passive else r.frame.rest)}
+    )
 
 
 def _operations(r: Reading, draft: Draft) -> bool:
     """Read "notes can be created, edited and deleted", "users can list books", "full CRUD for notes"."""
     if r.frame.negated or r.frame.only or r.frame.conditions:
         return False
-    names = {"create": ("create",), "list": ("list",), "read": ("read",), "update": ("update",), "delete": ("delete",), "search": ("list",), "filter": ("list",), "sort": ("list",)}
+    names = {
+        "create": ("create",),
+        "list": ("list",),
+        "read": ("read",),
+        "update": ("update",),
+        "delete": ("delete",),
+        "search": ("list",),
+        "filter": ("list",),
+        "sort": ("list",),
+    }
     operations = [o for verb in r.frame.group.verbs for o in names.get(lexicon.OPERATION_VERBS.get(verb, ""), ())]
-    operations += ["create", "read", "update", "delete"] if set(r.frame.group.verbs) & {"manage", "maintain", "crud"} or "crud" in r.lows else []
+    operations += (
+        ["create", "read", "update", "delete"]
+        if set(r.frame.group.verbs) & {"manage", "maintain", "crud"} or "crud" in r.lows
+        else []
+    )
     mentions = r.subjects if r.frame.group.passive else r.objects
     if not operations or not mentions or _totals(r):
         return False
     for mention in mentions:
         if mention.adjectives and r.frame.rest and set(operations) <= {"list", "read"}:
-            unknown = [t for t in mention.adjectives if t.low not in {"existing", "new", "own", "available", "whole", "single", "individual"}]
+            unknown = [
+                t
+                for t in mention.adjectives
+                if t.low not in {"existing", "new", "own", "available", "whole", "single", "individual"}
+            ]
             if unknown:
-                draft.reasons[draft.at] = f"HAL9 does not know which {mention.entity.plural.replace('_', ' ')} are {' '.join(t.low for t in unknown)}."
+                draft.reasons[draft.at] = (
+                    f"HAL9 does not know which {mention.entity.plural.replace('_', ' ')} are {' '.join(t.low for t in unknown)}."
+                )
     behind = mentions[-1].end
     tokens = r.frame.subject if r.frame.group.passive else r.frame.rest
     tail = [] if r.frame.group.passive else list(tokens[behind:])
@@ -228,7 +350,14 @@ def _operations(r: Reading, draft: Draft) -> bool:
         for operation in operations:
             draft.mark(("operation", mention.entity.name, operation))
             draft.operations[mention.entity.name].add(operation)
-    if tail and tail[0].low in {"by", "sorted", "grouped", "per", "that", "which", "as"} and not any(quantities.is_number(t) for t in tail) and tail[1:2] and tail[1].low not in {"id", "its", "their"}:
+    if (
+        tail
+        and tail[0].low
+        in {"by", "sorted", "grouped", "per", "that", "which", "as", "with", "whose", "having", "where", "due", "for"}
+        and set(operations) <= {"list", "read"}
+        and tail[1:2]
+        and tail[1].low not in {"id", "its", "their"}
+    ):
         draft.leave(tail, "this part was not understood")
     return True
 
