@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.platform_fixture import RunningPlatform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,8 +44,8 @@ def test_there_are_commands_to_try() -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_of_a_page_runs(page: Path, platforms, tmp_path: Path) -> None:
-    platform: RunningPlatform = platforms(functions=None)
+def test_every_command_of_a_page_runs(page: Path, platforms: Callable[..., RunningPlatform], tmp_path: Path) -> None:
+    platform = platforms(functions=None)
     platform.up()
     (tmp_path / ".venv").symlink_to(Path(sys.prefix))
     (tmp_path / "build").mkdir()

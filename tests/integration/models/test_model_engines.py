@@ -138,7 +138,7 @@ def says(kind: str, text: str, *, reason: str | None = None, ended: bool = True)
     """A whole answer of that provider, in pieces."""
     pieces = [text[i : i + 7] for i in range(0, len(text), 7)]
     if kind == "openai":
-        events = [{"choices": [{"delta": {"content": piece}}]} for piece in pieces]
+        events: list[dict[str, Any]] = [{"choices": [{"delta": {"content": piece}}]} for piece in pieces]
         if ended:
             events.append({"choices": [{"delta": {}, "finish_reason": reason or "stop"}]})
             events.append({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 10}})

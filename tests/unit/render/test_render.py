@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,11 +33,11 @@ DELIVERY_TIMEOUT = {"type": "string", "pattern": "^P"}
 TARGETS = [Target(region) for region in REGIONS] + [Target("us-west", environment="small", broker="channel")]
 
 
-def manifests(target: Target) -> list[dict]:
+def manifests(target: Target) -> list[dict[str, Any]]:
     return [manifest for file in render(load_all(FUNCTIONS), target).values() for manifest in file]
 
 
-def of_kind(kind: str, target: Target = TARGETS[0]) -> list[dict]:
+def of_kind(kind: str, target: Target = TARGETS[0]) -> list[dict[str, Any]]:
     return [manifest for manifest in manifests(target) if manifest["kind"] == kind]
 
 
@@ -62,7 +64,7 @@ def module_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def schemas(module_folders: dict[str, Path]) -> dict[tuple[str, str], dict]:
+def schemas(module_folders: dict[str, Path]) -> dict[tuple[str, str], dict[str, Any]]:
     """Every CRD's schema, by (apiVersion, kind), closed so that an unknown field is a fault."""
     found = {}
     for folder in module_folders.values():
@@ -76,14 +78,14 @@ def schemas(module_folders: dict[str, Path]) -> dict[tuple[str, str], dict]:
     return found
 
 
-def versions(spec: dict) -> dict[tuple[str, str], dict]:
+def versions(spec: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     return {
         (f"{spec['group']}/{version['name']}", spec["names"]["kind"]): closed(version["schema"]["openAPIV3Schema"])
         for version in spec["versions"]
     }
 
 
-def closed(schema: dict) -> dict:
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
     """Refuse unknown fields, also where the CRD keeps them: what it does not name is a typing error of ours."""
     schema = dict(schema)
     if "properties" in schema:
@@ -99,7 +101,7 @@ def closed(schema: dict) -> dict:
     return schema
 
 
-def custom_faults(manifest: dict, schemas: dict[tuple[str, str], dict]) -> list[str]:
+def custom_faults(manifest: dict[str, Any], schemas: dict[tuple[str, str], dict[str, Any]]) -> list[str]:
     schema = schemas[manifest["apiVersion"], manifest["kind"]]
     properties = {**schema.get("properties", {}), "apiVersion": {}, "kind": {}, "metadata": {}}
     closed_schema = {**schema, "properties": properties, "additionalProperties": False}
@@ -109,7 +111,7 @@ def custom_faults(manifest: dict, schemas: dict[tuple[str, str], dict]) -> list[
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.region}-{target.environment}")
-def test_custom_objects_are_valid_under_the_pinned_crds(target: Target, schemas: dict) -> None:
+def test_custom_objects_are_valid_under_the_pinned_crds(target: Target, schemas: dict[str, Any]) -> None:
     checked = [manifest for manifest in manifests(target) if "knative.dev" in manifest["apiVersion"]]
     assert {manifest["kind"] for manifest in checked} == {"Service", "Broker", "Trigger", "PingSource", "EventPolicy"}
     assert {
@@ -131,7 +133,9 @@ def test_custom_objects_are_valid_under_the_pinned_crds(target: Target, schemas:
         ("PingSource", lambda m: m["spec"].update(cron="* * * * *")),
     ],
 )  # fmt: skip
-def test_the_check_against_the_crds_bites(kind: str, spoil, schemas: dict) -> None:
+def test_the_check_against_the_crds_bites(
+    kind: str, spoil: Callable[[dict[str, Any]], None], schemas: dict[str, Any]
+) -> None:
     manifest = json.loads(json.dumps(next(m for m in of_kind(kind) if "knative.dev" in m["apiVersion"])))
     assert custom_faults(manifest, schemas) == []
     spoil(manifest)
@@ -139,7 +143,7 @@ def test_the_check_against_the_crds_bites(kind: str, spoil, schemas: dict) -> No
 
 
 @pytest.fixture(scope="module")
-def core_types(module_folders: dict[str, Path]) -> dict[str, dict]:
+def core_types(module_folders: dict[str, Path]) -> dict[str, dict[str, Any]]:
     """The fields of Kubernetes' own types, from the schema that its Go client applies objects by."""
     source = module_folders["k8s.io/client-go"] / "applyconfigurations" / "internal" / "internal.go"
     text = source.read_text(encoding="utf-8")
@@ -156,7 +160,7 @@ CORE = {
 }
 
 
-def core_faults(value: object, reference: dict, types: dict, at: str = "") -> list[str]:
+def core_faults(value: object, reference: dict[str, Any], types: dict[str, Any], at: str = "") -> list[str]:
     if "namedType" in reference:
         kind = types[reference["namedType"]]
         if "map" not in kind or "fields" not in kind["map"]:
@@ -178,7 +182,7 @@ def core_faults(value: object, reference: dict, types: dict, at: str = "") -> li
     return []
 
 
-def struct_faults(value: object, fields: dict, types: dict, at: str) -> list[str]:
+def struct_faults(value: object, fields: dict[str, Any], types: dict[str, Any], at: str) -> list[str]:
     if not isinstance(value, dict):
         return [f"{at}: not an object"]
     unknown = [f"{at}/{name}: unknown" for name in value if name not in fields]
@@ -191,7 +195,7 @@ def struct_faults(value: object, fields: dict, types: dict, at: str) -> list[str
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.region}-{target.environment}")
-def test_kubernetes_own_objects_have_no_unknown_field(target: Target, core_types: dict) -> None:
+def test_kubernetes_own_objects_have_no_unknown_field(target: Target, core_types: dict[str, Any]) -> None:
     checked = [manifest for manifest in manifests(target) if "knative.dev" not in manifest["apiVersion"]]
     assert {(m["apiVersion"], m["kind"]) for m in checked} == set(CORE)
     for manifest in checked:
@@ -199,7 +203,7 @@ def test_kubernetes_own_objects_have_no_unknown_field(target: Target, core_types
         assert core_faults(manifest, named, core_types) == []
 
 
-def test_the_check_of_kubernetes_own_objects_bites(core_types: dict) -> None:
+def test_the_check_of_kubernetes_own_objects_bites(core_types: dict[str, Any]) -> None:
     policy = json.loads(json.dumps(of_kind("NetworkPolicy")[1]))
     policy["spec"]["egres"] = []
     assert core_faults(policy, {"namedType": CORE["networking.k8s.io/v1", "NetworkPolicy"]}, core_types) == [
@@ -207,7 +211,7 @@ def test_the_check_of_kubernetes_own_objects_bites(core_types: dict) -> None:
     ]
 
 
-def knative_services(target: Target = TARGETS[0]) -> list[dict]:
+def knative_services(target: Target = TARGETS[0]) -> list[dict[str, Any]]:
     return [m for m in of_kind("Service", target) if m["apiVersion"] == "serving.knative.dev/v1"]
 
 
