@@ -30,6 +30,9 @@ MODULES = {
 DELIVERY_TIMEOUT = {"type": "string", "pattern": "^P"}
 """`delivery.timeout` is in the release's Go types (DeliverySpec, feature delivery-timeout), but not in every CRD."""
 
+Schemas = dict[tuple[str, str], dict[str, Any]]
+"""By (apiVersion, kind)."""
+
 TARGETS = [Target(region) for region in REGIONS] + [Target("us-west", environment="small", broker="channel")]
 
 
@@ -64,7 +67,7 @@ def module_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def schemas(module_folders: dict[str, Path]) -> dict[tuple[str, str], dict[str, Any]]:
+def schemas(module_folders: dict[str, Path]) -> Schemas:
     """Every CRD's schema, by (apiVersion, kind), closed so that an unknown field is a fault."""
     found = {}
     for folder in module_folders.values():
@@ -78,7 +81,7 @@ def schemas(module_folders: dict[str, Path]) -> dict[tuple[str, str], dict[str, 
     return found
 
 
-def versions(spec: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+def versions(spec: dict[str, Any]) -> Schemas:
     return {
         (f"{spec['group']}/{version['name']}", spec["names"]["kind"]): closed(version["schema"]["openAPIV3Schema"])
         for version in spec["versions"]
@@ -101,7 +104,7 @@ def closed(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def custom_faults(manifest: dict[str, Any], schemas: dict[tuple[str, str], dict[str, Any]]) -> list[str]:
+def custom_faults(manifest: dict[str, Any], schemas: Schemas) -> list[str]:
     schema = schemas[manifest["apiVersion"], manifest["kind"]]
     properties = {**schema.get("properties", {}), "apiVersion": {}, "kind": {}, "metadata": {}}
     closed_schema = {**schema, "properties": properties, "additionalProperties": False}
@@ -111,7 +114,7 @@ def custom_faults(manifest: dict[str, Any], schemas: dict[tuple[str, str], dict[
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.region}-{target.environment}")
-def test_custom_objects_are_valid_under_the_pinned_crds(target: Target, schemas: dict[str, Any]) -> None:
+def test_custom_objects_are_valid_under_the_pinned_crds(target: Target, schemas: Schemas) -> None:
     checked = [manifest for manifest in manifests(target) if "knative.dev" in manifest["apiVersion"]]
     assert {manifest["kind"] for manifest in checked} == {"Service", "Broker", "Trigger", "PingSource", "EventPolicy"}
     assert {
@@ -133,9 +136,7 @@ def test_custom_objects_are_valid_under_the_pinned_crds(target: Target, schemas:
         ("PingSource", lambda m: m["spec"].update(cron="* * * * *")),
     ],
 )  # fmt: skip
-def test_the_check_against_the_crds_bites(
-    kind: str, spoil: Callable[[dict[str, Any]], None], schemas: dict[str, Any]
-) -> None:
+def test_the_check_against_the_crds_bites(kind: str, spoil: Callable[[dict[str, Any]], None], schemas: Schemas) -> None:
     manifest = json.loads(json.dumps(next(m for m in of_kind(kind) if "knative.dev" in m["apiVersion"])))
     assert custom_faults(manifest, schemas) == []
     spoil(manifest)
