@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from shared.software.specification import (
     CapacityRule,
+    Case,
+    Computation,
     Condition,
     Derivation,
     Entity,
+    Example,
     FieldSpec,
     FieldType,
     Kind,
     Operator,
+    Parameter,
     QuotaRule,
+    Relation,
     Specification,
     StateMachine,
     Transition,
@@ -100,4 +105,72 @@ def lending_library() -> Specification:
                 description="open loans whose due date has passed",
             ),
         ),
+    )
+
+
+def calculator_service() -> Specification:
+    """A service that keeps nothing."""
+    return Specification(
+        name="calculator",
+        title="Calculator",
+        kind=Kind.API,
+        request="A service that computes the BMI and counts words.",
+        computations=(
+            Computation(
+                name="bmi",
+                parameters=(Parameter(name="weight", type=T.NUMBER), Parameter(name="height", type=T.NUMBER)),
+                returns=T.NUMBER,
+                cases=(Case(expression="weight / height ** 2"),),
+                refuses=(Case(when="height <= 0", expression="The height must be greater than zero."),),
+            ),
+            Computation(
+                name="count_words",
+                parameters=(Parameter(name="text", type=T.TEXT),),
+                returns=T.INTEGER,
+                algorithm="count_words",
+                examples=(Example(arguments={"text": "one two"}, result=2),),
+            ),
+        ),
+    )
+
+
+def music_collection() -> Specification:
+    """A many-to-many relation, optional references, every type of field."""
+    return Specification(
+        name="music",
+        title="Music collection",
+        kind=Kind.API,
+        request="An API for a music collection.",
+        entities=(
+            Entity(
+                name="label",
+                plural="labels",
+                fields=(
+                    FieldSpec(name="name", type=T.STRING, unique=True, min_length=2, max_length=40),
+                    FieldSpec(name="site", type=T.URL, required=False),
+                    FieldSpec(name="active", type=T.BOOLEAN, default=True),
+                ),
+            ),
+            Entity(
+                name="song",
+                plural="songs",
+                fields=(
+                    FieldSpec(name="title", type=T.STRING),
+                    FieldSpec(name="label", type=T.REFERENCE, target="label", required=False),
+                    FieldSpec(name="seconds", type=T.INTEGER, minimum=1, maximum=36000),
+                    FieldSpec(name="rating", type=T.NUMBER, minimum=0, maximum=5, required=False),
+                    FieldSpec(name="price", type=T.DECIMAL, minimum=0, default="0.99"),
+                    FieldSpec(name="released", type=T.DATE, required=False),
+                    FieldSpec(name="played_at", type=T.DATETIME, required=False),
+                    FieldSpec(name="wakes_at", type=T.TIME, required=False),
+                    FieldSpec(name="code", type=T.UUID, unique=True, immutable=True),
+                    FieldSpec(name="lyrics", type=T.TEXT, required=False),
+                    FieldSpec(name="isrc", type=T.STRING, pattern=r"^[A-Z]{2}-[A-Z0-9]{3}-\d{2}-\d{5}$", unique=True),
+                    FieldSpec(name="genre", type=T.ENUM, values=("rock", "jazz", "folk"), default="rock"),
+                ),
+            ),
+            Entity(name="playlist", plural="playlists", fields=(FieldSpec(name="name", type=T.STRING),)),
+        ),
+        relations=(Relation(name="playlist_songs", left="playlist", right="song"),),
+        views=(View(name="top", entity="song", sort="rating", descending=True, limit=3),),
     )

@@ -103,7 +103,8 @@ class CommandWriter:
                 f"parser.set_defaults(run=_run_{command.function})",
                 *(f"parser.{argument}" for argument in self._arguments(command)),
             ]
-        lines = ['commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")']
+        lines = ["_add_json(parser, default=False)"]
+        lines += ['commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")']
         return lines + [f"_add_{command.function}(commands)" for command in self.commands]
 
     @property

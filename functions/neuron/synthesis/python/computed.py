@@ -130,3 +130,45 @@ def _command_lines(
     if example.result in {"True", "False", "None"}:
         return [*lines, f"    assert {seen} is {example.result}"]
     return [*lines, f"    assert {seen} == {example.result}"]
+
+
+def service_tests(specification: Specification, api: ApiDesign) -> list[str]:
+    """Write the tests of the operations that compute."""
+    known = {computation.name: computation for computation in specification.computations}
+    found = []
+    for operation in api.operations:
+        computation = known.get(operation.target or "")
+        if operation.operation is not OperationKind.COMPUTE or computation is None:
+            continue
+        lines = [f"def test_{operation.name}_is_served(client: TestClient) -> None:"]
+        for example in examples(computation)[:4]:
+            values = _json(example)
+            if values is None:
+                continue
+            given = "params" if operation.method == "GET" else "json"
+            call = f"client.{operation.method.lower()}({names.text(operation.path)}, {given}={values})"
+            if example.result is None:
+                lines.append(f"    assert {call}.status_code == 422")
+            elif computation.returns not in _UNCOMPARED:
+                result = f"pytest.approx({example.result})" if example.approximate else example.result
+                sign = "is" if example.result in {"True", "False", "None"} else "=="
+                lines.append(f'    assert {call}.json()["result"] {sign} {result}')
+        surprise = f'client.{operation.method.lower()}({names.text(operation.path)}, params={{"surprise": 1}})'
+        lines.append(f"    assert {surprise}.status_code == 422")
+        found.append("\n".join(lines))
+    return found
+
+
+_UNCOMPARED = frozenset({FieldType.DATE, FieldType.DATETIME, FieldType.TIME, FieldType.DECIMAL})
+
+
+def _json(example: ComputedExample) -> str | None:
+    """Write an example's arguments as a dictionary; None when they are no plain JSON."""
+    parts = []
+    for argument in example.arguments:
+        name, _, value = argument.partition("=")
+        if "(" in value and not value.startswith(("[", '"')):
+            _, _, text = value.partition('("')
+            value = f'"{text.rstrip(")")}' if ".fromisoformat" in value else text.rstrip('")')
+        parts.append(f'"{name}": {value}')
+    return f"{{{', '.join(parts)}}}"

@@ -163,7 +163,6 @@ class RelationMethods:
     other_table: str
     other_module: str
     other_plural_words: str
-    own_column: str
 
 
 @dataclass
@@ -960,7 +959,7 @@ class EntityView:
 def relation_methods(relation: Relation, specification: Specification) -> RelationMethods:
     """Name the methods of a many-to-many relation."""
     left, right = specification.entity(relation.left), specification.entity(relation.right)
-    own, other = designs.link_columns(relation)
+    _, other = designs.link_columns(relation)
     return RelationMethods(
         name=relation.name,
         module=relation.name,
@@ -973,7 +972,6 @@ def relation_methods(relation: Relation, specification: Specification) -> Relati
         other_table=names.module(right),
         other_module=names.module(right),
         other_plural_words=names.words(right.plural),
-        own_column=names.text(own),
     )
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.domain import EntityView, python_type, relation_methods, view_method
-from functions.neuron.synthesis.python.models import constrained
+from functions.neuron.synthesis.python.functions import annotation
+from functions.neuron.synthesis.python.models import ModelField, constrained, parameter_fields
 from shared.software import designs
 from shared.software.specification import FieldType, OperationKind
 
 if TYPE_CHECKING:
-    from shared.software.designs import OperationDesign
+    from shared.software.designs import ApiDesign, OperationDesign
+    from shared.software.specification import Computation, Specification
 
 
 @dataclass(frozen=True)
@@ -208,3 +210,52 @@ class RouterView:
             return paged, f"Page[{methods.other_cls}]", body, (404, 422)
         method = methods.link if operation.operation is OperationKind.LINK else methods.unlink
         return (*place, "service: Service"), "None", (f"service.{method}({called})",), (404, 409, 422)
+
+
+@dataclass(frozen=True)
+class ComputedRoute:
+    """A computation as an operation of the service."""
+
+    method: str
+    decorator: tuple[str, ...]
+    name: str
+    cls: str
+    words: str
+    fields: tuple[ModelField, ...]
+    data: str
+    result: str
+    doc: str
+    call: str
+
+
+def computed_routes(specification: Specification, api: ApiDesign) -> list[ComputedRoute]:
+    """Give the operations that compute."""
+    known = {computation.name: computation for computation in specification.computations}
+    found = []
+    for operation in api.operations:
+        computation = known.get(operation.target or "")
+        if operation.operation is OperationKind.COMPUTE and computation is not None:
+            found.append(_computed_route(operation, computation))
+    return found
+
+
+def _computed_route(operation: OperationDesign, computation: Computation) -> ComputedRoute:
+    cls = names.class_name(computation.name)
+    ordered = sorted(computation.parameters, key=lambda parameter: not parameter.required)
+    call = f"computations.{computation.name}({', '.join(f'data.{parameter.name}' for parameter in ordered)})"
+    if computation.returns is FieldType.NUMBER:
+        call = f"_finite({call})"
+    kind = annotation(computation.returns, computation.items)
+    summary = names.text(names.sentence(operation.summary))
+    return ComputedRoute(
+        method=operation.method.lower(),
+        decorator=(names.text(operation.path), f"summary={summary}", "responses=refusals(422)"),
+        name=operation.name,
+        cls=cls,
+        words=names.words(computation.name),
+        fields=tuple(parameter_fields(computation)),
+        data=f"Annotated[{cls}Input, Query()]" if operation.method == "GET" else f"{cls}Input",
+        result="Money" if kind == "Decimal" else kind,
+        doc=names.docstring(computation.description or operation.summary),
+        call=call,
+    )

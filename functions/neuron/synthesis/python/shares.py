@@ -16,13 +16,14 @@ from functions.neuron.synthesis.database import design_database
 from functions.neuron.synthesis.interface import design_api
 from functions.neuron.synthesis.python import functions, layout, models, names
 from functions.neuron.synthesis.python.commands import CommandWriter
-from functions.neuron.synthesis.python.computed import ComputationTests, program_tests
-from functions.neuron.synthesis.python.domain import EntityView, converter, view_method
+from functions.neuron.synthesis.python.computed import ComputationTests, program_tests, service_tests
+from functions.neuron.synthesis.python.domain import EntityView, RelationMethods, converter, view_method
 from functions.neuron.synthesis.python.migrations import first_migration
 from functions.neuron.synthesis.python.rendering import Renderer
-from functions.neuron.synthesis.python.routes import RouterView
+from functions.neuron.synthesis.python.routes import RouterView, computed_routes
 from functions.neuron.synthesis.python.tests import TestWriter
 from functions.neuron.synthesis.testing import design_tests
+from shared.software import designs
 from shared.software.designs import ImplementerInput, ImplementerOutput
 from shared.software.source import SourceTree
 from shared.software.specification import (
@@ -40,7 +41,7 @@ from shared.software.specification import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from shared.software.designs import ApiDesign
+    from shared.software.designs import ApiDesign, CommandDesign
 
 
 def implement(task: ImplementerInput) -> ImplementerOutput:
@@ -108,46 +109,62 @@ def _write_storage(project: Project) -> None:
     )
     for view in project.entities:
         out.python(f"{source}/{view.module}.py", "storage/entity.py.j2", project.pointer(view), e=view)
+    for view in project.entities:
+        for relation in view.relations:
+            _write_relation(project, relation)
     migration = first_migration(project.database, project.specification.title)
     out.add(
         f"{source}/migrations/0001_first.sql", migration, tuple(p for v in project.entities for p in project.pointer(v))
     )
 
 
+def _write_relation(project: Project, relation: RelationMethods) -> None:
+    specified = next(r for r in project.specification.relations if r.name == relation.name)
+    left, right = designs.link_columns(specified)
+    sides = (project.specification.entity(specified.left), project.specification.entity(specified.right))
+    project.renderer.python(
+        f"{project.source}/storage/{relation.module}.py",
+        "storage/relation.py.j2",
+        (f"/relations/{project.specification.relations.index(specified)}",),
+        name=relation.name,
+        table=relation.name,
+        cls=names.entity_class(relation.name),
+        left=left,
+        right=right,
+        left_words=names.words(sides[0].plural),
+        right_words=names.words(sides[1].plural),
+    )
+
+
 def _write_domain(project: Project) -> None:
     out, source = project.renderer, project.source
-    specification = project.specification
-    title = specification.title
-    if project.entities:
-        out.python(f"{source}/errors.py", "errors.py.j2", title=title)
-        periods = any(isinstance(rule, QuotaRule) and rule.period for rule in project.specification.rules)
-        out.python(f"{source}/clock.py", "clock.py.j2", uses={"period"} if periods else set())
-        out.add(f"{source}/models/__init__.py", '"""The models: what comes in, and what is kept."""\n')
-        out.add(f"{source}/services/__init__.py", '"""The services: what can be done, and the rules that hold."""\n')
-    if specification.computations:
+    if project.specification.computations:
         _write_computations(project)
-    if project.entities and project.stdlib:
-        lines = "\n".join(line for view in project.entities for line in models.check_lines(view))
-        calls = {"text", "match", "choice", "number", "places"}
-        uses = {call for call in calls if f"checks.{call}(" in lines}
-        uses |= {name for name, call in (("email", "EMAIL"), ("url", "URL"), ("utc", "in_utc")) if call in lines}
-        out.python(f"{source}/models/checks.py", "models/checks.py.j2", uses=uses)
+    service = project.kind is Kind.API
+    if service or project.entities:
+        out.python(f"{source}/errors.py", "errors.py.j2", title=project.specification.title)
+        out.add(f"{source}/models/__init__.py", '"""The models: what comes in, and what is kept."""\n')
+    if service:
+        patched = any(view.can.change for view in project.entities)
+        out.python(f"{source}/models/fields.py", "models/fields.py.j2", uses=_field_types(project), patched=patched)
+    if not project.entities:
+        return
+    if not service:
+        _write_checks(project)
+    periods = any(isinstance(rule, QuotaRule) and rule.period for rule in project.specification.rules)
+    out.python(f"{source}/clock.py", "clock.py.j2", uses={"period"} if periods else set())
+    out.add(f"{source}/services/__init__.py", '"""The services: what can be done, and the rules that hold."""\n')
     for view in project.entities:
         _write_models(project, view)
-        out.python(
-            f"{source}/services/{view.module}.py",
-            "services/entity.py.j2",
-            project.pointer(view),
-            e=view,
-            stdlib=project.stdlib,
-        )
-    if project.entities and not project.stdlib:
-        out.python(
-            f"{source}/models/fields.py",
-            "models/fields.py.j2",
-            uses=_field_types(project),
-            patched=any(view.can.change for view in project.entities),
-        )
+        facts = {"e": view, "stdlib": project.stdlib}
+        out.python(f"{source}/services/{view.module}.py", "services/entity.py.j2", project.pointer(view), **facts)
+
+
+def _write_checks(project: Project) -> None:
+    lines = "\n".join(line for view in project.entities for line in models.check_lines(view))
+    uses = {call for call in ("text", "match", "choice", "number", "places") if f"checks.{call}(" in lines}
+    uses |= {name for name, call in (("email", "EMAIL"), ("url", "URL"), ("utc", "in_utc")) if call in lines}
+    project.renderer.python(f"{project.source}/models/checks.py", "models/checks.py.j2", uses=uses)
 
 
 def _write_computations(project: Project) -> None:
@@ -182,6 +199,11 @@ def _write_models(project: Project, view: EntityView) -> None:
 
 def _field_types(project: Project) -> set[str]:
     uses = set()
+    if project.kind is Kind.API:
+        routes = computed_routes(project.specification, project.api)
+        written = " ".join(text for route in routes for text in (route.result, *(f.annotation for f in route.fields)))
+        known = ("Email", "Url", "Flag", "Day", "Moment", "TimeOfDay", "Amount", "Money")
+        uses |= {name for name in known if name in written}
     for view in project.entities:
         fields = [*models.input_fields(view), *models.output_fields(view), *models.patch_fields(view)]
         lines = [*(field.annotation for field in fields), *RouterView(view).filters_class]
@@ -277,6 +299,9 @@ def _write_service(project: Project) -> None:
             out.python(
                 f"{source}/api/{view.module}.py", "api/entity.py.j2", _operation_pointers(project, view), e=router
             )
+    if any(operation.operation is OperationKind.COMPUTE for operation in project.api.operations):
+        routers.append("computations")
+        _write_computed_routes(project)
     out.python(f"{source}/api/__init__.py", "api/init.py.j2")
     out.python(f"{source}/api/problems.py", "api/problems.py.j2", slug=project.package.replace("_", "-"))
     out.python(f"{source}/api/paging.py", "api/paging.py.j2")
@@ -289,8 +314,19 @@ def _write_service(project: Project) -> None:
         description_text=names.text(names.sentence(specification.description or specification.title)),
     )
     out.python(f"{source}/settings.py", "settings.py.j2")
-    out.python(f"{source}/__main__.py", "main_api.py.j2")
+    out.python(f"{source}/__main__.py", "main_api.py.j2", entities=project.entities)
     out.python(f"{source}/__init__.py", "init.py.j2", package_doc=names.sentence(specification.title))
+
+
+def _write_computed_routes(project: Project) -> None:
+    computed = computed_routes(project.specification, project.api)
+    project.renderer.python(
+        f"{project.source}/api/computations.py",
+        "api/computations.py.j2",
+        tuple(f"/computations/{i}" for i in range(len(project.specification.computations))),
+        computed=computed,
+        fractional=any("_finite(" in route.call for route in computed),
+    )
 
 
 def _operation_pointers(project: Project, view: EntityView) -> tuple[str, ...]:
@@ -307,6 +343,8 @@ def _write_tests(project: Project) -> None:
         _write_computation_tests(project)
     if project.kind is Kind.COMMAND_LINE:
         _write_program_tests(project)
+    if project.kind is Kind.API and specification.computations:
+        _write_computed_service_tests(project)
     if not project.entities:
         return
     conftest = {Kind.COMMAND_LINE: _write_program_conftest, Kind.LIBRARY: _write_library_conftest}
@@ -349,6 +387,17 @@ def _write_computation_tests(project: Project) -> None:
             imported=writer.imported,
             tests=writer.tests,
         )
+
+
+def _write_computed_service_tests(project: Project) -> None:
+    tests = service_tests(project.specification, project.api)
+    project.renderer.python(
+        "tests/test_computing.py",
+        "tests/computed_api.py.j2",
+        tuple(f"/computations/{i}" for i in range(len(project.specification.computations))),
+        stored=bool(project.entities),
+        tests=tests,
+    )
 
 
 def _write_program_tests(project: Project) -> None:
@@ -486,10 +535,31 @@ def _write_readme(project: Project, facts: dict[str, Any]) -> None:
         **{**facts, "description": names.sentence(specification.description or specification.title)},
         title=specification.title,
         operations=project.api.operations,
-        commands=[],
-        usage="",
+        commands=[_usage(command) for command in project.api.commands],
+        usage=_library_usage(project),
         rules=[rule for rule in specification.rules if rule.message],
     )
+
+
+def _usage(command: CommandDesign) -> str:
+    placed = [name.upper() for name in command.positionals]
+    named = [f"[--{name.replace('_', '-')} …]" for name in command.options]
+    return " ".join([*([command.name] if command.name else []), *placed, *named])
+
+
+def _library_usage(project: Project) -> str:
+    lines = []
+    if project.entities:
+        view = project.entities[0]
+        required = ", ".join(f"{name.name}=…" for name in models.input_fields(view) if not name.default)
+        lines += [f"from {project.package} import {view.cls}Input, Store", "", "store = Store()"]
+        lines += [f"{view.var} = store.{view.module}.create({view.cls}Input({required}))"]
+    for computation in project.specification.computations[:3]:
+        known = next((e for e in functions.examples(computation) if e.result is not None), None)
+        lines.append(f"from {project.package} import {computation.name}")
+        if known is not None:
+            lines.append(f"{computation.name}({', '.join(known.arguments)})  # {known.result}")
+    return "\n".join(lines)
 
 
 def _cell(text: str) -> str:
