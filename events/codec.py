@@ -20,6 +20,7 @@ import msgspec
 
 from events import strictjson
 from events.cloudevent import AttributeValue, CloudEvent, Fault, MalformedEvent, plain_event
+from events.layouts import Layouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -44,8 +45,7 @@ Header = tuple[bytes, bytes]
 
 _PREFIX: Final = b"ce-"
 _FORBIDDEN_HEADER: Final = "ce-datacontenttype"
-_MAX_NOTED_LENGTH: Final = 80
-_BINARY_TYPES: Final = frozenset({None, "application/json"})  # the usual ones, which need no look at the content mode
+_BINARY_TYPES: Final = frozenset({"application/json"})  # the usual one, which needs no look at the content mode
 _CLOUDEVENTS: Final = "application/cloudevents"
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _SAFE_BYTES: Final = _SAFE.encode()
@@ -79,16 +79,15 @@ def decode(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT
     Raises:
         MalformedEvent: It is no valid event, or a batch.
     """
-    names, values = _picked(headers)
     if len(body) > max_bytes:
         raise _too_large(body, max_bytes)
-    attributes = _plain_attributes(names, values)
-    if attributes is not None and attributes.get("datacontenttype") in _BINARY_TYPES:
-        event = plain_event(attributes, body or None)
-        return _from_unusual(names, values, body) if event is None else event
-    mode = _mode_of(names, values)
+    headers = headers if type(headers) is list else list(headers)
+    event = _from_usual(headers, body)
+    if event is not None:
+        return event
+    mode = content_mode(headers)
     if mode == "binary":
-        return _from_unusual(names, values, body)
+        return _from_unusual(headers, body)
     if mode == "batch":
         raise MalformedEvent([Fault("content-type", f"must not be {BATCH}: a single event is wanted here")])
     return from_structured(body, max_bytes=max_bytes)
@@ -112,7 +111,8 @@ def content_mode(headers: Iterable[Header]) -> str:
     Raises:
         MalformedEvent: It is a CloudEvents format that this codec has not, or its charset is not UTF-8.
     """
-    return _mode_of(*_picked(headers))
+    value = next((value for name, value in headers if name.lower() == b"content-type"), None)
+    return "binary" if value is None else _mode(value)
 
 
 def from_binary(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
@@ -123,46 +123,39 @@ def from_binary(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_
     """
     if len(body) > max_bytes:
         raise _too_large(body, max_bytes)
-    names, values = _picked(headers)
-    attributes = _plain_attributes(names, values)
-    event = None if attributes is None else plain_event(attributes, body or None)
-    return _from_unusual(names, values, body) if event is None else event
+    return _from_unusual(headers, body)
 
 
-def _picked(headers: Iterable[Header]) -> tuple[list[str], list[bytes]]:
-    """Pick the headers that matter: names of attributes (`datacontenttype` for Content-Type), and values."""
-    names: list[str] = []
-    values: list[bytes] = []
-    for name, value in headers:
-        attribute = _attribute_of.get(name)
-        if attribute is None:
-            attribute = _note_header(name)
-        if attribute:
-            names.append(attribute)
-            values.append(value)
-    return names, values
+def _attribute_of(header: bytes) -> str:
+    """Give the attribute that a header stands for, empty when it stands for none."""
+    name = header.lower()
+    if name[:3] == _PREFIX:
+        # A `ce-datacontenttype` must not be there; its own name, which is none, keeps it from being taken for the real
+        # one.
+        return _FORBIDDEN_HEADER if name == b"ce-datacontenttype" else name[3:].decode("latin-1") or "ce-"
+    return "datacontenttype" if name == b"content-type" else ""
 
 
-_attribute_of: dict[bytes, str] = {}
-_MAX_NOTED_HEADERS: Final = 1024
+_header_layouts: Final = Layouts(_attribute_of)
 
 
-def _note_header(name: bytes) -> str:
-    """Give the attribute that a header stands for, empty when it stands for none; remember it, within bounds."""
-    lower = name.lower()
-    attribute = ""
-    if lower[:3] == _PREFIX:
-        # A `ce-datacontenttype` must not be there; under its own name it cannot be taken for the real one.
-        attribute = _FORBIDDEN_HEADER if lower == b"ce-datacontenttype" else lower[3:].decode("latin-1") or "ce-"
-    elif lower == b"content-type":
-        attribute = "datacontenttype"
-    if len(_attribute_of) < _MAX_NOTED_HEADERS and len(name) <= _MAX_NOTED_LENGTH:
-        _attribute_of[name] = attribute
-    return attribute
-
-
-def _mode_of(names: list[str], values: list[bytes]) -> str:
-    return _mode(values[names.index("datacontenttype")]) if "datacontenttype" in names else "binary"
+def _from_usual(headers: list[Header], body: bytes) -> CloudEvent | None:
+    # A `ce-datacontenttype` must not be there; its own name, which is none, keeps it from passing for the real one.
+    if not headers:
+        return None
+    names, values = zip(*headers)  # noqa: B905 - pairs
+    layout = _header_layouts[names]
+    if layout is None:
+        return None
+    joined = b"\n".join(layout.relevant(values))
+    # No line feed within a value: what is left are those that join them.
+    if joined.translate(None, _PLAIN_BYTES) != b"\n" * (layout.count - 1):
+        return None
+    texts: list[str | None] = [*joined.decode().split("\n"), None]
+    core = layout.core(texts)
+    if core[6] is not None and core[6] not in _BINARY_TYPES and _mode(core[6].encode()) != "binary":
+        return None
+    return plain_event(core, dict(zip(layout.extensions, layout.values(texts))), body or None)  # noqa: B905 - same length
 
 
 @lru_cache(256)
@@ -180,21 +173,14 @@ def _mode(value: bytes) -> str:
     return "batch" if media_type == BATCH else "structured"
 
 
-def _plain_attributes(names: list[str], values: list[bytes]) -> dict[str, str] | None:
-    """Decode the usual message in one go: nothing escaped, nothing twice, all printable; None when it is another."""
-    joined = b"\n".join(values)
-    # No line feed within a value: what is left are those that join them.
-    if joined.translate(None, _PLAIN_BYTES) != b"\n" * (len(values) - 1):
-        return None
-    attributes = dict(zip(names, joined.decode().split("\n")))  # noqa: B905 - one value for each name
-    return attributes if len(attributes) == len(names) else None
-
-
-def _from_unusual(names: list[str], values: list[bytes], body: bytes) -> CloudEvent:
+def _from_unusual(headers: Iterable[Header], body: bytes) -> CloudEvent:
     """Decode header by header, naming what is wrong with each."""
     attributes: dict[str, Any] = {}
     faults: list[Fault] = []
-    for attribute, value in zip(names, values, strict=True):
+    for name, value in headers:
+        attribute = _attribute_of(name)
+        if not attribute:
+            continue
         if attribute == _FORBIDDEN_HEADER:
             faults.append(Fault(_FORBIDDEN_HEADER, "must not be a header: Content-Type says it"))
         elif attribute in attributes:
@@ -378,33 +364,39 @@ def _event(attributes: dict[str, Any], data: bytes | None, faults: list[Fault]) 
     return event
 
 
-class _HeaderNames(dict[str, bytes]):
-    """The header of each attribute, made at its first use and remembered within bounds."""
+class _HeaderNames(dict[tuple[Any, ...], list[bytes]]):
+    """The names of the headers for a sequence of attributes, made at their first use and remembered within bounds."""
 
-    def __missing__(self, attribute: str) -> bytes:
-        name = _PREFIX + attribute.encode()
-        if len(self) < _MAX_NOTED_HEADERS:
-            self[attribute] = name
-        return name
+    def __missing__(self, key: tuple[Any, ...]) -> list[bytes]:
+        optional = zip(("subject", "time", "dataschema"), key, strict=False)
+        attributes = ["specversion", "id", "source", "type", *(name for name, there in optional if there), *key[3:]]
+        names = [_PREFIX + attribute.encode() for attribute in attributes]
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        self[key] = names
+        return names
 
 
+_MOST_NAMES: Final = 512
 _header_names: Final = _HeaderNames()
 
 
 def to_binary(event: CloudEvent) -> tuple[list[Header], bytes]:
     """Write an event in binary mode: headers (names in lower case) and body."""
-    attributes = event.attributes()
-    media_type = attributes.pop("datacontenttype", None)
+    subject, time, schema, extensions = event.subject, event.time, event.dataschema, event.extensions
+    texts: list[Any] = ["1.0", event.id, event.source, event.type]
+    texts += [value for value in (subject, time, schema) if value is not None]
+    texts += extensions.values()
+    names = _header_names[subject is not None, time is not None, schema is not None, *extensions]
     try:
-        joined = "\n".join(attributes.values()).encode()  # type: ignore[arg-type]
-        plain = joined.translate(None, _SAFE_BYTES) == b"\n" * (len(attributes) - 1)
+        joined = "\n".join(texts).encode()
+        plain = joined.translate(None, _SAFE_BYTES) == b"\n" * (len(texts) - 1)
     except TypeError:  # a value that is no string
         plain = False
     # The usual event in one go: nothing to escape. No value has a line feed in it: that is a control character.
-    values = joined.split(b"\n") if plain else map(_header_value, attributes.values())
-    headers = list(zip(map(_header_names.__getitem__, attributes), values))  # noqa: B905 - one value for each name
-    if media_type is not None:
-        headers.append((b"content-type", str(media_type).encode()))
+    headers = list(zip(names, joined.split(b"\n") if plain else map(_header_value, texts)))  # noqa: B905 - one value for each name
+    if event.datacontenttype is not None:
+        headers.append((b"content-type", event.datacontenttype.encode()))
     return headers, event.data or b""
 
 
