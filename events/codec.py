@@ -140,7 +140,7 @@ _header_layouts: Final = Layouts(_attribute_of)
 
 
 def _from_usual(headers: list[Header], body: bytes) -> CloudEvent | None:
-    # A `ce-datacontenttype` must not be there; its own name, which is none, keeps it from passing for the real one.
+    """Read the usual message in binary mode: nothing escaped, nothing twice, all printable; None when it is another."""
     if not headers:
         return None
     names, values = zip(*headers)  # noqa: B905 - pairs
