@@ -55,6 +55,8 @@ async def verify(tree: SourceTree, language: str, limits: sandbox.Limits) -> Rep
         for step in tools.steps:
             began = time.monotonic()
             outcome = await sandbox.run(_plan(tools, step, project, limits))
+            if outcome.code == sandbox.NOT_STARTED:
+                raise toolchain.ToolchainMissingError(f"the toolchain does not start: {outcome.output.strip()}")
             isolation = outcome.isolation
             if step.name is CheckName.TESTS:
                 passed = toolchain.tests_passed(outcome.output)

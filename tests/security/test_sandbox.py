@@ -211,3 +211,10 @@ async def test_a_command_that_is_not_there_is_said_so(project: Path) -> None:
     outcome = await run(Plan(("/usr/bin/nothing-here",), project))
     assert outcome.code == 127
     assert "cannot be started" in outcome.output
+
+
+async def test_what_is_to_be_read_may_lie_in_the_temporary_folder(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text("#!/bin/sh\necho from $0\n")
+    (tmp_path / "tool").chmod(0o755)
+    outcome = await run(Plan((str(tmp_path / "tool"),), project, (tmp_path,)))
+    assert outcome.output == f"from {tmp_path}/tool\n"

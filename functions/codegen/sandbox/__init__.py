@@ -24,6 +24,9 @@ from typing import Final, Literal
 
 Isolation = Literal["namespaces", "process-group"]
 
+NOT_STARTED: Final = 127
+"""The code of an outcome whose command could not be started at all."""
+
 _LAUNCHER: Final = Path(__file__).with_name("launcher.py")
 _SYSTEM: Final = (
     "/usr",

@@ -130,14 +130,14 @@ def _own_file_system(plan: dict[str, Any]) -> None:
     root = Path(plan["root"])
     _mount("none", Path("/"), None, _MS_REC | _MS_PRIVATE)
     _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=16m,mode=755")
-    for path in plan["readable"]:
-        if Path(path).exists():
-            _bind(Path(path), root, read_only=True)
     for name in ("null", "zero", "full", "random", "urandom"):
         _bind(Path("/dev") / name, root, read_only=False)
     for name, size in (("tmp", plan["temporary_bytes"]), ("dev/shm", plan["temporary_bytes"])):
         (root / name).mkdir(parents=True, exist_ok=True)
         _mount("tmpfs", root / name, "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={size},mode=1777")
+    for path in plan["readable"]:  # after /tmp: what is to be read may lie below it
+        if Path(path).exists():
+            _bind(Path(path), root, read_only=True)
     (root / "proc").mkdir()
     _mount("proc", root / "proc", "proc", _MS_NOSUID | _MS_NODEV)
     _bind(Path(plan["project"]), root, read_only=False, at=Path(plan["project_inside"]))
