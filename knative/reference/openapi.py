@@ -339,6 +339,8 @@ def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
 def _success(operation: Operation, status: int, model: type[BaseModel] | None, schemas: _Schemas) -> dict[str, Any]:
     names = ["X-Trace-Id"] if operation.public else ["RateLimit", "RateLimit-Policy", "X-Trace-Id"]
     made: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": _named(names)}
+    if status == HTTPStatus.NO_CONTENT:
+        return made
     if operation.produces != "application/json":
         made["content"] = {operation.produces: {"schema": _other_than_json(operation.produces, model, schemas)}}
     elif model is not None:
@@ -368,7 +370,7 @@ def _faults(route: Route) -> list[int]:
     found.update(_WITH_BODY if operation.request or operation.consumes else ())
     found.update([404] if operation.parameters else ())
     found.update([409] if "Idempotency-Key" in operation.headers else ())
-    found.update([422] if operation.query else ())
+    found.update([422] if operation.query or operation.headers else ())
     return sorted(found)
 
 

@@ -52,7 +52,11 @@ def _settings_page() -> str:
 
 
 def _row(kind: str, setting: Setting) -> str:
-    default = "required" if setting.default is REQUIRED else f"`{setting.default if isinstance(setting.default, Path) else repr(setting.default)}`"
+    default = (
+        "required"
+        if setting.default is REQUIRED
+        else f"`{setting.default if isinstance(setting.default, Path) else repr(setting.default)}`"
+    )
     limits = [f"one of {', '.join(f'`{choice}`' for choice in setting.choices)}"] if setting.choices else []
     limits += [f"at least {setting.minimum:g}"] if setting.minimum is not None else []
     limits += [f"at most {setting.maximum:g}"] if setting.maximum is not None else []

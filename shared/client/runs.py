@@ -78,9 +78,10 @@ class Runs:
         """Cancel a run and every step of it."""
         return self._transport.model(Run, "POST", f"{_path(run_id)}/cancel")
 
-    def replay(self, run_id: UUID | str) -> Run:
-        """Start a new run that takes every paid answer out of another one's journal."""
-        return self._transport.model(Run, "POST", f"{_path(run_id)}/replay")
+    def replay(self, run_id: UUID | str, *, idempotency_key: str | None = None) -> Run:
+        """Start a new run that takes every paid answer out of another one's journal; the same key, the same run."""
+        headers = {IDEMPOTENCY_KEY: idempotency_key or str(uuid4())}
+        return self._transport.model(Run, "POST", f"{_path(run_id)}/replay", headers=headers)
 
     def watch(self, run_id: UUID | str, *, after: int = 0) -> Iterator[RunEvent]:
         """Give what happens in a run as it happens, until the run has ended; a stream that breaks is taken up again.
