@@ -44,6 +44,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _INNER_ID: Final = 1000
 _NOBODY: Final = 65534
 _REFUSED: Final = 126
+_OTHERS_MAY: Final = 0o001
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -85,14 +86,20 @@ def _own_namespaces() -> None:
     _check(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWNET | _CLONE_NEWIPC), "unshare")
 
 
-def _map_users(process: int) -> None:
+def _as_nobody(plan: dict[str, Any]) -> bool:
+    """Whether the command is to run as nobody: when root runs us, and others than root may read what it needs."""
+    needed = [Path(path) for path in plan["readable"]]
+    return os.getuid() == 0 and all(path.stat().st_mode & _OTHERS_MAY for path in needed if path.exists())
+
+
+def _map_users(process: int, *, nobody: bool) -> None:
     """Say who the namespace's users are, from outside it.
 
-    Run by root, the command becomes nobody, for root is exempt from the limit on processes; else it stays who we are.
+    As nobody the limit on processes holds, from which root is exempt; else the command stays who we are.
     """
     user, group = os.getuid(), os.getgid()
     folder = Path(f"/proc/{process}")
-    if user == 0:
+    if nobody:
         (folder / "uid_map").write_text(f"0 0 1\n{_INNER_ID} {_NOBODY} 1")
         (folder / "gid_map").write_text(f"0 0 1\n{_INNER_ID} {_NOBODY} 1")
         return
@@ -110,9 +117,7 @@ def _become_nobody() -> None:
 
 
 def _give_away(project: Path) -> None:
-    """Let nobody own the project, when it is root who runs us."""
-    if os.getuid() != 0:
-        return
+    """Let nobody own the project."""
     for folder, _, names in os.walk(project):
         os.lchown(folder, _NOBODY, _NOBODY)
         for name in names:
@@ -208,7 +213,9 @@ def _report(plan: dict[str, Any], isolation: str) -> None:
 
 def _isolated(plan: dict[str, Any]) -> int | None:
     """Run the command behind namespaces; None where the kernel refuses them (nothing has been run then)."""
-    _give_away(Path(plan["project"]))
+    nobody = _as_nobody(plan)
+    if nobody:
+        _give_away(Path(plan["project"]))
     stages = [os.pipe() for _ in range(3)]
     outer = os.fork()
     if outer == 0:
@@ -218,7 +225,7 @@ def _isolated(plan: dict[str, Any]) -> int | None:
         os.close(descriptor)
     if os.read(unshared, 1):
         with contextlib.suppress(OSError):
-            _map_users(outer)
+            _map_users(outer, nobody=nobody)
             os.write(tell_mapped, b"1")
     os.close(tell_mapped)
     works = os.read(built, 1) == b"1"
