@@ -23,6 +23,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import struct
 import sys
 from pathlib import Path
@@ -44,7 +45,6 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _INNER_ID: Final = 1000
 _NOBODY: Final = 65534
 _REFUSED: Final = 126
-_OTHERS_MAY: Final = 0o001
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -88,8 +88,11 @@ def _own_namespaces() -> None:
 
 def _as_nobody(plan: dict[str, Any]) -> bool:
     """Whether the command is to run as nobody: when root runs us, and others than root may read what it needs."""
-    needed = [Path(path) for path in plan["readable"]]
-    return os.getuid() == 0 and all(path.stat().st_mode & _OTHERS_MAY for path in needed if path.exists())
+    return os.getuid() == 0 and all(_open_to_others(Path(path)) for path in plan["readable"] if Path(path).exists())
+
+
+def _open_to_others(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IXOTH if path.is_dir() else stat.S_IROTH))
 
 
 def _map_users(process: int, *, nobody: bool) -> None:
