@@ -6,18 +6,16 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from functions.neuron import stream
 from functions.neuron.store import Origin
 from shared.function import Operation, answer
-from shared.neurons.wire import EventsQuery, Limits, Run, RunEvent, RunPage, RunQuery, RunRequest
+from shared.neurons.wire import ENDED, EventsQuery, Limits, Run, RunEvent, RunPage, RunQuery, RunRequest
 from shared.problems import Problem, register
 from shared.telemetry import traceparent
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from functions.neuron.resources import Resources
     from shared.function import Call
 
@@ -85,7 +83,11 @@ async def events(call: Call) -> Response:
     seen = call.request.headers.get("last-event-id", "")
     query: EventsQuery = call.query
     after = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else query.after
-    await resources.runs.show(org_id, run_id)
+    run = await resources.runs.show(org_id, run_id)
+    if run.state in ENDED and after >= run.last_event:
+        # There will be nothing more: 204 tells an EventSource not to come back (WHATWG HTML, section 9.2.3).
+        return Response(status_code=204)
+    after = min(after, run.last_event)
     lines = stream.lines(resources.runs.watch(org_id, run_id, after), resources.clock)
     return StreamingResponse(lines, headers={"Cache-Control": "no-store"}, media_type=stream.MEDIA_TYPE)
 
@@ -162,9 +164,9 @@ OPERATIONS: Final = (
     ),
     Operation(
         "GET", "/v1/runs/{run_id}/events", "runs.read", events, "Follow a run live",
-        query=EventsQuery, responses={200: RunEvent}, headers={"Last-Event-ID": _LAST_EVENT_ID}, tags=_TAGS,
+        query=EventsQuery, responses={200: RunEvent, 204: None}, headers={"Last-Event-ID": _LAST_EVENT_ID}, tags=_TAGS,
         streaming=True, produces=stream.MEDIA_TYPE,
-        description="Server-sent events, one for each change, until the run ends; resumes after `Last-Event-ID`. "
-        "The data of each is the document described here.",
+        description="Server-sent events, one for each change, until the run ends; resumes after `Last-Event-ID`. 204 "
+        "when the run has ended and everything was seen. The data of each is the document described here.",
     ),
 )  # fmt: skip

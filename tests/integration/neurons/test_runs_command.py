@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -67,3 +68,30 @@ def test_what_cannot_be_done_is_said(own: RunningPlatform) -> None:
     assert (faulty.returncode, "/lines/0" in faulty.stderr) == (1, True)
     assert own.hal9("runs", "start", "tally", "--input", "{", check=False).returncode == 2
     assert own.hal9("runs", "show", "no-uuid", check=False).returncode == 2
+
+
+def test_the_stream_resumes_after_the_last_event_that_was_seen(own: RunningPlatform) -> None:
+    credentials = own.credentials
+    runs(own, "start", "tally", "--input", '{"lines": ["one two"]}', "--watch")
+    run_id = json.loads(runs(own, "list", "--limit", "1"))["runs"][0]["id"]
+    with httpx.Client(
+        base_url=credentials["url"], headers={"Authorization": f"Bearer {credentials['api_key']}"}, timeout=30
+    ) as client:
+        whole = client.get(f"/v1/runs/{run_id}/events")
+        assert whole.headers["content-type"].startswith("text/event-stream")
+        numbers = sequences(whole.text)
+        assert numbers == list(range(1, len(numbers) + 1))
+        for seen in (0, 3, numbers[-1] - 1):
+            rest = client.get(f"/v1/runs/{run_id}/events", headers={"Last-Event-ID": str(seen)})
+            assert sequences(rest.text) == numbers[seen:]
+        assert sequences(client.get(f"/v1/runs/{run_id}/events?after=5").text) == numbers[5:]
+        for everything in (numbers[-1], 10**15):
+            assert client.get(f"/v1/runs/{run_id}/events?after={everything}").status_code == 204
+        odd = client.get(f"/v1/runs/{run_id}/events", headers={"Last-Event-ID": "no number"})
+        assert sequences(odd.text) == numbers
+        assert client.get(f"/v1/runs/{run_id}/events", headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+def sequences(stream: str) -> list[int]:
+    """The ids of a stream's events."""
+    return [int(line.removeprefix("id: ")) for line in stream.splitlines() if line.startswith("id: ")]
