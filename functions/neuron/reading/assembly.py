@@ -1,11 +1,13 @@
-"""Turns the finished draft into the specification: closes what dangles, gives it a face, and says of every clause what became of it.
+"""Turns the finished draft into the specification: closes what dangles, gives it a face.
+
+And says of every clause what became of it.
 
 Promises: what comes out validates. A clause counts as done only when a part of the specification stands for it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from functions.neuron.reading import closing, faces
 from shared.software import specification as spec
@@ -24,7 +26,7 @@ def assemble(draft: Draft) -> spec.Specification:
     closing.finish(draft)
     entities = {entity.name: _entity(entity, draft) for entity in _distinct(draft)}
     draft.rules = {name: rule for name, rule in draft.rules.items() if rule.entity in entities}
-    parts: dict[str, object] = {
+    parts: dict[str, Any] = {
         "name": draft.name,
         "title": draft.title,
         "description": draft.title,
@@ -54,7 +56,7 @@ def _distinct(draft: Draft) -> list[DraftEntity]:
     return list(draft.entities.values())
 
 
-def _sound_rules(draft: Draft, parts: dict[str, object]) -> tuple[spec.Rule, ...]:
+def _sound_rules(draft: Draft, parts: dict[str, Any]) -> tuple[spec.Rule, ...]:
     """Keep the rules that the entities bear out; the clauses of the others then count as not done."""
     sound: dict[str, spec.Rule] = {}
     for name, rule in draft.rules.items():
@@ -65,13 +67,13 @@ def _sound_rules(draft: Draft, parts: dict[str, object]) -> tuple[spec.Rule, ...
     return tuple(sound.values())
 
 
-def _empty() -> dict[str, object]:
+def _empty() -> dict[str, Any]:
     return {name: field.default for name, field in spec.Specification.model_fields.items() if not field.is_required()}
 
 
 def _entity(entity: DraftEntity, draft: Draft) -> spec.Entity:
     machine = _machine(entity)
-    made = tuple(_field(item, draft, entity) for item in entity.fields.values())
+    made = tuple(_field(item, draft) for item in entity.fields.values())
     names = {field.name for field in made}
     derivations = tuple(
         d for d in entity.derivations.values() if d.field in names and (d.base == "now" or d.base in names)
@@ -116,7 +118,7 @@ def _label(made: tuple[FieldSpec, ...]) -> str | None:
     return texts[0].name if texts else None
 
 
-def _field(item: DraftField, draft: Draft, entity: DraftEntity) -> FieldSpec:
+def _field(item: DraftField, draft: Draft) -> FieldSpec:
     kind = item.type or FieldType.STRING
     if kind is FieldType.REFERENCE and item.target not in draft.entities:
         kind, item.target = FieldType.STRING, None
@@ -173,7 +175,7 @@ def _default(item: DraftField, kind: FieldType) -> spec.Scalar:
 
 
 def _listings(draft: Draft) -> tuple[spec.Listing, ...]:
-    """Let every list be narrowed by references, enumerations and flags, searched in its texts, sorted by anything that has an order."""
+    """Let every list be narrowed by references, enumerations and flags, searched in its texts."""
     made = []
     for entity in draft.entities.values():
         stated = draft.listings.get(entity.name, {"filters": [], "search": [], "sort": []})

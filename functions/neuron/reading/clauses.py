@@ -1,7 +1,9 @@
 """Splits a request into sentences, and these into clauses: the smallest parts that say something of their own.
 
-Promises: every token belongs to exactly one clause, in order; what is not covered by a clause is white space, punctuation or a conjunction. A clause that
-borrows its subject from the one before ("… and is due after 14 days") carries it in `lead`; the lines of a list carry the line that introduces it in `header`.
+Promises: every token belongs to exactly one clause, in order; what is not covered by a clause is white space,
+punctuation or a conjunction. A clause that
+borrows its subject from the one before ("… and is due after 14 days") carries it in `lead`; the lines of a list carry
+the line that introduces it in `header`.
 """
 
 from __future__ import annotations
@@ -16,13 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ENDS: Final = frozenset(".!?;")
-_KIND_WORDS: Final = frozenset(
-    ["api", "apis", "service", "backend", "back-end", "server", "microservice", "app", "application", "system", "tool", "cli", "program", "library", "package", "module", "script", "utility", "website", "platform", "web", "rest", "software", "project", "command-line", "tracker", "manager", "calculator", "converter"]
+_KIND_WORDS: Final = lexicon.words(
+    "api apis service backend back-end server microservice app application system tool cli program library "
+    "package module script utility website platform web rest software project command-line tracker manager "
+    "calculator converter"
 )
-_HEADINGS: Final = frozenset(
-    ["rule", "rules", "constraint", "constraints", "requirement", "requirements", "feature", "features", "entity", "entities", "note", "notes", "command", "commands", "endpoint", "endpoints", "model", "models", "resource", "resources", "field", "fields", "data", "details", "validation", "behaviour", "behavior", "functionality", "operations", "specification", "spec", "logic", "following", "functions", "domain"]
+_HEADINGS: Final = lexicon.words(
+    "rule rules constraint constraints requirement requirements feature features entity entities note notes "
+    "command commands endpoint endpoints model models resource resources field fields data details validation "
+    "behaviour behavior functionality operations specification spec logic following functions domain"
 )
-_DASHES: Final = frozenset({"—", "–", "--", "-"})
+_DASHES: Final = frozenset({"—", "\u2013", "--", "-"})
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,8 @@ def split(tokens: Sequence[Token]) -> list[Clause]:
     """Give the clauses of the tokens of a request."""
     found: list[Clause] = []
     heading: tuple[Token, ...] = ()
-    for i, (sentence, header) in enumerate(_sentences(tokens)):
-        sentence, front = _without_heading(sentence)
+    for i, (whole, header) in enumerate(_sentences(tokens)):
+        sentence, front = _without_heading(whole)
         heading = (*heading, *front)
         if _is_heading(sentence):
             heading = (*heading, *sentence)
@@ -171,8 +177,13 @@ def _clauses(sentence: list[Token], header: tuple[Token, ...], *, first: bool) -
     return made
 
 
+_ASKS_WORDS: Final = lexicon.words(
+    "build create make write design develop implement need want like give generate produce have look provide"
+)
+
+
 def _asks(sentence: Sequence[Token]) -> bool:
-    """Whether a first clause only says what is asked for: "Build a REST API for a gym", "I need a backend for a blog"."""
+    """Whether a first clause only says what is asked for: "Build a REST API for a gym"."""
     if not any(token.low in _KIND_WORDS for token in sentence):
         return (
             len(sentence) <= 6
@@ -183,30 +194,15 @@ def _asks(sentence: Sequence[Token]) -> bool:
     verb_at = 0 if frames.imperative_at(sentence, 0) else frames.finite_verb(sentence, 0, conjoined=True)
     if verb_at is None:
         return not any(token.text == ":" for token in sentence)
-    return frames.verb_group(sentence, verb_at).verb in {
-        "build",
-        "create",
-        "make",
-        "write",
-        "design",
-        "develop",
-        "implement",
-        "need",
-        "want",
-        "like",
-        "give",
-        "generate",
-        "produce",
-        "have",
-        "look",
-        "provide",
-    } and (verb_at == 0 or sentence[0].low in {"i", "we", "please", "you", "our", "my"})
+    return frames.verb_group(sentence, verb_at).verb in _ASKS_WORDS and (
+        verb_at == 0 or sentence[0].low in {"i", "we", "please", "you", "our", "my"}
+    )
 
 
 def _next(
     sentence: list[Token], start: int, lead: tuple[Token, ...], *, first: bool
 ) -> tuple[int, int, tuple[Token, ...], bool]:
-    """Give where the clause that begins at `start` ends, where the next one begins, what that one borrows, and whether this one is an introduction."""
+    """Give where the clause that begins at `start` ends, where the next one begins, what that one borrows."""
     if first and (split_at := _introduction(sentence, start)) is not None:
         return (*split_at, (), True)
     whole = [*lead, *sentence[start:]]
@@ -259,23 +255,19 @@ def _colon_before(sentence: list[Token], start: int, end: int) -> bool:
     return any(token.text == ":" for token in sentence[start:end])
 
 
+_BEHIND_SEPARATOR_WORDS_2: Final = lexicon.words("and but or so then also additionally while whereas")
+
+
+_BEHIND_SEPARATOR_WORDS: Final = lexicon.words("and but or so while whereas where then")
+
+
 def _behind_separator(sentence: list[Token], i: int) -> int | None:
     """Give the position behind the separator at `i` (commas, conjunctions and adverbs); None when there is none."""
-    if sentence[i].text not in {",", ":", *_DASHES} and sentence[i].low not in {
-        "and",
-        "but",
-        "or",
-        "so",
-        "while",
-        "whereas",
-        "where",
-        "then",
-    }:
+    if sentence[i].text not in {",", ":", *_DASHES} and sentence[i].low not in _BEHIND_SEPARATOR_WORDS:
         return None
     after = i + 1
     while after < len(sentence) and (
-        sentence[after].text in {",", *_DASHES}
-        or sentence[after].low in {"and", "but", "or", "so", "then", "also", "additionally", "while", "whereas"}
+        sentence[after].text in {",", *_DASHES} or sentence[after].low in _BEHIND_SEPARATOR_WORDS_2
     ):
         after += 1
     return after if after < len(sentence) else None
@@ -290,7 +282,7 @@ def _borrowed(
     imperative: bool,
     whole: Sequence[Token],
 ) -> tuple[Token, ...] | None:
-    """Give what a clause that begins at `after` borrows from the one before (often nothing); None when no clause begins there."""
+    """Give what a clause that begins at `after` borrows from the one before (often nothing)."""
     token = sentence[after]
     if token.low in lexicon.SUBORDINATORS - {"where", "while"}:
         return () if _own_subordinate(sentence, after) else None
@@ -322,7 +314,7 @@ def _borrowed(
 
 
 def _in_relative(sentence: list[Token], after: int) -> bool:
-    """Whether what is conjoined at `after` still belongs to a relative clause: "a balance which starts at 0 and can never be negative"."""
+    """Whether what is conjoined at `after` still belongs to a relative clause."""
     for i in range(after - 1, max(after - 12, 0), -1):
         if sentence[i].text == ",":
             return False
@@ -372,7 +364,7 @@ def _is_plural_verb(sentence: list[Token], at: int, subject: tuple[Token, ...]) 
 
 
 def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
-    """Give where an introduction ("An API for a library:") ends and where what follows begins; None when the sentence is none."""
+    """Give where an introduction ("An API for a library:") ends and where what follows begins."""
     for i in range(start, len(sentence)):
         token = sentence[i]
         if token.text in {"(", "["}:
@@ -402,11 +394,8 @@ def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
                 and not (after < len(sentence) and sentence[after].low == "where")
             ):
                 continue
-            if (
-                frames.finite_verb(sentence, start) is not None
-                and frames.finite_verb(sentence, start) < i
-                and not frames.imperative_at(sentence, start)
-            ):  # type: ignore[operator]
+            verb_at = frames.finite_verb(sentence, start)
+            if verb_at is not None and verb_at < i and not frames.imperative_at(sentence, start):
                 return None
             if token.text == "," and after < len(sentence) and sentence[after].low == "where":
                 after += 1

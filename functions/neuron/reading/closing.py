@@ -1,4 +1,4 @@
-"""Closes what the first reading left open, when all entities are known: links, makers, collections, references, and the types of fields."""
+"""Closes what the first reading left open, when all entities are known: links, makers, collections, references."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _make_linked(draft: Draft, later: Open) -> None:
         draft.entity(_real_objects(draft, objects)[0])
 
 
-_COUNTED: Final = frozenset(["seat", "place", "spot", "slot", "ticket", "unit", "copy", "space", "time_slot"])
+_COUNTED: Final = lexicon.words("seat place spot slot ticket unit copy space time_slot")
 
 
 def _real_objects(draft: Draft, objects: tuple[str, ...]) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def _real_objects(draft: Draft, objects: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _drop_weak(draft: Draft) -> None:
-    """Leave out what only the introduction names in other words ("museum exhibits") when the rest of the request says what is kept."""
+    """Leave out what only the introduction names in other words ("museum exhibits") when the rest of the request."""
     for name in draft.weak:
         entity = draft.entities.get(name)
         if entity is None or entity.fields:
@@ -180,11 +180,20 @@ def _graded(draft: Draft, entity: DraftEntity, verb: str, behind: list[Token]) -
         draft.mark(("field", entity.name, added.name))
 
 
-_CONTENT: Final = {"comment": ("text", FieldType.TEXT), "review": ("text", FieldType.TEXT), "message": ("text", FieldType.TEXT), "rating": ("score", FieldType.INTEGER), "donation": ("amount", None), "pledge": ("amount", None), "bid": ("amount", None), "submission": ("content", FieldType.TEXT)}  # fmt: skip
+_CONTENT: Final = {
+    "comment": ("text", FieldType.TEXT),
+    "review": ("text", FieldType.TEXT),
+    "message": ("text", FieldType.TEXT),
+    "rating": ("score", FieldType.INTEGER),
+    "donation": ("amount", None),
+    "pledge": ("amount", None),
+    "bid": ("amount", None),
+    "submission": ("content", FieldType.TEXT),
+}
 
 
 def _contents(draft: Draft) -> None:
-    """Give what is made by a verb the content that its noun implies when the request says nothing of it: a comment has a text."""
+    """Give what is made by a verb the content that its noun implies when the request says nothing of it."""
     for entity in draft.entities.values():
         content = _CONTENT.get(entity.name.split("_")[-1])
         if (
@@ -199,7 +208,7 @@ def _contents(draft: Draft) -> None:
 
 
 def _accompanying(draft: Draft, entity: DraftEntity, behind: list[Token], later: Open) -> None:
-    """Read what is said of a link behind its verb: "from a start date to an end date", "with a quantity", "for a number of nights"."""
+    """Read what is said of a link behind its verb: "from a start date to an end date", "with a quantity"."""
     lows = [token.low for token in behind]
     if "with" in lows:
         hold(entity, behind[lows.index("with") + 1 :], draft, later)
@@ -243,7 +252,7 @@ def _link_name(draft: Draft, verb: str, noun: str, target: str) -> str:
 
 
 def _existing_link(draft: Draft, verb: str, subject: str, target: str) -> DraftEntity | None:
-    """An entity that the request names and that can only be this link: "a rental has a start date" beside "members rent boats"."""
+    """An entity that the request names and that can only be this link."""
     for noun in _NOUNS.get(verb, (lexicon.LINKING_VERBS[verb][0],)):
         entity = draft.entities.get(noun) or draft.entities.get(f"{target}_{noun}")
         if entity is not None and entity.link_verb in {None, verb} and entity.name not in {subject, target}:
@@ -343,24 +352,17 @@ def _linked_otherwise(draft: Draft, child: DraftEntity, target: str) -> bool:
 
 def _many(draft: Draft, later: Open) -> None:
     stated = {(holder, morphology.singular(held.split("_")[-1])) for holder, held, _, _, _ in later.many}
-    for holder, held, at, bound, mutual in later.many:
+    for holder, held, at, limits, mutual in later.many:
         draft.at = at
         words = held.split("_")
         name = morphology.name(*words[:-1], morphology.singular(words[-1]))
-        child = draft.known(words) or next(
-            (
-                draft.entities["_".join(words[i:-1] + [morphology.singular(words[-1])])]
-                for i in range(1, len(words))
-                if "_".join(words[i:-1] + [morphology.singular(words[-1])]) in draft.entities
-            ),
-            None,
-        )
+        child = draft.known(words) or next((e for i in range(1, len(words)) if (e := draft.known(words[i:]))), None)
         both = child is not None and (child.name, morphology.singular(holder.split("_")[-1])) in stated
         if (
             child is None
             and not mutual
             and words[-1] in {"notes", "details", "instructions", "remarks", "directions", "comments"}
-            and bound is None
+            and limits is None
         ):
             added = draft.entities[holder].add(DraftField(held, FieldType.TEXT))
             draft.mark(("field", holder, added.name))
@@ -368,8 +370,8 @@ def _many(draft: Draft, later: Open) -> None:
         fresh = child is None
         child = child or draft.entity(name, declared=True)
         _join(draft, holder, child, mutual=mutual, both=both, fresh=fresh)
-        if bound is not None:
-            _bounded(draft, draft.entities[holder], child, bound)
+        if limits is not None:
+            _bounded(draft, draft.entities[holder], child, limits)
 
 
 def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound) -> None:
@@ -393,7 +395,7 @@ def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound
 
 
 def _join(draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: bool, fresh: bool) -> None:
-    """Relate an entity with the many that it holds: by a reference of theirs, or many to many when they can be shared."""
+    """Relate an entity with the many that it holds: by a reference of theirs."""
     parent = draft.entities[holder]
     if child.name == holder or any(
         e.reference_to(holder) and e.reference_to(child.name) for e in draft.entities.values()

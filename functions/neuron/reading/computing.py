@@ -1,6 +1,7 @@
 """Reads what is to be computed: counts, conversions, statistics, formulas, tests and transformations of texts.
 
-Formulas that the request writes out come first; then units, codes, named formulas, and the catalogue of algorithms. Promises: nothing is guessed beyond
+Formulas that the request writes out come first; then units, codes, named formulas, and the catalogue of algorithms.
+Promises: nothing is guessed beyond
 what is named: a result that is neither written out nor known stays undone.
 """
 
@@ -22,42 +23,139 @@ if TYPE_CHECKING:
 
 # algorithm -> alternatives of words, all of which must occur (as they stand, in the singular, or as a verb's base form)
 _WORDS: Final[dict[str, str]] = {
-    "count_words": "count word|number of word|how many word|word count", "count_lines": "count line|number of line|how many line|line count", "count_characters": "count character|number of character|how many character|character count|count char", "count_letters": "count letter|number of letter",
-    "count_sentences": "count sentence|number of sentence|sentence count", "count_paragraphs": "count paragraph|number of paragraph", "count_vowels": "count vowel|number of vowel|how many vowel", "count_consonants": "count consonant|number of consonant",
-    "count_unique_words": "count unique word|number of unique word|count distinct word|number of different word|number of distinct word|count different word", "count_occurrences": "count occurrence|how often occur|number of occurrence",
-    "word_frequencies": "word frequency|frequency of word|most common word|most frequent word|frequency word|top word|how often each word|frequent word", "character_frequencies": "character frequency|letter frequency|frequency of character|frequency of letter",
-    "longest_word": "longest word", "average_word_length": "average word length|average length word|mean word length",
-    "reverse_text": "reverse text|reverse string|reverse a string|reverse phrase|reverse sentence", "reverse_words": "reverse word order|reverse the order of word|reverse word", "uppercase": "uppercase|upper case|upper-case|upper", "lowercase": "lowercase|lower case|lower-case|lower", "title_case": "title case|title-case|capitalize every word|capitalise every word|capitalize each word|capitalise each word|titlecase",
-    "capitalize": "capitalize first letter|capitalise first letter|capitalize the text|capitalise the text", "swap_case": "swap case|invert case", "snake_case": "snake case|snake_case|snake-case|snakecase", "camel_case": "camel case|camelcase|camel-case", "pascal_case": "pascal case|pascalcase|pascal-case", "kebab_case": "kebab case|kebab-case|kebabcase",
-    "slugify": "slug|slugify", "normalize_whitespace": "normalize whitespace|normalise whitespace|collapse whitespace|collapse space|extra space|normalize space|trim whitespace|strip whitespace", "remove_punctuation": "remove punctuation|strip punctuation", "remove_vowels": "remove vowel",
-    "remove_duplicate_lines": "remove duplicate line|unique line|deduplicate line|duplicate line", "remove_blank_lines": "remove blank line|remove empty line|empty line", "sort_lines": "sort line", "number_lines": "number each line|line number|number the line|add line number", "reverse_lines": "reverse line", "truncate_text": "truncate", "wrap_text": "wrap text|wrap line", "replace_text": "replace text|replace word|replace occurrence|find and replace",
-    "rot13": "rot13", "is_palindrome": "palindrome", "are_anagrams": "anagram", "is_valid_email": "valid email|validate email|check email|validate email address|email valid", "is_valid_url": "valid url|validate url", "is_valid_isbn": "valid isbn|validate isbn|check isbn|isbn check", "is_valid_card_number": "credit card number|luhn|card number", "is_valid_iban": "iban", "is_valid_ipv4": "ipv4|ip address",
-    "edit_distance": "levenshtein|edit distance", "hamming_distance": "hamming", "number_to_words": "number to word|number in word|number into word|spell out number|spell number",
-    "is_prime": "is prime|check prime|prime number|test prime|whether prime", "prime_factors": "prime factor|factorize|factorise|prime factorization|prime factorisation", "primes_up_to": "prime up to|prime below|list prime|prime number up to|all prime", "divisors": "divisor", "factorial": "factorial", "fibonacci": "nth fibonacci|n-th fibonacci|fibonacci number", "fibonacci_sequence": "first fibonacci number|fibonacci sequence|first fibonacci|fibonacci series|fibonacci",
-    "greatest_common_divisor": "greatest common divisor|gcd|greatest common factor", "least_common_multiple": "least common multiple|lcm|lowest common multiple", "digit_sum": "sum digit|digit sum|sum of digit", "is_perfect_number": "perfect number", "is_armstrong_number": "armstrong", "collatz_steps": "collatz",
-    "mean": "mean|average", "median": "median", "mode": "mode", "variance": "variance", "standard_deviation": "standard deviation|stddev|std", "minimum": "minimum|smallest|min|lowest", "maximum": "maximum|largest|max|highest|biggest", "value_range": "range", "total": "sum|total", "product": "product of number", "count_numbers": "count number", "sort_numbers": "sort number|sort list|sort a list", "percentile": "percentile", "moving_average": "moving average|rolling average|rolling mean",
-    "days_between": "day between|number of day between|difference between date|difference two date|date difference", "weekdays_between": "number of working day between|number of business day between|number of weekday between|weekday between|working day between|business day between|workday between", "add_days": "add day|add a number of day|day to a date|day after date", "day_of_week": "day of the week|day of week|weekday of date|which weekday|weekday", "day_of_year": "day of the year|day of year", "week_number": "week number|calendar week|iso week", "is_leap_year": "leap year", "age_in_years": "age birth|age in year|age of a person|age date of birth|age birthday", "format_duration": "format duration|format second|second as hour",
-}  # fmt: skip
+    "count_words": "count word|number of word|how many word|word count",
+    "count_lines": "count line|number of line|how many line|line count",
+    "count_characters": "count character|number of character|how many character|character count|count char",
+    "count_letters": "count letter|number of letter",
+    "count_sentences": "count sentence|number of sentence|sentence count",
+    "count_paragraphs": "count paragraph|number of paragraph",
+    "count_vowels": "count vowel|number of vowel|how many vowel",
+    "count_consonants": "count consonant|number of consonant",
+    "count_unique_words": (
+        "count unique word|number of unique word|count distinct word|number of different word|"
+        "number of distinct word|count different word"
+    ),
+    "count_occurrences": "count occurrence|how often occur|number of occurrence",
+    "word_frequencies": (
+        "word frequency|frequency of word|most common word|most frequent word|frequency word|top word|"
+        "how often each word|frequent word"
+    ),
+    "character_frequencies": "character frequency|letter frequency|frequency of character|frequency of letter",
+    "longest_word": "longest word",
+    "average_word_length": "average word length|average length word|mean word length",
+    "reverse_text": "reverse text|reverse string|reverse a string|reverse phrase|reverse sentence",
+    "reverse_words": "reverse word order|reverse the order of word|reverse word",
+    "uppercase": "uppercase|upper case|upper-case|upper",
+    "lowercase": "lowercase|lower case|lower-case|lower",
+    "title_case": (
+        "title case|title-case|capitalize every word|capitalise every word|capitalize each word|"
+        "capitalise each word|titlecase"
+    ),
+    "capitalize": "capitalize first letter|capitalise first letter|capitalize the text|capitalise the text",
+    "swap_case": "swap case|invert case",
+    "snake_case": "snake case|snake_case|snake-case|snakecase",
+    "camel_case": "camel case|camelcase|camel-case",
+    "pascal_case": "pascal case|pascalcase|pascal-case",
+    "kebab_case": "kebab case|kebab-case|kebabcase",
+    "slugify": "slug|slugify",
+    "normalize_whitespace": (
+        "normalize whitespace|normalise whitespace|collapse whitespace|collapse space|extra space|"
+        "normalize space|trim whitespace|strip whitespace"
+    ),
+    "remove_punctuation": "remove punctuation|strip punctuation",
+    "remove_vowels": "remove vowel",
+    "remove_duplicate_lines": "remove duplicate line|unique line|deduplicate line|duplicate line",
+    "remove_blank_lines": "remove blank line|remove empty line|empty line",
+    "sort_lines": "sort line",
+    "number_lines": "number each line|line number|number the line|add line number",
+    "reverse_lines": "reverse line",
+    "truncate_text": "truncate",
+    "wrap_text": "wrap text|wrap line",
+    "replace_text": "replace text|replace word|replace occurrence|find and replace",
+    "rot13": "rot13",
+    "is_palindrome": "palindrome",
+    "are_anagrams": "anagram",
+    "is_valid_email": "valid email|validate email|check email|validate email address|email valid",
+    "is_valid_url": "valid url|validate url",
+    "is_valid_isbn": "valid isbn|validate isbn|check isbn|isbn check",
+    "is_valid_card_number": "credit card number|luhn|card number",
+    "is_valid_iban": "iban",
+    "is_valid_ipv4": "ipv4|ip address",
+    "edit_distance": "levenshtein|edit distance",
+    "hamming_distance": "hamming",
+    "number_to_words": "number to word|number in word|number into word|spell out number|spell number",
+    "is_prime": "is prime|check prime|prime number|test prime|whether prime",
+    "prime_factors": "prime factor|factorize|factorise|prime factorization|prime factorisation",
+    "primes_up_to": "prime up to|prime below|list prime|prime number up to|all prime",
+    "divisors": "divisor",
+    "factorial": "factorial",
+    "fibonacci": "nth fibonacci|n-th fibonacci|fibonacci number",
+    "fibonacci_sequence": "first fibonacci number|fibonacci sequence|first fibonacci|fibonacci series|fibonacci",
+    "greatest_common_divisor": "greatest common divisor|gcd|greatest common factor",
+    "least_common_multiple": "least common multiple|lcm|lowest common multiple",
+    "digit_sum": "sum digit|digit sum|sum of digit",
+    "is_perfect_number": "perfect number",
+    "is_armstrong_number": "armstrong",
+    "collatz_steps": "collatz",
+    "mean": "mean|average",
+    "median": "median",
+    "mode": "mode",
+    "variance": "variance",
+    "standard_deviation": "standard deviation|stddev|std",
+    "minimum": "minimum|smallest|min|lowest",
+    "maximum": "maximum|largest|max|highest|biggest",
+    "value_range": "range",
+    "total": "sum|total",
+    "product": "product of number",
+    "count_numbers": "count number",
+    "sort_numbers": "sort number|sort list|sort a list",
+    "percentile": "percentile",
+    "moving_average": "moving average|rolling average|rolling mean",
+    "days_between": "day between|number of day between|difference between date|difference two date|date difference",
+    "weekdays_between": (
+        "number of working day between|number of business day between|number of weekday between|"
+        "weekday between|working day between|business day between|workday between"
+    ),
+    "add_days": "add day|add a number of day|day to a date|day after date",
+    "day_of_week": "day of the week|day of week|weekday of date|which weekday|weekday",
+    "day_of_year": "day of the year|day of year",
+    "week_number": "week number|calendar week|iso week",
+    "is_leap_year": "leap year",
+    "age_in_years": "age birth|age in year|age of a person|age date of birth|age birthday",
+    "format_duration": "format duration|format second|second as hour",
+}
 _TRIGGERS: Final = [
     (name, frozenset(alternative.split()))
     for name, alternatives in _WORDS.items()
     for alternative in alternatives.split("|")
 ]
-_STATISTICS: Final = frozenset(
-    ["mean", "median", "mode", "variance", "standard_deviation", "minimum", "maximum", "value_range", "total", "product", "count_numbers", "sort_numbers", "percentile", "moving_average"]
+_STATISTICS: Final = lexicon.words(
+    "mean median mode variance standard_deviation minimum maximum value_range total product count_numbers "
+    "sort_numbers percentile moving_average"
 )
-_NUMERIC_CONTEXT: Final = frozenset(
-    ["number", "numbers", "value", "values", "dataset", "statistic", "statistics", "series", "integers", "floats", "measurements", "sample", "samples"]
+_NUMERIC_CONTEXT: Final = lexicon.words(
+    "number numbers value values dataset statistic statistics series integers floats measurements sample samples"
 )
 # noun -> (algorithm that writes it, algorithm that reads it)
 _CODES: Final[dict[str, tuple[str, str]]] = {
-    "roman": ("to_roman", "from_roman"), "binary": ("to_binary", "from_binary"), "hexadecimal": ("to_hexadecimal", "from_hexadecimal"), "hex": ("to_hexadecimal", "from_hexadecimal"), "octal": ("to_octal", "from_octal"), "morse": ("to_morse", "from_morse"), "base64": ("base64_encode", "base64_decode"),
-    "caesar": ("caesar_encrypt", "caesar_decrypt"), "run-length": ("run_length_encode", "run_length_decode"),
-}  # fmt: skip
+    "roman": ("to_roman", "from_roman"),
+    "binary": ("to_binary", "from_binary"),
+    "hexadecimal": ("to_hexadecimal", "from_hexadecimal"),
+    "hex": ("to_hexadecimal", "from_hexadecimal"),
+    "octal": ("to_octal", "from_octal"),
+    "morse": ("to_morse", "from_morse"),
+    "base64": ("base64_encode", "base64_decode"),
+    "caesar": ("caesar_encrypt", "caesar_decrypt"),
+    "run-length": ("run_length_encode", "run_length_decode"),
+}
 _WRITING: Final = frozenset({"encode", "encrypt", "encipher", "compress", "encoding", "encrypts"})
-_READING: Final = frozenset({"decode", "decrypt", "decipher", "decompress", "parse", "expand", "decoding"})
-_COMPUTING: Final = frozenset(
-    ["count", "convert", "compute", "calculate", "reverse", "check", "tell", "test", "validate", "verify", "generate", "encode", "decode", "encrypt", "decrypt", "sort", "return", "give", "print", "find", "determine", "transform", "translate", "turn", "take", "capitalise", "capitalize", "format", "report", "show", "output", "list", "add", "subtract", "multiply", "divide", "summarise", "summarize", "measure", "estimate", "get", "remove", "strip", "trim", "replace", "truncate", "wrap", "normalize", "normalise", "slugify", "work", "make", "produce", "provide", "support", "can", "have", "offer", "include", "do", "let", "display", "read", "accept", "analyse", "analyze", "answer", "split", "classify"]
+_READING: Final = lexicon.words("decode decrypt decipher decompress parse expand decoding")
+_COMPUTING: Final = lexicon.words(
+    "count convert compute calculate reverse check tell test validate verify generate encode decode encrypt "
+    "decrypt sort return give print find determine transform translate turn take capitalise capitalize format "
+    "report show output list add subtract multiply divide summarise summarize measure estimate get remove "
+    "strip trim replace truncate wrap normalize normalise slugify work make produce provide support can have "
+    "offer include do let display read accept analyse analyze answer split classify"
 )
 _TYPES: Final = {"number": FieldType.NUMBER, "integer": FieldType.INTEGER}
 
@@ -77,7 +175,7 @@ def read(clause: Clause, draft: Draft) -> bool:
 
 
 def restricts(clause: Clause, draft: Draft) -> bool:
-    """Read what is said of the arguments of computations: "negative numbers are refused", "the height must be positive"."""
+    """Read what is said of the arguments of computations: "negative numbers are refused"."""
     return (
         _absolute_zero(clause.words, draft)
         or _refused(clause.words, draft)
@@ -104,10 +202,13 @@ def _add(draft: Draft, computation: Computation) -> bool:
 # formulas that are written out
 
 
+_STATED_WORDS: Final = lexicon.words("is equals = are as by using from")
+
+
 def _stated(words: Sequence[Token], draft: Draft) -> bool:
-    """Read "the tip is 15% of the bill", "calculates BMI as weight divided by height squared", "total = price * quantity"."""
+    """Read "the tip is 15% of the bill", "calculates BMI as weight divided by height squared"."""
     for i, token in enumerate(words):
-        if i == 0 or not (token.low in {"is", "equals", "=", "are", "as", "by", "using", "from"} or token.text == "="):
+        if i == 0 or not (token.low in _STATED_WORDS or token.text == "="):
             continue
         start = i + 1
         for passed in (
@@ -147,27 +248,15 @@ def _stated(words: Sequence[Token], draft: Draft) -> bool:
     return False
 
 
+_SUBJECT_NAME_WORDS: Final = lexicon.words(
+    "calculate compute return work determine give estimate find get output print"
+)
+
+
 def _subject_name(tokens: Sequence[Token]) -> str | None:
     """Name the result: what stands before "is" or behind "calculates"."""
     start = next(
-        (
-            i + 1
-            for i, t in enumerate(tokens)
-            if t.verb
-            in {
-                "calculate",
-                "compute",
-                "return",
-                "work",
-                "determine",
-                "give",
-                "estimate",
-                "find",
-                "get",
-                "output",
-                "print",
-            }
-        ),
+        (i + 1 for i, t in enumerate(tokens) if t.verb in _SUBJECT_NAME_WORDS),
         0,
     )
     words: list[str] = []
@@ -175,7 +264,7 @@ def _subject_name(tokens: Sequence[Token]) -> str | None:
         if token.low in lexicon.PREPOSITIONS | {"is", "that", "which"} or token.text in {",", "("}:
             break
         if token.is_word and token.low not in lexicon.DETERMINERS | lexicon.ADVERBS | {"out"}:
-            words.append(token.low if token.text != token.text.upper() else token.low)
+            words.append(token.low)
     return morphology.name(*words) if 0 < len(words) <= 5 else None
 
 
@@ -253,7 +342,7 @@ def _conversion(words: Sequence[Token], draft: Draft) -> bool:
         if len(units) == 2:
             both = bool({"between", "back", "versa", "vice", "reverse", "both"} & bag) or not {"to", "into"} & bag
             found = _convert(draft, units[0], units[1]) or found
-            if both or _and_back(words, units, named):
+            if both or _and_back(units, named):
                 found = _convert(draft, units[1], units[0]) or found
         elif len(units) > 2:
             found = _convert_all(draft, dimension, units) or found
@@ -262,7 +351,7 @@ def _conversion(words: Sequence[Token], draft: Draft) -> bool:
     return found
 
 
-def _and_back(words: Sequence[Token], units: Sequence[str], named: Sequence[tuple[int, tuple[str, str]]]) -> bool:
+def _and_back(units: Sequence[str], named: Sequence[tuple[int, tuple[str, str]]]) -> bool:
     order = [unit for _, (_, unit) in sorted(named) if unit in units]
     return order[1:3] == [units[1], units[1]] or len(order) >= 4
 
@@ -421,27 +510,16 @@ def _loan() -> tuple[Case, ...]:
     )
 
 
+_PASSWORD_WORDS: Final = lexicon.words(
+    "check validate strength strong verify test rule valid must validator checker have contain need require"
+)
+
+
 def _password(words: Sequence[Token], draft: Draft) -> bool:
     """Read "checks that a password has at least 10 characters, a digit and an upper-case letter"."""
     bag = _bag(words)
     earlier = draft.computations.get("is_strong_password")
-    checking = "password" in bag and bag & {
-        "check",
-        "validate",
-        "strength",
-        "strong",
-        "verify",
-        "test",
-        "rule",
-        "valid",
-        "must",
-        "validator",
-        "checker",
-        "have",
-        "contain",
-        "need",
-        "require",
-    }
+    checking = "password" in bag and bag & _PASSWORD_WORDS
     if not checking and not (
         earlier is not None
         and {"it", "must", "contain"} & bag
@@ -451,7 +529,7 @@ def _password(words: Sequence[Token], draft: Draft) -> bool:
     earlier = None if earlier is not None and earlier.examples else earlier
     defaults: dict[str, float | bool | str] = (
         {p.name: p.default for p in earlier.parameters if p.default is not None} if earlier else {}
-    )  # type: ignore[misc]
+    )
     for i in range(len(words)):
         read_bound = quantities.bound(words, i)
         if (
@@ -462,9 +540,11 @@ def _password(words: Sequence[Token], draft: Draft) -> bool:
         ):
             defaults["min_length"] = int(read_bound[0].whole().low or 8)
     named = {
-        "needs_upper": {"upper", "uppercase", "upper-case", "capital"} & bag, "needs_lower": {"lower", "lowercase", "lower-case", "small"} & bag,
-        "needs_digit": {"digit", "number", "numeral"} & bag, "needs_symbol": {"symbol", "special", "punctuation"} & bag,
-    }  # fmt: skip
+        "needs_upper": {"upper", "uppercase", "upper-case", "capital"} & bag,
+        "needs_lower": {"lower", "lowercase", "lower-case", "small"} & bag,
+        "needs_digit": {"digit", "number", "numeral"} & bag,
+        "needs_symbol": {"symbol", "special", "punctuation"} & bag,
+    }
     if any(named.values()) or "min_length" in defaults:
         for parameter, stated in named.items():
             defaults[parameter] = bool(stated) or (bool(defaults.get(parameter)) if earlier else False)
@@ -477,7 +557,7 @@ def _password(words: Sequence[Token], draft: Draft) -> bool:
 
 
 def _segments(words: Sequence[Token]) -> list[tuple[set[str], set[str]]]:
-    """Cut at commas and conjunctions: (the segment's own words, these with the words that it shares with the first one)."""
+    """Cut at commas and conjunctions: (the segment's own words."""
     parts: list[list[Token]] = [[]]
     for i, token in enumerate(words):
         if token.low in {"command", "line"} and any(
@@ -492,7 +572,7 @@ def _segments(words: Sequence[Token]) -> list[tuple[set[str], set[str]]]:
     found: list[tuple[set[str], set[str]]] = []
     shared: set[str] = set()
     for part in parts:
-        verbs = {t.verb for t in part if t.verb in _COMPUTING and t.low not in {"number"}}
+        verbs = {t.verb for t in part if t.verb in _COMPUTING and t.low != "number"}
         if verbs:
             shared = {v for v in verbs if v}
         if any(t.low == "number" for t in part) and any(t.low == "of" for t in part):
@@ -595,11 +675,14 @@ def _absolute_zero(words: Sequence[Token], draft: Draft) -> bool:
     return False
 
 
+_REFUSED_WORDS: Final = lexicon.words("refuse reject error invalid forbidden disallow raise fail refused rejected")
+
+
 def _refused(words: Sequence[Token], draft: Draft) -> bool:
     """Read "negative amounts are refused", "an empty list is an error", "division by zero is an error"."""
     bag = _bag(words)
     refusing = (
-        bag & {"refuse", "reject", "error", "invalid", "forbidden", "disallow", "raise", "fail", "refused", "rejected"}
+        bag & _REFUSED_WORDS
         or ("allow" in bag and bag & lexicon.NEGATIONS)
         or ("accept" in bag and bag & lexicon.NEGATIONS)
     )
@@ -615,11 +698,11 @@ def _refused(words: Sequence[Token], draft: Draft) -> bool:
 
 
 def _restricted(computation: Computation, bag: set[str]) -> Computation | None:
-    """Give the computation with a further refusal; the same one when it refuses that already; None when this is not about it."""
+    """Give the computation with a further refusal; the same one when it refuses that already."""
     if "empty" in bag:
         return (
             computation
-            if any(e.refused for e in computation.examples) and computation.parameters[0].type in {FieldType.LIST}
+            if any(e.refused for e in computation.examples) and computation.parameters[0].type == FieldType.LIST
             else None
         )
     if "zero" in bag and bag & {"divide", "division"}:
@@ -677,7 +760,7 @@ def _bounded(words: Sequence[Token], draft: Draft) -> bool:
             if bound.low is not None:
                 fresh.append(
                     Case(
-                        expression=f"The {shown} must be {'greater than' if bound.low_open else 'at least'} {bound.low}.",
+                        expression=f"The {shown} must be {_more(open_end=bound.low_open)} {bound.low}.",
                         when=f"{parameter.name} {'<=' if bound.low_open else '<'} {bound.low}",
                     )
                 )
@@ -694,6 +777,10 @@ def _bounded(words: Sequence[Token], draft: Draft) -> bool:
         )
         marks.append(("computation", computation.name))
     return bool(marks) and draft.mark(*marks)
+
+
+def _more(*, open_end: bool) -> str:
+    return "greater than" if open_end else "at least"
 
 
 def _rounded(words: Sequence[Token], draft: Draft) -> bool:

@@ -1,4 +1,4 @@
-"""Reads predicates on an entity: adjectives ("open", "overdue", "inactive") and what stands behind "if", "while", "unless"."""
+"""Reads predicates on an entity: adjectives ("open", "overdue", "inactive") and what stands behind "if", "while"."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ if TYPE_CHECKING:
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.tokens import Token
 
-_RUNNING: Final = frozenset(
-    ["open", "active", "current", "ongoing", "outstanding", "unreturned", "running", "existing", "live", "pending", "unfinished", "incomplete", "undone"]
+_RUNNING: Final = lexicon.words(
+    "open active current ongoing outstanding unreturned running existing live pending unfinished incomplete undone"
 )
 _NEGATING: Final = ("in", "un", "not_", "non_", "non")
 _INITIALLY_TRUE: Final = frozenset(["active", "enabled", "available", "valid"])
 _OPPOSITE: Final = {
-    Operator.EQ: Operator.NE, Operator.NE: Operator.EQ, Operator.LT: Operator.GE, Operator.GE: Operator.LT, Operator.GT: Operator.LE, Operator.LE: Operator.GT,
-    Operator.IS_NULL: Operator.NOT_NULL, Operator.NOT_NULL: Operator.IS_NULL,
-}  # fmt: skip
-_TRUTHS: Final = frozenset(
-    ["closed", "completed", "cancelled", "sold", "ended", "finished", "active", "enabled", "verified", "approved", "suspended", "blocked", "banned", "locked", "archived", "published", "retired", "disabled", "frozen", "confirmed", "validated", "certified", "paid", "premium", "deactivated", "public", "private", "featured"]
+    Operator.EQ: Operator.NE,
+    Operator.NE: Operator.EQ,
+    Operator.LT: Operator.GE,
+    Operator.GE: Operator.LT,
+    Operator.GT: Operator.LE,
+    Operator.LE: Operator.GT,
+    Operator.IS_NULL: Operator.NOT_NULL,
+    Operator.NOT_NULL: Operator.IS_NULL,
+}
+_TRUTHS: Final = lexicon.words(
+    "closed completed cancelled sold ended finished active enabled verified approved suspended blocked banned "
+    "locked archived published retired disabled frozen confirmed validated certified paid premium deactivated "
+    "public private featured"
 )
 
 
@@ -45,29 +53,18 @@ def negate(conditions: Sequence[Condition]) -> tuple[Condition, ...] | None:
     return (opposite(meaningful[0]),) if len(meaningful) == 1 else None
 
 
+_RUNNING_WORDS: Final = lexicon.words(
+    "returned cancelled canceled closed completed ended finished withdrawn expired rejected left done "
+    "declined refunded dropped resolved"
+)
+
+
 def running(entity: DraftEntity) -> tuple[Condition, ...]:
     """Give the condition that an entity still counts: it is not in a state that ends it."""
     machine = entity.machine
     if machine is None or machine.initial is None:
         return ()
-    ending = {
-        "returned",
-        "cancelled",
-        "canceled",
-        "closed",
-        "completed",
-        "ended",
-        "finished",
-        "withdrawn",
-        "expired",
-        "rejected",
-        "left",
-        "done",
-        "declined",
-        "refunded",
-        "dropped",
-        "resolved",
-    }
+    ending = _RUNNING_WORDS
     living = [state for state in machine.states if state not in ending]
     if len(living) == len(machine.states) or not living:
         return ()
@@ -165,11 +162,14 @@ def _moment(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
             ),
         )
     if (
-        name in {"past"}
+        name == "past"
         and (item := dated(entity, "end", "ends", "date", "start", "time", "due", "departure")) is not None
     ):
         return (Condition(field=item.name, operator=Operator.LT, other=moment(item)),)
     return None
+
+
+_UNFINISHED_WORDS: Final = lexicon.words("done completed is_done is_completed finished complete paid returned")
 
 
 def _unfinished(entity: DraftEntity) -> tuple[Condition, ...]:
@@ -177,10 +177,7 @@ def _unfinished(entity: DraftEntity) -> tuple[Condition, ...]:
     if found:
         return found
     for item in entity.fields.values():
-        if (
-            item.name in {"done", "completed", "is_done", "is_completed", "finished", "complete", "paid", "returned"}
-            and kind_of(item) is FieldType.BOOLEAN
-        ):
+        if item.name in _UNFINISHED_WORDS and kind_of(item) is FieldType.BOOLEAN:
             return (Condition(field=item.name, operator=Operator.EQ, value=False),)
         closed = [
             value for value in item.values if value in {"done", "completed", "closed", "finished", "paid", "returned"}
@@ -203,35 +200,14 @@ def implied(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     return (Condition(field=name, operator=Operator.EQ, value=True),)
 
 
+_PREDICATE_WORDS: Final = lexicon.words(
+    "it they already currently still yet also been be set marked as to in state the become becomes and"
+)
+
+
 def predicate(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) -> tuple[Condition, ...] | None:
-    """Read what is said of an entity behind its subject: "is not active", "has status open", "price is over 100", "its end date has passed"."""
-    words = [
-        token
-        for token in tokens
-        if token.low
-        not in lexicon.ARTICLES
-        | {
-            "it",
-            "they",
-            "already",
-            "currently",
-            "still",
-            "yet",
-            "also",
-            "been",
-            "be",
-            "set",
-            "marked",
-            "as",
-            "to",
-            "in",
-            "state",
-            "the",
-            "become",
-            "becomes",
-            "and",
-        }
-    ]
+    """Read what is said of an entity behind its subject: "is not active", "has status open", "price is over 100"."""
+    words = [token for token in tokens if token.low not in lexicon.ARTICLES | _PREDICATE_WORDS]
     negative = any(token.low in lexicon.NEGATIONS for token in words)
     words = [token for token in words if token.low not in lexicon.NEGATIONS | lexicon.BE | lexicon.HAVE]
     if not words:
@@ -297,7 +273,7 @@ def find_field(tokens: Sequence[Token], entity: DraftEntity, start: int = 0) -> 
 
 
 def comparison(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
-    """Read a comparison of a field with a number or with the present: "stock is at least 1", "its due date has passed"."""
+    """Read a comparison of a field with a number or with the present: "stock is at least 1"."""
     named = find_field(tokens, entity)
     if named is None:
         return None

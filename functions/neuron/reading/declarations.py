@@ -1,6 +1,7 @@
 """Reads what there is: the things that the software keeps, what they hold, and how they belong together.
 
-First of the two readings of a request. Each reader takes a clause and says whether it found something in it. Names that only later clauses explain are kept
+First of the two readings of a request. Each reader takes a clause and says whether it found something in it. Names
+that only later clauses explain are kept
 open ("a book has an author" is a reference when authors turn out to be entities), and closed by `closing`.
 """
 
@@ -21,33 +22,42 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.clauses import Clause
 
-# Nouns that stand for the software or its users at large, never for something that it keeps, unless the request says what they hold.
-ACTORS: Final = frozenset(
-    ["user", "admin", "administrator", "client", "person", "developer", "visitor", "operator", "staff", "manager", "moderator", "librarian", "employee-user", "receptionist", "reader-user", "api-user", "end-user", "clerk", "caller"]
+# Nouns that stand for the software or its users at large, never for something that it keeps, unless the request says
+# what they hold.
+ACTORS: Final = lexicon.words(
+    "user admin administrator client person developer visitor operator staff manager moderator librarian "
+    "employee-user receptionist reader-user api-user end-user clerk caller"
 )
-_SYSTEM: Final = frozenset(
-    ["system", "api", "service", "app", "application", "tool", "program", "cli", "library", "package", "backend", "server", "website", "platform", "software", "module", "solution", "we", "you", "i", "it", "they", "anyone", "everyone", "someone", "command", "utility", "script", "database", "interface", "endpoint", "response", "result", "output", "input", "data", "information", "url", "web", "tui", "user-interface", "error", "code", "field", "attribute", "property", "rule", "way", "following", "one", "list", "each"]
+_SYSTEM: Final = lexicon.words(
+    "system api service app application tool program cli library package backend server website platform "
+    "software module solution we you i it they anyone everyone someone command utility script database "
+    "interface endpoint response result output input data information url web tui user-interface error code "
+    "field attribute property rule way following one list each"
 )
 GENERIC: Final = ACTORS | _SYSTEM
-_COLLECTIVE: Final = frozenset(
-    ["shop", "store", "library", "clinic", "hospital", "school", "gym", "company", "restaurant", "hotel", "bookshop", "bookstore", "club", "cinema", "theatre", "theater", "bank", "garage", "warehouse", "museum", "zoo", "farm", "bakery", "salon", "studio", "agency", "office", "business", "university", "college", "festival", "airline", "team", "organisation", "organization"]
+_COLLECTIVE: Final = lexicon.words(
+    "shop store library clinic hospital school gym company restaurant hotel bookshop bookstore club cinema "
+    "theatre theater bank garage warehouse museum zoo farm bakery salon studio agency office business "
+    "university college festival airline team organisation organization"
 )
-_MAKING_VERBS: Final = frozenset(
-    ["place", "make", "create", "write", "submit", "leave", "post", "open", "file", "give", "own", "issue", "raise", "add", "publish", "upload", "send", "record", "log", "register", "start", "organise", "organize", "host", "propose", "sell", "list", "offer", "run", "teach"]
+_MAKING_VERBS: Final = lexicon.words(
+    "place make create write submit leave post open file give own issue raise add publish upload send record "
+    "log register start organise organize host propose sell list offer run teach"
 )
-_BELONGING: Final = frozenset(["belong", "refer", "relate", "link", "point", "attach", "connect", "associate"])
-_NOT_ENTITIES: Final = GENERIC | frozenset(
-    ["name", "title", "email", "price", "date", "status", "type", "description", "number", "count", "amount", "list", "total", "sum", "average", "report", "overview", "summary", "csv", "json", "file", "text", "word", "character"]
+_BELONGING: Final = lexicon.words("belong refer relate link point attach connect associate")
+_NOT_ENTITIES: Final = GENERIC | lexicon.words(
+    "name title email price date status type description number count amount list total sum average report "
+    "overview summary csv json file text word character"
 )
-_ATTRIBUTE_NOUNS: Final = frozenset(
-    ["number", "name", "title", "code", "date", "time", "day", "amount", "price", "email", "address", "phone", "quantity", "count", "year", "age"]
+_ATTRIBUTE_NOUNS: Final = lexicon.words(
+    "number name title code date time day amount price email address phone quantity count year age"
 )
-SHARED_NOUNS: Final = frozenset(
-    ["author", "tag", "genre", "category", "label", "keyword", "student", "ingredient", "song", "skill", "actor", "member", "user", "participant", "attendee", "guest", "speaker", "teacher", "player", "allergen", "topping", "amenity", "feature", "permission", "role", "product", "course", "language", "topic", "director", "artist", "instructor", "sponsor", "volunteer", "club", "person", "group"]
+SHARED_NOUNS: Final = lexicon.words(
+    "author tag genre category label keyword student ingredient song skill actor member user participant "
+    "attendee guest speaker teacher player allergen topping amenity feature permission role product course "
+    "language topic director artist instructor sponsor volunteer club person group"
 )
-_ROLE_PREPOSITIONS: Final = frozenset(
-    {"per", "to", "for", "in", "on", "of", "from", "at", "with", "by", "into", "as", "about", "against"}
-)
+_ROLE_PREPOSITIONS: Final = lexicon.words("per to for in on of from at with by into as about against")
 
 
 @dataclass
@@ -81,6 +91,9 @@ def subject_names(tokens: Sequence[Token], draft: Draft) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+_NOUN_NAME_WORDS: Final = lexicon.words("single new existing given registered individual such here more most least")
+
+
 def noun_name(part: Sequence[Token], draft: Draft) -> str | None:
     """Give the name of the thing that a noun phrase speaks of, without its determiners and what follows its head."""
     words: list[Token] = []
@@ -104,25 +117,7 @@ def noun_name(part: Sequence[Token], draft: Draft) -> str | None:
             return draft.topic if token.low in {"it", "they", "he", "she"} else None
         if not token.is_word or token.value is not None:
             continue
-        if not words and (
-            token.low
-            in lexicon.DETERMINERS
-            | lexicon.ADVERBS
-            | {
-                "single",
-                "new",
-                "existing",
-                "given",
-                "registered",
-                "individual",
-                "such",
-                "here",
-                "more",
-                "most",
-                "least",
-            }
-            | lexicon.PREPOSITIONS
-        ):
+        if not words and (token.low in lexicon.DETERMINERS | lexicon.ADVERBS | _NOUN_NAME_WORDS | lexicon.PREPOSITIONS):
             continue
         words.append(token)
     if not words or len(words) > 4:
@@ -151,7 +146,7 @@ def is_generic(name: str | None) -> bool:
     )
 
 
-UNITS: Final = frozenset(["hour", "minute", "day", "week", "month", "year", "time", "money", "point", "mile", "kilometre", "kilometer", "step"])
+UNITS: Final = lexicon.words("hour minute day week month year time money point mile kilometre kilometer step")
 
 
 def read(clause: Clause, draft: Draft, later: Open) -> bool:
@@ -162,15 +157,15 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
     if clause.header and (found := _under_header(clause, draft, later)) is not None:
         return found
     if (
-        colon := next((i for i, t in enumerate(words[:8]) if t.text in {":", "—", "–", "-", "("} and i > 0), None)
+        colon := next((i for i, t in enumerate(words[:8]) if t.text in {":", "—", "\u2013", "-", "("} and i > 0), None)
     ) is not None and _labelled(words, colon, draft, later):
         return True
     if _listed_entities(words, draft, later):
         return True
-    words = _bracketed_subject(words, draft, later)
-    frame = frames.parse(words)
+    bare = _bracketed_subject(words, draft, later)
+    frame = frames.parse(bare)
     if frame is None:
-        return _verbless(words, draft, later)
+        return _verbless(bare, draft, later)
     return any(
         reader(frame, draft, later)
         for reader in (_holding, _belonging, _managing, _ordering, _consisting, _linking, _transitive)
@@ -178,6 +173,9 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
 
 
 # introductions
+
+
+_INTRODUCTION_WORDS: Final = lexicon.words("manage track store organise organize catalogue administer maintain")
 
 
 def introduction(clause: Clause, draft: Draft, later: Open) -> bool:
@@ -205,13 +203,9 @@ def introduction(clause: Clause, draft: Draft, later: Open) -> bool:
                 return _declare_list(words[i + 1 :], draft, later, weak=True)
     for i, token in enumerate(words):
         following = i + 1
-        if (
-            token.verb in {"manage", "track", "store", "organise", "organize", "catalogue", "administer", "maintain"}
-            and token.low != "management"
-            and i > 0
-        ):
+        if token.verb in _INTRODUCTION_WORDS and token.low != "management" and i > 0:
             pass
-        elif token.verb in {"keep"} and quantities.phrase(words, i + 1, "track of"):
+        elif token.verb == "keep" and quantities.phrase(words, i + 1, "track of"):
             following = i + 3
         elif token.verb == "handle" and token.low.endswith("ing"):
             pass
@@ -262,7 +256,7 @@ def _is_plural_noun(tokens: Sequence[Token], name: str) -> bool:
 def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
     """Read a line of a list under "A book has:", "Books:" or "Book fields:"."""
     frame = frames.parse(clause.words)
-    colon = next((i for i, t in enumerate(clause.tokens[:6]) if t.text in {":", "—", "–"}), None)
+    colon = next((i for i, t in enumerate(clause.tokens[:6]) if t.text in {":", "—", "\u2013"}), None)
     header = frames.parse(clause.header[:-1] if clause.header[-1].text == ":" else clause.header)
     if header is not None and header.verb in lexicon.HOLDING_VERBS and header.subject:
         subjects = [name for name in subject_names(header.subject, draft) if not is_generic(name)]
@@ -270,12 +264,8 @@ def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
             hold(draft.entity(subjects[0], declared=True), clause.tokens, draft, later)
             return draft.settle()
         return None
-    if (
-        frame is not None
-        or (colon is not None
-        and header is None
-        and len(clause.tokens) > 3
-        and any(t.text == "," for t in clause.tokens))
+    if frame is not None or (
+        colon is not None and header is None and len(clause.tokens) > 3 and any(t.text == "," for t in clause.tokens)
     ):
         return None
     names = subject_names(
@@ -350,7 +340,7 @@ def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
 
 
 def _bracketed_subject(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
-    """Read "gardeners (name, email) can request packets": what the brackets list belongs to the subject. Gives the words without them."""
+    """Read "gardeners (name, email) can request packets": what the brackets list belongs to the subject."""
     at = next((i for i, t in enumerate(words[:6]) if t.text == "("), None)
     if at is None or at == 0 or not all(t.is_word for t in words[:at]) or frames.finite_verb(words[:at], 0) is not None:
         return words
@@ -385,8 +375,7 @@ def _labelled(words: Sequence[Token], colon: int, draft: Draft, later: Open) -> 
     if (
         name is None
         or not _may_hold(name)
-        or (name in {"note", "example", "constraint", "validation", "feature", "requirement"}
-        and len(body) > 12)
+        or (name in {"note", "example", "constraint", "validation", "feature", "requirement"} and len(body) > 12)
     ):
         return False
     entity = draft.entity(name, declared=True)
@@ -432,7 +421,7 @@ def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open
 
 
 def _nested(tokens: Sequence[Token], entity: DraftEntity, draft: Draft, later: Open) -> Sequence[Token]:
-    """Read "lines with a description and a price" inside of a list: the lines' own fields. Gives the tokens in front of "with"."""
+    """Read "lines with a description and a price" inside of a list: the lines' own fields."""
     for i in range(1, len(tokens) - 1):
         token = tokens[i]
         if token.low not in {"with", "having"} and not (
@@ -480,6 +469,9 @@ def _belongings(tokens: Sequence[Token]) -> tuple[list[Token], list[list[Token]]
     return kept, owners
 
 
+_IS_MANY_WORDS: Final = lexicon.words("tags labels items lines comments categories genres keywords")
+
+
 def _is_many(item: fields.Item, draft: Draft) -> bool:
     name = item.field.name.split("_")[-1]
     if (
@@ -495,9 +487,19 @@ def _is_many(item: fields.Item, draft: Draft) -> bool:
     if item.many:
         return True
     known = draft.known(item.field.name.split("_"))
-    return known is not None or (
-        name in {"tags", "labels", "items", "lines", "comments", "categories", "genres", "keywords"}
-    )
+    return known is not None or (name in _IS_MANY_WORDS)
+
+
+_HOLDING_WORDS_3: Final = lexicon.words(
+    "have include contain comprise consist hold possess need require carry capture specify feature record "
+    "store show track"
+)
+
+
+_HOLDING_WORDS_2: Final = lexicon.words("have store track record include hold contain show")
+
+
+_HOLDING_WORDS: Final = lexicon.words("record store track show need require include hold specify capture")
 
 
 def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
@@ -508,39 +510,9 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and frame.rest
         and frame.rest[0].low in {"by", "with"}
     )
-    if (
-        not frame.subject
-        or frame.negated
-        or not (
-            verb
-            in {
-                "have",
-                "include",
-                "contain",
-                "comprise",
-                "consist",
-                "hold",
-                "possess",
-                "need",
-                "require",
-                "carry",
-                "capture",
-                "specify",
-                "feature",
-                "record",
-                "store",
-                "show",
-                "track",
-            }
-            or passive_record
-        )
-    ):
+    if not frame.subject or frame.negated or not (verb in _HOLDING_WORDS_3 or passive_record):
         return False
-    if (
-        frame.group.passive
-        and not passive_record
-        and verb in {"record", "store", "track", "show", "need", "require", "include", "hold", "specify", "capture"}
-    ):
+    if frame.group.passive and not passive_record and verb in _HOLDING_WORDS:
         return False
     subjects = subject_names(frame.subject, draft)
     named = [
@@ -549,8 +521,7 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         if (_may_hold(name) or morphology.is_plural(frame.subject[-1].low))
         and (
             not is_generic(name)
-            or (verb in {"have", "consist", "contain", "include"}
-            and (name not in _SYSTEM or verb == "have"))
+            or (verb in {"have", "consist", "contain", "include"} and (name not in _SYSTEM or verb == "have"))
             or (name in draft.entities and draft.entities[name].declared)
         )
     ]
@@ -564,20 +535,16 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     ):
         return True
     if not named:
-        return (
-            speaker
-            and verb in {"have", "store", "track", "record", "include", "hold", "contain", "show"}
-            and _declare_list(rest, draft, later)
-        )
+        return speaker and verb in _HOLDING_WORDS_2 and _declare_list(rest, draft, later)
     if frame.conditions or any(quantities.is_number(t) or t.low in lexicon.RELATIVES for t in frame.subject):
         return False
-    if named[0] in _COLLECTIVE and verb in {"have"} and named[0] not in draft.entities and not _singular_items(rest):
+    if named[0] in _COLLECTIVE and verb == "have" and named[0] not in draft.entities and not _singular_items(rest):
         return _declare_list(rest, draft, later)
     if _is_rule(frame, draft):
         return False
     optional = frame.modal in {"may", "can", "might", "could"}
     return (
-        all([hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])
+        all(hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named)
         and draft.settle()
     )
 
@@ -592,7 +559,7 @@ def _may_hold(name: str) -> bool:
 
 
 def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
-    """Whether "have" bounds a number of things that exist elsewhere ("may have at most 3 open loans"), rather than lists fields."""
+    """Whether "have" bounds a number of things that exist elsewhere ("may have at most 3 open loans")."""
     if not frame.rest or frame.modal is None:
         return False
     if frame.only and frame.rest[0].low in {"one", "a", "1"}:
@@ -605,13 +572,25 @@ def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
     mentioned = draft.mentions(frame.rest[bound[1] :])
     return (
         bool(mentioned)
-        and mentioned[0].entity.name not in {name for name in subject_names(frame.subject, draft)}
+        and mentioned[0].entity.name not in set(subject_names(frame.subject, draft))
         and (bound[0].high is not None or bound[0].low is not None)
     )
 
 
+_BELONGING_WORDS_4: Final = lexicon.words("connect link join relate pair match combine associate tie bind")
+
+
+_BELONGING_WORDS_3: Final = lexicon.words("by to in for from on at with")
+
+
+_BELONGING_WORDS_2: Final = lexicon.words("a an one exactly some the several many multiple")
+
+
+_BELONGING_WORDS: Final = lexicon.words("for of in on at by about between")
+
+
 def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
-    """Read "a task belongs to a project", "a reservation is for one room and one guest, with …", "a book is written by one author"."""
+    """Read "a task belongs to a project", "a reservation is for one room and one guest, with …"."""
     rest = frame.rest
     if not frame.subject or not rest or frame.negated:
         return False
@@ -623,21 +602,21 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     is_for = (
         frame.verb == "be"
         and frame.group.form == "be"
-        and rest[0].low in {"for", "of", "in", "on", "at", "by", "about", "between"}
+        and rest[0].low in _BELONGING_WORDS
         and len(rest) > 1
-        and rest[1].low in {"a", "an", "one", "exactly", "some", "the", "several", "many", "multiple"}
+        and rest[1].low in _BELONGING_WORDS_2
         and frame.modal in {None, "must"}
     )
     made = (
         frame.group.passive
-        and rest[0].low in {"by", "to", "in", "for", "from", "on", "at", "with"}
+        and rest[0].low in _BELONGING_WORDS_3
         and len(rest) > 1
         and rest[1].low in {"a", "an", "one", "exactly", "many", "several", "multiple"}
         and frame.modal in {None, "must"}
         and frame.verb not in {"identify", "describe"}
     )
     joins = (
-        frame.verb in {"connect", "link", "join", "relate", "pair", "match", "combine", "associate", "tie", "bind"}
+        frame.verb in _BELONGING_WORDS_4
         and not frame.group.passive
         and rest[0].low in {"a", "an", "one", "exactly"}
         and any(t.low in {"with", "to", "and"} for t in rest)
@@ -645,8 +624,7 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     if joins:
         rest = (rest[0], *[replace_token(t) if t.low in {"with", "to"} else t for t in rest])
     if not (belongs or is_for or made or joins) or (
-        (frame.group.passive
-        and quantities.phrase(rest, 1, "at most"))
+        (frame.group.passive and quantities.phrase(rest, 1, "at most"))
         or quantities.phrase(rest, 1, "up to")
         or quantities.phrase(rest, 1, "no more than")
     ):
@@ -720,6 +698,9 @@ def _by_suffix(name: str, draft: Draft) -> DraftEntity | None:
     )
 
 
+_MANAGING_WORDS: Final = lexicon.words("manage track maintain keep administer handle organise organize")
+
+
 def _managing(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     """Read "the system keeps track of projects", "we manage recipes with a title"."""
     if frame.verb not in lexicon.MANAGING_VERBS and not (
@@ -736,8 +717,8 @@ def _managing(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         if names and frame.rest and frame.rest[0].low == "with":
             hold(draft.entities[names[-1]], frame.rest[1:], draft, later)
         return bool(names)
-    looked_after = frame.verb in {"manage", "track", "maintain", "keep", "administer", "handle", "organise", "organize"}
-    if not all(
+    looked_after = frame.verb in _MANAGING_WORDS
+    if frame.verb != "be" and not all(
         is_generic(name) or name in _COLLECTIVE or (looked_after and name not in draft.entities) for name in subjects
     ):
         return False
@@ -894,7 +875,7 @@ def _consisting(frame: frames.Frame, draft: Draft, later: Open) -> bool:
 
 
 def _linking(frame: frames.Frame, draft: Draft, later: Open) -> bool:
-    """Read who does what with what: "members borrow books", "a room can be booked by a guest", "customers place orders"."""
+    """Read who does what with what: "members borrow books", "a room can be booked by a guest"."""
     found = False
     for verb in frame.group.verbs:
         if verb in lexicon.LINKING_VERBS or verb in _MAKING_VERBS:

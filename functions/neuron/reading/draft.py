@@ -1,13 +1,17 @@
-"""The specification while it is being read: mutable entities and fields, and the record of which clause gave rise to what.
+"""The specification while it is being read: mutable entities and fields.
 
-Promises: names are identifiers and unique in their place; adding what is there already merges with it. It may be open (naming what does not exist yet) until
+And the record of which clause gave rise to what.
+
+Promises: names are identifiers and unique in their place; adding what is there already merges with it. It may be open
+(naming what does not exist yet) until
 `assembly` closes it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.neuron.reading import morphology
@@ -66,9 +70,9 @@ class DraftMachine:
     field: str
     states: list[str]
     initial: str | None = None
-    transitions: dict[str, spec.Transition] = field(default_factory=dict)
+    transitions: dict[str, spec.Transition] = dataclasses.field(default_factory=dict)
     open_ended: bool = True  # no path through the states has been stated: moves follow from their order
-    forbidden: set[tuple[str, str]] = field(default_factory=set)  # (source, target)
+    forbidden: set[tuple[str, str]] = dataclasses.field(default_factory=set)  # (source, target)
 
     def add_state(self, state: str) -> None:
         """Add a state if it is new."""
@@ -82,8 +86,8 @@ class DraftEntity:
 
     name: str
     plural: str
-    fields: dict[str, DraftField] = field(default_factory=dict)
-    derivations: dict[str, spec.Derivation] = field(default_factory=dict)
+    fields: dict[str, DraftField] = dataclasses.field(default_factory=dict)
+    derivations: dict[str, spec.Derivation] = dataclasses.field(default_factory=dict)
     machine: DraftMachine | None = None
     description: str = ""
     declared: bool = False  # the request says what it holds, or that it is kept
@@ -131,31 +135,31 @@ class Draft:
     kind: spec.Kind = spec.Kind.API
     name: str = ""
     title: str = ""
-    entities: dict[str, DraftEntity] = field(default_factory=dict)
-    relations: dict[str, spec.Relation] = field(default_factory=dict)
-    rules: dict[str, spec.Rule] = field(default_factory=dict)
-    views: dict[str, spec.View] = field(default_factory=dict)
-    listings: dict[str, dict[str, list[str]]] = field(
+    entities: dict[str, DraftEntity] = dataclasses.field(default_factory=dict)
+    relations: dict[str, spec.Relation] = dataclasses.field(default_factory=dict)
+    rules: dict[str, spec.Rule] = dataclasses.field(default_factory=dict)
+    views: dict[str, spec.View] = dataclasses.field(default_factory=dict)
+    listings: dict[str, dict[str, list[str]]] = dataclasses.field(
         default_factory=lambda: defaultdict(lambda: {"filters": [], "search": [], "sort": []})
     )
-    computations: dict[str, spec.Computation] = field(default_factory=dict)
-    endpoints: list[spec.Endpoint] = field(default_factory=list)  # those that the request names itself
-    operations: dict[str, set[str]] = field(
+    computations: dict[str, spec.Computation] = dataclasses.field(default_factory=dict)
+    endpoints: list[spec.Endpoint] = dataclasses.field(default_factory=list)  # those that the request names itself
+    operations: dict[str, set[str]] = dataclasses.field(
         default_factory=lambda: defaultdict(set)
     )  # entity -> operations asked for (command line)
-    verbs: dict[tuple[str, str], str] = field(
+    verbs: dict[tuple[str, str], str] = dataclasses.field(
         default_factory=dict
     )  # (entity, operation) -> the word that the request has for it
-    withheld: set[tuple[str, str]] = field(
+    withheld: set[tuple[str, str]] = dataclasses.field(
         default_factory=set
     )  # (entity, operation) that the request rules out altogether
-    reads_file: set[str] = field(default_factory=set)
-    marks: dict[int, list[Mark]] = field(default_factory=lambda: defaultdict(list))
-    left: dict[int, list[tuple[int, int, str]]] = field(default_factory=lambda: defaultdict(list))
-    reasons: dict[int, str] = field(default_factory=dict)
-    clauses: list[Clause] = field(default_factory=list)
-    weak: set[str] = field(default_factory=set)  # entities that only the introduction names
-    settled: set[int] = field(default_factory=set)  # clauses that say nothing more than what has been read
+    reads_file: set[str] = dataclasses.field(default_factory=set)
+    marks: dict[int, list[Mark]] = dataclasses.field(default_factory=lambda: defaultdict(list))
+    left: dict[int, list[tuple[int, int, str]]] = dataclasses.field(default_factory=lambda: defaultdict(list))
+    reasons: dict[int, str] = dataclasses.field(default_factory=dict)
+    clauses: list[Clause] = dataclasses.field(default_factory=list)
+    weak: set[str] = dataclasses.field(default_factory=set)  # entities that only the introduction names
+    settled: set[int] = dataclasses.field(default_factory=set)  # clauses that say nothing more than what has been read
     at: int = 0  # the clause that is being read
     topic: str | None = None  # the entity that the clause before was about
 

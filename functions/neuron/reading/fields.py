@@ -1,7 +1,11 @@
-"""Reads what stands where fields are listed: "a unique email, a priority low, medium or high, and an optional due date".
+"""Reads what stands where fields are listed: "a unique email, a priority low, medium or high.
 
-A list is a sequence of items; an item is a determiner, adjectives, a name, and attributes behind it ("that is unique", "between 1 and 5", "(optional)",
-"defaulting to draft", "of at most 100 characters"). The same attributes stand behind "must be". Promises: linear in the tokens but for bounded look-ahead.
+And an optional due date".
+
+A list is a sequence of items; an item is a determiner, adjectives, a name, and attributes behind it ("that is
+unique", "between 1 and 5", "(optional)",
+"defaulting to draft", "of at most 100 characters"). The same attributes stand behind "must be". Promises: linear in
+the tokens but for bounded look-ahead.
 """
 
 from __future__ import annotations
@@ -22,28 +26,96 @@ if TYPE_CHECKING:
 
 _SEPARATORS: Final = frozenset({",", "and", ";", "plus", "&", "then"})
 _TYPES: Final = {
-    "string": FieldType.STRING, "str": FieldType.STRING, "varchar": FieldType.STRING, "text": FieldType.TEXT, "integer": FieldType.INTEGER, "int": FieldType.INTEGER, "whole": FieldType.INTEGER,
-    "decimal": FieldType.DECIMAL, "money": FieldType.DECIMAL, "currency": FieldType.DECIMAL, "float": FieldType.NUMBER, "numeric": FieldType.DECIMAL, "boolean": FieldType.BOOLEAN, "bool": FieldType.BOOLEAN,
-    "flag": FieldType.BOOLEAN, "date": FieldType.DATE, "datetime": FieldType.DATETIME, "timestamp": FieldType.DATETIME, "time": FieldType.TIME, "url": FieldType.URL, "uuid": FieldType.UUID,
-    "email": FieldType.EMAIL, "number": FieldType.DECIMAL, "yes/no": FieldType.BOOLEAN, "percentage": FieldType.DECIMAL, "percent": FieldType.DECIMAL,
-}  # fmt: skip
-_PRE_ATTRIBUTES: Final = frozenset(
-    ["unique", "optional", "required", "mandatory", "positive", "non-negative", "nonnegative", "integer", "decimal", "boolean", "whole", "read-only", "immutable", "non-empty", "nonempty", "nullable", "distinct", "obligatory", "unchangeable", "fixed", "compulsory", "indexed", "free-text", "numeric"]
+    "string": FieldType.STRING,
+    "str": FieldType.STRING,
+    "varchar": FieldType.STRING,
+    "text": FieldType.TEXT,
+    "integer": FieldType.INTEGER,
+    "int": FieldType.INTEGER,
+    "whole": FieldType.INTEGER,
+    "decimal": FieldType.DECIMAL,
+    "money": FieldType.DECIMAL,
+    "currency": FieldType.DECIMAL,
+    "float": FieldType.NUMBER,
+    "numeric": FieldType.DECIMAL,
+    "boolean": FieldType.BOOLEAN,
+    "bool": FieldType.BOOLEAN,
+    "flag": FieldType.BOOLEAN,
+    "date": FieldType.DATE,
+    "datetime": FieldType.DATETIME,
+    "timestamp": FieldType.DATETIME,
+    "time": FieldType.TIME,
+    "url": FieldType.URL,
+    "uuid": FieldType.UUID,
+    "email": FieldType.EMAIL,
+    "number": FieldType.DECIMAL,
+    "yes/no": FieldType.BOOLEAN,
+    "percentage": FieldType.DECIMAL,
+    "percent": FieldType.DECIMAL,
+}
+_PRE_ATTRIBUTES: Final = lexicon.words(
+    "unique optional required mandatory positive non-negative nonnegative integer decimal boolean whole "
+    "read-only immutable non-empty nonempty nullable distinct obligatory unchangeable fixed compulsory "
+    "indexed free-text numeric"
 )
-_DROPPED: Final = frozenset(
-    ["short", "long", "brief", "valid", "corresponding", "own", "given", "certain", "specific", "particular", "proper", "associated", "single", "simple", "main", "respective"]
+_DROPPED: Final = lexicon.words(
+    "short long brief valid corresponding own given certain specific particular proper associated single "
+    "simple main respective"
 )
 _COUNTERS: Final = frozenset({"number", "count", "quantity"})
 _COLLECTIONS: Final = frozenset({"list", "set", "collection", "series", "sequence", "group"})
 _STOPS: Final = (
-    lexicon.PREPOSITIONS | lexicon.RELATIVES | lexicon.CONJUNCTIONS | lexicon.MODALS | lexicon.BE | lexicon.SUBORDINATORS
-    | {"defaulting", "defaults", "default", "optional", "maximum", "minimum", "max", "min", "either", "plus", "not", "=", "being", "ranging", "limited", "starting", "measured", "expressed", "formatted", "given", "called", "named", "each", "which", "initially", "belonging", "assigned", "used", "including", "such"}
-) - {"about"}  # fmt: skip
-_FILLER: Final = frozenset(
-    ["a", "an", "the", "be", "is", "are", "was", "must", "should", "shall", "will", "can", "has", "have", "to", "also", "as", "in", "with", "and", ",", ";", "of", "it", "they", "that", "which", "its", "their", "either", "always", "being", "been", "value", "values", "field", "set", "given", ":", "one", "for", "only", "but", "at", "any", "by", "so", "whose", "never", "must-be", "text", "on", "long", "ranging", "characters", "character", "chars", "char", "letters", "letter", "stars", "star", "points", "digits", "digit", "when", "then", "initially", "'", "it's"]
+    lexicon.PREPOSITIONS
+    | lexicon.RELATIVES
+    | lexicon.CONJUNCTIONS
+    | lexicon.MODALS
+    | lexicon.BE
+    | lexicon.SUBORDINATORS
+    | {
+        "defaulting",
+        "defaults",
+        "default",
+        "optional",
+        "maximum",
+        "minimum",
+        "max",
+        "min",
+        "either",
+        "plus",
+        "not",
+        "=",
+        "being",
+        "ranging",
+        "limited",
+        "starting",
+        "measured",
+        "expressed",
+        "formatted",
+        "given",
+        "called",
+        "named",
+        "each",
+        "which",
+        "initially",
+        "belonging",
+        "assigned",
+        "used",
+        "including",
+        "such",
+    }
+) - {"about"}
+_FILLER: Final = lexicon.words(
+    "a an the be is are was must should shall will can has have to also as in with and , ; of it they that "
+    "which its their either always being been value values field set given : one for only but at any by so "
+    "whose never must-be text on long ranging characters character chars char letters letter stars star "
+    "points digits digit when then initially"
 )
-_UNITS: Final = frozenset(
-    ["minute", "minutes", "hour", "hours", "day", "days", "second", "seconds", "week", "weeks", "month", "months", "year", "years", "euro", "euros", "eur", "dollar", "dollars", "usd", "gbp", "pound", "pounds", "cent", "cents", "kg", "kilogram", "kilograms", "kilo", "kilos", "gram", "grams", "g", "cm", "m", "mm", "km", "meter", "metre", "meters", "metres", "centimeters", "centimetres", "kilometer", "kilometre", "kilometers", "kilometres", "mile", "miles", "litre", "litres", "liter", "liters", "ml", "percent", "percentage", "celsius", "fahrenheit", "degree", "degrees", "bytes", "mb", "gb", "inches", "inch", "feet", "hours", "liters", "lb", "lbs", "watts", "mph", "currency", "points", "credits", "coins", "stars", "calories", "pages", "people", "words"]
+_UNITS: Final = lexicon.words(
+    "minute minutes hour hours day days second seconds week weeks month months year years euro euros eur "
+    "dollar dollars usd gbp pound pounds cent cents kg kilogram kilograms kilo kilos gram grams g cm m mm km "
+    "meter metre meters metres centimeters centimetres kilometer kilometre kilometers kilometres mile miles "
+    "litre litres liter liters ml percent percentage celsius fahrenheit degree degrees bytes mb gb inches "
+    "inch feet lb lbs watts mph currency points credits coins stars calories pages people words"
 )
 
 
@@ -85,8 +157,9 @@ def items(tokens: Sequence[Token]) -> list[Item]:
     return found
 
 
-_PAIRED: Final = frozenset(
-    ["opening", "start", "first", "home", "billing", "minimum", "birth", "starting", "departure", "check-in", "origin", "source", "arrival", "begin", "given", "low", "lower", "min", "maximum", "white", "sender"]
+_PAIRED: Final = lexicon.words(
+    "opening start first home billing minimum birth starting departure check-in origin source arrival begin "
+    "given low lower min maximum white sender"
 )
 
 
@@ -116,19 +189,16 @@ def _pair(tokens: Sequence[Token], at: int) -> tuple[list[Item], int] | None:
     return [item, other], end
 
 
+_WHETHER_WORDS: Final = lexicon.words("it they he she currently already can or not")
+
+
 def _whether(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
     """Read "whether it is active" and "a flag saying whether they are vegetarian" as a yes-or-no field."""
     word = next((i for i in range(at, min(at + 7, len(tokens))) if tokens[i].low == "whether"), None)
     if word is None or any(t.text in {",", "("} or t.low in {"and", "or"} for t in tokens[at:word]):
         return None
     i = word + 1
-    while i < len(tokens) and (
-        tokens[i].low
-        in lexicon.DETERMINERS
-        | lexicon.BE
-        | lexicon.HAVE
-        | {"it", "they", "he", "she", "currently", "already", "can", "or", "not"}
-    ):
+    while i < len(tokens) and (tokens[i].low in lexicon.DETERMINERS | lexicon.BE | lexicon.HAVE | _WHETHER_WORDS):
         i += 1
     core: list[str] = []
     while i < len(tokens) and tokens[i].is_word and tokens[i].low not in _STOPS and len(core) < 3:
@@ -142,6 +212,12 @@ def _whether(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
         DraftField(morphology.name(*core), FieldType.BOOLEAN, words=tuple(core)), tuple(tokens[at:i]), determined=True
     )
     return item, attributes(tokens, i, item.field)
+
+
+_SKIP_SEPARATORS_WORDS: Final = lexicon.words(
+    "also with has have the its their following : or \u2013 — - maybe may can includes including both fields "
+    "attributes properties"
+)
 
 
 def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
@@ -159,30 +235,7 @@ def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
         ) is not None:
             i = end
             continue
-        elif token.low not in _SEPARATORS | {
-            "also",
-            "with",
-            "has",
-            "have",
-            "the",
-            "its",
-            "their",
-            "following",
-            ":",
-            "or",
-            "–",
-            "—",
-            "-",
-            "maybe",
-            "may",
-            "can",
-            "includes",
-            "including",
-            "both",
-            "fields",
-            "attributes",
-            "properties",
-        }:
+        elif token.low not in _SEPARATORS | _SKIP_SEPARATORS_WORDS:
             break
         i += 1
     return i, optional
@@ -266,6 +319,9 @@ def _adjective(target: DraftField, word: str) -> None:
             target.type = _TYPES[word]
 
 
+_CORE_WORDS: Final = lexicon.words("default minimum maximum min max optional starting assigned used measured limited")
+
+
 def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
     """Read the words of a name."""
     core: list[str] = []
@@ -274,28 +330,7 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         if token.kind is Kind.POSSESSIVE:
             i += 1
             continue
-        if (
-            not token.is_word
-            or (core and _stops(tokens, i))
-            or (
-                not core
-                and token.low
-                in _STOPS
-                - {
-                    "default",
-                    "minimum",
-                    "maximum",
-                    "min",
-                    "max",
-                    "optional",
-                    "starting",
-                    "assigned",
-                    "used",
-                    "measured",
-                    "limited",
-                }
-            )
-        ):
+        if not token.is_word or (core and _stops(tokens, i)) or (not core and token.low in _STOPS - _CORE_WORDS):
             break
         if core and token.low in {"unique", "required", "mandatory"}:
             break
@@ -318,30 +353,16 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
     return _unwrapped(tokens, core, i, item)
 
 
+_STOPS_WORDS: Final = lexicon.words(
+    "greater less more fewer at up above below over under larger longer positive non-negative"
+)
+
+
 def _stops(tokens: Sequence[Token], i: int) -> bool:
     token = tokens[i]
     if token.low in {"in", "on"} and token.text.isupper():
         return False
-    if (
-        token.low
-        in {
-            "greater",
-            "less",
-            "more",
-            "fewer",
-            "at",
-            "up",
-            "above",
-            "below",
-            "over",
-            "under",
-            "larger",
-            "longer",
-            "positive",
-            "non-negative",
-        }
-        and quantities.bound(tokens, i) is not None
-    ):
+    if token.low in _STOPS_WORDS and quantities.bound(tokens, i) is not None:
         return True
     if token.low in {"optional", "maximum", "minimum", "max", "min"}:
         return not (
@@ -359,7 +380,7 @@ def _stops(tokens: Sequence[Token], i: int) -> bool:
 
 
 def _unwrapped(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> tuple[list[str], int]:
-    """Read "number of copies" as copies, "list of tags" as many tags, "date of birth" and "name of the author" as they are."""
+    """Read "number of copies" as copies, "list of tags" as many tags."""
     if not core or i + 1 >= len(tokens) or tokens[i].low != "of":
         return (core[:-1] if len(core) > 1 and core[-1] == "flag" else core), i
     following = i + 1
@@ -380,11 +401,7 @@ def _unwrapped(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> 
         return core, end
     if core[-1] in _COUNTERS:
         item.field.type, item.field.minimum = FieldType.INTEGER, 0
-        return (
-            [*core[:-1], *inner]
-            if core[:-1] not in (["total"], ["maximum"], ["minimum"], ["available"], ["initial"])
-            else [*core[:-1], *inner]
-        ), end
+        return [*core[:-1], *inner], end
     if core[-1] in _COLLECTIONS:
         item.many = True
         return inner, end
@@ -549,14 +566,11 @@ def attributes(
     while i < len(tokens):
         token = tokens[i]
         if token.text in {"(", "["}:
-            end = close_of(tokens, i)
-            _parenthesised(tokens[i + 1 : end], target, left)
-            i = end + 1
+            close = close_of(tokens, i)
+            _parenthesised(tokens[i + 1 : close], target, left)
+            i = close + 1
             continue
-        if token.text in _DASHES and (end := _dashed(tokens, i, target)) is not None:
-            i = end
-            continue
-        end = _attribute(tokens, i, target)
+        end = _dashed(tokens, i, target) if token.text in _DASHES else _attribute(tokens, i, target)
         if end is None and token.text == "," and _continues(tokens, i + 1):
             end = i + 1
         if end is None and token.low in {"and", "but"} and _continues(tokens, i + 1) and i > at:
@@ -567,7 +581,7 @@ def attributes(
     return i
 
 
-_DASHES: Final = frozenset({"-", "–", "—"})
+_DASHES: Final = frozenset({"-", "\u2013", "—"})
 
 
 def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
@@ -590,6 +604,11 @@ def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
     return min(end + 1, len(tokens))
 
 
+_CONTINUES_WORDS: Final = lexicon.words(
+    "default defaulting defaults optional unique required at up between initially not never non-negative"
+)
+
+
 def _continues(tokens: Sequence[Token], i: int) -> bool:
     """Whether what stands behind a comma or "and" still speaks of the same field."""
     if i >= len(tokens):
@@ -605,25 +624,7 @@ def _continues(tokens: Sequence[Token], i: int) -> bool:
         and (probe.max_length or probe.min_length)
     ):
         return True
-    if (
-        tokens[i].low
-        in {
-            "default",
-            "defaulting",
-            "defaults",
-            "optional",
-            "unique",
-            "required",
-            "at",
-            "up",
-            "between",
-            "initially",
-            "not",
-            "never",
-            "non-negative",
-        }
-        or tokens[i].low in lexicon.MODALS | lexicon.BE
-    ):
+    if tokens[i].low in _CONTINUES_WORDS or tokens[i].low in lexicon.MODALS | lexicon.BE:
         end = _attribute(tokens, i, probe)
         return end is not None and not (
             end < len(tokens) and tokens[end].is_word and tokens[end].low not in _STOPS | _SEPARATORS | _FILLER
@@ -772,10 +773,44 @@ def _uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
 
 
 _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
-    "optional": ("required", False), "not required": ("required", False), "not mandatory": ("required", False), "nullable": ("required", False), "if any": ("required", False), "if known": ("required", False), "left empty": ("required", False), "left out": ("required", False), "omitted": ("required", False),
-    "required": ("required", True), "mandatory": ("required", True), "not be empty": ("min_length", 1), "not be blank": ("min_length", 1), "not empty": ("min_length", 1), "not blank": ("min_length", 1), "cannot be empty": ("min_length", 1), "cannot be blank": ("min_length", 1), "never empty": ("min_length", 1), "non-empty": ("min_length", 1), "must-not be empty": ("min_length", 1), "must-not be blank": ("min_length", 1), "present": ("required", True), "obligatory": ("required", True),
-    "cannot be changed": ("immutable", True), "not be changed": ("immutable", True), "never changes": ("immutable", True), "never change": ("immutable", True), "not change": ("immutable", True), "cannot change": ("immutable", True), "immutable": ("immutable", True), "read-only": ("immutable", True), "cannot be modified": ("immutable", True), "fixed": ("immutable", True), "cannot be edited": ("immutable", True), "cannot be updated": ("immutable", True), "not be modified": ("immutable", True), "not be edited": ("immutable", True),
-}  # fmt: skip
+    "optional": ("required", False),
+    "not required": ("required", False),
+    "not mandatory": ("required", False),
+    "nullable": ("required", False),
+    ("if any"): ("required", False),
+    ("if known"): ("required", False),
+    ("left empty"): ("required", False),
+    ("left out"): ("required", False),
+    "omitted": ("required", False),
+    "required": ("required", True),
+    "mandatory": ("required", True),
+    "not be empty": ("min_length", 1),
+    "not be blank": ("min_length", 1),
+    ("not empty"): ("min_length", 1),
+    ("not blank"): ("min_length", 1),
+    ("cannot be empty"): ("min_length", 1),
+    ("cannot be blank"): ("min_length", 1),
+    ("never empty"): ("min_length", 1),
+    "non-empty": ("min_length", 1),
+    ("must-not be empty"): ("min_length", 1),
+    ("must-not be blank"): ("min_length", 1),
+    "present": ("required", True),
+    "obligatory": ("required", True),
+    "cannot be changed": ("immutable", True),
+    "not be changed": ("immutable", True),
+    "never changes": ("immutable", True),
+    ("never change"): ("immutable", True),
+    ("not change"): ("immutable", True),
+    ("cannot change"): ("immutable", True),
+    "immutable": ("immutable", True),
+    "read-only": ("immutable", True),
+    ("cannot be modified"): ("immutable", True),
+    "fixed": ("immutable", True),
+    ("cannot be edited"): ("immutable", True),
+    ("cannot be updated"): ("immutable", True),
+    ("not be modified"): ("immutable", True),
+    ("not be edited"): ("immutable", True),
+}
 
 
 def _requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -804,7 +839,7 @@ def _named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
     j = i
     while j < len(tokens) and tokens[j].low in {"as", "a", "an", "is", ":", "valid", "in"}:
         j += 1
-    if j < len(tokens) and tokens[j].low in {"iso"} and j > i:
+    if j < len(tokens) and tokens[j].low == "iso" and j > i:
         return j + 2
     if (
         j >= len(tokens)
@@ -812,7 +847,7 @@ def _named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
         or (j == i and i > 0 and tokens[i - 1].is_word and tokens[i - 1].low not in _FILLER)
     ):
         return None
-    if j > i and tokens[j].low == "number" and j + 1 < len(tokens) and tokens[j + 1].low in {"of"}:
+    if j > i and tokens[j].low == "number" and j + 1 < len(tokens) and tokens[j + 1].low == "of":
         return None
     target.type = _TYPES[tokens[j].low]
     if tokens[j].low in {"percentage", "percent"} and target.minimum is None:
@@ -822,63 +857,26 @@ def _named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
     return j + 1
 
 
+_SIZES_WORDS: Final = lexicon.words(
+    "of with from within a an the must be has have is and in cannot consists consist contain use not should "
+    "length range may can ranging never go must-not measured value whole number integer contains exceed on "
+    "scale minimum maximum max min :"
+)
+
+
 def _sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read bounds of a value or of a length."""
     if tokens[i].low == "and":
         return None
     j = i
-    while j < len(tokens) and tokens[j].low in {
-        "of",
-        "with",
-        "from",
-        "within",
-        "a",
-        "an",
-        "the",
-        "must",
-        "be",
-        "has",
-        "have",
-        "is",
-        "and",
-        "in",
-        "cannot",
-        "consists",
-        "consist",
-        "contain",
-        "use",
-        "not",
-        "should",
-        "length",
-        "range",
-        "may",
-        "can",
-        "ranging",
-        "never",
-        "go",
-        "must-not",
-        "measured",
-        "value",
-        "whole",
-        "number",
-        "integer",
-        "contains",
-        "exceed",
-        "on",
-        "scale",
-        "minimum",
-        "maximum",
-        "max",
-        "min",
-        ":",
-    }:
+    while j < len(tokens) and tokens[j].low in _SIZES_WORDS:
         read = quantities.bound(tokens, j)
         if read is not None:
             break
         j += 1
     read = quantities.bound(tokens, j)
     if read is None or (
-        j == i and read[0].exact and i > 0 and tokens[i - 1].is_word and tokens[i - 1].low in {"default"}
+        j == i and read[0].exact and i > 0 and tokens[i - 1].is_word and tokens[i - 1].low == "default"
     ):
         return None
     bound, end = read
@@ -890,13 +888,13 @@ def _sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         bound = bound.negated()
     if any(t.low in {"integer", "whole"} for t in tokens[i:j]):
         target.type = FieldType.INTEGER
-    return apply_bound(tokens, end, bound, target, has_length=any(t.low in {"length"} for t in tokens[i:j]))
+    return apply_bound(tokens, end, bound, target, has_length=any(t.low == "length" for t in tokens[i:j]))
 
 
 def apply_bound(
     tokens: Sequence[Token], end: int, bound: quantities.Bound, target: DraftField, *, has_length: bool = False
 ) -> int | None:
-    """Put a bound on the field's value, or on its length when characters are spoken of; `end` is the position behind the bound."""
+    """Put a bound on the field's value, or on its length when characters are spoken of."""
     start = end
     if end < len(tokens) and tokens[end].text == "-":
         end += 1
@@ -920,7 +918,7 @@ def apply_bound(
         limits = bound.whole()
         target.min_length = int(limits.low) if limits.low is not None else target.min_length
         target.max_length = max(1, int(limits.high)) if limits.high is not None else target.max_length
-        if unit in {"digit"} and target.type in {None, FieldType.STRING}:
+        if unit == "digit" and target.type in {None, FieldType.STRING}:
             target.type = FieldType.STRING
             low, high = limits.low or 1, limits.high
             target.pattern = (
@@ -957,10 +955,13 @@ def _unit(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
                 "years",
             }:
                 target.type, target.minimum = FieldType.INTEGER, 0 if target.minimum is None else target.minimum
-            elif target.type is None and tokens[j].low not in {"cents"}:
+            elif target.type is None and tokens[j].low != "cents":
                 target.type = FieldType.DECIMAL
             return j + 1
     return None
+
+
+_ROLE_WORDS: Final = lexicon.words("be a an one the of also itself another")
 
 
 def _role(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -972,11 +973,7 @@ def _role(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     ):
         return None
     start = next(
-        (
-            j
-            for j in range(i + 2, min(i + 5, len(tokens)))
-            if tokens[j].low not in {"be", "a", "an", "one", "the", "of", "also", "itself", "another"}
-        ),
+        (j for j in range(i + 2, min(i + 5, len(tokens))) if tokens[j].low not in _ROLE_WORDS),
         None,
     )
     if start is None or not tokens[start].is_word or tokens[start - 1].low not in {"a", "an", "the"}:
@@ -993,33 +990,17 @@ def _role(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     return end
 
 
+_HELPER_WORDS: Final = lexicon.words(
+    "must should shall will may can has have to also always needs it they left valid both"
+)
+
+
 def _helper(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Pass over "that is", "which must be", "must be": what follows is an attribute."""
     j = i
     if tokens[j].low in {"which", "that"}:
         j += 1
-    while j < len(tokens) and tokens[j].low in (
-        lexicon.BE
-        | {
-            "must",
-            "should",
-            "shall",
-            "will",
-            "may",
-            "can",
-            "has",
-            "have",
-            "to",
-            "also",
-            "always",
-            "needs",
-            "it",
-            "they",
-            "left",
-            "valid",
-            "both",
-        }
-    ):
+    while j < len(tokens) and tokens[j].low in (lexicon.BE | _HELPER_WORDS):
         j += 1
     if j == i or j >= len(tokens):
         return None
@@ -1054,6 +1035,9 @@ def _boolean_values(values: Sequence[str]) -> bool:
     return {value.lower() for value in values} in ({"true", "false"}, {"yes", "no"})
 
 
+_PARENTHESISED_WORDS: Final = lexicon.words("e.g. i.e. example like such for eg etc")
+
+
 def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple[Token, ...]] | None) -> None:
     """Read what stands in brackets behind a field: attributes, or the values of an enumeration."""
     parts = _parts(tokens)
@@ -1061,7 +1045,7 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
     for part in parts:
         understood = _part(part, target, alone=len(parts) == 1)
         if not understood:
-            if part and part[0].low in {"e.g.", "i.e.", "example", "like", "such", "for", "eg", "etc"}:
+            if part and part[0].low in _PARENTHESISED_WORDS:
                 continue
             value, end = _value(part, 0)
             if value is not None and end == len(part):
@@ -1097,18 +1081,17 @@ def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
     return True
 
 
+_PARTS_WORDS: Final = lexicon.words("more less fewer above over higher older at")
+
+
 def _parts(tokens: Sequence[Token]) -> list[list[Token]]:
     """Cut at commas, semicolons, slashes, bars and conjunctions, but not inside "between 1 and 5"."""
     parts: list[list[Token]] = [[]]
     for i, token in enumerate(tokens):
         inside = token.low in {"and", "or"} and (
-            (i > 0
-            and quantities.is_number(tokens[i - 1]))
+            (i > 0 and quantities.is_number(tokens[i - 1]))
             or any(t.low == "between" for t in parts[-1])
-            or (
-                i + 1 < len(tokens)
-                and tokens[i + 1].low in {"more", "less", "fewer", "above", "over", "higher", "older", "at"}
-            )
+            or (i + 1 < len(tokens) and tokens[i + 1].low in _PARTS_WORDS)
         )
         if (token.text in {",", ";", "/", "|"} or token.low in {"and", "or"}) and not inside:
             parts.append([])

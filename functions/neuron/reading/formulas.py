@@ -1,6 +1,9 @@
-"""Reads formulas in words: "weight divided by height squared", "15% of the bill", "price times quantity minus discount".
+"""Reads formulas in words: "weight divided by height squared", "15% of the bill".
 
-A small expression grammar over tokens (sums of products of factors), and a catalogue of formulas and units that people name without writing them down.
+"price times quantity minus discount".
+
+A small expression grammar over tokens (sums of products of factors), and a catalogue of formulas and units that
+people name without writing them down.
 What it gives are expressions in the language of `Computation`: Python's arithmetic over the parameters.
 """
 
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.tokens import Token
 
-_SUMS: Final = {"plus": "+", "+": "+", "minus": "-", "-": "-", "−": "-", "less": "-"}
-_PRODUCTS: Final = {"times": "*", "×": "*", "*": "*", "x": "*", "·": "*", "/": "/", "÷": "/", "over": "/"}
+_SUMS: Final = {"plus": "+", "+": "+", "minus": "-", "-": "-", "\u2212": "-", "less": "-"}
+_PRODUCTS: Final = {"times": "*", "\u00d7": "*", "*": "*", "x": "*", "·": "*", "/": "/", "÷": "/", "over": "/"}
 _FILLERS: Final = lexicon.ARTICLES | {"total", "given"} - {"total"}
 _DEPTH: Final = 12
 
@@ -30,6 +33,9 @@ class Formula:
     text: str = ""
     names: list[str] = field(default_factory=list)
     operators: int = 0
+
+
+_NUMBER_WORDS: Final = lexicon.words("euro euros dollars dollar eur usd pounds %")
 
 
 class _Parser:
@@ -212,7 +218,7 @@ class _Parser:
         if read is None or self.tokens[self.at].kind is Kind.PERCENT:
             return None
         self.at = read[1]
-        if self.low() in {"euro", "euros", "dollars", "dollar", "eur", "usd", "pounds", "%"}:
+        if self.low() in _NUMBER_WORDS:
             self.at += 1
         return str(read[0])
 
@@ -262,9 +268,32 @@ class _Parser:
             self.at += 2
 
 
-_STOPPING: Final = frozenset({
-    *_SUMS, *_PRODUCTS, *lexicon.CONJUNCTIONS, *lexicon.PREPOSITIONS, "multiplied", "divided", "squared", "cubed", "raised", "if", "when", "where", "otherwise", "else", "is", "are", "equals", "unless", "rounded", "which", "that",
-} - {"x"})  # fmt: skip
+_STOPPING: Final = frozenset(
+    {
+        *_SUMS,
+        *_PRODUCTS,
+        *lexicon.CONJUNCTIONS,
+        *lexicon.PREPOSITIONS,
+        "multiplied",
+        "divided",
+        "squared",
+        "cubed",
+        "raised",
+        "if",
+        "when",
+        "where",
+        "otherwise",
+        "else",
+        "is",
+        "are",
+        "equals",
+        "unless",
+        "rounded",
+        "which",
+        "that",
+    }
+    - {"x"}
+)
 
 
 def _grouped(expression: str) -> str:
@@ -319,36 +348,249 @@ def _not_negative(*names: str) -> tuple[tuple[str, str], ...]:
 
 
 KNOWN: Final[tuple[Known, ...]] = (
-    Known("bmi", ("bmi", "body mass index"), (("weight", "number", None), ("height", "number", None)), "weight / height ** 2", "Compute the body mass index from kilograms and metres", _positive("weight", "height")),
-    Known("circle_area", ("area circle",), (("radius", "number", None),), "3.141592653589793 * radius ** 2", "Compute the area of a circle", _not_negative("radius")),
-    Known("circle_circumference", ("circumference", "perimeter circle"), (("radius", "number", None),), "2 * 3.141592653589793 * radius", "Compute the circumference of a circle", _not_negative("radius")),
-    Known("rectangle_area", ("area rectangle",), (("width", "number", None), ("height", "number", None)), "width * height", "Compute the area of a rectangle", _not_negative("width", "height")),
-    Known("rectangle_perimeter", ("perimeter rectangle",), (("width", "number", None), ("height", "number", None)), "2 * (width + height)", "Compute the perimeter of a rectangle", _not_negative("width", "height")),
-    Known("square_area", ("area square",), (("side", "number", None),), "side ** 2", "Compute the area of a square", _not_negative("side")),
-    Known("triangle_area", ("area triangle",), (("base", "number", None), ("height", "number", None)), "base * height / 2", "Compute the area of a triangle", _not_negative("base", "height")),
-    Known("sphere_volume", ("volume sphere",), (("radius", "number", None),), "4 / 3 * 3.141592653589793 * radius ** 3", "Compute the volume of a sphere", _not_negative("radius")),
-    Known("cylinder_volume", ("volume cylinder",), (("radius", "number", None), ("height", "number", None)), "3.141592653589793 * radius ** 2 * height", "Compute the volume of a cylinder", _not_negative("radius", "height")),
-    Known("cube_volume", ("volume cube",), (("side", "number", None),), "side ** 3", "Compute the volume of a cube", _not_negative("side")),
-    Known("cone_volume", ("volume cone",), (("radius", "number", None), ("height", "number", None)), "3.141592653589793 * radius ** 2 * height / 3", "Compute the volume of a cone", _not_negative("radius", "height")),
-    Known("hypotenuse", ("hypotenuse",), (("first", "number", None), ("second", "number", None)), "sqrt(first ** 2 + second ** 2)", "Compute the hypotenuse of a right triangle", _positive("first", "second")),
-    Known("point_distance", ("distance point",), (("x1", "number", None), ("y1", "number", None), ("x2", "number", None), ("y2", "number", None)), "sqrt((x2 - x1) ** 2 + (y2 - y1) ** 2)", "Compute the distance between two points"),
-    Known("simple_interest", ("simple interest",), (("principal", "number", None), ("rate", "number", None), ("years", "number", None)), "principal * rate / 100 * years", "Compute simple interest; the rate is in percent a year", _not_negative("principal", "years")),
-    Known("compound_interest", ("compound interest",), (("principal", "number", None), ("rate", "number", None), ("years", "number", None), ("periods_per_year", "number", 1)), "principal * (1 + rate / 100 / periods_per_year) ** (periods_per_year * years)", "Compute what a principal grows to; the rate is in percent a year", (*_not_negative("principal", "years"), *_positive("periods_per_year"))),
-    Known("loan_payment", ("loan payment", "mortgage payment", "monthly payment", "monthly instalment", "monthly installment", "annuity payment"), (("principal", "number", None), ("annual_rate", "number", None), ("months", "integer", None)), "", "Compute the monthly payment of a loan; the rate is in percent a year", (*_positive("principal", "months"), *_not_negative("annual_rate"))),
-    Known("tip", ("tip",), (("bill", "number", None), ("percent", "number", 15)), "bill * percent / 100", "Compute the tip for a bill", _not_negative("bill", "percent")),
-    Known("bill_share", ("split bill", "share bill person", "divide bill"), (("bill", "number", None), ("people", "integer", None)), "bill / people", "Compute what each person pays", (*_not_negative("bill"), *_positive("people"))),
-    Known("discounted_price", ("discount price", "apply discount", "discounted"), (("price", "number", None), ("percent", "number", None)), "price * (1 - percent / 100)", "Compute the price after a discount in percent", (*_not_negative("price"), ("percent < 0 or percent > 100", "The discount must lie between 0 and 100 percent."))),
-    Known("price_with_tax", ("vat", "sales tax", "add tax", "tax price", "price tax"), (("price", "number", None), ("percent", "number", 20)), "price * (1 + percent / 100)", "Compute the price with tax", _not_negative("price", "percent")),
-    Known("percentage_of", ("percentage of number", "percent of number", "what percentage"), (("part", "number", None), ("whole", "number", None)), "part / whole * 100", "Compute which percentage of a whole a part is", (("whole == 0", "The whole must not be zero."),)),
-    Known("percentage_change", ("percentage change", "percent change", "percentage increase", "percentage difference"), (("old", "number", None), ("new", "number", None)), "(new - old) / abs(old) * 100", "Compute the change from an old to a new value in percent", (("old == 0", "The old value must not be zero."),)),
-    Known("speed", ("speed distance time", "average speed"), (("distance", "number", None), ("time", "number", None)), "distance / time", "Compute the speed from distance and time", _positive("time")),
-    Known("fuel_consumption", ("fuel consumption", "fuel economy"), (("litres", "number", None), ("kilometres", "number", None)), "litres / kilometres * 100", "Compute the fuel consumption in litres for 100 kilometres", (*_not_negative("litres"), *_positive("kilometres"))),
-    Known("profit_margin", ("profit margin",), (("revenue", "number", None), ("cost", "number", None)), "(revenue - cost) / revenue * 100", "Compute the profit margin in percent", _positive("revenue")),
-    Known("return_on_investment", ("return investment", "roi"), (("gain", "number", None), ("cost", "number", None)), "(gain - cost) / cost * 100", "Compute the return on an investment in percent", _positive("cost")),
-    Known("kinetic_energy", ("kinetic energy",), (("mass", "number", None), ("velocity", "number", None)), "0.5 * mass * velocity ** 2", "Compute kinetic energy", _not_negative("mass")),
-    Known("square_root", ("square root",), (("number", "number", None),), "sqrt(number)", "Compute the square root of a number", _not_negative("number")),
-    Known("absolute_value", ("absolute value",), (("number", "number", None),), "abs(number)", "Compute the absolute value of a number"),
-)  # fmt: skip
+    Known(
+        "bmi",
+        ("bmi", "body mass index"),
+        (("weight", "number", None), ("height", "number", None)),
+        "weight / height ** 2",
+        "Compute the body mass index from kilograms and metres",
+        _positive("weight", "height"),
+    ),
+    Known(
+        "circle_area",
+        ("area circle",),
+        (("radius", "number", None),),
+        "3.141592653589793 * radius ** 2",
+        "Compute the area of a circle",
+        _not_negative("radius"),
+    ),
+    Known(
+        "circle_circumference",
+        ("circumference", "perimeter circle"),
+        (("radius", "number", None),),
+        "2 * 3.141592653589793 * radius",
+        "Compute the circumference of a circle",
+        _not_negative("radius"),
+    ),
+    Known(
+        "rectangle_area",
+        ("area rectangle",),
+        (("width", "number", None), ("height", "number", None)),
+        "width * height",
+        "Compute the area of a rectangle",
+        _not_negative("width", "height"),
+    ),
+    Known(
+        "rectangle_perimeter",
+        ("perimeter rectangle",),
+        (("width", "number", None), ("height", "number", None)),
+        "2 * (width + height)",
+        "Compute the perimeter of a rectangle",
+        _not_negative("width", "height"),
+    ),
+    Known(
+        "square_area",
+        ("area square",),
+        (("side", "number", None),),
+        "side ** 2",
+        "Compute the area of a square",
+        _not_negative("side"),
+    ),
+    Known(
+        "triangle_area",
+        ("area triangle",),
+        (("base", "number", None), ("height", "number", None)),
+        "base * height / 2",
+        "Compute the area of a triangle",
+        _not_negative("base", "height"),
+    ),
+    Known(
+        "sphere_volume",
+        ("volume sphere",),
+        (("radius", "number", None),),
+        "4 / 3 * 3.141592653589793 * radius ** 3",
+        "Compute the volume of a sphere",
+        _not_negative("radius"),
+    ),
+    Known(
+        "cylinder_volume",
+        ("volume cylinder",),
+        (("radius", "number", None), ("height", "number", None)),
+        "3.141592653589793 * radius ** 2 * height",
+        "Compute the volume of a cylinder",
+        _not_negative("radius", "height"),
+    ),
+    Known(
+        "cube_volume",
+        ("volume cube",),
+        (("side", "number", None),),
+        "side ** 3",
+        "Compute the volume of a cube",
+        _not_negative("side"),
+    ),
+    Known(
+        "cone_volume",
+        ("volume cone",),
+        (("radius", "number", None), ("height", "number", None)),
+        "3.141592653589793 * radius ** 2 * height / 3",
+        "Compute the volume of a cone",
+        _not_negative("radius", "height"),
+    ),
+    Known(
+        "hypotenuse",
+        ("hypotenuse",),
+        (("first", "number", None), ("second", "number", None)),
+        "sqrt(first ** 2 + second ** 2)",
+        "Compute the hypotenuse of a right triangle",
+        _positive("first", "second"),
+    ),
+    Known(
+        "point_distance",
+        ("distance point",),
+        (("x1", "number", None), ("y1", "number", None), ("x2", "number", None), ("y2", "number", None)),
+        "sqrt((x2 - x1) ** 2 + (y2 - y1) ** 2)",
+        "Compute the distance between two points",
+    ),
+    Known(
+        "simple_interest",
+        ("simple interest",),
+        (("principal", "number", None), ("rate", "number", None), ("years", "number", None)),
+        "principal * rate / 100 * years",
+        "Compute simple interest; the rate is in percent a year",
+        _not_negative("principal", "years"),
+    ),
+    Known(
+        "compound_interest",
+        ("compound interest",),
+        (
+            ("principal", "number", None),
+            ("rate", "number", None),
+            ("years", "number", None),
+            ("periods_per_year", "number", 1),
+        ),
+        "principal * (1 + rate / 100 / periods_per_year) ** (periods_per_year * years)",
+        "Compute what a principal grows to; the rate is in percent a year",
+        (*_not_negative("principal", "years"), *_positive("periods_per_year")),
+    ),
+    Known(
+        "loan_payment",
+        (
+            "loan payment",
+            "mortgage payment",
+            "monthly payment",
+            "monthly instalment",
+            "monthly installment",
+            "annuity payment",
+        ),
+        (("principal", "number", None), ("annual_rate", "number", None), ("months", "integer", None)),
+        "",
+        "Compute the monthly payment of a loan; the rate is in percent a year",
+        (*_positive("principal", "months"), *_not_negative("annual_rate")),
+    ),
+    Known(
+        "tip",
+        ("tip",),
+        (("bill", "number", None), ("percent", "number", 15)),
+        "bill * percent / 100",
+        "Compute the tip for a bill",
+        _not_negative("bill", "percent"),
+    ),
+    Known(
+        "bill_share",
+        ("split bill", "share bill person", "divide bill"),
+        (("bill", "number", None), ("people", "integer", None)),
+        "bill / people",
+        "Compute what each person pays",
+        (*_not_negative("bill"), *_positive("people")),
+    ),
+    Known(
+        "discounted_price",
+        ("discount price", "apply discount", "discounted"),
+        (("price", "number", None), ("percent", "number", None)),
+        "price * (1 - percent / 100)",
+        "Compute the price after a discount in percent",
+        (*_not_negative("price"), ("percent < 0 or percent > 100", "The discount must lie between 0 and 100 percent.")),
+    ),
+    Known(
+        "price_with_tax",
+        ("vat", "sales tax", "add tax", "tax price", "price tax"),
+        (("price", "number", None), ("percent", "number", 20)),
+        "price * (1 + percent / 100)",
+        "Compute the price with tax",
+        _not_negative("price", "percent"),
+    ),
+    Known(
+        "percentage_of",
+        ("percentage of number", "percent of number", "what percentage"),
+        (("part", "number", None), ("whole", "number", None)),
+        "part / whole * 100",
+        "Compute which percentage of a whole a part is",
+        (("whole == 0", "The whole must not be zero."),),
+    ),
+    Known(
+        "percentage_change",
+        ("percentage change", "percent change", "percentage increase", "percentage difference"),
+        (("old", "number", None), ("new", "number", None)),
+        "(new - old) / abs(old) * 100",
+        "Compute the change from an old to a new value in percent",
+        (("old == 0", "The old value must not be zero."),),
+    ),
+    Known(
+        "speed",
+        ("speed distance time", "average speed"),
+        (("distance", "number", None), ("time", "number", None)),
+        "distance / time",
+        "Compute the speed from distance and time",
+        _positive("time"),
+    ),
+    Known(
+        "fuel_consumption",
+        ("fuel consumption", "fuel economy"),
+        (("litres", "number", None), ("kilometres", "number", None)),
+        "litres / kilometres * 100",
+        "Compute the fuel consumption in litres for 100 kilometres",
+        (*_not_negative("litres"), *_positive("kilometres")),
+    ),
+    Known(
+        "profit_margin",
+        ("profit margin",),
+        (("revenue", "number", None), ("cost", "number", None)),
+        "(revenue - cost) / revenue * 100",
+        "Compute the profit margin in percent",
+        _positive("revenue"),
+    ),
+    Known(
+        "return_on_investment",
+        ("return investment", "roi"),
+        (("gain", "number", None), ("cost", "number", None)),
+        "(gain - cost) / cost * 100",
+        "Compute the return on an investment in percent",
+        _positive("cost"),
+    ),
+    Known(
+        "kinetic_energy",
+        ("kinetic energy",),
+        (("mass", "number", None), ("velocity", "number", None)),
+        "0.5 * mass * velocity ** 2",
+        "Compute kinetic energy",
+        _not_negative("mass"),
+    ),
+    Known(
+        "square_root",
+        ("square root",),
+        (("number", "number", None),),
+        "sqrt(number)",
+        "Compute the square root of a number",
+        _not_negative("number"),
+    ),
+    Known(
+        "absolute_value",
+        ("absolute value",),
+        (("number", "number", None),),
+        "abs(number)",
+        "Compute the absolute value of a number",
+    ),
+)
 
 _TWO: Final = (("first", "number", None), ("second", "number", None))
 ARITHMETIC: Final[dict[str, Known]] = {
@@ -356,10 +598,24 @@ ARITHMETIC: Final[dict[str, Known]] = {
     "sum": Known("add", ("sum",), _TWO, "first + second", "Add two numbers"),
     "subtract": Known("subtract", ("subtract",), _TWO, "first - second", "Subtract the second number from the first"),
     "multiply": Known("multiply", ("multiply",), _TWO, "first * second", "Multiply two numbers"),
-    "divide": Known("divide", ("divide",), _TWO, "first / second", "Divide the first number by the second", (("second == 0", "Division by zero is not possible."),)),
+    "divide": Known(
+        "divide",
+        ("divide",),
+        _TWO,
+        "first / second",
+        "Divide the first number by the second",
+        (("second == 0", "Division by zero is not possible."),),
+    ),
     "power": Known("power", ("power",), _TWO, "first ** second", "Raise the first number to the power of the second"),
-    "modulo": Known("modulo", ("modulo",), _TWO, "first % second", "Compute the remainder of a division", (("second == 0", "Division by zero is not possible."),)),
-}  # fmt: skip
+    "modulo": Known(
+        "modulo",
+        ("modulo",),
+        _TWO,
+        "first % second",
+        "Compute the remainder of a division",
+        (("second == 0", "Division by zero is not possible."),),
+    ),
+}
 ARITHMETIC_NOUNS: Final = {
     "addition": "add",
     "subtraction": "subtract",
@@ -374,18 +630,54 @@ ARITHMETIC_NOUNS: Final = {
 # dimension -> unit -> (factor to the dimension's base unit, further words)
 UNITS: Final[dict[str, dict[str, tuple[float, str]]]] = {
     "length": {
-        "millimetres": (0.001, "millimeters mm millimetre millimeter"), "centimetres": (0.01, "centimeters cm centimetre centimeter"), "metres": (1.0, "meters m metre meter"), "kilometres": (1000.0, "kilometers km kilometre kilometer kms"),
-        "inches": (0.0254, "inch"), "feet": (0.3048, "foot ft"), "yards": (0.9144, "yard yd"), "miles": (1609.344, "mile mi"), "nautical_miles": (1852.0, "nm"),
+        "millimetres": (0.001, "millimeters mm millimetre millimeter"),
+        "centimetres": (0.01, "centimeters cm centimetre centimeter"),
+        "metres": (1.0, "meters m metre meter"),
+        "kilometres": (1000.0, "kilometers km kilometre kilometer kms"),
+        "inches": (0.0254, "inch"),
+        "feet": (0.3048, "foot ft"),
+        "yards": (0.9144, "yard yd"),
+        "miles": (1609.344, "mile mi"),
+        "nautical_miles": (1852.0, "nm"),
     },
     "mass": {
-        "milligrams": (0.000001, "mg milligram"), "grams": (0.001, "g gram"), "kilograms": (1.0, "kg kilogram kilos kilo kgs"), "tonnes": (1000.0, "tonne tons ton"), "ounces": (0.028349523125, "ounce oz"), "pounds": (0.45359237, "pound lb lbs"), "stones": (6.35029318, "stone"),
+        "milligrams": (0.000001, "mg milligram"),
+        "grams": (0.001, "g gram"),
+        "kilograms": (1.0, "kg kilogram kilos kilo kgs"),
+        "tonnes": (1000.0, "tonne tons ton"),
+        "ounces": (0.028349523125, "ounce oz"),
+        "pounds": (0.45359237, "pound lb lbs"),
+        "stones": (6.35029318, "stone"),
     },
-    "volume": {"millilitres": (0.001, "milliliters ml millilitre milliliter"), "litres": (1.0, "liters l litre liter"), "gallons": (3.785411784, "gallon"), "pints": (0.473176473, "pint"), "cups": (0.2365882365, "cup")},
-    "speed": {"kilometres_per_hour": (1.0, "kmh km/h kph"), "miles_per_hour": (1.609344, "mph"), "metres_per_second": (3.6, "m/s"), "knots": (1.852, "knot")},
-    "data": {"bytes": (1.0, "byte"), "kilobytes": (1000.0, "kilobyte kb"), "megabytes": (1000.0**2, "megabyte mb"), "gigabytes": (1000.0**3, "gigabyte gb"), "terabytes": (1000.0**4, "terabyte tb")},
-    "duration": {"seconds": (1.0, "second"), "minutes": (60.0, "minute"), "hours": (3600.0, "hour"), "days": (86400.0, "day"), "weeks": (604800.0, "week")},
+    "volume": {
+        "millilitres": (0.001, "milliliters ml millilitre milliliter"),
+        "litres": (1.0, "liters l litre liter"),
+        "gallons": (3.785411784, "gallon"),
+        "pints": (0.473176473, "pint"),
+        "cups": (0.2365882365, "cup"),
+    },
+    "speed": {
+        "kilometres_per_hour": (1.0, "kmh km/h kph"),
+        "miles_per_hour": (1.609344, "mph"),
+        "metres_per_second": (3.6, "m/s"),
+        "knots": (1.852, "knot"),
+    },
+    "data": {
+        "bytes": (1.0, "byte"),
+        "kilobytes": (1000.0, "kilobyte kb"),
+        "megabytes": (1000.0**2, "megabyte mb"),
+        "gigabytes": (1000.0**3, "gigabyte gb"),
+        "terabytes": (1000.0**4, "terabyte tb"),
+    },
+    "duration": {
+        "seconds": (1.0, "second"),
+        "minutes": (60.0, "minute"),
+        "hours": (3600.0, "hour"),
+        "days": (86400.0, "day"),
+        "weeks": (604800.0, "week"),
+    },
     "temperature": {"celsius": (1.0, "centigrade c"), "fahrenheit": (1.0, "f"), "kelvin": (1.0, "k kelvins")},
-}  # fmt: skip
+}
 UNIT_WORDS: Final[dict[str, tuple[str, str]]] = {
     word: (dimension, unit)
     for dimension, units in UNITS.items()
@@ -394,9 +686,13 @@ UNIT_WORDS: Final[dict[str, tuple[str, str]]] = {
     if len(word) > 1
 }
 _TEMPERATURES: Final = {
-    ("celsius", "fahrenheit"): "{} * 9 / 5 + 32", ("fahrenheit", "celsius"): "({} - 32) * 5 / 9", ("celsius", "kelvin"): "{} + 273.15", ("kelvin", "celsius"): "{} - 273.15",
-    ("fahrenheit", "kelvin"): "({} - 32) * 5 / 9 + 273.15", ("kelvin", "fahrenheit"): "({} - 273.15) * 9 / 5 + 32",
-}  # fmt: skip
+    ("celsius", "fahrenheit"): "{} * 9 / 5 + 32",
+    ("fahrenheit", "celsius"): "({} - 32) * 5 / 9",
+    ("celsius", "kelvin"): "{} + 273.15",
+    ("kelvin", "celsius"): "{} - 273.15",
+    ("fahrenheit", "kelvin"): "({} - 32) * 5 / 9 + 273.15",
+    ("kelvin", "fahrenheit"): "({} - 273.15) * 9 / 5 + 32",
+}
 ABSOLUTE_ZERO: Final = {"celsius": "-273.15", "fahrenheit": "-459.67", "kelvin": "0"}
 
 

@@ -1,6 +1,7 @@
 """Finds the verb of a clause, and so its parts: subject, verb, complement, conditions.
 
-Promises: total and linear in the clause's length (a subject is searched for a bounded number of tokens). Does not know what the software is about: entities
+Promises: total and linear in the clause's length (a subject is searched for a bounded number of tokens). Does not
+know what the software is about: entities
 are recognised later, in the parts.
 """
 
@@ -19,18 +20,18 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 
 _SUBJECT_LIMIT: Final = 24
-_SPLITTING: Final = frozenset(["if", "when", "whenever", "unless", "while", "once", "because", "provided"])
+_SPLITTING: Final = lexicon.words("if when whenever unless while once because provided")
 _TIMELY: Final = frozenset(["before", "after", "until", "till", "since"])
 _FINITE_HELPERS: Final = (
     lexicon.MODALS | (lexicon.BE - {"being", "been", "be"}) | (lexicon.HAVE - {"having"}) | {"do", "does", "do-not"}
 )
-_PERMISSIONS: Final = frozenset(["allowed", "able", "permitted", "free", "required", "supposed", "expected", "forbidden", "prohibited"])
+_PERMISSIONS: Final = lexicon.words("allowed able permitted free required supposed expected forbidden prohibited")
 _LETTING: Final = frozenset(["let", "allow", "enable", "permit", "help"])
 
 
 @dataclass(frozen=True)
 class VerbGroup:
-    """The verb of a clause with its helpers. `start` and `end` are token positions; `verbs` are base forms (several when coordinated)."""
+    """The verb of a clause with its helpers. `start` and `end` are token positions."""
 
     start: int
     end: int
@@ -91,7 +92,7 @@ def close_of(tokens: Sequence[Token], at: int) -> int:
 
 
 def finite_verb(tokens: Sequence[Token], at: int, *, conjoined: bool = False) -> int | None:
-    """Give the position of the finite verb of a clause whose subject begins at `at`; None when what stands there is no such clause.
+    """Give the position of the finite verb of a clause whose subject begins at `at`; None when there is no such clause.
 
     `conjoined`: the subject may hold "and".
     """
@@ -158,14 +159,17 @@ def _is_finite(tokens: Sequence[Token], at: int, i: int) -> bool:
     return False
 
 
+_UNKNOWN_VERB_WORDS: Final = lexicon.words("a an one the exactly many several its their")
+
+
 def _unknown_verb(tokens: Sequence[Token], at: int, i: int) -> bool:
-    """Whether a word that the lexicon does not know stands where only a verb can: "each meeting discusses one book", "trainers coach a team"."""
+    """Whether a word that the lexicon does not know stands where only a verb can."""
     token, before = tokens[i], tokens[i - 1]
     if (
         token.kind is not Kind.WORD
         or not 1 <= i - at <= 3
         or i + 1 >= len(tokens)
-        or tokens[i + 1].low not in {"a", "an", "one", "the", "exactly", "many", "several", "its", "their"}
+        or tokens[i + 1].low not in _UNKNOWN_VERB_WORDS
     ):
         return False
     if any(not t.is_word or t.low in lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS for t in tokens[at:i]):
@@ -206,16 +210,24 @@ def _agrees_in_singular(tokens: Sequence[Token], at: int, i: int) -> bool:
     return determined and (_begins_complement(tokens, i + 1) or i + 1 == len(tokens)) and word != "has"
 
 
+_BEGINS_COMPLEMENT_WORDS: Final = lexicon.words(
+    "at up more only for to from in into by through them it twice once on as with new"
+)
+
+
 def _begins_complement(tokens: Sequence[Token], at: int) -> bool:
     """Whether an object or an adverbial can begin at `at`, rather than a second noun of a compound."""
     if at >= len(tokens):
         return False
     token = tokens[at]
     return (
-        token.low in lexicon.DETERMINERS | {"at", "up", "more", "only", "for", "to", "from", "in", "into", "by", "through", "them", "it", "twice", "once", "on", "as", "with", "new"}
+        token.low in lexicon.DETERMINERS | _BEGINS_COMPLEMENT_WORDS
         or is_number(token)
         or (token.kind is Kind.WORD and morphology.is_plural(token.low))
-    )  # fmt: skip
+    )
+
+
+_IMPERATIVE_AT_WORDS: Final = lexicon.words("of by with and , or is for in")
 
 
 def imperative_at(tokens: Sequence[Token], at: int) -> bool:
@@ -230,21 +242,15 @@ def imperative_at(tokens: Sequence[Token], at: int) -> bool:
     following = tokens[at + 1]
     if word in {"filter", "sort", "search", "order"} and following.low == "by":
         return True
-    if (
-        word in lexicon.OPERATION_VERBS
-        and following.low not in {"of", "by", "with", "and", ",", "or", "is", "for", "in"}
-        and _noun_ahead(tokens, at + 1)
-    ):
+    if word in lexicon.OPERATION_VERBS and following.low not in _IMPERATIVE_AT_WORDS and _noun_ahead(tokens, at + 1):
         return True
     if word in lexicon.NOUN_VERBS:
         coordinated = (
             word in lexicon.OPERATION_VERBS and following.low in {",", "and", "or"} and _verb_follows(tokens, at + 1)
         )
         return (
-            (_begins_complement(tokens, at + 1)
-            and following.low not in {"for", "in", "with", "as", "on", "by"})
-            or coordinated
-        )
+            _begins_complement(tokens, at + 1) and following.low not in {"for", "in", "with", "as", "on", "by"}
+        ) or coordinated
     return following.low not in _FINITE_HELPERS and following.low not in {"of", "by"}
 
 
@@ -343,7 +349,6 @@ def _coordinated(tokens: Sequence[Token], at: int, *, passive: bool) -> int | No
         return i if morphology.is_participle(tokens[i].low) else None
     if tokens[i].verb != tokens[i].low or tokens[i].low in lexicon.BE:
         return None
-    # "add a task, list tasks": a verb with an object of its own begins a clause, it is coordinated only if the first verb has no object
     return i
 
 
@@ -389,25 +394,19 @@ def _letting(frame: Frame) -> Frame:
     return _with_conditions(frame)
 
 
+_STRIP_LEAD_WORDS: Final = lexicon.words("and but or , so here addition there")
+
+
 def _strip_lead(tokens: Sequence[Token]) -> Sequence[Token]:
     i = 0
-    leads = lexicon.ADVERBS - {"only", "both", "either", "never"} | {
-        "and",
-        "but",
-        "or",
-        ",",
-        "so",
-        "here",
-        "addition",
-        "there",
-    }
+    leads = lexicon.ADVERBS - {"only", "both", "either", "never"} | _STRIP_LEAD_WORDS
     while i < len(tokens) - 1 and (
         tokens[i].low in leads - {"there"}
         or tokens[i].kind in {Kind.BULLET, Kind.BREAK}
         or (tokens[i].low == "in" and tokens[i + 1].low == "addition")
-        or tokens[i].text in {",", ":", "-", "–", "—"}
+        or tokens[i].text in {",", ":", "-", "\u2013", "—"}
     ):
-        if tokens[i].low in {"get"}:
+        if tokens[i].low == "get":
             break
         i += 1
     return tokens[i:]

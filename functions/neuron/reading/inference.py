@@ -1,6 +1,7 @@
 """What the name of a field tells about its values: an email address, a date, an amount of money, a count.
 
-Promises: fills in only what the request left open. Formats that people write in many ways (ISBN, postal codes) are not enforced unless the request asks for
+Promises: fills in only what the request left open. Formats that people write in many ways (ISBN, postal codes) are
+not enforced unless the request asks for
 valid ones.
 """
 
@@ -8,43 +9,65 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from functions.neuron.reading import lexicon
 from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
     from functions.neuron.reading.draft import DraftField
 
 _WORDS: Final[dict[FieldType, str]] = {
-    FieldType.EMAIL: "email emails",
-    FieldType.URL: "url link website homepage uri webpage",
-    FieldType.DATE: "date birthday birthdate deadline dob anniversary holiday due_on due_date date_of_birth",
-    FieldType.DATETIME: "datetime timestamp date_time start_time end_time starting_time ending_time departure_time arrival_time appointment_time pickup_time "
-    "scheduled_time begin_time finish_time start end begin finish starts ends departure arrival starts_at ends_at time_slot",
-    FieldType.TIME: "opening_time closing_time time_of_day",
-    FieldType.DECIMAL: "price amount cost fee salary total subtotal balance budget fare wage rent income revenue deposit discount "
-    "weight height length width depth distance area volume latitude longitude mileage speed payment value sum debt credit donation cashback commission tip bonus odds hourly_rate "
-    "daily_rate rate tariff payout goal_amount spend turnover temperature percentage percent gpa allowance refund premium charge fine stake worth",
-    FieldType.INTEGER: "quantity count stock copies seats capacity age year pages points floor duration population size_in_bytes stars level votes views likes "
-    "servings minutes hours days weeks months years rank position score attempts players guests people items rooms beds bedrooms bathrooms units inventory page_count "
-    "word_count calories episodes season episode rating places slots spots tickets participants attendees passengers copies_available edition volume_number kilometers kilometres steps reps sets "
-    "repetitions laps goals wins losses draws tracks plays downloads comments shares credits stock_level reorder_level threshold limit year_of_publication publication_year sort_order sequence order_number_of table_number doors wheels horsepower cylinders max_players min_players difficulty_points",
-    FieldType.BOOLEAN: "active enabled available completed done paid published archived verified deleted confirmed approved public private visible hidden featured "
-    "locked subscribed flag finished suspended blocked vegetarian vegan taxable fragile recurring anonymous read urgent pinned starred favourite favorite discontinued returned refundable in_stock resolved shipped delivered billable",
-    FieldType.TEXT: "description notes note body content comment bio biography summary message instructions remarks text abstract details feedback method steps_text directions "
-    "review_text reason answer question lyrics transcript memo symptoms requirements explanation caption",
-}  # fmt: skip
+    FieldType.EMAIL: ("email emails"),
+    FieldType.URL: ("url link website homepage uri webpage"),
+    FieldType.DATE: ("date birthday birthdate deadline dob anniversary holiday due_on due_date date_of_birth"),
+    FieldType.DATETIME: (
+        "datetime timestamp date_time start_time end_time starting_time ending_time departure_time "
+        "arrival_time appointment_time pickup_time scheduled_time begin_time finish_time start end begin "
+        "finish starts ends departure arrival starts_at ends_at time_slot"
+    ),
+    FieldType.TIME: ("opening_time closing_time time_of_day"),
+    FieldType.DECIMAL: (
+        "price amount cost fee salary total subtotal balance budget fare wage rent income revenue deposit "
+        "discount weight height length width depth distance area volume latitude longitude mileage speed "
+        "payment value sum debt credit donation cashback commission tip bonus odds hourly_rate daily_rate "
+        "rate tariff payout goal_amount spend turnover temperature percentage percent gpa allowance refund "
+        "premium charge fine stake worth"
+    ),
+    FieldType.INTEGER: (
+        "quantity count stock copies seats capacity age year pages points floor duration population "
+        "size_in_bytes stars level votes views likes servings minutes hours days weeks months years rank "
+        "position score attempts players guests people items rooms beds bedrooms bathrooms units inventory "
+        "page_count word_count calories episodes season episode rating places slots spots tickets "
+        "participants attendees passengers copies_available edition volume_number kilometers kilometres "
+        "steps reps sets repetitions laps goals wins losses draws tracks plays downloads comments shares "
+        "credits stock_level reorder_level threshold limit year_of_publication publication_year sort_order "
+        "sequence order_number_of table_number doors wheels horsepower cylinders max_players min_players "
+        "difficulty_points"
+    ),
+    FieldType.BOOLEAN: (
+        "active enabled available completed done paid published archived verified deleted confirmed "
+        "approved public private visible hidden featured locked subscribed flag finished suspended blocked "
+        "vegetarian vegan taxable fragile recurring anonymous read urgent pinned starred favourite favorite "
+        "discontinued returned refundable in_stock resolved shipped delivered billable"
+    ),
+    FieldType.TEXT: (
+        "description notes note body content comment bio biography summary message instructions remarks "
+        "text abstract details feedback method steps_text directions review_text reason answer question "
+        "lyrics transcript memo symptoms requirements explanation caption"
+    ),
+}
 _BY_WORD: Final = {word: kind for kind, words in _WORDS.items() for word in words.split()}
-_STRING_HEADS: Final = frozenset(
-    ["name", "title", "code", "number", "id", "sku", "isbn", "type", "category", "kind", "genre", "status", "state", "label", "color", "colour"]
+_STRING_HEADS: Final = lexicon.words(
+    "name title code number id sku isbn type category kind genre status state label color colour"
 )
-_INTEGER_NUMBERS: Final = frozenset(["table", "floor", "page", "episode", "season", "chapter", "lap", "round", "gate_count", "issue", "level"])
-_NON_NEGATIVE_DECIMAL: Final = frozenset(
-    ["price", "amount", "cost", "fee", "salary", "total", "subtotal", "budget", "fare", "wage", "rent", "deposit", "weight", "height", "length", "width", "depth", "distance", "area", "volume", "mileage", "speed", "payment", "discount", "rate", "hourly_rate", "daily_rate", "donation", "commission", "tip", "bonus", "premium", "charge", "fine", "allowance", "refund"]
+_INTEGER_NUMBERS: Final = lexicon.words("table floor page episode season chapter lap round gate_count issue level")
+_NON_NEGATIVE_DECIMAL: Final = lexicon.words(
+    "price amount cost fee salary total subtotal budget fare wage rent deposit weight height length width "
+    "depth distance area volume mileage speed payment discount rate hourly_rate daily_rate donation "
+    "commission tip bonus premium charge fine allowance refund"
 )
-_SIGNED_INTEGER: Final = frozenset(
-    {"floor", "level", "position", "score", "points", "year", "steps", "minutes", "goals", "limit", "threshold"}
-)
-_EXACT: Final = frozenset(
-    ["latitude", "longitude", "weight", "height", "length", "width", "depth", "distance", "area", "volume", "temperature", "speed", "gpa", "odds"]
+_SIGNED_INTEGER: Final = lexicon.words("floor level position score points year steps minutes goals limit threshold")
+_EXACT: Final = lexicon.words(
+    "latitude longitude weight height length width depth distance area volume temperature speed gpa odds"
 )
 
 
@@ -99,6 +122,9 @@ def _numeric(field: DraftField) -> FieldType:
     )
 
 
+_NAMED_TYPE_WORDS: Final = lexicon.words("is has can was should allows accepts requires")
+
+
 def _named_type(name: str) -> FieldType | None:
     words = name.split("_")
     if "per" in words[1:]:
@@ -107,9 +133,9 @@ def _named_type(name: str) -> FieldType | None:
         return FieldType.INTEGER
     if "email" in words:
         return FieldType.EMAIL
-    if words[-1] in {"address"} and words[0] in {"web", "url"}:
+    if words[-1] == "address" and words[0] in {"web", "url"}:
         return FieldType.URL
-    if words[0] in {"is", "has", "can", "was", "should", "allows", "accepts", "requires"} and len(words) > 1:
+    if words[0] in _NAMED_TYPE_WORDS and len(words) > 1:
         return FieldType.BOOLEAN
     if words[-1] in {"number", "no"} and len(words) > 1:
         return FieldType.INTEGER if words[-2] in _INTEGER_NUMBERS else FieldType.STRING
@@ -117,7 +143,7 @@ def _named_type(name: str) -> FieldType | None:
         return _named_type("_".join(words[:-1])) or FieldType.INTEGER
     if words[-1] == "at" and len(words) > 1:
         return FieldType.DATETIME
-    if words[-1] in {"on"} and len(words) > 1:
+    if words[-1] == "on" and len(words) > 1:
         return FieldType.DATE
     if words[-1] == "time" and len(words) == 1:
         return FieldType.DATETIME
@@ -130,32 +156,16 @@ def _named_type(name: str) -> FieldType | None:
     return _by_keys(name)
 
 
+_BY_KEYS_WORDS: Final = lexicon.words(
+    "preparation prep cooking cook running run lead travel total wait waiting play playing baking response"
+)
+
+
 def _by_keys(name: str) -> FieldType | None:
     if name.split("_")[-1] in _STRING_HEADS:
         return FieldType.STRING
     if name.endswith("_time") and name not in _BY_WORD:
-        return (
-            FieldType.INTEGER
-            if name.split("_")[0]
-            in {
-                "preparation",
-                "prep",
-                "cooking",
-                "cook",
-                "running",
-                "run",
-                "lead",
-                "travel",
-                "total",
-                "wait",
-                "waiting",
-                "play",
-                "playing",
-                "baking",
-                "response",
-            }
-            else FieldType.DATETIME
-        )
+        return FieldType.INTEGER if name.split("_")[0] in _BY_KEYS_WORDS else FieldType.DATETIME
     return next((_BY_WORD[key] for key in _keys(name) if key in _BY_WORD), None)
 
 

@@ -1,4 +1,6 @@
-"""The words that the grammar knows: closed classes (articles, modals, prepositions, numbers), irregular forms, and common verbs.
+"""The words that the grammar knows: closed classes (articles, modals, prepositions, numbers), irregular forms.
+
+And common verbs.
 
 It holds knowledge of English and of how people describe software, none of a particular request.
 """
@@ -6,6 +8,12 @@ It holds knowledge of English and of how people describe software, none of a par
 from __future__ import annotations
 
 from typing import Final
+
+
+def words(text: str) -> frozenset[str]:
+    """Give the set of the words of a text."""
+    return frozenset(text.split())
+
 
 SPELLINGS: Final = {
     "e-mail": "email",
@@ -125,65 +133,135 @@ IRREGULAR_SINGULARS: Final = {
     "axes": "axis",
     "dose": "dose",
 }
-INVARIABLE: Final = frozenset(
-    ["series", "species", "sheep", "deer", "fish", "aircraft", "equipment", "software", "hardware", "information", "feedback", "stock", "news", "staff", "advice", "music", "money", "water", "rice", "furniture", "luggage", "mail", "always", "unless", "across", "chaos", "physics", "mathematics", "maths", "economics", "politics", "electronics", "logistics", "sms", "dns", "gps", "css", "aws", "https"]
+INVARIABLE: Final = words(
+    "series species sheep deer fish aircraft equipment software hardware information feedback stock news "
+    "staff advice music money water rice furniture luggage mail always unless across chaos physics "
+    "mathematics maths economics politics electronics logistics sms dns gps css aws https"
 )
-US_WORDS: Final = frozenset(["status", "bonus", "virus", "campus", "bus", "census", "consensus", "radius", "genius", "chorus", "corpus", "menus"])
-OES: Final = frozenset(["potato", "tomato", "hero", "echo", "veto", "torpedo", "volcano", "cargo", "mosquito"])
-PLURAL_ONLY: Final = frozenset(["people", "children", "men", "women", "data", "media", "criteria", "staff"])
+US_WORDS: Final = words("status bonus virus campus bus census consensus radius genius chorus corpus menus")
+OES: Final = words("potato tomato hero echo veto torpedo volcano cargo mosquito")
+PLURAL_ONLY: Final = words("people children men women data media criteria staff")
 
 NUMBER_WORDS: Final = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17,
-    "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
-    "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000, "dozen": 12,
-}  # fmt: skip
+    "zero": 0,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "eleven": 11,
+    "twelve": 12,
+    "thirteen": 13,
+    "fourteen": 14,
+    "fifteen": 15,
+    "sixteen": 16,
+    "seventeen": 17,
+    "eighteen": 18,
+    "nineteen": 19,
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
+    "hundred": 100,
+    "thousand": 1000,
+    "dozen": 12,
+}
 
-ARTICLES: Final = frozenset(["a", "an", "the", "its", "their", "his", "her", "our", "your", "my", "this", "that", "these", "those"])
-QUANTIFIERS: Final = frozenset(
-    ["each", "every", "all", "any", "no", "some", "several", "many", "multiple", "both", "another", "other", "one", "various", "neither", "either"]
+ARTICLES: Final = words("a an the its their his her our your my this that these those")
+QUANTIFIERS: Final = words(
+    "each every all any no some several many multiple both another other one various neither either"
 )
 DETERMINERS: Final = ARTICLES | QUANTIFIERS
-PRONOUNS: Final = frozenset(
-    ["it", "they", "them", "he", "she", "we", "you", "i", "one", "who", "which", "that", "someone", "somebody", "anyone", "everyone", "nobody"]
-)
-MODALS: Final = frozenset(["can", "may", "must", "should", "shall", "will", "would", "could", "might", "cannot", "must-not", "needs"])
+PRONOUNS: Final = words("it they them he she we you i one who which that someone somebody anyone everyone nobody")
+MODALS: Final = words("can may must should shall will would could might cannot must-not needs")
 MODAL_NEGATIONS: Final = frozenset({"cannot", "must-not", "do-not", "is-not"})
-BE: Final = frozenset(["is", "are", "be", "was", "were", "being", "been", "is-not"])
+BE: Final = words("is are be was were being been is-not")
 HAVE: Final = frozenset(["has", "have", "having", "had"])
-NEGATIONS: Final = frozenset(["not", "never", "no", "nor", "cannot", "must-not", "do-not", "is-not"])
+NEGATIONS: Final = words("not never no nor cannot must-not do-not is-not")
 CONJUNCTIONS: Final = frozenset(["and", "or", "but"])
-SUBORDINATORS: Final = frozenset(
-    ["if", "when", "once", "while", "whenever", "unless", "until", "till", "after", "before", "because", "since", "so", "although", "though", "where", "whether"]
+SUBORDINATORS: Final = words(
+    "if when once while whenever unless until till after before because since so although though where whether"
 )
-PREPOSITIONS: Final = frozenset(
-    ["of", "for", "in", "on", "at", "by", "to", "from", "with", "without", "per", "within", "during", "into", "onto", "about", "between", "over", "under", "against", "through", "towards", "via", "across", "than", "as", "above", "below", "since", "until", "after", "before", "upon", "among"]
+PREPOSITIONS: Final = words(
+    "of for in on at by to from with without per within during into onto about between over under against "
+    "through towards via across than as above below since until after before upon among"
 )
-ADVERBS: Final = frozenset(
-    ["also", "only", "always", "never", "then", "additionally", "moreover", "furthermore", "finally", "optionally", "usually", "normally", "typically", "still", "already", "just", "even", "currently", "automatically", "initially", "again", "later", "ever", "simply", "immediately", "now", "first", "next", "afterwards", "too", "either", "possibly", "be", "get", "gets", "otherwise", "exactly", "strictly", "again", "manually", "both", "furthermore", "besides", "lastly", "therefore", "hence", "thus", "please"]
+ADVERBS: Final = words(
+    "also only always never then additionally moreover furthermore finally optionally usually normally "
+    "typically still already just even currently automatically initially again later ever simply immediately "
+    "now first next afterwards too either possibly be get gets otherwise exactly strictly manually both "
+    "besides lastly therefore hence thus please"
 )
 RELATIVES: Final = frozenset(["who", "which", "that", "whose"])
 
 # Verbs whose object is what the subject holds: "books have a title".
-HOLDING_VERBS: Final = frozenset(
-    ["have", "include", "contain", "comprise", "hold", "record", "store", "carry", "feature", "consist", "specify", "possess", "capture", "need", "require", "keep", "track", "provide", "get", "show"]
+HOLDING_VERBS: Final = words(
+    "have include contain comprise hold record store carry feature consist specify possess capture need "
+    "require keep track provide get show"
 )
 # Verbs that say what the software looks after: "keeps track of projects", "manage recipes".
-MANAGING_VERBS: Final = frozenset(
-    ["manage", "track", "keep", "record", "store", "maintain", "organise", "organize", "catalogue", "catalog", "handle", "administer", "save", "register", "log"]
+MANAGING_VERBS: Final = words(
+    "manage track keep record store maintain organise organize catalogue catalog handle administer save register log"
 )
 # Verbs that ask for an operation on what is kept, as the heads of commands and of "users can ..." sentences.
 OPERATION_VERBS: Final = {
-    "add": "create", "create": "create", "register": "create", "record": "create", "log": "create", "new": "create",
-    "insert": "create", "store": "create", "save": "create", "enter": "create", "define": "create", "set": "update", "make": "create", "post": "create", "put": "create",
-    "list": "list", "show": "list", "display": "list", "view": "list", "see": "list", "print": "list", "browse": "list",
-    "retrieve": "read", "fetch": "read", "get": "read", "read": "read", "look": "read", "inspect": "read", "find": "search", "search": "search",
-    "filter": "filter", "sort": "sort", "order": "sort",
-    "update": "update", "edit": "update", "change": "update", "modify": "update", "rename": "update", "correct": "update", "adjust": "update",
-    "delete": "delete", "remove": "delete", "erase": "delete", "drop": "delete", "clear": "delete",
-}  # fmt: skip
+    "add": "create",
+    "create": "create",
+    "register": "create",
+    "record": "create",
+    "log": "create",
+    "new": "create",
+    "insert": "create",
+    "store": "create",
+    "save": "create",
+    "enter": "create",
+    "define": "create",
+    "set": "update",
+    "make": "create",
+    "post": "create",
+    "put": "create",
+    "list": "list",
+    "show": "list",
+    "display": "list",
+    "view": "list",
+    "see": "list",
+    "print": "list",
+    "browse": "list",
+    "retrieve": "read",
+    "fetch": "read",
+    "get": "read",
+    "read": "read",
+    "look": "read",
+    "inspect": "read",
+    "find": "search",
+    "search": "search",
+    "filter": "filter",
+    "sort": "sort",
+    "order": "sort",
+    "update": "update",
+    "edit": "update",
+    "change": "update",
+    "modify": "update",
+    "rename": "update",
+    "correct": "update",
+    "adjust": "update",
+    "delete": "delete",
+    "remove": "delete",
+    "erase": "delete",
+    "drop": "delete",
+    "clear": "delete",
+}
 
-# A verb that links two things, the noun of the link, the action that ends it (None: it just is), and the state that it ends in.
+# A verb that links two things, the noun of the link, the action that ends it (None: it just is), and its last state.
 LINKING_VERBS: Final[dict[str, tuple[str, str | None, str | None]]] = {
     "borrow": ("loan", "return", "returned"),
     "lend": ("loan", "return", "returned"),
@@ -221,7 +299,6 @@ LINKING_VERBS: Final[dict[str, tuple[str, str | None, str | None]]] = {
     "visit": ("visit", None, None),
     "bid": ("bid", None, None),
     "park": ("parking", "leave", "left"),
-    "sponsor": ("sponsorship", None, None),
     "complete": ("completion", None, None),
     "watch": ("viewing", None, None),
     "pledge": ("pledge", None, None),
@@ -243,30 +320,194 @@ LINKING_VERBS: Final[dict[str, tuple[str, str | None, str | None]]] = {
 # Participles of linking verbs name the link's beginning: borrowed_at.
 PARTICLES: Final = {("check", "out"): "check-out", ("sign", "up"): "sign-up", ("check", "in"): "check-in"}
 
-VERBS: Final = frozenset(
-    ["accept", "accrue", "activate", "add", "adjust", "adopt", "afford", "allow", "alter", "amend", "answer", "append", "apply", "appear", "approve", "archive", "arrive", "ask", "assemble", "assign", "associate", "attach", "attend", "average", "avoid", "award", "be", "become", "begin", "belong", "bid", "block", "book", "borrow", "bookmark", "browse", "build", "buy", "calculate", "call", "cancel", "carry", "categorise", "categorize", "change", "charge", "check", "choose", "claim", "classify", "clear", "close", "collect", "combine", "comment", "compare", "complete", "compose", "compress", "comprise", "compute", "confirm", "connect", "consist", "consume", "contain", "convert", "correct", "cost", "count", "create", "credit", "deactivate", "debit", "decline", "decode", "decrease", "deduct", "default", "define", "delete", "deliver", "depart", "deposit", "describe", "determine", "disable", "discontinue", "dispatch", "display", "divide", "donate", "download", "draw", "drop", "duplicate", "earn", "edit", "email", "enable", "encode", "encrypt", "end", "enrol", "enroll", "ensure", "enter", "equal", "erase", "estimate", "exceed", "exist", "expire", "export", "extend", "extract", "face", "fail", "favourite", "feature", "fetch", "fill", "filter", "find", "finish", "fit", "flag", "follow", "forbid", "format", "fulfil", "fulfill", "gather", "generate", "get", "give", "go", "grade", "grow", "guarantee", "hand", "handle", "happen", "have", "help", "hire", "hold", "identify", "ignore", "import", "include", "increase", "increment", "insert", "inspect", "invite", "involve", "issue", "join", "keep", "know", "last", "lead", "leave", "lend", "let", "like", "limit", "link", "list", "live", "load", "loan", "located", "lock", "log", "look", "lose", "lower", "maintain", "make", "manage", "mark", "match", "mean", "measure", "meet", "mention", "merge", "modify", "move", "multiply", "name", "need", "notify", "number", "occupy", "occur", "offer", "open", "operate", "order", "organise", "organize", "overlap", "owe", "own", "pack", "park", "parse", "participate", "pass", "pause", "pay", "pick", "place", "plan", "play", "pledge", "post", "practise", "mentor", "examine", "inspect", "nominate", "endorse", "treat", "predict", "prepare", "prevent", "print", "process", "produce", "prohibit", "promote", "provide", "publish", "pull", "purchase", "push", "put", "quote", "raise", "rank", "rate", "reach", "read", "receive", "recommend", "record", "redeem", "reduce", "refer", "refund", "refuse", "register", "reject", "relate", "release", "remind", "remove", "rename", "renew", "rent", "reopen", "repeat", "replace", "reply", "report", "represent", "request", "require", "reschedule", "reserve", "reset", "resolve", "respond", "restore", "restrict", "resume", "retire", "retrieve", "return", "reuse", "reverse", "review", "revoke", "rotate", "rsvp", "run", "save", "say", "schedule", "score", "search", "see", "select", "sell", "send", "serve", "set", "share", "ship", "show", "shuffle", "sign", "simplify", "sort", "specify", "spend", "split", "sponsor", "stand", "start", "state", "stay", "stop", "store", "submit", "subscribe", "subtract", "sum", "summarise", "summarize", "supply", "support", "suspend", "swap", "take", "talk", "teach", "tell", "test", "total", "track", "train", "transfer", "transform", "translate", "trim", "trigger", "truncate", "try", "turn", "unassign", "unlock", "update", "upload", "use", "validate", "vary", "verify", "view", "visit", "volunteer", "vote", "wait", "want", "warn", "watch", "weigh", "withdraw", "work", "wrap", "write", "yield", "reactivate", "administer", "possess", "capture", "cover", "draft", "work", "relate", "assess", "catalogue", "catalog", "compute", "reverse", "capitalise", "capitalize", "lowercase", "uppercase", "tokenize"]
-)  # fmt: skip
+VERBS: Final = words(
+    "accept accrue activate add adjust adopt afford allow alter amend answer append apply appear approve "
+    "archive arrive ask assemble assign associate attach attend average avoid award be become begin belong "
+    "bid block book borrow bookmark browse build buy calculate call cancel carry categorise categorize change "
+    "charge check choose claim classify clear close collect combine comment compare complete compose compress "
+    "comprise compute confirm connect consist consume contain convert correct cost count create credit "
+    "deactivate debit decline decode decrease deduct default define delete deliver depart deposit describe "
+    "determine disable discontinue dispatch display divide donate download draw drop duplicate earn edit "
+    "email enable encode encrypt end enrol enroll ensure enter equal erase estimate exceed exist expire "
+    "export extend extract face fail favourite feature fetch fill filter find finish fit flag follow forbid "
+    "format fulfil fulfill gather generate get give go grade grow guarantee hand handle happen have help hire "
+    "hold identify ignore import include increase increment insert inspect invite involve issue join keep "
+    "know last lead leave lend let like limit link list live load loan located lock log look lose lower "
+    "maintain make manage mark match mean measure meet mention merge modify move multiply name need notify "
+    "number occupy occur offer open operate order organise organize overlap owe own pack park parse "
+    "participate pass pause pay pick place plan play pledge post practise mentor examine nominate endorse "
+    "treat predict prepare prevent print process produce prohibit promote provide publish pull purchase push "
+    "put quote raise rank rate reach read receive recommend record redeem reduce refer refund refuse register "
+    "reject relate release remind remove rename renew rent reopen repeat replace reply report represent "
+    "request require reschedule reserve reset resolve respond restore restrict resume retire retrieve return "
+    "reuse reverse review revoke rotate rsvp run save say schedule score search see select sell send serve "
+    "set share ship show shuffle sign simplify sort specify spend split sponsor stand start state stay stop "
+    "store submit subscribe subtract sum summarise summarize supply support suspend swap take talk teach tell "
+    "test total track train transfer transform translate trim trigger truncate try turn unassign unlock "
+    "update upload use validate vary verify view visit volunteer vote wait want warn watch weigh withdraw "
+    "work wrap write yield reactivate administer possess capture cover draft assess catalogue catalog "
+    "capitalise capitalize lowercase uppercase tokenize"
+)
 # Words that are nouns more often than verbs: as a main verb only where the grammar leaves nothing else.
-NOUN_VERBS: Final = frozenset(
-    ["book", "order", "loan", "list", "name", "number", "rate", "review", "comment", "vote", "like", "follow", "bid", "park", "test", "track", "match", "charge", "cost", "count", "credit", "debit", "deposit", "draft", "draw", "end", "estimate", "face", "feature", "grade", "hand", "issue", "label", "lease", "link", "lock", "log", "look", "mark", "measure", "name", "note", "number", "offer", "open", "order", "pack", "plan", "play", "pledge", "post", "print", "process", "project", "purchase", "quote", "rank", "rate", "record", "refund", "release", "rent", "reply", "report", "request", "reserve", "return", "review", "run", "sample", "save", "schedule", "score", "search", "set", "share", "ship", "show", "sign", "sort", "split", "sponsor", "stand", "start", "state", "stay", "stop", "store", "supply", "support", "swap", "talk", "test", "total", "track", "train", "transfer", "turn", "update", "use", "view", "visit", "volunteer", "vote", "hire", "work", "yield", "default", "average", "check", "class", "cover", "email", "export", "favourite", "bookmark", "filter", "format", "import", "increase", "invite", "limit", "like", "import", "call", "answer", "ask", "block", "document", "fit", "help", "last", "lead", "live", "load", "lower", "need", "change", "pass", "pause", "pick", "place", "watch", "weigh", "claim", "balance"]
-)  # fmt: skip
+NOUN_VERBS: Final = words(
+    "book order loan list name number rate review comment vote like follow bid park test track match charge "
+    "cost count credit debit deposit draft draw end estimate face feature grade hand issue label lease link "
+    "lock log look mark measure note offer open pack plan play pledge post print process project purchase "
+    "quote rank record refund release rent reply report request reserve return run sample save schedule score "
+    "search set share ship show sign sort split sponsor stand start state stay stop store supply support swap "
+    "talk total train transfer turn update use view visit volunteer hire work yield default average check "
+    "class cover email export favourite bookmark filter format import increase invite limit call answer ask "
+    "block document fit help last lead live load lower need change pass pause pick place watch weigh claim "
+    "balance"
+)
 
 IRREGULAR_VERBS: Final = {
-    "began": "begin", "begun": "begin", "bought": "buy", "brought": "bring", "built": "build", "came": "come", "chosen": "choose", "chose": "choose",
-    "done": "do", "did": "do", "does": "do", "drawn": "draw", "drew": "draw", "drawn-up": "draw", "found": "find", "gave": "give", "given": "give", "goes": "go", "gone": "go", "went": "go",
-    "got": "get", "gotten": "get", "grew": "grow", "grown": "grow", "had": "have", "has": "have", "held": "hold", "is": "be", "are": "be", "was": "be", "were": "be", "been": "be",
-    "kept": "keep", "knew": "know", "known": "know", "led": "lead", "left": "leave", "lent": "lend", "lost": "lose", "made": "make", "meant": "mean", "met": "meet", "paid": "pay",
-    "ran": "run", "said": "say", "saw": "see", "seen": "see", "sent": "send", "set": "set", "shown": "show", "sold": "sell", "spent": "spend", "stood": "stand", "taken": "take", "took": "take",
-    "taught": "teach", "told": "tell", "thought": "think", "understood": "understand", "withdrawn": "withdraw", "withdrew": "withdraw", "written": "write", "wrote": "write",
-    "lies": "lie", "lying": "lie", "overlaps": "overlap", "overlapped": "overlap", "put": "put", "read": "read", "split": "split", "cut": "cut", "bid": "bid",
-    "rented": "rent", "booked": "book", "borne": "bear", "worn": "wear", "won": "win", "wins": "win", "born": "bear", "forgotten": "forget", "frozen": "freeze", "hidden": "hide",
-}  # fmt: skip
+    "began": "begin",
+    "begun": "begin",
+    "bought": "buy",
+    "brought": "bring",
+    "built": "build",
+    "came": "come",
+    "chosen": "choose",
+    "chose": "choose",
+    "done": "do",
+    "did": "do",
+    "does": "do",
+    "drawn": "draw",
+    "drew": "draw",
+    "drawn-up": "draw",
+    "found": "find",
+    "gave": "give",
+    "given": "give",
+    "goes": "go",
+    "gone": "go",
+    "went": "go",
+    "got": "get",
+    "gotten": "get",
+    "grew": "grow",
+    "grown": "grow",
+    "had": "have",
+    "has": "have",
+    "held": "hold",
+    "is": "be",
+    "are": "be",
+    "was": "be",
+    "were": "be",
+    "been": "be",
+    "kept": "keep",
+    "knew": "know",
+    "known": "know",
+    "led": "lead",
+    "left": "leave",
+    "lent": "lend",
+    "lost": "lose",
+    "made": "make",
+    "meant": "mean",
+    "met": "meet",
+    "paid": "pay",
+    "ran": "run",
+    "said": "say",
+    "saw": "see",
+    "seen": "see",
+    "sent": "send",
+    "set": "set",
+    "shown": "show",
+    "sold": "sell",
+    "spent": "spend",
+    "stood": "stand",
+    "taken": "take",
+    "took": "take",
+    "taught": "teach",
+    "told": "tell",
+    "thought": "think",
+    "understood": "understand",
+    "withdrawn": "withdraw",
+    "withdrew": "withdraw",
+    "written": "write",
+    "wrote": "write",
+    "lies": "lie",
+    "lying": "lie",
+    "overlaps": "overlap",
+    "overlapped": "overlap",
+    "put": "put",
+    "read": "read",
+    "split": "split",
+    "cut": "cut",
+    "bid": "bid",
+    "rented": "rent",
+    "booked": "book",
+    "borne": "bear",
+    "worn": "wear",
+    "won": "win",
+    "wins": "win",
+    "born": "bear",
+    "forgotten": "forget",
+    "frozen": "freeze",
+    "hidden": "hide",
+}
 PARTICIPLES: Final = {
-    "begin": "begun", "buy": "bought", "build": "built", "choose": "chosen", "do": "done", "draw": "drawn", "find": "found", "give": "given", "go": "gone", "grow": "grown",
-    "have": "had", "hold": "held", "keep": "kept", "know": "known", "lead": "led", "leave": "left", "lend": "lent", "lose": "lost", "make": "made", "meet": "met", "pay": "paid",
-    "run": "run", "say": "said", "see": "seen", "send": "sent", "set": "set", "show": "shown", "sell": "sold", "spend": "spent", "take": "taken", "teach": "taught", "withdraw": "withdrawn",
-    "write": "written", "put": "put", "read": "read", "split": "split", "bid": "bid", "win": "won", "freeze": "frozen", "hide": "hidden",
-    "cancel": "cancelled", "enrol": "enrolled", "ship": "shipped", "drop": "dropped", "submit": "submitted", "refer": "referred", "stop": "stopped", "plan": "planned",
-    "transfer": "transferred", "ban": "banned", "label": "labelled", "sign-up": "signed_up", "check-out": "checked_out", "signup": "signed_up", "rsvp": "rsvped", "pack": "packed",
-    "fulfil": "fulfilled", "fulfill": "fulfilled", "rent": "rented", "swap": "swapped", "tag": "tagged", "permit": "permitted", "commit": "committed", "get": "got",
-}  # fmt: skip
+    "begin": "begun",
+    "buy": "bought",
+    "build": "built",
+    "choose": "chosen",
+    "do": "done",
+    "draw": "drawn",
+    "find": "found",
+    "give": "given",
+    "go": "gone",
+    "grow": "grown",
+    "have": "had",
+    "hold": "held",
+    "keep": "kept",
+    "know": "known",
+    "lead": "led",
+    "leave": "left",
+    "lend": "lent",
+    "lose": "lost",
+    "make": "made",
+    "meet": "met",
+    "pay": "paid",
+    "run": "run",
+    "say": "said",
+    "see": "seen",
+    "send": "sent",
+    "set": "set",
+    "show": "shown",
+    "sell": "sold",
+    "spend": "spent",
+    "take": "taken",
+    "teach": "taught",
+    "withdraw": "withdrawn",
+    "write": "written",
+    "put": "put",
+    "read": "read",
+    "split": "split",
+    "bid": "bid",
+    "win": "won",
+    "freeze": "frozen",
+    "hide": "hidden",
+    "cancel": "cancelled",
+    "enrol": "enrolled",
+    "ship": "shipped",
+    "drop": "dropped",
+    "submit": "submitted",
+    "refer": "referred",
+    "stop": "stopped",
+    "plan": "planned",
+    "transfer": "transferred",
+    "ban": "banned",
+    "label": "labelled",
+    "sign-up": "signed_up",
+    "check-out": "checked_out",
+    "signup": "signed_up",
+    "rsvp": "rsvped",
+    "pack": "packed",
+    "fulfil": "fulfilled",
+    "fulfill": "fulfilled",
+    "rent": "rented",
+    "swap": "swapped",
+    "tag": "tagged",
+    "permit": "permitted",
+    "commit": "committed",
+    "get": "got",
+}

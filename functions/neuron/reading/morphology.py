@@ -1,6 +1,9 @@
-"""The forms of English words: singular and plural, the base form of verbs, numbers written as words, names for identifiers.
+"""The forms of English words: singular and plural, the base form of verbs, numbers written as words.
 
-Promises: total (any string gives an answer), deterministic, bounded. Knows the irregular words of `lexicon`; guesses the rest by the regular rules.
+Names for identifiers.
+
+Promises: total (any string gives an answer), deterministic, bounded. Knows the irregular words of `lexicon`; guesses
+the rest by the regular rules.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ _IRREGULAR = frozenset(lexicon.IRREGULAR_VERBS.values()) - {"rent", "book", "ove
 @lru_cache(maxsize=4096)
 def normalised(text: str) -> str:
     """Put a word into lower case with plain apostrophes, and make spellings one."""
-    low = text.lower().replace("’", "'")
+    low = text.lower().replace("\u2019", "'")
     return lexicon.SPELLINGS.get(low, low)
 
 

@@ -1,6 +1,9 @@
-"""Reads quantities: bounds ("at most 3", "between 1 and 5"), durations ("14 days", "a week"), periods ("a day", "per month").
+"""Reads quantities: bounds ("at most 3", "between 1 and 5"), durations ("14 days", "a week"), periods ("a day".
 
-Each reader takes tokens and a position and gives what it read with the position behind it, or None. Bounds are inclusive unless they say otherwise.
+"per month").
+
+Each reader takes tokens and a position and gives what it read with the position behind it, or None. Bounds are
+inclusive unless they say otherwise.
 """
 
 from __future__ import annotations
@@ -49,24 +52,132 @@ class Duration:
 
 # (words before the number) -> (side, open)
 _COMPARATIVES: Final[dict[str, tuple[str, bool]]] = {
-    "at most": ("high", False), "at the most": ("high", False), "no more than": ("high", False), "not more than": ("high", False), "never more than": ("high", False),
-    "no greater than": ("high", False), "not greater than": ("high", False), "no longer than": ("high", False), "not longer than": ("high", False), "no larger than": ("high", False), "no higher than": ("high", False), "no later than": ("high", False),
-    "up to": ("high", False), "upto": ("high", False), "a maximum of": ("high", False), "maximum of": ("high", False), "maximum": ("high", False), "a max of": ("high", False), "max of": ("high", False), "max": ("high", False), "maximally": ("high", False), "maximum length of": ("high", False), "maximum length": ("high", False), "max length": ("high", False),
-    "not exceed": ("high", False), "not exceeding": ("high", False), "cannot exceed": ("high", False), "limited to": ("high", False), "capped at": ("high", False), "not over": ("high", False), "not above": ("high", False), "not be more than": ("high", False),
-    "less than or equal to": ("high", False), "smaller than or equal to": ("high", False), "lower than or equal to": ("high", False), "< =": ("high", False), "≤": ("high", False),
-    "less than": ("high", True), "fewer than": ("high", True), "smaller than": ("high", True), "lower than": ("high", True), "shorter than": ("high", True), "below": ("high", True), "under": ("high", True), "<": ("high", True),
-    "at least": ("low", False), "at the least": ("low", False), "no less than": ("low", False), "not less than": ("low", False), "no fewer than": ("low", False), "not fewer than": ("low", False), "no lower than": ("low", False), "not below": ("low", False), "not under": ("low", False), "never below": ("low", False), "not lower than": ("low", False), "never under": ("low", False), "not smaller than": ("low", False), "no smaller than": ("low", False), "no shorter than": ("low", False),
-    "a minimum of": ("low", False), "minimum of": ("low", False), "minimum": ("low", False), "a min of": ("low", False), "min": ("low", False), "minimum length of": ("low", False), "minimum length": ("low", False), "min length": ("low", False),
-    "greater than or equal to": ("low", False), "more than or equal to": ("low", False), "larger than or equal to": ("low", False), "> =": ("low", False), "≥": ("low", False), "starting at": ("low", False), "starting from": ("low", False), "upwards of": ("low", False),
-    "more than": ("low", True), "greater than": ("low", True), "larger than": ("low", True), "bigger than": ("low", True), "higher than": ("low", True), "longer than": ("low", True), "over": ("low", True), "above": ("low", True), "exceed": ("low", True), "exceeds": ("low", True), "exceeding": ("low", True), ">": ("low", True), "older than": ("low", True),
-    "exactly": ("both", False), "only": ("high", False), "just": ("high", False), "equal to": ("both", False), "as many as": ("high", False), "as much as": ("high", False),
-}  # fmt: skip
+    "at most": ("high", False),
+    "at the most": ("high", False),
+    "no more than": ("high", False),
+    "not more than": ("high", False),
+    "never more than": ("high", False),
+    "no greater than": ("high", False),
+    "not greater than": ("high", False),
+    "no longer than": ("high", False),
+    "not longer than": ("high", False),
+    "no larger than": ("high", False),
+    "no higher than": ("high", False),
+    "no later than": ("high", False),
+    "up to": ("high", False),
+    "upto": ("high", False),
+    "a maximum of": ("high", False),
+    "maximum of": ("high", False),
+    "maximum": ("high", False),
+    "a max of": ("high", False),
+    "max of": ("high", False),
+    "max": ("high", False),
+    "maximally": ("high", False),
+    "maximum length of": ("high", False),
+    "maximum length": ("high", False),
+    "max length": ("high", False),
+    "not exceed": ("high", False),
+    "not exceeding": ("high", False),
+    "cannot exceed": ("high", False),
+    "limited to": ("high", False),
+    "capped at": ("high", False),
+    "not over": ("high", False),
+    "not above": ("high", False),
+    "not be more than": ("high", False),
+    "less than or equal to": ("high", False),
+    "smaller than or equal to": ("high", False),
+    "lower than or equal to": ("high", False),
+    "< =": ("high", False),
+    "≤": ("high", False),
+    "less than": ("high", True),
+    "fewer than": ("high", True),
+    "smaller than": ("high", True),
+    "lower than": ("high", True),
+    "shorter than": ("high", True),
+    "below": ("high", True),
+    "under": ("high", True),
+    "<": ("high", True),
+    "at least": ("low", False),
+    "at the least": ("low", False),
+    "no less than": ("low", False),
+    "not less than": ("low", False),
+    "no fewer than": ("low", False),
+    "not fewer than": ("low", False),
+    "no lower than": ("low", False),
+    "not below": ("low", False),
+    "not under": ("low", False),
+    "never below": ("low", False),
+    "not lower than": ("low", False),
+    "never under": ("low", False),
+    "not smaller than": ("low", False),
+    "no smaller than": ("low", False),
+    "no shorter than": ("low", False),
+    "a minimum of": ("low", False),
+    "minimum of": ("low", False),
+    "minimum": ("low", False),
+    "a min of": ("low", False),
+    "min": ("low", False),
+    "minimum length of": ("low", False),
+    "minimum length": ("low", False),
+    "min length": ("low", False),
+    "greater than or equal to": ("low", False),
+    "more than or equal to": ("low", False),
+    "larger than or equal to": ("low", False),
+    "> =": ("low", False),
+    "≥": ("low", False),
+    "starting at": ("low", False),
+    "starting from": ("low", False),
+    "upwards of": ("low", False),
+    "more than": ("low", True),
+    "greater than": ("low", True),
+    "larger than": ("low", True),
+    "bigger than": ("low", True),
+    "higher than": ("low", True),
+    "longer than": ("low", True),
+    "over": ("low", True),
+    "above": ("low", True),
+    "exceed": ("low", True),
+    "exceeds": ("low", True),
+    "exceeding": ("low", True),
+    ">": ("low", True),
+    "older than": ("low", True),
+    "exactly": ("both", False),
+    "only": ("high", False),
+    "just": ("high", False),
+    "equal to": ("both", False),
+    "as many as": ("high", False),
+    "as much as": ("high", False),
+}
 _LONGEST: Final = max(len(words.split()) for words in _COMPARATIVES)
 _TRAILERS: Final[dict[str, tuple[str, bool]]] = {
-    "or more": ("low", False), "and more": ("low", False), "and above": ("low", False), "or above": ("low", False), "and over": ("low", False), "or over": ("low", False), "or older": ("low", False), "and older": ("low", False), "or higher": ("low", False), "or greater": ("low", False), "upwards": ("low", False), "or longer": ("low", False),
-    "or fewer": ("high", False), "or less": ("high", False), "or lower": ("high", False), "or below": ("high", False), "or under": ("high", False), "and under": ("high", False), "or younger": ("high", False), "or shorter": ("high", False), "at most": ("high", False), "maximum": ("high", False), "max": ("high", False), "at the most": ("high", False),
-    "at least": ("low", False), "minimum": ("low", False), "at minimum": ("low", False),
-}  # fmt: skip
+    "or more": ("low", False),
+    "and more": ("low", False),
+    "and above": ("low", False),
+    "or above": ("low", False),
+    "and over": ("low", False),
+    "or over": ("low", False),
+    "or older": ("low", False),
+    "and older": ("low", False),
+    "or higher": ("low", False),
+    "or greater": ("low", False),
+    "upwards": ("low", False),
+    "or longer": ("low", False),
+    "or fewer": ("high", False),
+    "or less": ("high", False),
+    "or lower": ("high", False),
+    "or below": ("high", False),
+    "or under": ("high", False),
+    "and under": ("high", False),
+    "or younger": ("high", False),
+    "or shorter": ("high", False),
+    "at most": ("high", False),
+    "maximum": ("high", False),
+    "max": ("high", False),
+    "at the most": ("high", False),
+    "at least": ("low", False),
+    "minimum": ("low", False),
+    "at minimum": ("low", False),
+}
 _SIGNS: Final[dict[str, Bound]] = {
     "positive": Bound(low=0, low_open=True),
     "non-negative": Bound(low=0),
@@ -115,7 +226,7 @@ def phrase(tokens: Sequence[Token], at: int, words: str) -> int | None:
 def number(tokens: Sequence[Token], at: int) -> tuple[int | float, int] | None:
     """Read a number: 3, 3.5, $20, minus 5, three, two hundred, 5 million."""
     sign = 1
-    if at < len(tokens) and tokens[at].low in {"-", "−", "minus"}:
+    if at < len(tokens) and tokens[at].low in {"-", "\u2212", "minus"}:
         sign, at = -1, at + 1
     if at >= len(tokens) or (value := tokens[at].value) is None:
         return None
@@ -154,7 +265,7 @@ def _span(tokens: Sequence[Token], at: int) -> tuple[Bound, int] | None:
     if first is None:
         return None
     joint = _unit_end(tokens, first[1])
-    if joint >= len(tokens) or tokens[joint].low not in {"and", "to", "-", "–", "—", "through"}:
+    if joint >= len(tokens) or tokens[joint].low not in {"and", "to", "-", "\u2013", "—", "through"}:
         return None
     if tokens[joint].low == "and" and start == at:
         return None

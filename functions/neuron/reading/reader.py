@@ -58,7 +58,8 @@ def read(request: str) -> Specification:
     _rule(draft)
     if not assembly.covered(draft):
         raise UnreadableError(
-            "HAL9 found nothing in the request that software could keep or compute; name the things it should look after, what they hold, or what it should calculate."
+            "HAL9 found nothing in the request that software could keep or compute; name the things it should "
+            "look after, what they hold, or what it should calculate."
         )
     draft.name, draft.title = subject.title(request, draft.clauses, list(draft.entities), list(draft.computations))
     return assembly.assemble(draft)
@@ -66,7 +67,8 @@ def read(request: str) -> Specification:
 
 def _declare(draft: Draft) -> None:
     later = declarations.Open()
-    for draft.at, clause in enumerate(draft.clauses):
+    for at, clause in enumerate(draft.clauses):
+        draft.at = at
         if draft.kind is not Kind.API and not _keeps(clause, draft) and computing.read(clause, draft):
             draft.settle()
             continue
@@ -83,27 +85,14 @@ def _lists_fields(clause: Clause) -> bool:
     return clause.intro or (frame is not None and frame.verb in lexicon.HOLDING_VERBS)
 
 
+_INTRODUCED_WORDS: Final = lexicon.words("please provide build create make write develop implement it this we i")
+
+
 def _introduced(draft: Draft) -> None:
     """Count a short first clause that only says what kind of software is wanted as done."""
-    for draft.at, clause in enumerate(draft.clauses):
-        asks = draft.at == 0 or (
-            len(clause.tokens) <= 8
-            and clause.tokens[0].low
-            in {
-                "please",
-                "provide",
-                "build",
-                "create",
-                "make",
-                "write",
-                "develop",
-                "implement",
-                "it",
-                "this",
-                "we",
-                "i",
-            }
-        )
+    for at, clause in enumerate(draft.clauses):
+        draft.at = at
+        asks = draft.at == 0 or (len(clause.tokens) <= 8 and clause.tokens[0].low in _INTRODUCED_WORDS)
         if (
             asks
             and not draft.marks.get(draft.at)
@@ -125,12 +114,14 @@ def _keeps(clause: Clause, draft: Draft) -> bool:
 
 
 def _compute(draft: Draft) -> None:
-    """Read clauses that say what to compute, and what is said of arguments, where nothing is kept that they could be about."""
+    """Read clauses that say what to compute, and what is said of arguments."""
     if draft.kind is Kind.API and not draft.entities:
-        for draft.at, clause in enumerate(draft.clauses):
+        for at, clause in enumerate(draft.clauses):
+            draft.at = at
             if draft.at not in draft.reasons and computing.read(clause, draft):
                 draft.settle()
-    for draft.at, clause in enumerate(draft.clauses):
+    for at, clause in enumerate(draft.clauses):
+        draft.at = at
         if (
             draft.computations
             and draft.at not in draft.settled
@@ -143,7 +134,8 @@ def _compute(draft: Draft) -> None:
 def _rule(draft: Draft) -> None:
     rules.stated_uniqueness(draft)
     for readers in (states.READERS, (*rules.READERS, *views.READERS)):
-        for draft.at, clause in enumerate(draft.clauses):
+        for at, clause in enumerate(draft.clauses):
+            draft.at = at
             if draft.at in draft.reasons or draft.at in draft.settled or clause.intro:
                 continue
             reading = rules.reading_of(clause, draft)

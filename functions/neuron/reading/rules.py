@@ -1,6 +1,9 @@
-"""Reads what must hold: limits, uniqueness, order, overlap, guards, sums. Second of the two readings; the entities are known.
+"""Reads what must hold: limits, uniqueness, order, overlap, guards, sums. Second of the two readings.
 
-Each reader takes a clause's frame and says whether it understood it. They stand in `READERS`, the more specific ones first.
+The entities are known.
+
+Each reader takes a clause's frame and says whether it understood it. They stand in `READERS`, the more specific ones
+first.
 """
 
 from __future__ import annotations
@@ -21,14 +24,46 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 
 CAPACITY_NAMES: Final = (
-    "copies", "seats", "capacity", "seat_count", "quantity_in_stock", "quantity_on_hand", "stock_count", "stock_quantity", "spots", "places", "slots", "units", "stock", "tickets", "max_participants", "max_attendees", "maximum_participants", "maximum_attendees", "max_students",
-    "max_players", "max_guests", "total_seats", "total_copies", "number_of_copies", "number_of_seats", "available_copies", "available_seats", "copies_available", "max_members", "total_tickets", "quantity", "beds", "participants", "attendees", "limit", "size",
-)  # fmt: skip
+    "copies",
+    "seats",
+    "capacity",
+    "seat_count",
+    "quantity_in_stock",
+    "quantity_on_hand",
+    "stock_count",
+    "stock_quantity",
+    "spots",
+    "places",
+    "slots",
+    "units",
+    "stock",
+    "tickets",
+    "max_participants",
+    "max_attendees",
+    "maximum_participants",
+    "maximum_attendees",
+    "max_students",
+    "max_players",
+    "max_guests",
+    "total_seats",
+    "total_copies",
+    "number_of_copies",
+    "number_of_seats",
+    "available_copies",
+    "available_seats",
+    "copies_available",
+    "max_members",
+    "total_tickets",
+    "quantity",
+    "beds",
+    "participants",
+    "attendees",
+    "limit",
+    "size",
+)
 _DELETING: Final = frozenset({"delete", "remove", "erase"})
 _UPDATING: Final = frozenset({"update", "edit", "change", "modify", "alter", "rename"})
-_CREATING: Final = frozenset(
-    {"create", "add", "place", "make", "submit", "post", "write", "register", "open", "issue", "leave"}
-)
+_CREATING: Final = lexicon.words("create add place make submit post write register open issue leave")
 _SAME: Final = frozenset({"twice", "once", "again", "same"})
 
 
@@ -88,7 +123,7 @@ def sentence(tokens: Sequence[Token], request: str) -> str:
 
 
 def quota(r: Reading, draft: Draft) -> bool:
-    """Read "a member can borrow at most 3 books at a time", "no more than two open tickets per customer", "up to 5 bookings a day"."""
+    """Read "a member can borrow at most 3 books at a time", "no more than two open tickets per customer"."""
     bound_at = _limit(r, draft)
     if bound_at is None or (not r.frame.subject and r.frame.verb in lexicon.OPERATION_VERBS):
         return False
@@ -102,7 +137,7 @@ def quota(r: Reading, draft: Draft) -> bool:
     if reference is None and (per is not None or r.subject not in {None, entity} or not _in_all(r)):
         return False
     period = _period(r.words)
-    others = tuple(name for name in _per_others(r, draft, entity, per))
+    others = tuple(name for name in _per_others(r, entity, per))
     when = _when(adjectives, entity, r)
     rule = spec.QuotaRule(
         name=_rule_name(entity.name, *((per and [per.name]) or []), "quota"),
@@ -120,7 +155,7 @@ def quota(r: Reading, draft: Draft) -> bool:
 
 
 def _weight(r: Reading, where: str, after: int, entity: DraftEntity) -> str | None:
-    """Give the figure that is added up when a quota is on it rather than on the number of things ("24 hours per day")."""
+    """Give the figure that is added up when a quota is on it rather than on the number of things ("24 hours per d."""
     tokens = r.frame.rest if where == "rest" else r.frame.subject
     read = conditions.field_at(tokens, after, entity) if after < len(tokens) else None
     if read is None or conditions.kind_of(read[0]) not in {FieldType.INTEGER, FieldType.DECIMAL}:
@@ -128,12 +163,12 @@ def _weight(r: Reading, where: str, after: int, entity: DraftEntity) -> str | No
     return read[0].name
 
 
+_IN_ALL_WORDS: Final = lexicon.words("total overall altogether system all store stored exist")
+
+
 def _in_all(r: Reading) -> bool:
-    """Whether a limit without an owner is one on all there are: "at most 100 products in total", "no more than 20 bookings a day"."""
-    return (
-        bool({"total", "overall", "altogether", "system", "all", "store", "stored", "exist"} & set(r.lows))
-        or _period(r.words) is not None
-    )
+    """Whether a limit without an owner is one on all there are: "at most 100 products in total"."""
+    return bool(_IN_ALL_WORDS & set(r.lows)) or _period(r.words) is not None
 
 
 def _rule_name(*parts: str) -> str:
@@ -141,7 +176,7 @@ def _rule_name(*parts: str) -> str:
 
 
 def _limit(r: Reading, draft: Draft) -> tuple[int, int, str] | None:
-    """Give the upper limit that the clause states, the position behind it and in which part it stands (subject or rest)."""
+    """Give the upper limit that the clause states."""
     for part, tokens in (("rest", r.frame.rest), ("subject", r.frame.subject)):
         for i in range(len(tokens)):
             read = quantities.bound(tokens, i)
@@ -271,16 +306,19 @@ def _linked(verb: str, draft: Draft, target: DraftEntity | None, holder: DraftEn
             and (target.reference_to(holder.name) if holder else True)
         ):
             continue
-        if target is entity or target is None or entity.reference_to(target.name):
-            if holder is None or entity.reference_to(holder.name):
-                return entity
+        aimed = target is entity or target is None or entity.reference_to(target.name)
+        if aimed and (holder is None or entity.reference_to(holder.name)):
+            return entity
     return None
+
+
+_PER_WORDS: Final = lexicon.words("per each every for by from to in on")
 
 
 def _per(r: Reading, draft: Draft) -> DraftEntity | None:
     tokens = (*r.frame.subject, *r.frame.rest)
     for i, token in enumerate(tokens):
-        if token.low in {"per", "each", "every", "for", "by", "from", "to", "in", "on"} and i + 1 < len(tokens):
+        if token.low in _PER_WORDS and i + 1 < len(tokens):
             start = i + 1 + (tokens[i + 1].low in lexicon.DETERMINERS | {"single", "one"})
             mention = next((m for m in draft.mentions(tokens[start : start + 4]) if m.start <= 1), None)
             if mention is not None and (
@@ -290,7 +328,7 @@ def _per(r: Reading, draft: Draft) -> DraftEntity | None:
     return None
 
 
-def _per_others(r: Reading, draft: Draft, entity: DraftEntity, per: DraftEntity | None) -> list[str]:
+def _per_others(r: Reading, entity: DraftEntity, per: DraftEntity | None) -> list[str]:
     """Find further references that the count is over: "at most 4 tickets per event" of a customer."""
     holder = r.subject
     if holder is None or per is None or holder is per or holder is entity:
@@ -308,7 +346,7 @@ def _reference(entity: DraftEntity, per: DraftEntity | None) -> str | None:
 
 def _period(words: Sequence[Token]) -> tuple[quantities.Period, int] | None:
     for i in range(len(words)):
-        if words[i].low in {"at"} or (
+        if words[i].low == "at" or (
             i > 0 and words[i - 1].low in {"at", "for"} and words[i].low == "a" and words[i - 1].low == "at"
         ):
             continue
@@ -328,8 +366,8 @@ def _when(adjectives: Sequence[Token], entity: DraftEntity, r: Reading) -> tuple
         found = conditions.adjective(word.low, entity)
         if found is not None:
             return found
-    at_once = (
-        ("time" in r.lows and "at" in r.lows) or {"simultaneously", "concurrently", "once", "concurrent"} & set(r.lows)
+    at_once = ("time" in r.lows and "at" in r.lows) or {"simultaneously", "concurrently", "once", "concurrent"} & set(
+        r.lows
     )
     if at_once or not _period(r.words):
         return conditions.running(entity)
@@ -340,7 +378,7 @@ def _when(adjectives: Sequence[Token], entity: DraftEntity, r: Reading) -> tuple
 
 
 def capacity(r: Reading, draft: Draft) -> bool:
-    """Read limits that are a field of what is pointed at: "cannot have more bookings than its capacity", "unless all copies are on loan"."""
+    """Read limits that are a field of what is pointed at: "cannot have more bookings than its capacity"."""
     if not _speaks_of_capacity(r):
         return False
     for entity, reference, limit in _capacities(draft):
@@ -349,10 +387,8 @@ def capacity(r: Reading, draft: Draft) -> bool:
             m.entity.name
             for m in (*r.subjects, *r.objects, *[m for _, c in r.frame.conditions for m in draft.mentions(c)])
         }
-        mentions_limit = any(
-            conditions.find_field(part, parent) and conditions.find_field(part, parent)[0] is limit
-            for part in (r.words,)
-        )  # type: ignore[index]
+        spoken = conditions.find_field(r.words, parent)
+        mentions_limit = spoken is not None and spoken[0] is limit
         if (
             mentions_limit
             or {"full", "available", "left", "sold", "overbooked", "oversold", "overfilled"} & set(r.lows)
@@ -361,29 +397,16 @@ def capacity(r: Reading, draft: Draft) -> bool:
     return False
 
 
+_SPEAKS_OF_CAPACITY_WORDS: Final = lexicon.words(
+    "exceed exceeds exceeding exceeded full capacity fully available left overbooked oversold sold limited "
+    "many remaining reached"
+)
+
+
 def _speaks_of_capacity(r: Reading) -> bool:
     lows = set(r.lows)
     return bool(
-        ("than" in lows and {"more", "greater", "most", "fewer", "less"} & lows)
-        or {
-            "exceed",
-            "exceeds",
-            "exceeding",
-            "exceeded",
-            "full",
-            "capacity",
-            "fully",
-            "available",
-            "left",
-            "overbooked",
-            "oversold",
-            "sold",
-            "limited",
-            "many",
-            "remaining",
-            "reached",
-        }
-        & lows
+        ("than" in lows and {"more", "greater", "most", "fewer", "less"} & lows) or _SPEAKS_OF_CAPACITY_WORDS & lows
     )
 
 
@@ -428,9 +451,7 @@ def add_capacity(draft: Draft, entity: DraftEntity, reference: str, limit: str, 
         (
             name
             for name in (limit, "seats", "quantity", "places", "tickets", "number_of_tickets", "party_size", "guests")
-            if name in entity.fields
-            and entity.fields[name].type in {None, FieldType.INTEGER}
-            and name not in {"capacity"}
+            if name in entity.fields and entity.fields[name].type in {None, FieldType.INTEGER} and name != "capacity"
         ),
         None,
     )
@@ -478,8 +499,13 @@ def implied_capacities(draft: Draft) -> None:
 # time
 
 
+_DUE_WORDS: Final = lexicon.words(
+    "due expire expires expired valid lasts last returned paid overdue ends runs deadline period"
+)
+
+
 def due(r: Reading, draft: Draft) -> bool:
-    """Read "a loan is due after 14 days", "must be returned within 14 days", "expires 30 days after creation", "valid for a year"."""
+    """Read "a loan is due after 14 days", "must be returned within 14 days", "expires 30 days after creation"."""
     lows = set(r.lows)
     lending = closing.makes(r.frame.verb, _timed(r, draft) or DraftEntity("", "")) and r.frame.verb in {
         "borrow",
@@ -488,22 +514,7 @@ def due(r: Reading, draft: Draft) -> bool:
         "rent",
         "hire",
     }
-    verbs = {
-        "due",
-        "expire",
-        "expires",
-        "expired",
-        "valid",
-        "lasts",
-        "last",
-        "returned",
-        "paid",
-        "overdue",
-        "ends",
-        "runs",
-        "deadline",
-        "period",
-    }
+    verbs = _DUE_WORDS
     read = _duration(r.words)
     if read is None or not (
         verbs & lows
@@ -519,7 +530,7 @@ def due(r: Reading, draft: Draft) -> bool:
         return False
     name = _due_name(r, entity)
     existing = entity.fields.get(name)
-    base = _base(r.words[at:], entity, draft) or "now"
+    base = _base(r.words[at:], entity) or "now"
     kind = (
         existing.type
         if existing and existing.type
@@ -611,7 +622,7 @@ def _due_name(r: Reading, entity: DraftEntity) -> str:
     )
 
 
-def _base(rest: Sequence[Token], entity: DraftEntity, draft: Draft) -> str | None:
+def _base(rest: Sequence[Token], entity: DraftEntity) -> str | None:
     if not rest or rest[0].low not in {"after", "from", "of", "following", "since"}:
         return None
     for i in range(1, len(rest)):
@@ -630,7 +641,7 @@ def _base(rest: Sequence[Token], entity: DraftEntity, draft: Draft) -> str | Non
 
 
 def ordered(r: Reading, draft: Draft) -> bool:
-    """Read "the end date must be after the start date", "a booking starts before it ends", "check-in cannot be later than check-out"."""
+    """Read "the end date must be after the start date", "a booking starts before it ends"."""
     if not r.frame.subject and r.frame.verb in lexicon.OPERATION_VERBS:
         return False
     for entity in _candidates(r, draft):
@@ -658,10 +669,33 @@ def _candidates(r: Reading, draft: Draft) -> list[DraftEntity]:
 
 _COMPARED: Final[dict[str, tuple[bool, bool]]] = {
     # words -> (the first one lies before the second one, strictly)
-    "before": (True, True), "earlier than": (True, True), "less than": (True, True), "lower than": (True, True), "below": (True, True), "smaller than": (True, True), "prior to": (True, True), "precede": (True, True), "exceed": (False, True),
-    "after": (False, True), "later than": (False, True), "greater than": (False, True), "more than": (False, True), "higher than": (False, True), "above": (False, True), "larger than": (False, True), "follow": (False, True), "over": (False, True),
-    "at most": (True, False), "no more than": (True, False), "no later than": (True, False), "at least": (False, False), "no earlier than": (False, False), "no less than": (False, False), "on or after": (False, False), "on or before": (True, False),
-}  # fmt: skip
+    "before": (True, True),
+    "earlier than": (True, True),
+    "less than": (True, True),
+    "lower than": (True, True),
+    "below": (True, True),
+    "smaller than": (True, True),
+    "prior to": (True, True),
+    "precede": (True, True),
+    "exceed": (False, True),
+    "after": (False, True),
+    "later than": (False, True),
+    "greater than": (False, True),
+    "more than": (False, True),
+    "higher than": (False, True),
+    "above": (False, True),
+    "larger than": (False, True),
+    "follow": (False, True),
+    "over": (False, True),
+    "at most": (True, False),
+    "no more than": (True, False),
+    "no later than": (True, False),
+    "at least": (False, False),
+    "no earlier than": (False, False),
+    "no less than": (False, False),
+    "on or after": (False, False),
+    "on or before": (True, False),
+}
 
 
 def _ordered_pair(r: Reading, entity: DraftEntity) -> tuple[DraftField, DraftField, bool] | None:
@@ -681,13 +715,12 @@ def _ordered_pair(r: Reading, entity: DraftEntity) -> tuple[DraftField, DraftFie
                 or not _comparable(first, second[0])
             ):
                 return None
-            if quantities.phrase(words, end, "or equal to") is not None or any(
+            loose = quantities.phrase(words, end, "or equal to") is not None or any(
                 quantities.phrase(words, j, "or on") is not None for j in range(end, len(words))
-            ):
-                strict = False
-            if r.frame.negated and not text.startswith(("no ", "at ", "on ")):
-                is_before, strict = not is_before, not strict
-            return (first, second[0], strict) if is_before else (second[0], first, strict)
+            )
+            denied = r.frame.negated and not text.startswith(("no ", "at ", "on "))
+            strictly = (strict and not loose) != denied
+            return (first, second[0], strictly) if is_before != denied else (second[0], first, strictly)
     return None
 
 
@@ -733,7 +766,7 @@ def _comparable(first: DraftField, second: DraftField) -> bool:
 
 
 def overlap(r: Reading, draft: Draft) -> bool:
-    """Read "bookings of one room must not overlap", "a room cannot be booked twice at the same time", "no double bookings"."""
+    """Read "bookings of one room must not overlap", "a room cannot be booked twice at the same time"."""
     lows = set(r.lows)
     text = " ".join(r.lows)
     overlapping = any(low.startswith("overlap") for low in lows) or "double-book" in text or "double book" in text
@@ -821,7 +854,7 @@ def _overlapping(r: Reading, draft: Draft) -> tuple[DraftEntity, list[DraftField
 
 
 def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField, DraftField] | None:
-    """Give the two fields between which an entity lasts, adding them (when `make` says of which kind) if it has no point in time at all."""
+    """Give the two fields between which an entity lasts."""
     start = conditions.dated(
         entity, "start", "starts", "from", "begin", "check_in", "check", "arrival", "departure", "pickup"
     )
@@ -837,12 +870,11 @@ def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField,
         end = dates[0] if dates else None
     if start is not None and end is not None and not end.managed:
         return start, end
-    if (
-        make is None
-        or (conditions.dated(entity, "time", "date", "start", "day", "when") is not None
+    if make is None or (
+        conditions.dated(entity, "time", "date", "start", "day", "when") is not None
         and not all(
             f.managed for f in entity.fields.values() if conditions.kind_of(f) in {FieldType.DATE, FieldType.DATETIME}
-        ))
+        )
     ):
         return None
     kind = FieldType.DATE if make == "date" else FieldType.DATETIME
@@ -852,7 +884,7 @@ def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField,
 
 
 def compared(r: Reading, draft: Draft) -> bool:
-    """Read "the weight of a delivery cannot exceed the weight limit of its drone": a bound that stands in what is referred to."""
+    """Read "the weight of a delivery cannot exceed the weight limit of its drone"."""
     for i in range(len(r.words)):
         for text, (is_before, strict) in sorted(_COMPARED.items(), key=lambda item: -len(item[0])):
             end = quantities.phrase(r.words, i, text)
@@ -888,10 +920,9 @@ def _parent_field(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) ->
     """Find the field of something that the entity refers to: (reference, field)."""
     for reference in entity.fields.values():
         parent = draft.entities.get(reference.target or "")
-        if (
-            parent is None
-            or (not any(m.entity is parent for m in draft.mentions(tokens))
-            and reference.name not in [t.low for t in tokens])
+        if parent is None or (
+            not any(m.entity is parent for m in draft.mentions(tokens))
+            and reference.name not in [t.low for t in tokens]
         ):
             continue
         named = conditions.find_field(tokens, parent)
@@ -970,6 +1001,9 @@ def _add_unique(
     return draft.mark(draft.add_rule(rule))
 
 
+_REPEATED_WORDS: Final = lexicon.words("have hold make write create submit post leave be place get give take")
+
+
 def _repeated(r: Reading, draft: Draft) -> bool:
     """Read "cannot book the same class twice", "can review a product only once", "may vote once per poll"."""
     lows = r.lows
@@ -1001,29 +1035,7 @@ def _repeated(r: Reading, draft: Draft) -> bool:
         for entity in draft.entities.values():
             mine = entity.reference_to(r.subject.name)
             theirs = [f for other in others if (f := entity.reference_to(other.name))]
-            if (
-                mine is not None
-                and theirs
-                and (
-                    closing.makes(verb, entity)
-                    or verb
-                    in {
-                        "have",
-                        "hold",
-                        "make",
-                        "write",
-                        "create",
-                        "submit",
-                        "post",
-                        "leave",
-                        "be",
-                        "place",
-                        "get",
-                        "give",
-                        "take",
-                    }
-                )
-            ):
+            if mine is not None and theirs and (closing.makes(verb, entity) or verb in _REPEATED_WORDS):
                 return _add_unique(
                     r,
                     draft,
@@ -1057,40 +1069,15 @@ def _once_per(r: Reading, draft: Draft) -> bool:
 # fields
 
 
+_FIELD_SAYS_WORDS: Final = lexicon.words(
+    "be have exceed contain default start fall go drop become range use consist follow allow accept repeat "
+    "lie change update edit modify reach set require leave limit omit restrict get"
+)
+
+
 def field_says(r: Reading, draft: Draft) -> bool:
-    """Read what is said of a field: "the price must be greater than zero", "an email must be unique", "titles have at most 100 characters"."""
-    if not r.frame.subject or r.frame.verb not in {
-        "be",
-        "have",
-        "exceed",
-        "contain",
-        "default",
-        "start",
-        "fall",
-        "go",
-        "drop",
-        "become",
-        "range",
-        "use",
-        "consist",
-        "follow",
-        "allow",
-        "accept",
-        "repeat",
-        "lie",
-        "change",
-        "update",
-        "edit",
-        "modify",
-        "reach",
-        "set",
-        "require",
-        "leave",
-        "limit",
-        "omit",
-        "restrict",
-        "get",
-    }:
+    """Read what is said of a field: "the price must be greater than zero", "an email must be unique"."""
+    if not r.frame.subject or r.frame.verb not in _FIELD_SAYS_WORDS:
         return False
     found = False
     for entity, item in _subject_fields(r, draft):
@@ -1151,7 +1138,7 @@ def of_age(r: Reading, draft: Draft) -> bool:
 
 
 def _subject_fields(r: Reading, draft: Draft) -> list[tuple[DraftEntity, DraftField]]:
-    """Find the fields that the subject names: "a book's ISBN", "the price of a product", "prices", "title and author"."""
+    """Find the fields that the subject names: "a book's ISBN", "the price of a product", "prices"."""
     owners = [m.entity for m in r.subjects]
     topic = draft.entities.get(draft.topic or "")
     everyone = owners or ([topic] if topic else []) + [e for e in draft.entities.values() if e is not topic]
@@ -1204,7 +1191,7 @@ def stated_uniqueness(draft: Draft) -> None:
                 continue
             names = resolve_per(entity, item.unique_per, draft)
             if names:
-                text = f"The {item.name.replace('_', ' ')} of a {entity.name.replace('_', ' ')} must be unique per {' and '.join(names).replace('_', ' ')}."
+                text = f"The {item.name} of a {entity.name} must be unique per {' and '.join(names)}.".replace("_", " ")
                 draft.add_rule(
                     spec.UniqueRule(
                         name=_rule_name(entity.name, *names, item.name, "unique"),
@@ -1221,7 +1208,7 @@ def stated_uniqueness(draft: Draft) -> None:
 
 
 def guard(r: Reading, draft: Draft) -> bool:
-    """Read who may do what and when: "only active members can borrow", "a closed account cannot be updated", "paid invoices cannot be deleted"."""
+    """Read who may do what and when: "only active members can borrow", "a closed account cannot be updated"."""
     if r.subject is None or not (r.frame.only or r.frame.negated or r.frame.conditions or r.frame.modal):
         return False
     if _withheld(r, draft):
@@ -1254,21 +1241,14 @@ def guard(r: Reading, draft: Draft) -> bool:
     return found
 
 
+_WITHHELD_WORDS: Final = lexicon.words("created creation submitted posted made placed recorded once saved")
+
+
 def _withheld(r: Reading, draft: Draft) -> bool:
-    """Read "reviews cannot be changed (after they are created)" and "invoices can never be deleted": the operation is not offered."""
+    """Read "reviews cannot be changed (after they are created)" and "invoices can never be deleted"."""
     verbs = set(r.frame.group.verbs)
     told = {t.low for _, tokens in r.frame.conditions for t in tokens} | {t.low for t in r.frame.rest}
-    bare = not told or told & {
-        "created",
-        "creation",
-        "submitted",
-        "posted",
-        "made",
-        "placed",
-        "recorded",
-        "once",
-        "saved",
-    }
+    bare = not told or told & _WITHHELD_WORDS
     if (
         r.subject is None
         or not r.frame.negated
@@ -1338,16 +1318,16 @@ def _conditions(r: Reading, draft: Draft, entity: DraftEntity) -> tuple[Conditio
 
 
 def _required(r: Reading, stated: tuple[Condition, ...], *, adjectival: bool) -> tuple[Condition, ...] | None:
-    """Give what must hold: the condition itself behind "only", its opposite behind "cannot" or "unless" …"""
+    """Give what must hold: the condition itself behind "only", its opposite behind "cannot" or "unless"."""
     if adjectival:
         return (
             stated if r.frame.only and not r.frame.negated else (conditions.negate(stated) if r.frame.negated else None)
         )
     word = r.frame.conditions[0][0]
     forbidding = r.frame.negated != (word in {"unless", "until", "till"})
-    if word in {"before"}:
+    if word == "before":
         forbidding = not r.frame.negated
-    if word in {"after"} and r.frame.negated:
+    if word == "after" and r.frame.negated:
         forbidding = True
     return conditions.negate(stated) if forbidding else stated
 
@@ -1358,6 +1338,9 @@ def _actions(r: Reading, draft: Draft, entity: DraftEntity) -> list[tuple[DraftE
     for verb in r.frame.group.verbs:
         found += _action(verb, r, draft, entity)
     return found
+
+
+_ACTION_WORDS: Final = lexicon.words("have get receive add accept take contain use")
 
 
 def _action(verb: str, r: Reading, draft: Draft, entity: DraftEntity) -> list[tuple[DraftEntity, str, str]]:
@@ -1379,9 +1362,7 @@ def _action(verb: str, r: Reading, draft: Draft, entity: DraftEntity) -> list[tu
         move = _move(verb, other)
         if move is not None and aimed and closing.is_link(other):
             return [(other, move, reference.name)]
-        if verb in _CREATING | {"have", "get", "receive", "add", "accept", "take", "contain", "use"} and any(
-            m.entity is other for m in r.objects
-        ):
+        if verb in _CREATING | _ACTION_WORDS and any(m.entity is other for m in r.objects):
             return [(other, "create", reference.name)]
         if r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and closing.is_link(other):
             return [(other, "create", reference.name)]
@@ -1450,7 +1431,7 @@ def _too_late(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
         operator = Operator.GE if r.frame.subject[at].low == "after" else Operator.LE
         requires = (
             Condition(field=f"{reference.name}.{named[0].name}", operator=operator, other=conditions.moment(named[0])),
-        )  # type: ignore[arg-type]
+        )
         rule = spec.TransitionRule(
             name=_rule_name(entity.name, "create", "allowed"),
             entity=entity.name,
@@ -1463,7 +1444,7 @@ def _too_late(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
 
 
 def _guard_by_object(r: Reading, draft: Draft) -> bool:
-    """Read "members can only borrow available books", "users cannot book closed rooms", "a member cannot borrow a retired book"."""
+    """Read "members can only borrow available books", "users cannot book closed rooms"."""
     for mention in r.objects:
         stated = _adjectives(mention, mention.entity)
         if not stated:
@@ -1510,7 +1491,7 @@ def _guard_by_object(r: Reading, draft: Draft) -> bool:
 
 
 def referenced(r: Reading, draft: Draft) -> bool:
-    """Read "a member with open loans cannot be deleted", "deleting a project deletes its tasks", "cannot be deleted while it has orders"."""
+    """Read "a member with open loans cannot be deleted", "deleting a project deletes its tasks"."""
     cascade = _cascade(r, draft)
     if cascade is not None:
         parent, child = cascade
@@ -1585,7 +1566,7 @@ def _add_referenced(
 
 
 def aggregate(r: Reading, draft: Draft) -> bool:
-    """Read "an order's total is the sum of quantity times unit price of its items", "a product's rating is the average of its reviews' ratings"."""
+    """Read "an order's total is the sum of quantity times unit price of its items"."""
     words = r.words
     functions = {
         "sum": "sum",
@@ -1624,6 +1605,9 @@ def aggregate(r: Reading, draft: Draft) -> bool:
     return _add_aggregate(r, draft, entity, child, name, function, expression)
 
 
+_SHOWN_WORDS: Final = lexicon.words("show be compute calculate display return include derive track")
+
+
 def _shown(r: Reading, draft: Draft, functions: dict[str, str]) -> bool:
     """Read "the average rating of a product is shown": the figure stands in the subject."""
     words = r.frame.subject
@@ -1632,7 +1616,7 @@ def _shown(r: Reading, draft: Draft, functions: dict[str, str]) -> bool:
         at is None
         or r.frame.modal not in {None, "must", "should"}
         or r.frame.negated
-        or r.frame.verb not in {"show", "be", "compute", "calculate", "display", "return", "include", "derive", "track"}
+        or r.frame.verb not in _SHOWN_WORDS
         or (r.frame.verb == "be" and r.frame.rest)
     ):
         return False
@@ -1680,7 +1664,7 @@ def _add_aggregate(
         reference=reference.name,
         function=function,
         expression=expression,
-    )  # type: ignore[arg-type]
+    )
     return draft.mark(draft.add_rule(rule), ("field", entity.name, name))
 
 
@@ -1761,7 +1745,7 @@ _OPERATORS: Final = {
     "times": "*",
     "multiplied": "*",
     "x": "*",
-    "×": "*",
+    "\u00d7": "*",
     "*": "*",
     "plus": "+",
     "+": "+",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, fields, lexicon, morphology, quantities
@@ -15,18 +16,49 @@ if TYPE_CHECKING:
     from functions.neuron.reading.rules import Reading
     from functions.neuron.reading.tokens import Token
 
-_GOING: Final = frozenset(
-    {"go", "move", "pass", "progress", "change", "transition", "proceed", "advance", "run", "turn", "switch", "evolve"}
-)
-_PLAIN: Final = frozenset(
-    ["create", "update", "delete", "edit", "change", "modify", "remove", "add", "list", "view", "see", "show", "search", "find", "filter", "sort", "read", "get", "retrieve", "make", "use", "have", "be", "do", "store", "save", "rate", "set", "keep", "allow", "let", "need", "must", "require", "include", "select", "sell"]
+_GOING: Final = lexicon.words("go move pass progress change transition proceed advance run turn switch evolve")
+_PLAIN: Final = lexicon.words(
+    "create update delete edit change modify remove add list view see show search find filter sort read get "
+    "retrieve make use have be do store save rate set keep allow let need must require include select sell"
 )
 # States whose action is not their participle's verb.
 _ACTIONS: Final = {
-    "in_progress": "start", "active": "activate", "inactive": "deactivate", "open": "open", "done": "complete", "ready": "mark_ready", "available": "release", "finished": "finish", "live": "go_live",
-    "online": "go_online", "offline": "go_offline", "running": "start", "ongoing": "start", "under_review": "review", "in_review": "review", "on_hold": "hold", "out_for_delivery": "dispatch", "in_transit": "ship",
-    "draft": "draft", "todo": "reset", "won": "win", "lost": "lose", "empty": "empty", "full": "fill", "waiting": "wait", "overdue": "mark_overdue", "enabled": "enable", "disabled": "disable", "checked_in": "check_in", "checked_out": "check_out", "no_show": "mark_no_show", "sick": "mark_sick", "retired": "retire", "pending": "reset", "new": "reset",
-}  # fmt: skip
+    "in_progress": "start",
+    "active": "activate",
+    "inactive": "deactivate",
+    "open": "open",
+    "done": "complete",
+    "ready": "mark_ready",
+    "available": "release",
+    "finished": "finish",
+    "live": "go_live",
+    "online": "go_online",
+    "offline": "go_offline",
+    "running": "start",
+    "ongoing": "start",
+    "under_review": "review",
+    "in_review": "review",
+    "on_hold": "hold",
+    "out_for_delivery": "dispatch",
+    "in_transit": "ship",
+    "draft": "draft",
+    "todo": "reset",
+    "won": "win",
+    "lost": "lose",
+    "empty": "empty",
+    "full": "fill",
+    "waiting": "wait",
+    "overdue": "mark_overdue",
+    "enabled": "enable",
+    "disabled": "disable",
+    "checked_in": "check_in",
+    "checked_out": "check_out",
+    "no_show": "mark_no_show",
+    "sick": "mark_sick",
+    "retired": "retire",
+    "pending": "reset",
+    "new": "reset",
+}
 _UNDOING: Final = {
     "reopen": "open",
     "reactivate": "active",
@@ -60,7 +92,7 @@ _INITIAL: Final = (
     "unpaid",
     "idle",
 )
-_STATE_FIELDS: Final = ("status", "state", "stage", "phase")
+_STATE_FIELDS: Final[tuple[str, ...]] = ("status", "state", "stage", "phase")
 
 
 def action_of(state: str) -> str:
@@ -153,7 +185,7 @@ def path(r: Reading, draft: Draft) -> bool:
         return True
     if chain[0][0] not in {t.target for t in machine.transitions.values()} and not machine.transitions:
         machine.initial = spelled(machine, chain[0][0])
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in itertools.pairwise(chain):
         for state in after:
             add_move(draft, entity, spelled(machine, state) or state, [spelled(machine, s) or s for s in before])
     return True
@@ -181,57 +213,36 @@ def _entity(r: Reading, draft: Draft) -> DraftEntity | None:
     return None
 
 
+_CHAIN_WORDS: Final = lexicon.words(
+    "from to through via then , -> → and finally into > - \u2013 directly straight back or eventually next later"
+)
+
+
 def _chain(tokens: Sequence[Token]) -> list[list[str]]:
     """Cut "from draft to placed, then to shipped or cancelled" into its steps."""
     steps: list[list[Token]] = [[]]
     for token in tokens:
-        if token.low in {
-            "from",
-            "to",
-            "through",
-            "via",
-            "then",
-            ",",
-            "->",
-            "→",
-            "and",
-            "finally",
-            "into",
-            ">",
-            "-",
-            "–",
-            "directly",
-            "straight",
-            "back",
-            "or",
-            "eventually",
-            "next",
-            "later",
-        }:
-            if token.low == "or" and steps[-1]:
-                steps[-1].append(token)
-            elif steps[-1]:
-                steps.append([])
-            continue
-        steps[-1].append(token)
-    found: list[list[str]] = []
-    for step in steps:
-        alternatives: list[str] = []
-        words: list[str] = []
-        for token in [*step, None]:
-            if token is None or token.low == "or":
-                if words:
-                    alternatives.append(" ".join(words))
-                words = []
-            elif token.is_word and token.low not in lexicon.DETERMINERS | {"state", "status", "being"}:
-                words.append(token.low)
-        if alternatives and len(alternatives[0].split()) <= 3:
-            found.append(alternatives)
-    return found
+        if token.low not in _CHAIN_WORDS or (token.low == "or" and steps[-1]):
+            steps[-1].append(token)
+        elif steps[-1]:
+            steps.append([])
+    found = [_alternatives(step) for step in steps]
+    return [states for states in found if states and len(states[0].split()) <= 3]
+
+
+def _alternatives(step: Sequence[Token]) -> list[str]:
+    """Read "shipped or cancelled"."""
+    parts: list[list[str]] = [[]]
+    for token in step:
+        if token.low == "or":
+            parts.append([])
+        elif token.is_word and token.low not in lexicon.DETERMINERS | {"state", "status", "being"}:
+            parts[-1].append(token.low)
+    return [" ".join(part) for part in parts if part]
 
 
 def listed(r: Reading, draft: Draft) -> bool:
-    """Read "a ticket can be open, in progress or closed", "its status is one of draft, sent and paid", "an order is either pending or paid"."""
+    """Read "a ticket can be open, in progress or closed", "its status is one of draft, sent and paid"."""
     entity = _entity(r, draft)
     if entity is None or r.frame.negated or (r.frame.verb not in {"be", "have"} and not r.frame.group.passive):
         return False
@@ -269,7 +280,7 @@ def _complement(r: Reading) -> list[Token]:
 
 
 def initial(r: Reading, draft: Draft) -> bool:
-    """Read "an order starts as draft", "a new ticket is open", "tasks are initially pending", "it is created as a draft"."""
+    """Read "an order starts as draft", "a new ticket is open", "tasks are initially pending"."""
     entity = _entity(r, draft)
     if entity is None or r.frame.negated:
         return False
@@ -292,7 +303,7 @@ def initial(r: Reading, draft: Draft) -> bool:
         | lexicon.ADVERBS
         | {"state", "status", "out", "off", "initially"}
         | set(_STATE_FIELDS)
-    ] or [t for t in r.words[-1:]]
+    ] or list(r.words[-1:])
     state = _state_phrase(r.frame.rest) or " ".join(t.low for t in words[:2])
     if not state or any(quantities.is_number(t) for t in r.frame.rest):
         return False
@@ -304,20 +315,16 @@ def initial(r: Reading, draft: Draft) -> bool:
     return True
 
 
+_STATE_PHRASE_WORDS: Final = lexicon.words("as out off with initially state status the being first by default")
+
+
 def _state_phrase(tokens: Sequence[Token]) -> str | None:
-    words = [
-        t.low
-        for t in tokens
-        if t.is_word
-        and t.low
-        not in lexicon.DETERMINERS
-        | {"as", "out", "off", "with", "initially", "state", "status", "the", "being", "first", "by", "default"}
-    ]
+    words = [t.low for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS | _STATE_PHRASE_WORDS]
     return " ".join(words) if 0 < len(words) <= 3 else None
 
 
 def moves(r: Reading, draft: Draft) -> bool:
-    """Read "only placed orders can be cancelled", "a paid invoice can be refunded", "closed tickets cannot be reopened", "tasks can be completed"."""
+    """Read "only placed orders can be cancelled", "a paid invoice can be refunded"."""
     if any(quantities.duration(r.frame.rest, i) is not None for i in range(len(r.frame.rest))):
         return False
     if r.subject is None or not r.subjects:
@@ -347,7 +354,8 @@ def moves(r: Reading, draft: Draft) -> bool:
         return False
     if not verbs or _links(verbs, entity, draft) or (r.frame.modal is None and not r.frame.conditions):
         return False
-    return any([_move(r, draft, entity, verb) for verb in verbs])
+    moved = [_move(r, draft, entity, verb) for verb in verbs]
+    return any(moved)
 
 
 def _links(verbs: Sequence[str], entity: DraftEntity, draft: Draft) -> bool:
@@ -401,24 +409,14 @@ def _name(verb: str) -> str:
     return morphology.name(verb)
 
 
+_ENDS_WORDS: Final = lexicon.words(
+    "cancelled canceled closed completed done rejected archived returned refunded delivered expired finished "
+    "resolved withdrawn declined"
+)
+
+
 def _ends(state: str) -> bool:
-    return morphology.name(state) in {
-        "cancelled",
-        "canceled",
-        "closed",
-        "completed",
-        "done",
-        "rejected",
-        "archived",
-        "returned",
-        "refunded",
-        "delivered",
-        "expired",
-        "finished",
-        "resolved",
-        "withdrawn",
-        "declined",
-    }
+    return morphology.name(state) in _ENDS_WORDS
 
 
 def _with_initial(entity: DraftEntity, target: str) -> list[str]:
@@ -445,6 +443,9 @@ def _with_initial(entity: DraftEntity, target: str) -> list[str]:
     return [target]
 
 
+_SOURCES_WORDS: Final = lexicon.words("if when while unless until once before after")
+
+
 def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
     """Give the states that the clause names as those to move from."""
     words = [t.low for t in r.subjects[0].adjectives] if r.subjects else []
@@ -457,13 +458,13 @@ def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
     if not named and relative is not None:
         named = _named([t.low for t in r.frame.subject[relative + 1 :]], entity, loose=False)
     for word, tokens in r.frame.conditions:
-        if not named and word in {"if", "when", "while", "unless", "until", "once", "before", "after"}:
+        if not named and word in _SOURCES_WORDS:
             mentioned = draft.mentions(tokens)
             if mentioned and mentioned[0].entity is not entity:
                 continue
             lows = [t.low for t in tokens]
-            states = _named(lows, entity, loose=word not in {"before"})
-            if word in {"before"} or (word in {"if", "while"} and {"not", "is-not"} & set(lows)):
+            states = _named(lows, entity, loose=word != "before")
+            if word == "before" or (word in {"if", "while"} and {"not", "is-not"} & set(lows)):
                 ended = _named(lows, entity, loose=False)
                 states = [
                     s for s in (entity.machine.states if entity.machine else []) if s not in ended and not _ends(s)
@@ -537,7 +538,8 @@ def _imperative(r: Reading, draft: Draft) -> bool:
     """Read "complete a task", "mark a task as done", "users can archive notes", "members return books"."""
     if r.frame.negated or not r.objects:
         return False
-    return any([_ordered_move(r, draft, verb) for verb in r.frame.group.verbs])
+    moved = [_ordered_move(r, draft, verb) for verb in r.frame.group.verbs]
+    return any(moved)
 
 
 def _active(r: Reading, draft: Draft) -> bool:
@@ -549,7 +551,15 @@ def _active(r: Reading, draft: Draft) -> bool:
         return False
     if r.frame.group.passive or r.frame.negated or not r.objects or r.objects[0].entity is r.subject or r.frame.only:
         return False
-    return any([_ordered_move(r, draft, verb) for verb in r.frame.group.verbs])
+    moved = [_ordered_move(r, draft, verb) for verb in r.frame.group.verbs]
+    return any(moved)
+
+
+_ORDERED_MOVE_WORDS: Final = lexicon.words(
+    "search find filter calculate compute count convert export import pay send print borrow manage track "
+    "place write leave give take support provide assign own run want contain hold receive offer belong refer "
+    "follow like buy"
+)
 
 
 def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
@@ -559,45 +569,7 @@ def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
     if (
         verb in _PLAIN
         or verb in lexicon.OPERATION_VERBS
-        or (verb
-        in {
-            "search",
-            "find",
-            "filter",
-            "calculate",
-            "compute",
-            "count",
-            "convert",
-            "export",
-            "import",
-            "pay",
-            "send",
-            "print",
-            "borrow",
-            "manage",
-            "track",
-            "place",
-            "write",
-            "leave",
-            "give",
-            "take",
-            "support",
-            "provide",
-            "assign",
-            "own",
-            "run",
-            "want",
-            "contain",
-            "hold",
-            "receive",
-            "offer",
-            "belong",
-            "refer",
-            "follow",
-            "like",
-            "buy",
-        }
-        and verb not in {"pay", "send"})
+        or (verb in _ORDERED_MOVE_WORDS and verb not in {"pay", "send"})
     ):
         return False
     linked = next(
@@ -678,7 +650,7 @@ def _marked(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
 
 
 def complete(draft: Draft) -> None:
-    """Give machines whose moves were not stated the moves forward, but for those that the request forbids; stamp nothing."""
+    """Give machines whose moves were not stated the moves forward, but for those that the request forbids."""
     for entity in draft.entities.values():
         machine = entity.machine
         if machine is None or not machine.open_ended:
@@ -697,10 +669,10 @@ def complete(draft: Draft) -> None:
                 and (not _ends(s))
             ]
             if sources:
-                draft_move(entity, machine, state, sources)
+                draft_move(machine, state, sources)
 
 
-def draft_move(entity: DraftEntity, machine: DraftMachine, target: str, sources: Sequence[str]) -> None:
+def draft_move(machine: DraftMachine, target: str, sources: Sequence[str]) -> None:
     """Add a move that follows from the order of the states."""
     name = action_of(target)
     if name not in machine.transitions and name not in {"create", "update", "delete"}:

@@ -14,18 +14,25 @@ if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
     from functions.neuron.reading.tokens import Token
 
-_API: Final = frozenset(
-    ["api", "apis", "rest", "http", "endpoint", "endpoints", "backend", "back-end", "server", "microservice", "restful", "web-api"]
+_API: Final = lexicon.words(
+    "api apis rest http endpoint endpoints backend back-end server microservice restful web-api"
 )
-_SERVICE: Final = frozenset(["service", "application", "app", "system", "platform", "website", "webapp", "portal"])
+_SERVICE: Final = lexicon.words("service application app system platform website webapp portal")
 _COMMAND: Final = frozenset(["cli", "command-line", "terminal", "shell", "tui", "console"])
 _PROGRAM: Final = frozenset(["tool", "program", "utility", "script"])
 _LIBRARY: Final = frozenset(["package", "module", "sdk", "library"])
-_LENDING: Final = frozenset(
-    ["lending", "public", "city", "local", "university", "school", "community", "music", "photo", "media", "book", "toy", "tool", "municipal", "national", "town", "digital", "game", "video", "seed", "a-lending", "college"]
+_LENDING: Final = lexicon.words(
+    "lending public city local university school community music photo media book toy tool municipal national "
+    "town digital game video seed a-lending college"
 )
-_NOISE: Final = frozenset(
-    ["an", "a", "the", "for", "to", "of", "i", "want", "need", "would", "like", "please", "build", "create", "make", "write", "me", "us", "simple", "small", "rest", "http", "api", "apis", "service", "backend", "server", "with", "that", "which", "python", "command", "line", "command-line", "cli", "tool", "program", "library", "package", "module", "application", "app", "system", "web", "some", "typed", "restful", "microservice", "in", "and", "where", "develop", "implement", "design", "let", "lets", "we", "could", "you", "give", "your", "my", "full", "new", "terminal", "utility", "script", "based", "is", "should", "json", "crud", "it", "lets", "users", "people", "keeps", "track", "manage", "manages", "managing", "tracking", "handling", "handles", "storing", "stores", "organising", "organizing", "recording", "records", "provide", "provides", "providing", "allow", "allows", "helps", "offers", "functions", "function", "on", "by", "software"]
+_NOISE: Final = lexicon.words(
+    "an a the for to of i want need would like please build create make write me us simple small rest http "
+    "api apis service backend server with that which python command line command-line cli tool program "
+    "library package module application app system web some typed restful microservice in and where develop "
+    "implement design let lets we could you give your my full new terminal utility script based is should "
+    "json crud it users people keeps track manage manages managing tracking handling handles storing stores "
+    "organising organizing recording records provide provides providing allow allows helps offers functions "
+    "function on by software"
 )
 
 
@@ -54,22 +61,16 @@ def names_kind(clause: Clause) -> bool:
     return any(token.low in _API | _SERVICE | _COMMAND | _PROGRAM | _LIBRARY for token in clause.tokens)
 
 
+_IS_LIBRARY_WORDS: Final = lexicon.words("python a small typed reusable pure utility importable")
+
+
 def _is_library(clauses: Sequence[Clause]) -> bool:
     """Whether "library", "package" or "module" is the head of what is asked for, rather than a lending library."""
     for clause in clauses:
         words = [token.low for token in clause.tokens]
         for i, word in enumerate(words):
             before, after = words[i - 1] if i else "", words[i + 1] if i + 1 < len(words) else ""
-            if word in {"package", "module", "sdk"} and before in {
-                "python",
-                "a",
-                "small",
-                "typed",
-                "reusable",
-                "pure",
-                "utility",
-                "importable",
-            }:
+            if word in {"package", "module", "sdk"} and before in _IS_LIBRARY_WORDS:
                 return True
             if (
                 word == "library"

@@ -1,6 +1,7 @@
 """Cuts a request into tokens that know where they stand.
 
-Promises: tokens do not overlap and stand in order; what lies between two of them is white space; `start` and `end` are code point offsets; the time is
+Promises: tokens do not overlap and stand in order; what lies between two of them is white space; `start` and `end`
+are code point offsets; the time is
 proportional to the text's length. Does not decide what a token means in its sentence.
 """
 
@@ -70,7 +71,7 @@ class Token:
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,9})?(?![\d])"
 _TOKEN = re.compile(
     rf"""
-      (?P<bullet>^[ \t]*(?:[-*•‣–—]|\(?\d{{1,2}}[.)]|\#{{1,6}})(?=[ \t]+\S))
+      (?P<bullet>^[ \t]*(?:[-*\u2022\u2023\u2013—]|\(?\d{{1,2}}[.)]|\#{{1,6}})(?=[ \t]+\S))
     | (?P<break>\n[ \t\r]*(?:\n[ \t\r]*)*)
     | (?P<space>[^\S\n]+)
     | (?P<path>(?<![\w/])/[A-Za-z][\w{{}}/:<>-]*|(?<![\w/])/(?=[\s,;]))
@@ -78,12 +79,13 @@ _TOKEN = re.compile(
     | (?P<percent>{_NUMBER}\s?%)
     | (?P<number>(?<![\w.]){_NUMBER}(?![^\W\d_]))
     | (?P<quoted>"[^"\n]{{1,80}}"|“[^”\n]{{1,80}}”|`[^`\n]{{1,80}}`|(?<![\w'])'[^'\n]{{1,40}}'(?!\w))
-    | (?P<possessive>(?<=\w)['’]s\b|(?<=s)['’](?=\s))
-    | (?P<word>(?:e\.g\.|i\.e\.|etc\.(?=[ ,)]*[a-z,)])|vs\.|[^\W_][\w]*(?:['’](?:t|re|ve|ll|d|m)\b)?(?:-[^\W_][\w]*(?:['’]t\b)?)*))
+    | (?P<possessive>(?<=\w)['\u2019]s\b|(?<=s)['\u2019](?=\s))
+    | (?P<word>(?:e\.g\.|i\.e\.|etc\.(?=[ ,)]*[a-z,)])|vs\.
+        |[^\W_][\w]*(?:['\u2019](?:t|re|ve|ll|d|m)\b)?(?:-[^\W_][\w]*(?:['\u2019]t\b)?)*))
     | (?P<punctuation>.)
     """,
     re.VERBOSE | re.MULTILINE,
-)  # fmt: skip
+)
 _KINDS = {kind.value: kind for kind in Kind}
 
 

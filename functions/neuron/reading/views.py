@@ -1,4 +1,4 @@
-"""Reads what is looked at: lists of some of the things ("overdue loans", "the five cheapest products"), searching, filtering, sorting, and plain operations."""
+"""Reads what is looked at: lists of some of the things ("overdue loans", "the five cheapest products")."""
 
 from __future__ import annotations
 
@@ -14,16 +14,32 @@ if TYPE_CHECKING:
     from functions.neuron.reading.rules import Reading
     from functions.neuron.reading.tokens import Token
 
-_LOOKING: Final = frozenset(
-    ["list", "show", "display", "view", "see", "print", "browse", "retrieve", "fetch", "get", "find", "return", "report", "give", "provide", "expose", "offer", "have", "support", "be", "look", "query", "access", "read", "search", "include", "contain"]
+_LOOKING: Final = lexicon.words(
+    "list show display view see print browse retrieve fetch get find return report give provide expose offer "
+    "have support be look query access read search include contain"
 )
 # superlative -> (words of the field, descending)
 _SUPERLATIVES: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
-    "cheapest": (("price", "cost", "amount", "fee"), False), "dearest": (("price", "cost"), True), "priciest": (("price", "cost"), True), "newest": (("created_at",), True), "latest": (("created_at",), True), "oldest": (("created_at",), False),
-    "longest": (("duration", "length", "distance"), True), "shortest": (("duration", "length", "distance"), False), "largest": (("size", "capacity", "amount", "area", "population", "quantity"), True), "biggest": (("size", "capacity", "amount"), True),
-    "smallest": (("size", "capacity", "amount"), False), "heaviest": (("weight",), True), "lightest": (("weight",), False), "fastest": (("speed", "time", "duration"), True), "best": (("rating", "score", "points"), True), "worst": (("rating", "score"), False), "soonest": (("date", "due", "start"), False), "earliest": (("date", "start", "time"), False),
+    "cheapest": (("price", "cost", "amount", "fee"), False),
+    "dearest": (("price", "cost"), True),
+    "priciest": (("price", "cost"), True),
+    "newest": (("created_at",), True),
+    "latest": (("created_at",), True),
+    "oldest": (("created_at",), False),
+    "longest": (("duration", "length", "distance"), True),
+    "shortest": (("duration", "length", "distance"), False),
+    "largest": (("size", "capacity", "amount", "area", "population", "quantity"), True),
+    "biggest": (("size", "capacity", "amount"), True),
+    "smallest": (("size", "capacity", "amount"), False),
+    "heaviest": (("weight",), True),
+    "lightest": (("weight",), False),
+    "fastest": (("speed", "time", "duration"), True),
+    "best": (("rating", "score", "points"), True),
+    "worst": (("rating", "score"), False),
+    "soonest": (("date", "due", "start"), False),
+    "earliest": (("date", "start", "time"), False),
     "top": (("rating", "score", "points", "votes", "likes", "views"), True),
-}  # fmt: skip
+}
 _EXPENSIVE: Final = {
     "expensive": ("price", "cost", "amount"),
     "recent": ("created_at",),
@@ -44,7 +60,7 @@ _GERUNDS: Final = {
 
 
 def look(r: Reading, draft: Draft) -> bool:
-    """Read "list overdue loans", "search books by title or author", "tasks can be filtered by status and sorted by due date"."""
+    """Read "list overdue loans", "search books by title or author"."""
     narrowed = _narrowed(r, draft)
     seen = _seen(r, draft)
     return narrowed or seen or _operations(r, draft)
@@ -68,7 +84,7 @@ def _narrowed(r: Reading, draft: Draft) -> bool:
             _GERUNDS.get(token.low, "")
         )
         kind = "sort" if token.low in {"sorted", "ordered", "sortable"} else kind
-        kind = "filters" if token.low in {"filterable"} else "search" if token.low in {"searchable"} else kind
+        kind = "filters" if token.low == "filterable" else "search" if token.low == "searchable" else kind
         if kind is None:
             continue
         at = next(
@@ -139,11 +155,17 @@ def _seen(r: Reading, draft: Draft) -> bool:
         return False
     found = False
     for mention in draft.mentions(tokens):
-        made = _view(mention, tokens, r, draft)
+        made = _view(mention, tokens, draft)
         if made is not None:
             draft.views[made.name] = made
             found = draft.mark(("view", made.name))
     return found
+
+
+_LOOKED_AT_WORDS_2: Final = lexicon.words("be have provide need want offer expose include")
+
+
+_LOOKED_AT_WORDS: Final = lexicon.words("list show display retrieve view see find fetch return")
 
 
 def _looked_at(r: Reading) -> tuple[Sequence[Token], bool]:
@@ -152,28 +174,14 @@ def _looked_at(r: Reading) -> tuple[Sequence[Token], bool]:
         return (), False
     if {"listable", "viewable", "visible"} & {t.low for t in r.frame.rest}:
         return r.frame.subject, True
-    if r.frame.group.passive and verbs & {
-        "list",
-        "show",
-        "display",
-        "retrieve",
-        "view",
-        "see",
-        "find",
-        "fetch",
-        "return",
-    }:
+    if r.frame.group.passive and verbs & _LOOKED_AT_WORDS:
         return r.frame.subject, True
-    if (
-        r.frame.rest
-        and "list" in [t.low for t in r.words]
-        and verbs & {"be", "have", "provide", "need", "want", "offer", "expose", "include"}
-    ):
+    if r.frame.rest and "list" in [t.low for t in r.words] and verbs & _LOOKED_AT_WORDS_2:
         return r.frame.rest, True
     return r.frame.rest, bool(verbs & (_LOOKING - {"be", "have", "include", "contain", "support"}))
 
 
-def _view(mention: Mention, tokens: Sequence[Token], r: Reading, draft: Draft) -> View | None:
+def _view(mention: Mention, tokens: Sequence[Token], draft: Draft) -> View | None:
     entity = mention.entity
     sort, descending, limit = _superlative(mention, tokens, entity)
     when, words = _adjectives(mention, entity)
@@ -239,7 +247,7 @@ def _superlative(mention: Mention, tokens: Sequence[Token], entity: DraftEntity)
 def _tail(
     mention: Mention, tokens: Sequence[Token], entity: DraftEntity, draft: Draft
 ) -> tuple[tuple[Condition, ...], list[str], str | None]:
-    """Read what stands behind the name: "that are overdue", "with a price below 10", "due today", "below their reorder level"."""
+    """Read what stands behind the name: "that are overdue", "with a price below 10", "due today"."""
     rest = tokens[mention.end :]
     if not rest:
         return (), [], None
@@ -301,12 +309,15 @@ def _against_field(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condit
 # plain operations
 
 
+_TOTALS_WORDS: Final = lexicon.words("total sum average count summary report statistics percentage many much")
+
+
 def _totals(r: Reading) -> bool:
     """Whether the clause asks for a figure about many things rather than for the things."""
-    return bool(
-        {"total", "sum", "average", "count", "summary", "report", "statistics", "percentage", "many", "much"}
-        & {t.low for t in (r.frame.subject if r.frame.group.passive else r.frame.rest)}
-    )
+    return bool(_TOTALS_WORDS & {t.low for t in (r.frame.subject if r.frame.group.passive else r.frame.rest)})
+
+
+_OPERATIONS_WORDS: Final = lexicon.words("by sorted grouped per that which as with whose having where due for")
 
 
 def _operations(r: Reading, draft: Draft) -> bool:
@@ -341,7 +352,7 @@ def _operations(r: Reading, draft: Draft) -> bool:
             ]
             if unknown:
                 draft.reasons[draft.at] = (
-                    f"HAL9 does not know which {mention.entity.plural.replace('_', ' ')} are {' '.join(t.low for t in unknown)}."
+                    f"HAL9 does not know which {mention.entity.plural} are {' '.join(t.low for t in unknown)}."
                 )
     behind = mentions[-1].end
     tokens = r.frame.subject if r.frame.group.passive else r.frame.rest
@@ -352,8 +363,7 @@ def _operations(r: Reading, draft: Draft) -> bool:
             draft.operations[mention.entity.name].add(operation)
     if (
         tail
-        and tail[0].low
-        in {"by", "sorted", "grouped", "per", "that", "which", "as", "with", "whose", "having", "where", "due", "for"}
+        and tail[0].low in _OPERATIONS_WORDS
         and set(operations) <= {"list", "read"}
         and tail[1:2]
         and tail[1].low not in {"id", "its", "their"}
