@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from events.subscriber import SCHEDULED_TYPE
 from knative.description import Delivery
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def ping_source(deployment: Deployment, schedule: Schedule, target: Target) -> M
             "schedule": schedule.cron,
             "contentType": "application/json",
             "data": "{}",
-            "ceOverrides": {"extensions": {"scheduledtype": schedule.type}},
+            "ceOverrides": {"extensions": {SCHEDULED_TYPE: schedule.type}},
             "sink": _destination(deployment, "/events", target),
         },
     }

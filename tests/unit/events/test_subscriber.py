@@ -199,6 +199,24 @@ async def test_a_type_without_organisation(client: httpx.AsyncClient, seen: Seen
         _ = seen.deliveries[0].org_id
 
 
+async def test_a_tick_of_knatives_clock_is_what_it_stands_for(client: httpx.AsyncClient, seen: Seen) -> None:
+    source = "/apis/v1/namespaces/hal9/pingsources/upkeep-sweep"
+    tick = CloudEvent(
+        id="t",
+        source=source,
+        type="dev.knative.sources.ping",
+        datacontenttype="application/json",
+        data=b"{}",
+        extensions={"scheduledtype": "ai.hal9.upkeep.sweep.requested"},
+    )
+    assert (await _post(client, tick)).status_code == 202
+    assert (seen.deliveries[0].event.type, seen.deliveries[0].event.source) == (
+        "ai.hal9.upkeep.sweep.requested",
+        source,
+    )
+    assert (await _post(client, tick.with_extensions(scheduledtype=None))).status_code == 422
+
+
 async def test_an_event_whose_time_is_over_is_dropped(client: httpx.AsyncClient, seen: Seen) -> None:
     past, future = "2025-12-31T23:59:59Z", "2026-01-01T00:00:01Z"
     assert (await _post(client, _event(expirytime=past))).status_code == 202
