@@ -7,6 +7,8 @@ later: verification has no network.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -15,11 +17,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 import knative
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT: Final = Path(knative.__file__).parents[1]
 LOCKS: Final = {"python": ROOT / "requirements" / "generated-python.lock"}
@@ -39,11 +44,12 @@ def install(*, language: str, as_json: bool) -> None:
     target = folder(language)
     wanted = _fingerprint(language)
     began = time.monotonic()
-    current = _installed(language) == wanted
-    if not current:
-        if not as_json:
-            click.echo(f"Installing the toolchain for {language} into {target} (about half a minute) …", err=True)
-        _make(language, target, wanted)
+    with _alone(target):
+        current = _installed(language) == wanted
+        if not current:
+            if not as_json:
+                click.echo(f"Installing the toolchain for {language} into {target} (about half a minute) …", err=True)
+            _make(language, target, wanted)
     if as_json:
         seconds = round(time.monotonic() - began, 3)
         told = {"language": language, "path": str(target), "installed": not current, "seconds": seconds}
@@ -67,6 +73,21 @@ def list_all(*, as_json: bool) -> None:
 def folder(language: str) -> Path:
     """Give where the toolchain of a language is, or would be."""
     return Path(sys.prefix) / "toolchains" / language
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Let one installation at a time work on a toolchain."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = target.with_name(f".{target.name}.lock").open("w")
+    except OSError as error:
+        raise click.ClickException(
+            f"The folder {target.parent} cannot be written ({error.strerror}): install HAL9 where you may write."
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _about(language: str) -> dict[str, str]:
@@ -98,7 +119,6 @@ def _make(language: str, target: Path, fingerprint: str) -> None:
     anew.
     """
     shutil.rmtree(target, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
     _run([sys.executable, "-m", "venv", str(target)], "the virtual environment cannot be made")
     python = str(target / "bin" / "python")
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "--no-input", "install"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from knative.platform.home import Home
 
 ROOT = Path(knative.__file__).parents[1]
+STARTING_SECONDS = 60.0
 PACKAGES = ("shared", "events", "functions", "knative")
 
 
@@ -47,7 +48,7 @@ def command(*, port: int | None, foreground: bool, hostile: str | None, function
       1  it cannot start: the text says what to do, and nothing is left running
     """
     home, _ = running.chosen()
-    if home.locked and (found := running.status(home)) is not None:
+    if (found := _running(home)) is not None:
         _announce(home, found["url"], as_json=as_json, already=True)
         return
     began = time.monotonic()
@@ -59,6 +60,16 @@ def command(*, port: int | None, foreground: bool, hostile: str | None, function
         _stay(process, lambda: _announce(home, url, as_json=as_json, seconds=seconds))
     else:
         _announce(home, url, as_json=as_json, seconds=seconds)
+
+
+def _running(home: Home) -> dict[str, Any] | None:
+    """Give what the platform that runs here says, waiting for one that is starting; None when there is none."""
+    limit = time.monotonic() + STARTING_SECONDS
+    while home.locked and time.monotonic() < limit:
+        if (found := running.status(home)) is not None and found["ready"]:
+            return found
+        time.sleep(0.1)
+    return None
 
 
 def _compile() -> None:

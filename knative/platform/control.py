@@ -43,6 +43,7 @@ class Control:
         }
         functions = {name: _deployment(deployment) for name, deployment in platform.deployments.items()}
         return {
+            "ready": platform.ready,
             "url": platform.url,
             "home": str(platform.home.path),
             "supervisor": _process(os.getpid()),

@@ -52,7 +52,8 @@ class Addresses:
 def plain(user: Mapping[str, str], home: Home) -> dict[str, str]:
     """Give what every process of the platform gets."""
     kept = {name: user[name] for name in _PLAIN if name in user}
-    return {"PATH": "/usr/bin:/bin", **kept, MARK: home.mark, "HAL9_HOME": str(home.path)}
+    own = {MARK: home.mark, "HAL9_HOME": str(home.path)}
+    return {"PATH": "/usr/bin:/bin", **kept, **own}
 
 
 def of_deployment(

@@ -86,6 +86,7 @@ class Platform:
     servers: Servers | None = None
     broker: Child | None = None
     port: int = 0
+    ready: bool = False
     broker_restarts: int = 0
     server_restarts: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -129,6 +130,7 @@ class Platform:
         self._tasks = [self._task(work()) for work in (self._tend, self._watch_servers, self._watch_broker, self._keep)]
         await self._open_gateway()
         self.write_state()
+        self.ready = True
 
     async def stop(self) -> None:
         """Stop everything in the order in which nothing is lost, and leave no process."""
