@@ -27,7 +27,18 @@ def _those_that_are_available(schema: dict[str, Any]) -> None:
 class ProjectRequest(BaseModel):
     """The body of `POST /v1/projects`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "request": "A library of temperature conversions: from Celsius to Fahrenheit and back.",
+                    "language": "python",
+                }
+            ]
+        },
+    )
 
     request: str = Field(min_length=1, max_length=20_000, description="What is wanted, in plain English.")
     language: str = Field(

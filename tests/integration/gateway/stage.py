@@ -66,11 +66,14 @@ class Stage:
     broker: Broker
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
-    async def start(self, folder: Path, name: str, environment: Mapping[str, str] | None = None) -> Path:
-        """Serve a function's folder at `<name>.sock`, and wait until it is ready."""
+    async def start(
+        self, folder: Path, name: str, environment: Mapping[str, str] | None = None, *, path: str = "/healthz/ready"
+    ) -> Path:
+        """Serve a function's folder at `<name>.sock`, and wait until that path answers 200."""
         socket = self.folder / f"{name}.sock"
         async with connect(socket) as client:
-            await self._serve(client, folder, ("--uds", str(socket)), environment or {})
+            process = await self._spawn(folder, ("--uds", str(socket)), environment or {})
+            await self._answers(client, process, path)
         return socket
 
     async def start_tcp(self, folder: Path) -> str:
@@ -82,13 +85,8 @@ class Stage:
             while (address := _listening(log)) is None:  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.02)
         async with httpx.AsyncClient(base_url=address) as client:
-            await self._ready(client, self.processes[-1])
+            await self._answers(client, self.processes[-1], "/healthz/ready")
         return address
-
-    async def _serve(
-        self, client: httpx.AsyncClient, folder: Path, where: tuple[str, ...], environment: Mapping[str, str]
-    ) -> None:
-        await self._ready(client, await self._spawn(folder, where, environment))
 
     async def _spawn(
         self, folder: Path, where: tuple[str, ...], environment: Mapping[str, str], **more: Any
@@ -99,12 +97,12 @@ class Stage:
         self.processes.append(process)
         return process
 
-    async def _ready(self, client: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
+    async def _answers(self, client: httpx.AsyncClient, process: asyncio.subprocess.Process, path: str) -> None:
         async with asyncio.timeout(60):
             while True:
                 assert process.returncode is None, "the process did not start"
                 with contextlib.suppress(httpx.TransportError):
-                    if (await client.get("/healthz/ready")).status_code == 200:
+                    if (await client.get(path)).status_code == 200:
                         return
                 await asyncio.sleep(0.02)
 

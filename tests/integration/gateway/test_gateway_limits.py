@@ -78,3 +78,16 @@ async def test_without_the_cache_each_instance_limits_by_itself_and_believes_not
         assert (await client.delete(f"/v1/keys/{victim.key_id}", headers=fresh.header)).status_code == 204
         assert (await client.get("/v1/keys", headers=victim.header)).status_code == 401
         assert (await client.get("/v1/keys", headers=owner.header)).status_code == 200
+
+
+async def test_without_the_directory_nobody_comes_in_and_nobody_is_told_more(stage: Stage, caller: MakeCaller) -> None:
+    me = await caller()
+    away = {"HAL9_SHARDS": f"postgresql://hal9_app@/hal9?host={stage.folder}&port=1", "HAL9_CONNECT_SECONDS": "0.5"}
+    async with connect(await stage.start(DOORWAY, "lost", away, path="/healthz/live")) as client:
+        assert (await client.get("/healthz/ready")).status_code == 503
+        refused = await client.get("/v1/keys", headers=me.header)
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:hal9:problem:shard-unavailable")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert (await client.get("/v1/keys")).status_code == 401
+        assert (await client.get("/nothing", headers=me.header)).status_code == 404
+        assert (await client.get("/openapi.json")).status_code == 200
