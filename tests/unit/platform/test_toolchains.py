@@ -1,4 +1,4 @@
-"""Toolchains: installed once, known by their lock file, never half there. Nothing is downloaded: the lock file is empty."""
+"""Toolchains: installed once, known by their lock file, never half there. Nothing is downloaded here: it is empty.
 
 from __future__ import annotations
 
