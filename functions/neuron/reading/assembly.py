@@ -254,18 +254,7 @@ def _clause(draft: Draft, start: int, end: int, named: tuple[str, ...], reason: 
 def _pointers(made: spec.Specification) -> dict[Mark, str]:
     found: dict[Mark, str] = {("kind",): "/kind"}
     for i, entity in enumerate(made.entities):
-        found["entity", entity.name] = f"/entities/{i}"
-        if entity.machine is not None:
-            found["machine", entity.name] = f"/entities/{i}/machine"
-            found |= {
-                ("transition", entity.name, t.name): f"/entities/{i}/machine/transitions/{j}"
-                for j, t in enumerate(entity.machine.transitions)
-            }
-        found |= {("field", entity.name, f.name): f"/entities/{i}/fields/{j}" for j, f in enumerate(entity.fields)}
-        found |= {
-            ("derivation", entity.name, d.field): f"/entities/{i}/derivations/{j}"
-            for j, d in enumerate(entity.derivations)
-        }
+        found |= _entity_pointers(entity, f"/entities/{i}")
     found |= {("rule", r.name): f"/rules/{i}" for i, r in enumerate(made.rules)}
     found |= {("relation", r.name): f"/relations/{i}" for i, r in enumerate(made.relations)}
     found |= {("view", v.name): f"/views/{i}" for i, v in enumerate(made.views)}
@@ -273,17 +262,30 @@ def _pointers(made: spec.Specification) -> dict[Mark, str]:
     found |= {("computation", c.name): f"/computations/{i}" for i, c in enumerate(made.computations)}
     for i, endpoint in enumerate(made.endpoints):
         found["endpoint", endpoint.method, endpoint.path] = f"/endpoints/{i}"
-        if endpoint.entity and not endpoint.target:
-            found.setdefault(("operation", endpoint.entity, endpoint.operation.value), f"/endpoints/{i}")
+    offered: list[tuple[str, spec.Endpoint | spec.Command]] = [
+        (f"/endpoints/{i}", e) for i, e in enumerate(made.endpoints)
+    ]
     if made.command_line is not None:
-        found["program",] = "/command_line"
-        for i, command in enumerate(made.command_line.commands):
-            if command.entity and not command.target:
-                found["operation", command.entity, command.operation.value] = f"/command_line/commands/{i}"
+        offered += [(f"/command_line/commands/{i}", c) for i, c in enumerate(made.command_line.commands)]
+    for pointer, part in offered:
+        if part.entity and not part.target:
+            found.setdefault(("operation", part.entity, part.operation.value), pointer)
     if made.library is not None:
         for entity in made.entities:
-            for operation in ("create", "list", "read", "update", "delete"):
-                found["operation", entity.name, operation] = found["entity", entity.name]
+            found |= {("operation", entity.name, o): found["entity", entity.name] for o in faces.OPERATIONS}
+    return found
+
+
+def _entity_pointers(entity: spec.Entity, pointer: str) -> dict[Mark, str]:
+    found: dict[Mark, str] = {("entity", entity.name): pointer}
+    if entity.machine is not None:
+        found["machine", entity.name] = f"{pointer}/machine"
+        for i, move in enumerate(entity.machine.transitions):
+            found["transition", entity.name, move.name] = f"{pointer}/machine/transitions/{i}"
+    for i, field in enumerate(entity.fields):
+        found["field", entity.name, field.name] = f"{pointer}/fields/{i}"
+    for i, derivation in enumerate(entity.derivations):
+        found["derivation", entity.name, derivation.field] = f"{pointer}/derivations/{i}"
     return found
 
 

@@ -90,39 +90,49 @@ def _is_heading(sentence: Sequence[Token]) -> bool:
     return len(words) <= 4 and bool(words) and words[-1].low in _HEADINGS and sentence[-1].is_word
 
 
-def _sentences(tokens: Sequence[Token]) -> list[tuple[list[Token], tuple[Token, ...]]]:
-    found: list[tuple[list[Token], tuple[Token, ...]]] = []
-    current: list[Token] = []
+@dataclass
+class _Sentences:
+    """The sentences as they are found, with the line that introduces the list that they stand in."""
+
+    found: list[tuple[list[Token], tuple[Token, ...]]]
     header: tuple[Token, ...] = ()
-    bulleted = ended_by_colon = False
+    bulleted: bool = False
+
+    def end(self, sentence: list[Token]) -> None:
+        """Take a sentence that is complete."""
+        stripped = _strip(sentence)
+        if stripped:
+            self.found.append((stripped, self.header if self.bulleted else ()))
+        if stripped and sentence[-1].text == ":":
+            self.header = tuple(stripped)
+        elif sentence and not self.bulleted:
+            self.header = ()
+
+    def line(self, token: Token) -> None:
+        """Take note of a mark of a list, or of a line's end."""
+        if token.kind is Kind.BULLET:
+            self.bulleted = not token.text.strip().startswith("#")
+            self.header = self.header if self.bulleted else ()
+        elif token.kind is Kind.BREAK:
+            self.bulleted = False
+
+
+def _sentences(tokens: Sequence[Token]) -> list[tuple[list[Token], tuple[Token, ...]]]:
+    sentences = _Sentences([])
+    current: list[Token] = []
     depth = 0
     for i, token in enumerate(tokens):
         depth = max(0, depth + (token.text in {"(", "["}) - (token.text in {")", "]"}))
         hard = token.kind is Kind.BULLET or (token.kind is Kind.BREAK and _is_hard(tokens, i))
-        if not hard and not (token.text in _ENDS and depth == 0 and _ends_sentence(tokens, i)):
-            if token.kind is not Kind.BREAK:
-                current.append(token)
-            continue
-        depth = 0
-        if current:
-            ended_by_colon = current[-1].text == ":"
-            stripped = _strip(current)
-            if stripped:
-                found.append((stripped, header if bulleted else ()))
-            if ended_by_colon and stripped:
-                header = tuple(stripped)
-            elif not bulleted:
-                header = ()
+        if hard or (token.text in _ENDS and depth == 0 and _ends_sentence(tokens, i)):
+            depth = 0
+            sentences.end(current)
             current = []
-        if token.kind is Kind.BULLET:
-            bulleted = not token.text.strip().startswith("#")
-            header = header if bulleted else ()
-        elif token.kind is Kind.BREAK:
-            bulleted = False
-    stripped = _strip(current)
-    if stripped:
-        found.append((stripped, header if bulleted else ()))
-    return found
+            sentences.line(token)
+        elif token.kind is not Kind.BREAK:
+            current.append(token)
+    sentences.end(current)
+    return sentences.found
 
 
 def _strip(sentence: list[Token]) -> list[Token]:

@@ -96,45 +96,43 @@ _NOUN_NAME_WORDS: Final = lexicon.words("single new existing given registered in
 
 def noun_name(part: Sequence[Token], draft: Draft) -> str | None:
     """Give the name of the thing that a noun phrase speaks of, without its determiners and what follows its head."""
-    words: list[Token] = []
-    for token in part:
-        if token.kind is Kind.POSSESSIVE:
-            return None
-        if words and token.low in {"twice", "once", "again", "more", "only", "each"}:
-            break
-        if not words and token.low in {"same", "other", "own"}:
-            continue
-        if token.text in {"(", "["} or (
-            words
-            and (
-                token.low in lexicon.PREPOSITIONS
-                or token.low in lexicon.RELATIVES
-                or token.low in lexicon.MODALS | lexicon.BE
-            )
-        ):
-            break
-        if token.low in lexicon.PRONOUNS and not words and token.low not in {"one", "that"}:
-            return draft.topic if token.low in {"it", "they", "he", "she"} else None
-        if not token.is_word or token.value is not None:
-            continue
-        if not words and (token.low in lexicon.DETERMINERS | lexicon.ADVERBS | _NOUN_NAME_WORDS | lexicon.PREPOSITIONS):
-            continue
-        words.append(token)
+    start = next((i for i, t in enumerate(part) if not _leads(t)), len(part))
+    if start < len(part) and part[start].low in lexicon.PRONOUNS - {"one", "that"}:
+        return draft.topic if part[start].low in {"it", "they", "he", "she"} else None
+    end = next((i for i in range(start, len(part)) if _ends_noun(part[i], first=i == start)), len(part))
+    if any(token.kind is Kind.POSSESSIVE for token in part[:end]):
+        return None
+    words = [token for token in part[start:end] if token.is_word and token.value is None]
     if not words or len(words) > 4:
         return None
-    for i in range(len(words)):
-        known = draft.known([token.low for token in words[i:]])
-        if known is not None:
-            return known.name
-    while len(words) > 1 and (
-        morphology.is_participle(words[0].low)
-        or words[0].low in {"active", "different", "various", "following", "open"}
-    ):
+    known = next((e for i in range(len(words)) if (e := draft.known([token.low for token in words[i:]]))), None)
+    return known.name if known is not None else _fresh_name(words)
+
+
+def _leads(token: Token) -> bool:
+    """Whether a token stands in front of a noun without belonging to its name."""
+    if token.low in lexicon.PRONOUNS - {"one", "that"} or token.text in {"(", "["} or token.kind is Kind.POSSESSIVE:
+        return False
+    leading = lexicon.DETERMINERS | lexicon.ADVERBS | _NOUN_NAME_WORDS | lexicon.PREPOSITIONS | {"same", "other", "own"}
+    return not token.is_word or token.value is not None or token.low in leading
+
+
+def _ends_noun(token: Token, *, first: bool) -> bool:
+    """Whether a noun's name is over before this token."""
+    behind = lexicon.PREPOSITIONS | lexicon.RELATIVES | lexicon.MODALS | lexicon.BE | _AFTER_NOUNS
+    return token.text in {"(", "["} or (not first and token.low in behind)
+
+
+_AFTER_NOUNS: Final = frozenset({"twice", "once", "again", "more", "only", "each"})
+
+
+def _fresh_name(words: list[Token]) -> str:
+    """Name something that is new: its noun in the singular, without participles in front ("registered users")."""
+    vague = {"active", "different", "various", "following", "open"}
+    while len(words) > 1 and (morphology.is_participle(words[0].low) or words[0].low in vague):
         words = words[1:]
-    return morphology.name(
-        *[token.low if token.kind is Kind.WORD else token.text for token in words[:-1]],
-        words[-1].singular if words[-1].kind is Kind.WORD else morphology.singular(words[-1].text),
-    )
+    head = words[-1].singular if words[-1].kind is Kind.WORD else morphology.singular(words[-1].text)
+    return morphology.name(*[token.low if token.kind is Kind.WORD else token.text for token in words[:-1]], head)
 
 
 def is_generic(name: str | None) -> bool:
@@ -303,40 +301,41 @@ def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
     read_ones: list[tuple[str, Sequence[Token]]] = []
     i = 0
     while i < len(words):
-        while i < len(words) and (words[i].text == "," or words[i].low in {"and", "with"}):
-            i += 1
-        start = i
-        while (
-            i < len(words)
-            and words[i].is_word
-            and words[i].low not in lexicon.BE | lexicon.MODALS | lexicon.HAVE | {"and"}
-        ):
-            i += 1
-        if not start < i <= start + 4:
+        entry = _listed_entity(words, i, draft)
+        if entry is None:
             return False
-        if i >= len(words) or words[i].text == "," or words[i].low == "and":
-            bare = noun_name(words[start:i], draft)
-            if bare is None or not morphology.is_plural(words[i - 1].low):
-                return False
-            read_ones.append((bare, ()))
-            continue
-        if words[i].text != "(":
-            return False
-        end = frames.close_of(words, i)
-        name = noun_name(words[start:i], draft)
-        if name is None or (not _may_hold(name) and not morphology.is_plural(words[i - 1].low)):
-            return False
-        read_ones.append((name, words[i + 1 : end]))
-        i = end + 1
-    if not any(t.text in {",", ";"} for _, body in read_ones for t in body) or (
-        len(read_ones) == 1 and not morphology.is_plural(words[0].low) and words[0].low not in lexicon.DETERMINERS
-    ):
+        read_ones.append(entry[:2])
+        i = entry[2]
+    lists = any(t.text in {",", ";"} for _, body in read_ones for t in body)
+    alone = len(read_ones) == 1 and not morphology.is_plural(words[0].low) and words[0].low not in lexicon.DETERMINERS
+    if not lists or alone:
         return False
     for name, body in read_ones:
         entity = draft.entity(name, declared=True)
         draft.mark(("entity", entity.name))
         hold(entity, body, draft, later)
-    return bool(read_ones) and draft.settle()
+    return draft.settle()
+
+
+def _listed_entity(words: Sequence[Token], at: int, draft: Draft) -> tuple[str, Sequence[Token], int] | None:
+    """Read one thing of such a list: its name, what its brackets hold, and the position behind it."""
+    i = at
+    while i < len(words) and (words[i].text == "," or words[i].low in {"and", "with"}):
+        i += 1
+    start = i
+    ending = lexicon.BE | lexicon.MODALS | lexicon.HAVE | {"and"}
+    while i < len(words) and words[i].is_word and words[i].low not in ending:
+        i += 1
+    name = noun_name(words[start:i], draft) if start < i <= start + 4 else None
+    if name is None:
+        return None
+    plural = morphology.is_plural(words[i - 1].low)
+    if i >= len(words) or words[i].text == "," or words[i].low == "and":
+        return (name, (), i) if plural else None
+    if words[i].text != "(" or not (plural or _may_hold(name)):
+        return None
+    end = frames.close_of(words, i)
+    return name, words[i + 1 : end], end + 1
 
 
 def _bracketed_subject(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
@@ -544,7 +543,7 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         return False
     optional = frame.modal in {"may", "can", "might", "could"}
     return (
-        all(hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named)
+        all([hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])  # noqa: C419 - every one is to be held
         and draft.settle()
     )
 
@@ -734,87 +733,78 @@ def _managing(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     return _declare_list(frame.rest[start:], draft, later)
 
 
+_BEGINNING: Final = frozenset({"start", "open", "begin", "schedule", "plan"})
+_HOLDING_WORDS_BEHIND: Final = lexicon.words("with having including consisting giving specifying containing")
+
+
 def _ordering(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     """Read orders and permissions on what is kept: "add a task with a title", "users can create notes"."""
-    operations = [lexicon.OPERATION_VERBS[verb] for verb in frame.group.verbs if verb in lexicon.OPERATION_VERBS]
-    if (
-        not operations
-        and not frame.subject
-        and frame.verb in {"start", "open", "begin", "schedule", "plan"}
-        and "with" in [t.low for t in frame.rest]
-        and draft.kind is not SoftwareKind.API
-    ):
-        operations = ["create"]
-    if not operations or frame.negated or frame.only:
+    operations = _asked(frame, draft)
+    if not operations:
         return False
-    subjects = subject_names(frame.subject, draft) if frame.subject else []
-    if frame.group.passive:
-        return False
-    permitted = (
-        not frame.subject
-        or frame.modal in {"can", "may", "must", "should", "will"}
-        or all(is_generic(name) for name in subjects)
-    )
-    if (
-        not permitted
-        or frame.verb in {"search", "find", "filter", "sort", "order"}
-        or (frame.verb in lexicon.LINKING_VERBS and frame.subject)
-    ):
-        return False
-    cut = next(
-        (
-            i
-            for i, t in enumerate(frame.rest)
-            if t.low in {"with", "having", "including", "consisting", "giving", "specifying", "containing"}
-            or (t.text == "(" and i > 0)
-            or t.text == ":"
-        ),
-        len(frame.rest),
-    )
+    cut = next((i for i, t in enumerate(frame.rest) if _opens_fields(t, i)), len(frame.rest))
     head = frame.rest[:cut]
-    stop = next(
-        (
-            i
-            for i, t in enumerate(head)
-            if t.low in lexicon.PREPOSITIONS - {"of", "than"} or t.text in {",", ":"} or t.kind is Kind.POSSESSIVE
-        ),
-        len(head),
-    )
+    stop = next((i for i, t in enumerate(head) if _ends_object(t)), len(head))
     name = noun_name(head[:stop], draft)
-    if (
-        name is None
-        or is_generic(name)
-        or name in _NOT_ENTITIES
-        or len(head[:stop]) == 0
-        or any(t.low == "of" for t in head[:stop])
-    ):
+    if name is None or is_generic(name) or name in _NOT_ENTITIES or any(t.low == "of" for t in head[:stop]):
         return False
-    if (
-        not set(operations) & {"create"}
-        and name not in draft.entities
-        and not (draft.kind is SoftwareKind.COMMAND_LINE and set(operations) & {"delete"})
-    ):
-        return False
-    if draft.computations and "create" not in operations:
+    if "create" not in operations and (draft.computations or not _may_act_on(name, operations, draft)):
         return False
     entity = draft.entity(name, declared="create" in operations)
+    _operate(frame, entity, operations, draft)
+    subjects = subject_names(frame.subject, draft) if frame.subject else []
+    if "create" in operations and subjects and not is_generic(subjects[0]):
+        later.makers.append((subjects[0], entity.name, _prepositional(head[stop:], draft), draft.at))
+    if cut < len(frame.rest) and operations & {"create", "update"}:
+        end = frames.close_of(frame.rest, cut) if frame.rest[cut].text == "(" else len(frame.rest)
+        hold(entity, frame.rest[cut + 1 : end], draft, later)
+        draft.settle()
+    elif stop < len(head) and "create" in operations and head[stop].low in {"to", "for", "on", "in"}:
+        later.makers += [(target, entity.name, (), draft.at) for target in _prepositional(head[stop:], draft)]
+    return draft.mark(("entity", entity.name))
+
+
+def _asked(frame: frames.Frame, draft: Draft) -> set[str]:
+    """Give the operations that an order or a permission asks for; none when the clause is neither."""
+    operations = {lexicon.OPERATION_VERBS[verb] for verb in frame.group.verbs if verb in lexicon.OPERATION_VERBS}
+    begins = frame.verb in _BEGINNING and not frame.subject and "with" in [t.low for t in frame.rest]
+    if not operations and begins and draft.kind is not SoftwareKind.API:
+        operations = {"create"}
+    subjects = subject_names(frame.subject, draft) if frame.subject else []
+    permitted = not frame.subject or frame.modal in _PERMITTING or all(is_generic(name) for name in subjects)
+    narrowing = frame.verb in {"search", "find", "filter", "sort", "order"}
+    linking = frame.verb in lexicon.LINKING_VERBS and bool(frame.subject)
+    if frame.negated or frame.only or frame.group.passive or not permitted or narrowing or linking:
+        return set()
+    return operations
+
+
+_PERMITTING: Final = frozenset({"can", "may", "must", "should", "will"})
+
+
+def _opens_fields(token: Token, at: int) -> bool:
+    return token.low in _HOLDING_WORDS_BEHIND or (token.text == "(" and at > 0) or token.text == ":"
+
+
+def _ends_object(token: Token) -> bool:
+    prepositions = lexicon.PREPOSITIONS - {"of", "than"}
+    return token.low in prepositions or token.text in {",", ":"} or token.kind is Kind.POSSESSIVE
+
+
+def _may_act_on(name: str, operations: set[str], draft: Draft) -> bool:
+    """Whether an operation other than creation tells that there is such a thing."""
+    return name in draft.entities or (draft.kind is SoftwareKind.COMMAND_LINE and "delete" in operations)
+
+
+def _operate(frame: frames.Frame, entity: DraftEntity, operations: set[str], draft: Draft) -> None:
+    """Record the operations, and the words that the request has for them."""
     draft.topic = entity.name
     draft.operations[entity.name].update(operations)
     for verb in frame.group.verbs:
         if verb in lexicon.OPERATION_VERBS:
             draft.verbs.setdefault((entity.name, lexicon.OPERATION_VERBS[verb]), verb)
-    for operation in operations:
+    for operation in sorted(operations):
         draft.mark(("operation", entity.name, operation))
-    if frame.subject and "create" in operations and subjects and not is_generic(subjects[0]):
-        later.makers.append((subjects[0], entity.name, _prepositional(head[stop:], draft), draft.at))
-    if cut < len(frame.rest) and set(operations) & {"create", "update"}:
-        end = frames.close_of(frame.rest, cut) if frame.rest[cut].text == "(" else len(frame.rest)
-        hold(entity, frame.rest[cut + 1 : end], draft, later)
-        draft.settle()
-    elif stop < len(head) and "create" in operations and head[stop].low in {"to", "for", "on", "in"}:
-        for target in _prepositional(head[stop:], draft):
-            later.makers.append((target, entity.name, (), draft.at))
-    return draft.mark(("entity", entity.name))
 
 
 def _prepositional(tokens: Sequence[Token], draft: Draft) -> tuple[str, ...]:

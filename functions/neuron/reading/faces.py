@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.draft import Draft, DraftEntity
 
-_OPERATIONS: Final = ("create", "list", "read", "update", "delete")
+OPERATIONS: Final = ("create", "list", "read", "update", "delete")
 _WORDS: Final = {"create": "add", "list": "list", "read": "show", "update": "update", "delete": "remove"}
 
 
@@ -170,7 +170,7 @@ def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterat
         "update": f"Change a {one}",
         "delete": f"Remove a {one}",
     }
-    for operation in _OPERATIONS:
+    for operation in OPERATIONS:
         if (entity.name, operation) in draft.withheld or (operation == "update" and not _changeable(draft, entity)):
             continue
         word = draft.verbs.get((entity.name, operation), _WORDS[operation])

@@ -10,7 +10,8 @@ the tokens but for bounded look-ahead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import dataclasses
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import lexicon, morphology, quantities
@@ -128,7 +129,7 @@ class Item:
     bound: quantities.Bound | None = None
     many: bool = False
     determined: bool = False
-    left: list[tuple[Token, ...]] = field(default_factory=list)  # what was not understood
+    left: list[tuple[Token, ...]] = dataclasses.field(default_factory=list)  # what was not understood
 
 
 def items(tokens: Sequence[Token]) -> list[Item]:
@@ -891,6 +892,13 @@ def _sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     return apply_bound(tokens, end, bound, target, has_length=any(t.low == "length" for t in tokens[i:j]))
 
 
+def _repeated(characters: str, limits: quantities.Bound) -> str:
+    """Write a pattern for so many of some characters."""
+    low = int(limits.low or 1)
+    high = "" if limits.high is None else str(int(limits.high))
+    return f"^[{characters}]{{{low}}}$" if high == str(low) else f"^[{characters}]{{{low},{high}}}$"
+
+
 def apply_bound(
     tokens: Sequence[Token], end: int, bound: quantities.Bound, target: DraftField, *, has_length: bool = False
 ) -> int | None:
@@ -920,10 +928,7 @@ def apply_bound(
         target.max_length = max(1, int(limits.high)) if limits.high is not None else target.max_length
         if unit == "digit" and target.type in {None, FieldType.STRING}:
             target.type = FieldType.STRING
-            low, high = limits.low or 1, limits.high
-            target.pattern = (
-                rf"^[0-9]{{{int(low)}{'' if high == low else ',' + (str(int(high)) if high is not None else '')}}}$"
-            )
+            target.pattern = _repeated("0-9", bound.whole())
         end += unit in {"character", "char", "letter", "digit", "symbol"}
         return end + (end < len(tokens) and tokens[end].low in {"long", "each", "maximum", "max"})
     if bound.exact and start == end and unit not in _UNITS:

