@@ -916,10 +916,7 @@ def apply_bound(
     }.get(tokens[end].low if end < len(tokens) else "")
     if letters and end + 1 < len(tokens) and tokens[end + 1].singular in {"letter", "character"}:
         target.type = FieldType.STRING
-        low, high = int(bound.low or 1), bound.high
-        target.pattern = (
-            rf"^[{letters}]{{{low}{'' if high == low else ',' + (str(int(high)) if high is not None else '')}}}$"
-        )
+        target.pattern = _repeated(letters, bound.whole())
         end += 1
     unit = tokens[end].singular if end < len(tokens) else ""
     if unit in {"character", "char", "letter", "digit", "symbol"} or has_length:
