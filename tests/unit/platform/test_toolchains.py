@@ -1,4 +1,4 @@
-"""Toolchains: installed once, known by their lock file, never half there. Nothing is downloaded here: it is empty.
+"""Toolchains: installed once, known by their lock file, never half there. The lock file here is empty."""
 
 from __future__ import annotations
 
