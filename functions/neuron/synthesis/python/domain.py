@@ -926,8 +926,9 @@ class EntityView:
     @property
     def create_raises(self) -> str:
         """Say what creation may raise."""
-        invalid = bool(self.references) or any("InvalidError" in line for check in self.checks for line in check.body)
-        return "InvalidError or RuleError when it must not be" if invalid else "RuleError when it must not be"
+        invalid = any("InvalidError" in line for check in self.checks for line in check.body)
+        kinds = [*(["UnknownReferenceError"] if self.references else []), *(["InvalidError"] if invalid else [])]
+        return " or ".join([*kinds, "RuleError when it must not be"])
 
     @property
     def uses_clock(self) -> bool:

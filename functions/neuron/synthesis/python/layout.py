@@ -112,7 +112,7 @@ def _import_key(line: str) -> tuple[bool, str, bool, str]:
 # Wrapping.
 
 
-@dataclass
+@dataclass(eq=False)
 class _Group:
     """A bracketed part: its items (each a list of texts and groups), separated by commas."""
 
@@ -175,6 +175,8 @@ def _parse(tokens: list[tokenize.TokenInfo]) -> list[_Part]:
             stack.append(group)
         elif token.string in _CLOSING and token.type == tokenize.OP:
             closed = stack.pop()
+            if any("for" in item for item in closed.items):
+                closed.items = [_rejoined(closed.items)]
             if len(closed.items) > 1 and not closed.items[-1]:
                 closed.items.pop()
                 closed.magic = len(closed.items) > 1 or closed.opening != "("
@@ -188,6 +190,14 @@ def _parse(tokens: list[tokenize.TokenInfo]) -> list[_Part]:
             target.append(token.string)
         previous = token
     return root
+
+
+def _rejoined(items: list[list[_Part]]) -> list[_Part]:
+    """Put a comprehension together again, whose commas separate its targets, not items."""
+    whole: list[_Part] = []
+    for item in items:
+        whole += [",", " ", *(item[1:] if item[:1] == [" "] else item)] if whole else item
+    return whole
 
 
 def _spaced(previous: tokenize.TokenInfo, token: tokenize.TokenInfo) -> bool:

@@ -49,7 +49,7 @@ def constrained(field: FieldSpec | Parameter) -> str:
     if field.type in _SIMPLE:
         return _SIMPLE[field.type]
     if field.type is FieldType.INTEGER:
-        return f"Annotated[int, Field({', '.join(['strict=True', *_integer_bounds(field)])})]"
+        return f"Annotated[int, Field({', '.join(['strict=True', *_integer_bounds(field)])}), Whole]"
     if field.type is FieldType.NUMBER:
         bounds = ", ".join(["strict=True", "allow_inf_nan=False", *_bounds(field)])
         return f"Annotated[float, Field({bounds})]"
@@ -97,12 +97,15 @@ def _integer_bounds(field: FieldSpec | Parameter) -> list[str]:
 
 def _decimal(field: FieldSpec | Parameter) -> str:
     scale = getattr(field, "scale", 2)
-    schema = ['"type": "number"']
-    if field.minimum is not None:
-        schema.append(f'"{"exclusiveMinimum" if field.exclusive_minimum else "minimum"}": {field.minimum!r}')
-    if field.maximum is not None:
-        exclusive = getattr(field, "exclusive_maximum", False)
-        schema.append(f'"{"exclusiveMaximum" if exclusive else "maximum"}": {field.maximum!r}')
+    largest = 10 ** (15 - scale) - 1
+    low = "exclusiveMinimum" if field.exclusive_minimum else "minimum"
+    high = "exclusiveMaximum" if getattr(field, "exclusive_maximum", False) else "maximum"
+    schema = [
+        '"type": "number"',
+        f'"{low}": {-largest if field.minimum is None else field.minimum!r}',
+        f'"{high}": {largest if field.maximum is None else field.maximum!r}',
+        f'"multipleOf": {10**-scale if scale else 1!r}',
+    ]
     bounds = ", ".join([*_decimal_bounds(field), "max_digits=15", f"decimal_places={scale}"])
     return f"Annotated[Amount, Field({bounds}), WithJsonSchema({{{', '.join(schema)}}})]"
 
@@ -161,7 +164,9 @@ def output_fields(view: EntityView) -> list[ModelField]:
     found = [ModelField("id", "int")]
     for field in view.entity.fields:
         annotation = python_type(field, view.entity)
-        annotation = {"Decimal": "Money"}.get(annotation, annotation) if not view.memory else annotation
+        annotation = (
+            {"Decimal": "Money", "time": "TimeOfDay"}.get(annotation, annotation) if not view.memory else annotation
+        )
         absent = " | None" if nullable(field, view.entity) and not _always_there(field, view) else ""
         found.append(ModelField(designs.attribute(field), f"{annotation}{absent}"))
     return [*found, ModelField("created_at", "datetime"), ModelField("updated_at", "datetime")]

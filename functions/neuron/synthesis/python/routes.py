@@ -14,7 +14,7 @@ from shared.software.specification import FieldType, OperationKind
 
 if TYPE_CHECKING:
     from shared.software.designs import ApiDesign, OperationDesign
-    from shared.software.specification import Computation, Specification
+    from shared.software.specification import Computation, Entity, FieldSpec, Specification
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,7 @@ class RouterView:
         entity = self._view.entity
         for name in self._view.listing.filters:
             field = designs.field_of(entity, name)
-            if field is None or field.type in {FieldType.DECIMAL, FieldType.BOOLEAN, FieldType.INTEGER}:
-                annotation = {FieldType.BOOLEAN: "bool", FieldType.INTEGER: "int"}.get(
-                    field.type if field else FieldType.DATETIME, "Decimal" if field else "Moment"
-                )
-                limits = "Annotated[int, Field(ge=-LARGEST, le=LARGEST)]"
-                annotation = limits if annotation == "int" else annotation
-            elif field.type is FieldType.REFERENCE:
-                annotation = "Annotated[int, Field(ge=1, le=LARGEST)]"
-            elif field.type is FieldType.ENUM:
-                annotation = python_type(field, entity)
-            elif field.type in {FieldType.STRING, FieldType.EMAIL, FieldType.URL}:
-                annotation = "str"
-            else:
-                annotation = constrained(field)
+            annotation = _filter_type(field, entity)
             attribute = designs.attribute(field) if field else name
             lines.append(f"{attribute}: {annotation} | None = None")
         if self.searchable:
@@ -140,15 +127,16 @@ class RouterView:
                     ),
                     None,
                 )
+                refused = (404, 409, 422) if view.references else (409, 422)
                 if location is None:
-                    return (f"data: {cls}Input", "service: Service"), cls, ("return service.create(data)",), (409, 422)
+                    return (f"data: {cls}Input", "service: Service"), cls, ("return service.create(data)",), refused
                 url = location.replace(f"{{{view.name}_id}}", f"{{{view.var}.id}}")
                 body = (
                     f"{view.var} = service.create(data)",
                     f'response.headers["Location"] = f"{url}"',
                     f"return {view.var}",
                 )
-                return (f"data: {cls}Input", "service: Service", "response: Response"), cls, body, (409, 422)
+                return (f"data: {cls}Input", "service: Service", "response: Response"), cls, body, refused
             case OperationKind.READ:
                 return (*path, "service: Service"), cls, (f"return service.get({identifier})",), (404, 422)
             case OperationKind.UPDATE if operation.method == "PUT":
@@ -210,6 +198,28 @@ class RouterView:
             return paged, f"Page[{methods.other_cls}]", body, (404, 422)
         method = methods.link if operation.operation is OperationKind.LINK else methods.unlink
         return (*place, "service: Service"), "None", (f"service.{method}({called})",), (404, 409, 422)
+
+
+def _filter_type(field: FieldSpec | None, entity: Entity) -> str:
+    """Write the type of a parameter that narrows a list."""
+    if field is None:
+        return "Moment"
+    match field.type:
+        case FieldType.BOOLEAN:
+            return "bool"
+        case FieldType.INTEGER:
+            return "Annotated[int, Field(ge=-LARGEST, le=LARGEST)]"
+        case FieldType.REFERENCE:
+            return "Annotated[int, Field(ge=1, le=LARGEST)]"
+        case FieldType.DECIMAL:
+            schema = 'WithJsonSchema({"type": "number"})'
+            return f"Annotated[Decimal, Field(max_digits=15, decimal_places={field.scale}), {schema}]"
+        case FieldType.ENUM:
+            return python_type(field, entity)
+        case FieldType.STRING | FieldType.EMAIL | FieldType.URL:
+            return "Annotated[str, Field(max_length=1000)]"
+        case _:
+            return constrained(field)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,13 @@ class Project:
             for entity in task.specification.entities
         ]
 
+    @property
+    def refers(self) -> bool:
+        """Say whether an input can refer to a record."""
+        return any(
+            view.references and (view.can.create or view.can.change or view.can.replace) for view in self.entities
+        )
+
     def pointer(self, view: EntityView) -> tuple[str, ...]:
         """Give the pointers of an entity and of its rules."""
         rules = self.specification.rules
@@ -102,7 +109,7 @@ def _write_storage(project: Project) -> None:
     out.python(
         f"{source}/table.py",
         "storage/table.py.j2",
-        has_references=any(view.references and (view.can.create or view.updates) for view in project.entities),
+        has_references=project.refers,
         has_updates=any(view.updates for view in project.entities),
         has_deletes=any(view.can.delete for view in project.entities),
         has_counts=any(isinstance(rule, counting) for rule in rules),
@@ -142,7 +149,9 @@ def _write_domain(project: Project) -> None:
         _write_computations(project)
     service = project.kind is Kind.API
     if service or project.entities:
-        out.python(f"{source}/errors.py", "errors.py.j2", title=project.specification.title)
+        out.python(
+            f"{source}/errors.py", "errors.py.j2", title=project.specification.title, has_references=project.refers
+        )
         out.add(f"{source}/models/__init__.py", '"""The models: what comes in, and what is kept."""\n')
     if service:
         patched = any(view.can.change for view in project.entities)
@@ -202,15 +211,15 @@ def _field_types(project: Project) -> set[str]:
     if project.kind is Kind.API:
         routes = computed_routes(project.specification, project.api)
         written = " ".join(text for route in routes for text in (route.result, *(f.annotation for f in route.fields)))
-        known = ("Email", "Url", "Flag", "Day", "Moment", "TimeOfDay", "Amount", "Money")
+        known = ("Email", "Url", "Flag", "Day", "Moment", "TimeOfDay", "Amount", "Money", "Whole")
         uses |= {name for name in known if name in written}
     for view in project.entities:
         fields = [*models.input_fields(view), *models.output_fields(view), *models.patch_fields(view)]
         lines = [*(field.annotation for field in fields), *RouterView(view).filters_class]
         for name in ("Line", "Text", "Email", "Url", "Flag", "Day", "Moment", "TimeOfDay", "Identifier", "Reference"):
             uses |= {name} if any(name in line for line in lines) else set()
-        uses |= {n for n in ("Labels", "Amount", "Money") if any(n in line for line in lines)}
-    return uses
+        uses |= {n for n in ("Labels", "Amount", "Money", "Whole") if any(n in line for line in lines)}
+    return uses | ({"Whole"} if "Reference" in uses else set())
 
 
 def _write_interface(project: Project) -> None:
@@ -303,7 +312,12 @@ def _write_service(project: Project) -> None:
         routers.append("computations")
         _write_computed_routes(project)
     out.python(f"{source}/api/__init__.py", "api/init.py.j2")
-    out.python(f"{source}/api/problems.py", "api/problems.py.j2", slug=project.package.replace("_", "-"))
+    out.python(
+        f"{source}/api/problems.py",
+        "api/problems.py.j2",
+        slug=project.package.replace("_", "-"),
+        has_references=project.refers,
+    )
     out.python(f"{source}/api/paging.py", "api/paging.py.j2")
     out.python(
         f"{source}/api/app.py",

@@ -188,6 +188,7 @@ class TestWriter:
             factories=[f"make_{entity.name}", f"{entity.name}_values", *self._all_makers()],
             several=several,
             faulty=list(self._faulty(view)),
+            references=[designs.attribute(field) for field in view.references],
             required=self._required(view),
             given=list(self._given(entity)),
             filter=self._filter(view, values),
@@ -312,8 +313,6 @@ class TestWriter:
                 yield '"no match \\u00e9"'
         if field.type is FieldType.INTEGER:
             yield "1.5"
-        if field.type is FieldType.REFERENCE:
-            yield "404"
         yield from self._out_of_bounds(field)
 
     def _out_of_bounds(self, field: FieldSpec) -> Iterator[str]:
