@@ -225,6 +225,7 @@ def _accompanying(draft: Draft, entity: DraftEntity, behind: list[Token], later:
             and not slot
             and when[0].low in {"date", "day", "time", "datetime"}
             and behind[i + 1].low in lexicon.ARTICLES | {"given", "specific"}
+            and (low, behind[i + 1].low, when[0].low) != ("at", "a", "time")  # "3 books at a time" names no moment
         ):
             added = entity.add(DraftField("date" if when[0].low == "day" else when[0].low))
             draft.mark(("field", entity.name, added.name))
