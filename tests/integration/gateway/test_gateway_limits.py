@@ -66,18 +66,19 @@ async def test_without_the_cache_each_instance_limits_by_itself_and_believes_not
     stage: Stage, caller: MakeCaller
 ) -> None:
     away = {**NARROW, "HAL9_CACHE_URL": f"unix://{stage.folder}/nobody.sock"}
-    socket = await stage.start(DOORWAY, "cacheless", away)
+    sockets = [await stage.start(DOORWAY, f"cacheless-{name}", away) for name in "ab"]
     me = await caller()
-    owner = await caller(org_id=me.org_id)
-    async with connect(socket) as client:
-        statuses = [(await client.get("/v1/keys", headers=me.header)).status_code for _ in range(7)]
-        assert statuses == [200] * 5 + [429] * 2
-        fresh = await caller()
-        victim = await caller("viewer", org_id=fresh.org_id)
-        assert (await client.get("/v1/keys", headers=victim.header)).status_code == 200
-        assert (await client.delete(f"/v1/keys/{victim.key_id}", headers=fresh.header)).status_code == 204
-        assert (await client.get("/v1/keys", headers=victim.header)).status_code == 401
-        assert (await client.get("/v1/keys", headers=owner.header)).status_code == 200
+    async with connect(sockets[0]) as here, connect(sockets[1]) as there:
+        for client in (here, there):
+            statuses = [(await client.get("/v1/keys", headers=me.header)).status_code for _ in range(7)]
+            assert statuses == [200] * 5 + [429] * 2
+        owner = await caller()
+        victim = await caller("viewer", org_id=owner.org_id)
+        for client in (here, there):
+            assert (await client.get("/v1/keys", headers=victim.header)).status_code == 200
+        assert (await here.delete(f"/v1/keys/{victim.key_id}", headers=owner.header)).status_code == 204
+        for client in (there, here):
+            assert (await client.get("/v1/keys", headers=victim.header)).status_code == 401
 
 
 async def test_without_the_directory_nobody_comes_in_and_nobody_is_told_more(stage: Stage, caller: MakeCaller) -> None:
