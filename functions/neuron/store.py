@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
+
 from functions.neuron import points
 from functions.neuron.rewind import Exhausted, Node, Plan, plan_rewind
 from shared.chaos import point
@@ -17,12 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    import asyncpg
-
     from shared.database import Transaction
     from shared.neurons import Body
     from shared.shards import Shards
 
+_REFUSED: Final = "H9002"
 _RUN: Final = (
     "id, process, state, reason, code, replay_of, spent, reserved, cost_cap, steps, revisions, created_at, finished_at,"
     " deadline_at"
@@ -195,10 +196,14 @@ class Store:
     ) -> Claim | None:
         """Claim a step; None when it has moved on, or somebody else has it."""
         token = new_id()
-        rows = await self._calls.call(
-            org_id, "neuron_claim", origin.source, origin.trace, origin.cause,
-            run_id, step_id, epoch, phase, token, lease_seconds,
-        )  # fmt: skip
+        try:
+            rows = await self._calls.call(
+                org_id, "neuron_claim", origin.source, origin.trace, origin.cause,
+                run_id, step_id, epoch, phase, token, lease_seconds,
+            )  # fmt: skip
+        except asyncpg.PostgresError as error:
+            _refused(error)
+            return None
         if not rows:
             return None
         row = rows[0]
@@ -294,10 +299,13 @@ class Store:
         )
 
     async def _transit(self, held: Held, origin: Origin, function: str, *arguments: Any) -> str:
-        [row] = await self._calls.call(
-            held.org_id, function, origin.source, origin.trace, origin.cause,
-            held.run_id, held.step_id, held.epoch, held.token, origin.event_source, origin.event_id, *arguments,
-        )  # fmt: skip
+        try:
+            [row] = await self._calls.call(
+                held.org_id, function, origin.source, origin.trace, origin.cause,
+                held.run_id, held.step_id, held.epoch, held.token, origin.event_source, origin.event_id, *arguments,
+            )  # fmt: skip
+        except asyncpg.PostgresError as error:
+            return _refused(error)
         verdict: str = row[0]
         return verdict
 
@@ -335,11 +343,14 @@ class Store:
 
         The one transition that is several round trips: it is planned in Python, while it holds the run, and is rare.
         """
-        return await self._shards.run(
-            held.org_id,
-            lambda tx: self._backward(tx, held, origin, signals, output, engine, settles=settles, journal=journal),
-            idempotent=True,
-        )
+        try:
+            return await self._shards.run(
+                held.org_id,
+                lambda tx: self._backward(tx, held, origin, signals, output, engine, settles=settles, journal=journal),
+                idempotent=True,
+            )
+        except asyncpg.PostgresError as error:
+            return _refused(error)
 
     async def _backward(
         self,
@@ -466,6 +477,17 @@ class Store:
             return await tx.fetch(_RUNS, org_id, before, process, state, limit)
 
         return await self._shards.run(org_id, read, readonly=True)
+
+
+def _refused(error: asyncpg.PostgresError) -> str:
+    """The verdict with which a transition took itself back.
+
+    Raises:
+        asyncpg.PostgresError: The error is another one.
+    """
+    if error.sqlstate != _REFUSED:
+        raise error
+    return str(error.args[0])
 
 
 async def _called(tx: Transaction, function: str, *arguments: Any) -> str:

@@ -1,8 +1,8 @@
 -- Runs of neurons: a run is a tree of steps. Every transition of a step is one function below, so that it is one round trip and one
 -- transaction: a statement of its own, which enters the organisation (row-level security, epoch fence) by itself.
 --
--- Order of locks in every transition: the run's row first, then steps, then the organisation's budget. So transitions of one run are serial,
--- no two of them can deadlock, and the sequence of a run's events has no gaps that a reader could overtake.
+-- Order of locks in every transition: the run's row first, then steps, then the organisation's budget. So transitions of one run
+-- are serial, no two of them can deadlock, and the sequence of a run's events has no gaps that a reader could overtake.
 
 CREATE TABLE runs (
     org_id             uuid NOT NULL,
@@ -183,7 +183,7 @@ GRANT DELETE ON reservations TO hal9_app;
 
 -- Begin a statement of one organisation: row-level security, the epoch fence (see 0001), and what its events say of where they come from.
 CREATE FUNCTION neuron_enter(p_org uuid, p_fence bigint, p_source text, p_trace text, p_cause text) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('hal9.org_id', p_org::text, true), set_config('hal9.source', p_source, true),
             set_config('hal9.trace', p_trace, true), set_config('hal9.cause', p_cause, true);
@@ -195,32 +195,35 @@ END $$;
 
 -- Add a line to the run's live stream. Its caller holds the run's row.
 CREATE FUNCTION neuron_tell(p_org uuid, p_run uuid, p_type text, p_step uuid, p_path text, p_body text, p_data json) RETURNS void
-LANGUAGE sql SET search_path = public, pg_temp AS $$
-    WITH next AS (
-        UPDATE runs SET sequence = sequence + 1 WHERE org_id = p_org AND id = p_run RETURNING sequence
-    )
+LANGUAGE plpgsql AS $$
+DECLARE
+    next bigint;
+BEGIN
+    UPDATE runs SET sequence = sequence + 1 WHERE org_id = p_org AND id = p_run RETURNING sequence INTO next;
     INSERT INTO run_events (org_id, run_id, sequence, type, step_id, path, body, data)
-    SELECT p_org, p_run, sequence, p_type, p_step, p_path, p_body, p_data FROM next
-$$;
+    VALUES (p_org, p_run, next, p_type, p_step, p_path, p_body, p_data);
+END $$;
 
 -- Write an event into the outbox: the envelope's absent attributes are left out, the data stays as it is.
 CREATE FUNCTION neuron_emit(
     p_org uuid, p_id text, p_type text, p_subject text, p_correlation text, p_executor text, p_data json
 ) RETURNS void
-LANGUAGE sql SET search_path = public, pg_temp AS $$
-    INSERT INTO outbox (org_id, id, event_type, event)
-    SELECT p_org, gen_random_uuid(), p_type, convert_to(left(envelope, -1) || ',"data":' || p_data::text || '}', 'UTF8')
-    FROM (SELECT jsonb_strip_nulls(jsonb_build_object(
-        'specversion', '1.0', 'id', p_id, 'source', current_setting('hal9.source'), 'type', p_type, 'subject', p_subject,
-        'time', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'datacontenttype', 'application/json',
-        'orgid', p_org, 'executor', p_executor, 'correlationid', p_correlation,
-        'causationid', nullif(current_setting('hal9.cause'), ''), 'traceparent', nullif(current_setting('hal9.trace'), '')
-    ))::text AS envelope) AS made
-$$;
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (org_id, id, event_type, event) VALUES (p_org, gen_random_uuid(), p_type, convert_to(
+        '{"specversion":"1.0","id":' || to_json(p_id) || ',"source":' || to_json(current_setting('hal9.source'))
+        || ',"type":' || to_json(p_type) || ',"subject":' || to_json(p_subject)
+        || ',"time":"' || to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        || '","datacontenttype":"application/json","orgid":"' || p_org || '"'
+        || coalesce(',"executor":' || to_json(p_executor), '') || coalesce(',"correlationid":' || to_json(p_correlation), '')
+        || coalesce(',"causationid":' || to_json(nullif(current_setting('hal9.cause'), '')), '')
+        || coalesce(',"traceparent":' || to_json(nullif(current_setting('hal9.trace'), '')), '')
+        || ',"data":' || p_data || '}', 'UTF8'));
+END $$;
 
 -- Note an event as taken by this function; false: it was taken before. What no event asked for is always first.
 CREATE FUNCTION neuron_first(p_org uuid, p_source text, p_id text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     IF p_id IS NULL THEN
         RETURN true;
@@ -239,7 +242,7 @@ $$;
 -- Ask for a step: its executor gets `step.requested`. The id is deterministic: asked for twice, it is the same event. A replay asks the
 -- neuron itself for a delegated step first, as the journal may know the answer.
 CREATE FUNCTION neuron_request(s steps) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     outside boolean := s.state = 'delegated';
 BEGIN
@@ -259,6 +262,13 @@ BEGIN
                         json_build_object('epoch', s.epoch, 'phase', s.phase, 'revision', s.revision));
 END $$;
 
+-- Take back the whole transition: the verdict is the error's text.
+CREATE FUNCTION neuron_refuse(p_verdict text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'H9002', MESSAGE = p_verdict;
+END $$;
+
 -- How long a request may lie before the sweep sends it again; the id is the same, so it does no harm.
 CREATE FUNCTION neuron_reminder() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT interval '2 minutes' $$;
 
@@ -268,7 +278,7 @@ CREATE FUNCTION neuron_reminder() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ 
 -- The step as its holder left it, locked: null when the run has ended, or the step has moved on from that epoch or that lease.
 -- A delegated step has no lease: p_token is null for it.
 CREATE FUNCTION neuron_hold(p_org uuid, p_run uuid, p_step uuid, p_epoch integer, p_token uuid) RETURNS steps
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
 BEGIN
@@ -284,7 +294,7 @@ END $$;
 
 -- Count as spent what was held for calls of a step, or of the whole run: nobody is left who could say what they cost.
 CREATE FUNCTION neuron_lapse(p_org uuid, p_run uuid, p_steps uuid[]) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     held record;
 BEGIN
@@ -301,7 +311,7 @@ END $$;
 
 -- End a run: whatever still lives in it is cancelled.
 CREATE FUNCTION neuron_finish(p_org uuid, p_run uuid, p_state text, p_output json, p_code text, p_reason text) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     r runs;
     s steps;
@@ -339,7 +349,7 @@ END $$;
 
 -- A child has ended: one less to wait for, and whoever takes the last one asks for the parent's next phase.
 CREATE FUNCTION neuron_join(p_org uuid, p_run uuid, p_parent uuid) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
 BEGIN
@@ -360,7 +370,7 @@ END $$;
 
 -- A step (already marked) has failed: so has its parent, and so on, up to the root or to a step that was optional.
 CREATE FUNCTION neuron_failed(s steps, p_code text, p_reason text, p_output json) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     because text := p_reason;
     origin text := s.path;
@@ -402,7 +412,7 @@ END $$;
 -- Keep a delegated step's answer for replays.
 CREATE FUNCTION neuron_remember(p_org uuid, p_run uuid, p_path text, p_kind text, p_key bytea, p_model text, p_answer text, p_cost bigint)
 RETURNS void
-LANGUAGE sql SET search_path = public, pg_temp AS $$
+LANGUAGE sql AS $$
     INSERT INTO journal (org_id, key, run_id, path, kind, model, answer, cost)
     VALUES (p_org, p_key, p_run, p_path, p_kind, p_model, p_answer, p_cost) ON CONFLICT DO NOTHING
 $$;
@@ -419,7 +429,7 @@ CREATE FUNCTION neuron_start(
     p_step uuid, p_body text, p_executor text, p_delegated boolean, p_attempts integer, p_step_deadline double precision,
     p_code text, p_reason text
 ) RETURNS TABLE (verdict text, run_id uuid)
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     s steps;
@@ -462,7 +472,7 @@ CREATE FUNCTION neuron_claim(
     child_keys text[], child_paths text[], child_bodies text[], child_outputs text[], child_engines text[], child_failures text[],
     child_exhausted boolean[], child_leftovers text[], signals text[]
 )
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     s steps;
@@ -475,8 +485,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    SELECT process, engine, origin_id, id INTO r FROM runs
-    WHERE org_id = p_org AND id = p_run AND state = 'running' FOR NO KEY UPDATE;
+    UPDATE runs SET sequence = sequence + 1 WHERE org_id = p_org AND id = p_run AND state = 'running'
+    RETURNING process, engine, origin_id, id, sequence INTO r;
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -485,10 +495,11 @@ BEGIN
     WHERE org_id = p_org AND run_id = p_run AND id = p_step AND state = 'requested' AND epoch = p_epoch AND phase = p_phase
     RETURNING * INTO s;
     IF NOT FOUND THEN
-        RETURN;
+        PERFORM neuron_refuse('stale');
     END IF;
-    PERFORM neuron_tell(p_org, p_run, 'step.started', s.id, s.path, s.body,
-                        json_build_object('epoch', s.epoch, 'phase', s.phase, 'attempt', s.attempts));
+    INSERT INTO run_events (org_id, run_id, sequence, type, step_id, path, body, data)
+    VALUES (p_org, p_run, r.sequence, 'step.started', s.id, s.path, s.body,
+            json_build_object('epoch', s.epoch, 'phase', s.phase, 'attempt', s.attempts));
     process := r.process; engine := r.engine; origin_id := r.origin_id; replay := r.origin_id <> r.id;
     body := s.body; path := s.path; depth := s.depth; generation := s.generation; revision := s.revision;
     attempts := s.attempts; max_attempts := s.max_attempts; delegated := s.delegated; input := s.input::text;
@@ -512,7 +523,7 @@ END $$;
 CREATE FUNCTION neuron_renew(
     p_org uuid, p_fence bigint, p_run uuid, p_step uuid, p_epoch integer, p_token uuid, p_lease double precision
 ) RETURNS boolean
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM neuron_enter(p_org, p_fence, '', '', ''), set_config('synchronous_commit', 'off', true);
     UPDATE steps SET due_at = clock_timestamp() + make_interval(secs => p_lease)
@@ -524,7 +535,7 @@ END $$;
 CREATE FUNCTION neuron_release(
     p_org uuid, p_fence bigint, p_source text, p_trace text, p_cause text, p_run uuid, p_step uuid, p_epoch integer, p_token uuid
 ) RETURNS boolean
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
 BEGIN
@@ -546,25 +557,34 @@ CREATE FUNCTION neuron_complete(
     p_run uuid, p_step uuid, p_epoch integer, p_token uuid, p_event_source text, p_event_id text,
     p_output json, p_engine text, p_note text, p_exhausted boolean, p_leftover json, p_journal_key bytea, p_journal_answer text
 ) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
+    next bigint;
 BEGIN
     PERFORM neuron_enter(p_org, p_fence, p_source, p_trace, p_cause);
-    s := neuron_hold(p_org, p_run, p_step, p_epoch, p_token);
-    IF s.id IS NULL THEN
-        RETURN neuron_why_not(p_org, p_run, p_step, p_epoch);
-    END IF;
-    IF NOT neuron_first(p_org, p_event_source, p_event_id) THEN
-        RETURN 'seen';
+    UPDATE runs SET sequence = sequence + 1 WHERE org_id = p_org AND id = p_run AND state = 'running'
+    RETURNING sequence INTO next;
+    IF NOT FOUND THEN
+        RETURN 'stale';
     END IF;
     UPDATE steps SET state = 'completed', output = p_output, engine = p_engine, note = p_note, exhausted = p_exhausted,
                      leftover = p_leftover, finished_at = clock_timestamp(), due_at = NULL, lease_token = NULL
-    WHERE org_id = p_org AND run_id = p_run AND id = p_step;
+    WHERE org_id = p_org AND run_id = p_run AND id = p_step AND epoch = p_epoch
+      AND CASE WHEN p_token IS NULL THEN state = 'delegated' ELSE state = 'running' AND lease_token = p_token END
+    RETURNING * INTO s;
+    IF NOT FOUND THEN
+        PERFORM neuron_refuse(neuron_why_not(p_org, p_run, p_step, p_epoch));
+    END IF;
+    IF NOT neuron_first(p_org, p_event_source, p_event_id) THEN
+        PERFORM neuron_refuse('seen');
+    END IF;
+    INSERT INTO run_events (org_id, run_id, sequence, type, step_id, path, body, data)
+    VALUES (p_org, p_run, next, 'step.completed', s.id, s.path, s.body,
+            json_build_object('engine', p_engine, 'exhausted', p_exhausted));
     IF p_journal_key IS NOT NULL THEN
         PERFORM neuron_remember(p_org, p_run, s.path, 'delegated', p_journal_key, s.executor, p_journal_answer, 0);
     END IF;
-    PERFORM neuron_tell(p_org, p_run, 'step.completed', s.id, s.path, s.body, json_build_object('engine', p_engine, 'exhausted', p_exhausted));
     IF s.parent_id IS NULL THEN
         PERFORM neuron_finish(p_org, p_run, 'completed', p_output, NULL, NULL);
     ELSE
@@ -580,7 +600,7 @@ CREATE FUNCTION neuron_spawn(
     p_run uuid, p_step uuid, p_epoch integer, p_token uuid, p_event_source text, p_event_id text,
     p_memo json, p_children json, p_engine text, p_note text, p_max_steps integer
 ) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
     c steps;
@@ -603,7 +623,7 @@ BEGIN
         RETURN 'too-many-steps';
     END IF;
     IF NOT neuron_first(p_org, p_event_source, p_event_id) THEN
-        RAISE EXCEPTION 'the request % of a step that is being worked on was completed before', p_event_id;
+        PERFORM neuron_refuse('seen');
     END IF;
     UPDATE steps SET state = 'waiting', pending = count, memos = memos[1:s.phase] || ARRAY[p_memo]::json[], engine = p_engine,
                      note = p_note, due_at = NULL, lease_token = NULL
@@ -633,7 +653,7 @@ CREATE FUNCTION neuron_delegate(
     p_org uuid, p_fence bigint, p_source text, p_trace text, p_cause text,
     p_run uuid, p_step uuid, p_epoch integer, p_token uuid, p_event_source text, p_event_id text
 ) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
 BEGIN
@@ -658,7 +678,7 @@ CREATE FUNCTION neuron_fail(
     p_run uuid, p_step uuid, p_epoch integer, p_token uuid, p_event_source text, p_event_id text,
     p_code text, p_reason text, p_output json, p_engine text, p_journal_key bytea, p_journal_answer text
 ) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
 BEGIN
@@ -685,7 +705,7 @@ CREATE FUNCTION neuron_undelivered(
     p_org uuid, p_fence bigint, p_source text, p_trace text, p_cause text,
     p_run uuid, p_step uuid, p_epoch integer, p_phase integer, p_event_source text, p_event_id text, p_reason text
 ) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
 BEGIN
@@ -707,7 +727,7 @@ END $$;
 -- Send steps back: what `functions/neuron/rewind.py` planned while it held the run. p_plan:
 -- {superseded: [id], revised: [id], waiting: [{id, phase, pending}], signals: [{id, step_id, blame_step, from_step, …, revision}]}
 CREATE FUNCTION neuron_revise(p_org uuid, p_run uuid, p_plan json) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
     gone uuid[] := ARRAY(SELECT value::uuid FROM json_array_elements_text(p_plan -> 'superseded'));
@@ -751,7 +771,7 @@ END $$;
 -- Cancel a run: its state then, null when there is none.
 CREATE FUNCTION neuron_cancel(p_org uuid, p_fence bigint, p_source text, p_trace text, p_cause text, p_run uuid, p_reason text)
 RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     was text;
 BEGIN
@@ -771,7 +791,7 @@ END $$;
 CREATE FUNCTION neuron_expire(
     p_org uuid, p_fence bigint, p_source text, p_trace text, p_cause text, p_run uuid, p_step uuid, p_epoch integer, p_at timestamptz
 ) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
     done text := 'retried';
@@ -814,7 +834,7 @@ END $$;
 CREATE FUNCTION neuron_overdue(
     p_org uuid, p_fence bigint, p_source text, p_trace text, p_cause text, p_run uuid, p_at timestamptz
 ) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM neuron_enter(p_org, p_fence, p_source, p_trace, p_cause);
     PERFORM 1 FROM runs WHERE org_id = p_org AND id = p_run AND state = 'running' AND deadline_at <= p_at FOR NO KEY UPDATE;
@@ -850,7 +870,7 @@ GRANT EXECUTE ON FUNCTION neuron_due(timestamptz, integer) TO hal9_app;
 CREATE FUNCTION neuron_reserve(
     p_org uuid, p_fence bigint, p_run uuid, p_step uuid, p_epoch integer, p_token uuid, p_id uuid, p_amount bigint, p_default_cap bigint
 ) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
     month date := date_trunc('month', now() AT TIME ZONE 'UTC')::date;
@@ -882,7 +902,7 @@ END $$;
 CREATE FUNCTION neuron_settle(
     p_org uuid, p_fence bigint, p_run uuid, p_step uuid, p_id uuid, p_cost bigint, p_path text, p_key bytea, p_model text, p_answer text
 ) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     held record;
 BEGIN
@@ -912,7 +932,7 @@ END $$;
 -- Lines of a run's live stream after a sequence. No fence: reading an old place for a moment does no harm.
 CREATE FUNCTION neuron_events(p_org uuid, p_fence bigint, p_run uuid, p_after bigint, p_limit integer)
 RETURNS TABLE (sequence bigint, type text, step_id uuid, path text, body text, data text, at timestamptz)
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM set_config('hal9.org_id', p_org::text, true);
@@ -922,7 +942,7 @@ END $$;
 
 -- What the journal knows under a key: no row when nothing.
 CREATE FUNCTION neuron_recall(p_org uuid, p_fence bigint, p_key bytea) RETURNS TABLE (answer text, model text)
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM set_config('hal9.org_id', p_org::text, true);
@@ -932,7 +952,7 @@ END $$;
 -- A step that was delegated, in that epoch: what its answer is checked against.
 CREATE FUNCTION neuron_delegated(p_org uuid, p_fence bigint, p_run uuid, p_step uuid, p_epoch integer)
 RETURNS TABLE (process text, origin_id uuid, body text, path text, generation integer, revision integer, input text)
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM set_config('hal9.org_id', p_org::text, true);
