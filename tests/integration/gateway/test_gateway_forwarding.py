@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from tests.integration.gateway.stage import DOORWAY, connect
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.integration.gateway.stage import MakeCaller
+    from tests.integration.gateway.stage import MakeCaller, Stage
 
 
 async def test_path_query_and_body_arrive_as_they_were_sent(client: httpx.AsyncClient, caller: MakeCaller) -> None:
@@ -144,3 +147,63 @@ async def test_a_body_beyond_the_functions_limit_is_413(client: httpx.AsyncClien
 async def test_a_body_beyond_the_gateways_limit_is_413(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     answer = await client.post("/v1/events", content=bytes(8_388_609), headers=(await caller()).header)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:hal9:problem:body-too-large")
+
+
+async def unfinished(socket: Path, key: str, framing: str, sent: bytes) -> tuple[bytes, asyncio.StreamWriter]:
+    """Begin a request whose body does not end; give the answer's head, if there is one within the host's patience."""
+    reader, writer = await asyncio.open_unix_connection(socket)
+    head = f"POST /v1/mirror/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{framing}\r\n\r\n"
+    writer.write(head.encode() + sent)
+    await writer.drain()
+    answer = await reader.readuntil(b"\r\n\r\n") if sent else b""
+    return answer, writer
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+async def test_a_body_that_comes_too_slowly_is_408_and_frees_what_it_held(
+    stage: Stage, doorway: Path, caller: MakeCaller, framing: str
+) -> None:
+    name = "slow-length" if "Length" in framing else "slow-chunks"
+    socket = await stage.start(DOORWAY, name, {"HAL9_HOST_BODY_SECONDS": "0.5"})
+    me = await caller()
+    sent = b"5\r\nhello\r\n" if "chunked" in framing else b"hello"
+    answer, writer = await unfinished(socket, me.text, framing, sent)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in answer
+    async with connect(socket) as client:
+        assert (await client.post("/v1/mirror/x", headers=me.header)).status_code == 201
+
+
+async def test_a_client_that_leaves_in_the_midst_of_its_body_harms_nobody(
+    client: httpx.AsyncClient, doorway: Path, caller: MakeCaller
+) -> None:
+    me = await caller()
+    for _ in range(100):
+        _, writer = await unfinished(doorway, me.text, "Content-Length: 1000", b"")
+        writer.write(b"hello")
+        writer.close()
+    assert (await client.post("/v1/mirror/x", headers=me.header)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({f"x-{number}": "1" for number in range(10_000)}, 431),
+        ({"x-long": "a" * 200_000}, 431),
+        ({"content-length": "5", "transfer-encoding": "chunked"}, 400),
+        ({"content-length": "-5"}, 400),
+    ],
+)
+async def test_hostile_headers_are_refused_at_the_door(
+    doorway: Path, caller: MakeCaller, headers: dict[str, str], status: int
+) -> None:
+    me = await caller()
+    reader, writer = await asyncio.open_unix_connection(doorway)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with contextlib.suppress(ConnectionError):
+        writer.write(f"GET /v1/keys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {me.text}\r\n{lines}\r\n".encode())
+        await writer.drain()
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
