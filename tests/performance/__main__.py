@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.performance.benchmark import Conditions
 from tests.performance.machine import facts
@@ -66,7 +66,7 @@ def _run(benchmark: Benchmark, conditions: Conditions) -> Result:
     except Exception as error:  # noqa: BLE001 - the others run even so, and the exit code tells
         reason = f"{type(error).__name__}: {error}"
         _say(f"failed: {reason}")
-        return Result(benchmark.name, benchmark.title, (), time.monotonic() - begun, reason)
+        return Result(benchmark.name, benchmark.title, (), time.monotonic() - begun, reason[:2000])
     return Result(benchmark.name, benchmark.title, figures, time.monotonic() - begun)
 
 
@@ -82,13 +82,12 @@ def main(given: Sequence[str] | None = None) -> int:
     document = summary(results, machine, peers.versions(), quick=arguments.quick)
     write(arguments.out, results, document)
     sys.stdout.write(json.dumps(document, indent=2) + "\n" if arguments.json else table(results) + "\n")
-    return _exit_code(document, check=arguments.check)
+    return exit_code(document, check=arguments.check)
 
 
-def _exit_code(document: dict[str, object], *, check: bool) -> int:
-    goals = document["goals"]
-    missed = goals["missed"] if isinstance(goals, dict) else []
-    return 1 if document["failed"] or (check and missed) else 0
+def exit_code(document: dict[str, Any], *, check: bool) -> int:
+    """Give the exit code for a summary."""
+    return 1 if document["failed"] or (check and document["goals"]["missed"]) else 0
 
 
 if __name__ == "__main__":

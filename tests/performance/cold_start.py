@@ -52,7 +52,7 @@ class _Start:
     def once(self) -> tuple[float, float]:
         """Start it, wait until it is ready, end it; give its CPU in milliseconds and its peak memory in megabytes."""
         process = subprocess.Popen(
-            self.command, cwd=ROOT, env=environment() | self.variables,
+            self.command, cwd=ROOT, env={**environment(), **self.variables},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         limit = time.monotonic() + _START_SECONDS

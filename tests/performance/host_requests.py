@@ -93,7 +93,7 @@ class _Server:
         while True:
             try:
                 return await send(self._port, REQUEST, WARM_UP)
-            except OSError:
+            except ConnectionError:
                 if self._process.poll() is not None or asyncio.get_running_loop().time() > limit:
                     raise
             await asyncio.sleep(0.05)

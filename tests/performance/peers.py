@@ -1,7 +1,7 @@
 """The peers' environment: installed when a benchmark first needs it, apart from ours, from requirements/bench.lock.
 
-    peers = Peers(folder, say)
-    peers.run("steps_langgraph", {"steps": 200, ...})       # a program of tests/performance/peer_programs
+peers = Peers(folder, say)
+peers.run("steps_langgraph", {"steps": 200, ...})       # a program of tests/performance/peer_programs
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ class Peers:
 def environment() -> dict[str, str]:
     """The environment of whatever is measured: bytecode is kept, nothing else of HAL9's is set."""
     left_out = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH"}
-    return {
-        name: value for name, value in os.environ.items() if name not in left_out and not name.startswith("HAL9_")
-    }
+    return {name: value for name, value in os.environ.items() if name not in left_out and not name.startswith("HAL9_")}
 
 
 def own_python() -> str:

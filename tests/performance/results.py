@@ -116,7 +116,9 @@ class Result:
         }
 
 
-def summary(results: Sequence[Result], machine: dict[str, Any], versions: dict[str, str], *, quick: bool) -> dict[str, Any]:
+def summary(
+    results: Sequence[Result], machine: dict[str, Any], versions: dict[str, str], *, quick: bool
+) -> dict[str, Any]:
     """Give one document of everything.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import sys
@@ -41,7 +42,7 @@ def main() -> None:
     begun = chain(asked["steps"])
     cpu = time.process_time() + of_tree(asked["postmaster"]) - before
     DBOS.destroy()
-    seconds = [after - before for before, after in zip(begun, begun[1:], strict=False)]
+    seconds = [after - before for before, after in itertools.pairwise(begun)]
     sys.stdout.write(json.dumps({"seconds": seconds, "cpu_seconds": cpu / len(begun)}) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -43,9 +44,14 @@ def main() -> None:
         _run(compiled, asked)
         begun.clear()
         before = time.process_time() + of_tree(asked["postmaster"])
+        started = time.perf_counter()
         _run(compiled, asked)
+        whole = time.perf_counter() - started
         cpu = time.process_time() + of_tree(asked["postmaster"]) - before
-    seconds = [after - before for before, after in zip(begun, begun[1:], strict=False)]
+    seconds = [after - before for before, after in itertools.pairwise(begun)]
+    if asked["durability"] == "async":
+        # Nodes run ahead of their checkpoints: only the whole run, which waits for the last one, tells what each costs.
+        seconds = [whole / len(begun)]
     sys.stdout.write(json.dumps({"seconds": seconds, "cpu_seconds": cpu / len(begun)}) + "\n")
 
 
