@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --only-b
 RUN_STAMP := .venv/.installed-run
 DEV_STAMP := .venv/.installed-dev
 SOURCES := functions shared events knative tests
+SAMPLE ?= build/sample
 
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -41,7 +42,7 @@ install: $(RUN_STAMP) ## Install HAL9 into .venv, and what generated projects ne
 
 .PHONY: run
 run: install ## Start the platform, build a sample project from plain English, stay until Ctrl-C
-	@$(BIN)/hal9 demo --out build/sample
+	@$(BIN)/hal9 demo --out "$(SAMPLE)"
 
 .PHONY: test
 test: $(DEV_STAMP) ## Run the test suite (it starts every server that it needs)
@@ -69,6 +70,7 @@ lock: ## Write the lock files anew (needs uv)
 	uv pip compile $(LOCK) pyproject.toml -o requirements/run.lock
 	uv pip compile $(LOCK) --extra dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
 	uv pip compile $(LOCK) requirements/generated-python.in -o requirements/generated-python.lock
+	uv pip compile $(LOCK) -c requirements/dev.lock requirements/bench.in -o requirements/bench.lock
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: clean
