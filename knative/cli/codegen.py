@@ -42,7 +42,7 @@ _NEXT: Final = {
 @click.option("--engine", type=click.Choice(["builtin", "model"]), help="`builtin` keeps language models out of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress.")
 def command(request: str, language: str, out: Path, engine: Any, as_json: bool) -> None:
-    r"""Turn REQUEST, in plain English, into a tested project in a folder. `-` reads it from standard input.
+    """Turn REQUEST, in plain English, into a tested project in a folder. `-` reads it from standard input.
 
     \b
     Example:

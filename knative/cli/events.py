@@ -44,7 +44,7 @@ def command() -> None:
 def filter_event(
     event_file: str, expression: str | None, filter_file: str | None, *, as_json: bool, strict: bool
 ) -> None:
-    r"""Evaluate a CESQL expression, or a filter, on an event.
+    """Evaluate a CESQL expression, or a filter, on an event.
 
     EVENT.json holds a CloudEvent in structured mode; `-` is standard input.
 
@@ -94,7 +94,7 @@ def _report(value: Value, error: cesql.CesqlError | None, *, as_json: bool) -> N
 @click.argument("event_file", metavar="EVENT.json", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print the ids as JSON.")
 def publish(event_file: str, *, as_json: bool) -> None:
-    r"""Publish the CloudEvent in EVENT.json, or the array of them: all of it, or nothing when one is at fault.
+    """Publish the CloudEvent in EVENT.json, or the array of them: all of it, or nothing when one is at fault.
 
     EVENT.json is in CloudEvents' JSON format; `-` is standard input. When the command returns, the broker has stored
     the events. The organisation is that of the API key, whatever `orgid` says.

@@ -56,7 +56,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="hal9", prog_name="hal9")
 def main() -> None:
-    r"""HAL9 runs hierarchical AI agents for business customers, as functions on Knative.
+    """HAL9 runs hierarchical AI agents for business customers, as functions on Knative.
 
     Start with `hal9 up`, then:
 

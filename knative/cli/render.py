@@ -31,6 +31,7 @@ _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 @click.option("--ingress-namespace", multiple=True, help="Where the cluster's ingress runs; may be repeated.")
 @click.option("--database-cidr", multiple=True, help="Addresses of the PostgreSQL shards; may be repeated.")
 @click.option("--cache-cidr", multiple=True, help="Addresses of Valkey or Redis; may be repeated.")
+@click.option("--objects", default="", help="Where artefacts are kept: s3://bucket/prefix; else s3://hal9-REGION.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(
     region: str,
@@ -43,9 +44,10 @@ def command(
     ingress_namespace: tuple[str, ...],
     database_cidr: tuple[str, ...],
     cache_cidr: tuple[str, ...],
+    objects: str,
     as_json: bool,
 ) -> None:
-    r"""Write everything that a Knative cluster needs.
+    """Write everything that a Knative cluster needs.
 
     Services, Broker, Triggers, dead-letter sink, EventPolicy, accounts, settings, disruption budgets, topology spread
     and network policies (default deny), from the same function.toml files that the local platform reads.
@@ -66,18 +68,19 @@ def command(
         ingress_namespaces=ingress_namespace or default.ingress_namespaces,
         database_cidrs=database_cidr or default.database_cidrs,
         cache_cidrs=cache_cidr or default.cache_cidrs,
+        objects=objects,
     )
     try:
         files = render(load_all(_FUNCTIONS), target)
     except DescriptionError as error:
         raise click.ClickException(str(error)) from None
     write(files, out)
-    objects = sum(len(manifests) for manifests in files.values())
+    count = sum(len(manifests) for manifests in files.values())
     if as_json:
-        click.echo(json.dumps({"folder": str(out), "files": list(files), "objects": objects}))
+        click.echo(json.dumps({"folder": str(out), "files": list(files), "objects": count}))
         return
     for name, manifests in files.items():
         click.echo(f"{out / name}  {', '.join(dict.fromkeys(manifest['kind'] for manifest in manifests))}")
-    click.echo(f"\n{objects} objects. The cluster's config-features must enable:")
+    click.echo(f"\n{count} objects. The cluster's config-features must enable:")
     for flag, reason in FEATURE_FLAGS.items():
         click.echo(f"  {flag}  ({reason})")

@@ -91,7 +91,7 @@ def start(
     follow: bool,
     as_json: bool,
 ) -> None:
-    r"""Start a run of PROCESS.
+    """Start a run of PROCESS.
 
     \b
     Example:
@@ -110,7 +110,7 @@ def start(
 @_RUN
 @_JSON
 def watch(run_id: UUID, *, as_json: bool) -> None:
-    r"""Draw a run's tree live, until it has ended. With --json: one event a line.
+    """Draw a run's tree live, until it has ended. With --json: one event a line.
 
     \b
     Exit codes:

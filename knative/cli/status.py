@@ -15,7 +15,7 @@ MEBIBYTE = 1024 * 1024
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the ids of every process.")
 def command(*, as_json: bool) -> None:
-    r"""Show what runs: functions, instances, servers, broker.
+    """Show what runs: functions, instances, servers, broker.
 
     \b
     Exit codes:

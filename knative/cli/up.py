@@ -36,7 +36,7 @@ PACKAGES = ("shared", "events", "functions", "knative")
 @click.option("--functions", type=click.Path(exists=True, file_okay=False, path_type=Path), hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, port: int | None, foreground: bool, hostile: str | None, functions: Path | None, as_json: bool) -> None:
-    r"""Start the platform on this machine.
+    """Start the platform on this machine.
 
     Starts PostgreSQL, Valkey, the broker and the gateway; functions start at their first request. Everything is kept in
     HAL9_HOME (.hal9 in the checkout). Returns when the gateway answers; the API key of the demo organisation is then in

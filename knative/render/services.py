@@ -16,7 +16,8 @@ _IDENTITY: Final = "/var/run/hal9/identity"
 _TRUST: Final = "/var/run/hal9/trust"
 _NOBODY: Final = 65532
 _SPREAD: Final = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
-_READY: Final = {"httpGet": {"path": "/healthz/ready", "port": 0}, "timeoutSeconds": 3, "failureThreshold": 3}
+_READY: Final = {"httpGet": {"path": "/healthz/ready", "port": 0}}
+"""With no period the queue-proxy probes every 25 ms; the webhook then admits no further field."""
 _ALIVE: Final = {"httpGet": {"path": "/healthz/live", "port": 0}, "periodSeconds": 10, "failureThreshold": 6}
 _AUTOSCALING: Final = "autoscaling.knative.dev"
 
@@ -169,5 +170,6 @@ def settings(target: Target) -> Manifest:
             "HAL9_REGION": target.region,
             "HAL9_BROKER_URL": target.broker_url,
             "HAL9_FUNCTION_URL": target.function_url,
+            "HAL9_OBJECTS": target.objects or f"s3://hal9-{target.region}",
         },
     }

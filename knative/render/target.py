@@ -35,6 +35,7 @@ class Target:
         ingress_namespaces: where the cluster's ingress runs: the way in, and from function to function.
         database_cidrs: addresses of the PostgreSQL shards, in CIDR notation.
         cache_cidrs: addresses of Valkey or Redis, in CIDR notation.
+        objects: where artefacts are kept, `s3://bucket/prefix`; empty for the bucket `hal9-<region>`.
     """
 
     region: str
@@ -47,6 +48,7 @@ class Target:
     ingress_namespaces: tuple[str, ...] = ("knative-serving", "kourier-system")
     database_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
     cache_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
+    objects: str = ""
 
     def metadata(self, name: str, **more: Any) -> Manifest:
         """Give the metadata of an object in the namespace, with the labels that everything of HAL9 carries."""

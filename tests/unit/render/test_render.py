@@ -267,6 +267,24 @@ def test_nothing_that_the_webhook_refuses_or_no_flag_allows(forbidden: str) -> N
         assert f'"{forbidden}"' not in json.dumps(service)
 
 
+def test_a_readiness_probe_without_a_period_has_nothing_that_the_webhook_then_refuses() -> None:
+    """Serving's k8s_validation.go: with periodSeconds 0, timeoutSeconds and failureThreshold are disallowed fields."""
+    for service in knative_services():
+        (container,) = service["spec"]["template"]["spec"]["containers"]
+        probe = container["readinessProbe"]
+        assert probe.get("periodSeconds", 0) > 0 or not {"timeoutSeconds", "failureThreshold"} & set(probe)
+        assert container["livenessProbe"]["periodSeconds"] > 0
+
+
+def test_every_setting_that_a_function_must_have_is_given() -> None:
+    (shared,) = (manifest["data"] for manifest in of_kind("ConfigMap"))
+    assert shared["HAL9_OBJECTS"] == "s3://hal9-us-west"
+    for service in knative_services():
+        (container,) = service["spec"]["template"]["spec"]["containers"]
+        given = {variable["name"] for variable in container["env"]} | set(shared)
+        assert {"HAL9_IDENTITY_KEY", "HAL9_TRUST", "HAL9_REGION", "HAL9_BROKER_URL", "HAL9_FUNCTION_URL"} <= given
+
+
 def test_requests_end_within_what_knative_allows() -> None:
     assert all(0 < service["spec"]["template"]["spec"]["timeoutSeconds"] <= 600 for service in knative_services())
 
