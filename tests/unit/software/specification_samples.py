@@ -174,3 +174,6 @@ def music_collection() -> Specification:
         relations=(Relation(name="playlist_songs", left="playlist", right="song"),),
         views=(View(name="top", entity="song", sort="rating", descending=True, limit=3),),
     )
+
+
+SAMPLES = (lending_library, calculator_service, music_collection)

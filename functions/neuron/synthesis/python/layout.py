@@ -297,14 +297,12 @@ def _render(parts: list[_Part], indent: int, tail: str = "") -> list[str]:
     head = _flat([*parts[:at], "\0"])[:-1] if at else ""
     before = " " * indent + head + group.opening
     after = _CLOSING[_OPENING.index(group.opening)] + _flat_tail(parts[at + 1 :]) + tail
-    return [before, *_render_items(group, indent + 4, together=_is_call(parts, at)), " " * indent + after]
+    return [before, *_render_items(group, indent + 4, owned=_is_owned(parts, at)), " " * indent + after]
 
 
-def _is_call(parts: list[_Part], at: int) -> bool:
-    """Say whether a bracket belongs to a call or a definition, whose arguments may stand on one line together."""
-    group, before = parts[at], parts[at - 1] if at else ""
-    if not isinstance(group, _Group) or group.opening != "(":
-        return False
+def _is_owned(parts: list[_Part], at: int) -> bool:
+    """Say whether a bracket belongs to what stands before it: a call, a definition or a subscript."""
+    before = parts[at - 1] if at else ""
     return isinstance(before, _Group) or (before.isidentifier() and not keyword.iskeyword(before))
 
 
@@ -327,7 +325,8 @@ def _breaking_point(parts: list[_Part], groups: list[int], indent: int) -> int:
     return groups[-1]
 
 
-def _render_items(group: _Group, indent: int, *, together: bool) -> list[str]:
+def _render_items(group: _Group, indent: int, *, owned: bool) -> list[str]:
+    together = owned and group.opening == "("  # arguments may stand on one line together
     items = [item for item in group.items if item]
     joined = " " * indent + ", ".join(_flat(item) for item in items)
     generator = len(items) == 1 and "for" in items[0]
@@ -336,8 +335,10 @@ def _render_items(group: _Group, indent: int, *, together: bool) -> list[str]:
         return [joined]
     if generator:
         return _render_comprehension(items[0], indent)
-    if group.opening == "(" and not together and len(group.items) == 1:
+    if group.opening == "(" and not owned and len(group.items) == 1:
         return [joined] if fits else _render_operands(items[0], indent)
+    if group.opening == "[" and owned and len(group.items) == 1:
+        return _render(items[0], indent)
     return [line for item in items for line in _render_item(item, indent)]
 
 
