@@ -30,7 +30,7 @@ from shared.software.designs import (
 )
 from shared.software.source import EngineName, SourceTree
 from shared.software.specification import Specification
-from specification_samples import SAMPLES, lending_library
+from tests.unit.software.specification_samples import SAMPLES, lending_library
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECIFICATIONS = [pytest.param(make(), id=make.__name__) for make in SAMPLES]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from functions.neuron.synthesis.patterns import sample
 from functions.neuron.synthesis.python.layout import tidy
 
+TWENTY = ", ".join(f"name_{i:02d}" for i in range(20))
 RUFF = [str(Path(sys.executable).with_name("ruff")), "format", "--line-length", "120", "--diff", "--isolated", "-"]
 
 
@@ -44,11 +45,12 @@ def test_a_long_call_is_broken_at_its_arguments() -> None:
         "x = {" + ", ".join(f'"key_{i}": call({i}, "value")' for i in range(8)) + "}",
         "def f(" + ", ".join(f"parameter_{i}: int" for i in range(9)) + ") -> None:\n    pass",
         "def f() -> None:\n    return " + " and ".join(f"condition_number_{i} is not None" for i in range(6)),
-        "x = {template: method for template, operations in some_mapping_with_a_long_name.items() for method in operations if method}",
+        "x = {template: method for template, operations in a_mapping_with_a_long_name.items() for method in operations "
+        "if method}",
         "if " + " or ".join(f"before.attribute_{i} != record.attribute_{i}" for i in range(5)) + ":\n    pass",
-        "from module import " + ", ".join(f"name_{i:02d}" for i in range(20)) + "\n\nprint(" + ", ".join(f"name_{i:02d}" for i in range(20)) + ")",
+        f"from module import {TWENTY}\n\nprint({TWENTY})",
     ],
-)  # fmt: skip
+)
 def test_long_statements_are_laid_out_as_ruff_would(statement: str) -> None:
     laid_out = tidy(f"{statement}\n", "own")
     assert max(map(len, laid_out.splitlines())) <= 120

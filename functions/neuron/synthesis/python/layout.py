@@ -78,7 +78,7 @@ def _sort_imports(source: str, first_party: str) -> str:
 
 
 def _used_names(tree: ast.Module) -> set[str]:
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
             names |= {str(item.value) for item in ast.walk(node) if isinstance(item, ast.Constant)}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LARGEST: Final = 9_007_199_254_740_991
 """Integers lie within what JSON carries exactly (RFC 8259, section 6)."""
 
+_LONGEST: Final = 70
 _SIMPLE: Final = {
     FieldType.EMAIL: "Email",
     FieldType.URL: "Url",
@@ -119,19 +120,31 @@ def _decimal_bounds(field: FieldSpec | Parameter) -> list[str]:
     return found
 
 
-def enumerations(view: EntityView) -> list[str]:
-    """Write the type aliases of an entity's enumerations."""
-    return [
+def aliases(view: EntityView) -> list[str]:
+    """Write the type aliases of an entity: its enumerations, and constrained types too long for a field's line."""
+    found = [
         f"{python_type(field, view.entity)} = Literal[{', '.join(names.text(value) for value in field.values)}]"
         for field in view.entity.fields
         if field.type is FieldType.ENUM
     ]
+    if not view.memory:
+        long = [field for field in view.given if field.type is not FieldType.ENUM and _is_long(field)]
+        found += [f"{_alias(field, view)} = {constrained(field)}" for field in long]
+    return found
+
+
+def _is_long(field: FieldSpec) -> bool:
+    return len(constrained(field)) > _LONGEST
+
+
+def _alias(field: FieldSpec, view: EntityView) -> str:
+    return names.class_name(f"{view.name}_{field.name}")
 
 
 def _input_type(field: FieldSpec, view: EntityView) -> str:
-    if view.memory:
+    if view.memory or field.type is FieldType.ENUM:
         return python_type(field, view.entity)
-    return python_type(field, view.entity) if field.type is FieldType.ENUM else constrained(field)
+    return _alias(field, view) if _is_long(field) else constrained(field)
 
 
 def input_fields(view: EntityView) -> list[ModelField]:

@@ -212,8 +212,7 @@ def _filter_type(field: FieldSpec | None, entity: Entity) -> str:
         case FieldType.REFERENCE:
             return "Annotated[int, Field(ge=1, le=LARGEST)]"
         case FieldType.DECIMAL:
-            schema = 'WithJsonSchema({"type": "number"})'
-            return f"Annotated[Decimal, Field(max_digits=15, decimal_places={field.scale}), {schema}]"
+            return f"Annotated[Decimal, Field(max_digits=15, decimal_places={field.scale})]"
         case FieldType.ENUM:
             return python_type(field, entity)
         case FieldType.STRING | FieldType.EMAIL | FieldType.URL:

@@ -195,7 +195,7 @@ def _write_models(project: Project, view: EntityView) -> None:
         cls=view.cls,
         plural_words=view.plural_words,
         view=view,
-        enumerations=models.enumerations(view),
+        aliases=models.aliases(view),
         input_doc=names.docstring(view.entity.description or f"What a client says about {view.a}"),
         input_fields=models.input_fields(view),
         patch_fields=models.patch_fields(view),
@@ -215,7 +215,7 @@ def _field_types(project: Project) -> set[str]:
         uses |= {name for name in known if name in written}
     for view in project.entities:
         fields = [*models.input_fields(view), *models.output_fields(view), *models.patch_fields(view)]
-        lines = [*(field.annotation for field in fields), *RouterView(view).filters_class]
+        lines = [*(field.annotation for field in fields), *models.aliases(view), *RouterView(view).filters_class]
         for name in ("Line", "Text", "Email", "Url", "Flag", "Day", "Moment", "TimeOfDay", "Identifier", "Reference"):
             uses |= {name} if any(name in line for line in lines) else set()
         uses |= {n for n in ("Labels", "Amount", "Money", "Whole") if any(n in line for line in lines)}
@@ -562,18 +562,23 @@ def _usage(command: CommandDesign) -> str:
 
 
 def _library_usage(project: Project) -> str:
-    lines = []
+    """Write an example of the library's use."""
+    lines, imported = [], []
     if project.entities:
         view = project.entities[0]
-        required = ", ".join(f"{name.name}=…" for name in models.input_fields(view) if not name.default)
-        lines += [f"from {project.package} import {view.cls}Input, Store", "", "store = Store()"]
+        required = ", ".join(f"{field.name}=..." for field in models.input_fields(view) if not field.default)
+        imported += [f"{view.cls}Input", "Store"]
+        lines += ["store = Store()"]
         lines += [f"{view.var} = store.{view.module}.create({view.cls}Input({required}))"]
     for computation in project.specification.computations[:3]:
         known = next((e for e in functions.examples(computation) if e.result is not None), None)
-        lines.append(f"from {project.package} import {computation.name}")
         if known is not None:
+            imported.append(computation.name)
             lines.append(f"{computation.name}({', '.join(known.arguments)})  # {known.result}")
-    return "\n".join(lines)
+    if not lines:
+        return f"import {project.package}"
+    written = "\n".join([f"from {project.package} import {', '.join(imported)}", "", *lines])
+    return layout.tidy(written + "\n", project.package).strip()
 
 
 def _cell(text: str) -> str:
