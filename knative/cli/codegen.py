@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sys
 import tarfile
@@ -53,6 +54,7 @@ def command(request: str, language: str, out: Path, engine: Any, as_json: bool) 
     """
     text = sys.stdin.read() if request == "-" else request
     _require_empty(out)
+    _require_writable(out)
     try:
         with Client.from_environment() as client:
             project = client.projects.create(text, language=language, engine=engine)
@@ -67,6 +69,13 @@ def command(request: str, language: str, out: Path, engine: Any, as_json: bool) 
         _tell(project, out, written=written)
     if project.state != "completed":
         raise SystemExit(1)
+
+
+def _require_writable(out: Path) -> None:
+    """Find out before any work is done that the project could not be written."""
+    nearest = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise click.ClickException(f"{out} cannot be written: {nearest} is not yours to write to")
 
 
 def _require_empty(out: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import click
 
-from shared.client import ApiError, Client, ClientError
+from shared.client import ApiError, Client, ClientError, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,9 +100,9 @@ def start(
     """
     from shared.neurons.wire import Limits
 
-    cost = None if cost_cap is None else round(cost_cap * 1_000_000)
-    limits = Limits(cost_microdollars=cost, deadline_seconds=deadline)
+    cost = round(cost_cap * 1_000_000) if cost_cap is not None and isfinite(cost_cap) else cost_cap
     with _client(as_json=as_json) as client:
+        limits = checked(Limits, cost_microdollars=cost, deadline_seconds=deadline)
         run = client.runs.start(process, _document(text), limits=limits, engine=engine, idempotency_key=key)
         _begun(client, run, follow=follow, as_json=as_json)
 

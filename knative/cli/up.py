@@ -66,7 +66,7 @@ def _running(home: Home) -> dict[str, Any] | None:
     """Give what the platform that runs here says, waiting for one that is starting; None when there is none."""
     limit = time.monotonic() + STARTING_SECONDS
     while home.locked and time.monotonic() < limit:
-        if (found := running.status(home)) is not None and found["ready"]:
+        if (found := running.status(home)) is not None and found.get("ready"):
             return found
         time.sleep(0.1)
     return None

@@ -17,6 +17,15 @@ from __future__ import annotations
 
 from shared.client.client import Client
 from shared.client.credentials import Credentials, CredentialsError
-from shared.client.errors import ApiError, ClientError, UnreachableError
+from shared.client.errors import ApiError, ClientError, InvalidRequestError, UnreachableError, checked
 
-__all__ = ["ApiError", "Client", "ClientError", "Credentials", "CredentialsError", "UnreachableError"]
+__all__ = [
+    "ApiError",
+    "Client",
+    "ClientError",
+    "Credentials",
+    "CredentialsError",
+    "InvalidRequestError",
+    "UnreachableError",
+    "checked",
+]

@@ -53,7 +53,7 @@ class Credentials:
         """
         found = load(ClientSettings)
         if found.url and found.api_key:
-            return cls(found.url, found.api_key)
+            return cls(_address(found.url), _key(found.api_key))
         if found.url or found.api_key:
             missing = "HAL9_API_KEY" if found.url else "HAL9_URL"
             raise CredentialsError(f"{missing} is not set: set both HAL9_URL and HAL9_API_KEY, or neither.")
@@ -81,3 +81,15 @@ class Credentials:
 def _in_checkout(home: Path) -> Path:
     """Take the default folder to be the checkout's, wherever one stands, as `hal9 up` does."""
     return _CHECKOUT / home if home == _DEFAULT_HOME and (_CHECKOUT / "pyproject.toml").is_file() else home
+
+
+def _address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise CredentialsError("HAL9_URL is no address: it begins with http:// or https://.")
+    return url
+
+
+def _key(text: str) -> str:
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise CredentialsError("HAL9_API_KEY holds characters that no key has: set it to the key alone.")
+    return text

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
 
 _PREFIX: Final = "urn:hal9:problem:"
 
 
 class ClientError(Exception):
     """Whatever went wrong; the text says what to do."""
+
+
+class InvalidRequestError(ClientError):
+    """What was asked for is not what the API takes: it is refused before anything is sent, with every fault."""
+
+
+def checked(model: type[M], **values: Any) -> M:
+    """Make the body of a request.
+
+    Raises:
+        InvalidRequestError: The values are not what the API takes.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        faults = [
+            f"\n  {'.'.join(str(part) for part in fault['loc']) or 'the request'}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise InvalidRequestError("This is not what the API takes:" + "".join(faults)) from None
 
 
 class UnreachableError(ClientError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from shared.apikeys.wire import KeyPage, KeyRequest, KeyView, NewKeyView
+from shared.client.errors import checked
 from shared.client.pages import each
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Keys:
             roles: What it may do: at most what the key in use may do.
             expires_in_days: When it ends by itself; None for never.
         """
-        body = KeyRequest(name=name, roles=list(roles), expires_in_days=expires_in_days)
+        body = checked(KeyRequest, name=name, roles=list(roles), expires_in_days=expires_in_days)
         return self._transport.model(NewKeyView, "POST", "/v1/keys", body=body)
 
     def page(self, *, limit: int = 50, cursor: object | None = None) -> KeyPage:

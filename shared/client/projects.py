@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID, uuid4
 
-from shared.client.errors import ApiError
+from shared.client.errors import ApiError, checked
 from shared.client.pages import each
 from shared.client.transport import IDEMPOTENCY_KEY
 from shared.software.projects import Project, ProjectPage, ProjectRequest, ProjectState, ProjectSummary
@@ -46,7 +46,7 @@ class Projects:
             engine: `builtin` keeps language models out of it.
             idempotency_key: The same key gives the same project; made up when None.
         """
-        body = ProjectRequest(request=request, language=language, engine=engine)
+        body = checked(ProjectRequest, request=request, language=language, engine=engine)
         headers = {IDEMPOTENCY_KEY: idempotency_key or str(uuid4())}
         return self._transport.model(Project, "POST", "/v1/projects", body=body, headers=headers)
 

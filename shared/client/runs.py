@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
-from shared.client.errors import ApiError, UnreachableError
+from shared.client.errors import ApiError, checked, UnreachableError
 from shared.client.pages import each
 from shared.client.transport import IDEMPOTENCY_KEY
 from shared.neurons.wire import ENDED, EngineChoice, Limits, Run, RunEvent, RunPage, RunRequest, RunState, RunSummary
@@ -46,7 +46,7 @@ class Runs:
             engine: `builtin` keeps language models out of it.
             idempotency_key: The same key gives the same run; made up when None.
         """
-        body = RunRequest(process=process, input=input, limits=limits or Limits(), engine=engine)
+        body = checked(RunRequest, process=process, input=input, limits=limits or Limits(), engine=engine)
         headers = {IDEMPOTENCY_KEY: idempotency_key or str(uuid4())}
         return self._transport.model(Run, "POST", "/v1/runs", body=body, headers=headers)
 
