@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
-from shared.client.errors import ApiError, checked, UnreachableError
+from shared.client.errors import ApiError, UnreachableError, checked
 from shared.client.pages import each
 from shared.client.transport import IDEMPOTENCY_KEY
 from shared.neurons.wire import ENDED, EngineChoice, Limits, Run, RunEvent, RunPage, RunRequest, RunState, RunSummary
