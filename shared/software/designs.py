@@ -10,6 +10,7 @@ Promises: designs are plain data, comparable and serialisable; the same specific
 
 from __future__ import annotations
 
+import keyword
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -284,11 +285,16 @@ class DesignerOutput(_Part):
 # conventions
 
 
+_TAKEN: Final = frozenset(keyword.kwlist) | {
+    "copy", "dict", "json", "schema", "validate", "construct", "run", "names", "parse",
+}  # fmt: skip
+
+
 def attribute(field: FieldSpec) -> str:
-    """Name a field as programs and JSON see it: a reference ends in `_id`."""
+    """Name a field as programs and JSON see it: a reference ends in `_id`; a word that languages keep, in `_value`."""
     if field.type is FieldType.REFERENCE and not field.name.endswith("_id"):
         return f"{field.name}_id"
-    return field.name
+    return f"{field.name}_value" if field.name in _TAKEN else field.name
 
 
 def field_of(entity: Entity, name: str) -> FieldSpec | None:

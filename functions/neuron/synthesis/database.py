@@ -106,7 +106,12 @@ def _column(field: FieldSpec, entity: Entity, specification: Specification) -> C
 
 
 def nullable(field: FieldSpec, entity: Entity) -> bool:
-    """Say whether a field may be without a value: stamps are until their move is made."""
+    """Say whether a field may be without a value.
+
+    Stamps are until their move is made, and the first of those that refer to their own kind has none to refer to.
+    """
+    if field.target == entity.name:
+        return True
     machine = entity.machine
     if machine is not None and field.name == machine.field:
         return False

@@ -36,6 +36,7 @@ _STATUS: Final = {
     OperationKind.LINK: 204,
     OperationKind.UNLINK: 204,
 }
+_PAGING: Final = frozenset({"limit", "offset", "sort", "search"})
 _UNSORTABLE: Final = frozenset({FieldType.TEXT, FieldType.LIST})
 _SEARCHABLE: Final = frozenset({FieldType.STRING, FieldType.TEXT, FieldType.EMAIL, FieldType.URL})
 _UNFILTERABLE: Final = frozenset({FieldType.TEXT, FieldType.LIST, FieldType.NUMBER, FieldType.DATETIME})
@@ -60,7 +61,8 @@ def _listing(entity: Entity, specification: Specification) -> ListingDesign:
     filterable = tuple(field.name for field in entity.fields if field.type not in _UNFILTERABLE)
     sortable = tuple(field.name for field in entity.fields if field.type not in _UNSORTABLE)
     searchable = tuple(field.name for field in entity.fields if field.type in _SEARCHABLE)
-    asked_filters = tuple(name for name in asked.filters if name not in references) if asked else ()
+    filterable = tuple(name for name in filterable if name not in _PAGING)
+    asked_filters = tuple(name for name in asked.filters if name not in (*references, *_PAGING)) if asked else ()
     return ListingDesign(
         entity=entity.name,
         filters=tuple(dict.fromkeys((*references, *(asked_filters or filterable)))),
@@ -195,7 +197,9 @@ def _operation_name(endpoint: Endpoint, entity: Entity | None, parent: str | Non
             return f"{endpoint.operation.value}_{entity.name}"
         case OperationKind.UPDATE:
             return f"{'replace' if endpoint.method == 'PUT' else 'change'}_{entity.name}"
-        case OperationKind.LIST if parent or target:
+        case OperationKind.LIST if target:
+            return f"list_{target}"
+        case OperationKind.LIST if parent:
             return f"list_{entity.plural}_of_{_path_owner(endpoint, specification)}"
         case OperationKind.LIST | OperationKind.REPORT:
             return f"list_{entity.plural}"

@@ -129,7 +129,7 @@ class Planner:
         values = {
             field.name: self._value(field, entity)
             for field in given
-            if field.type is not FieldType.REFERENCE or field.required
+            if field.type is not FieldType.REFERENCE or (field.required and field.target != entity.name)
         }
         self._place_in_time(entity, values)
         self._fulfil_own_guards(entity, values)

@@ -916,12 +916,13 @@ class TestWriter:
             if not view.can.create or self.several(view.entity) < 3:
                 continue
             strategies = list(self._strategies(view))
+            offered = [*(designs.attribute(field) for field in view.given), "surprise"]
             found.append(
                 SimpleNamespace(
                     name=view.name,
                     constant=f"{view.name.upper()}_VALUES",
                     strategies=strategies,
-                    names="[" + ", ".join(names.text(designs.attribute(f)) for f in view.given) + ', "surprise"]',
+                    names=f"[{', '.join(names.text(name) for name in offered)}]",
                     can_get=view.can.get,
                 )
             )
