@@ -29,6 +29,7 @@ _LINGER_SECONDS: Final = 3.0
 _LONGEST_PIPELINE: Final = 100
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _FIELD_OVERHEAD: Final = 4  # ": " and the line's end
+_FRAMING_PER_BYTE: Final = 16  # what chunks may spend on framing for each byte of content, beyond the header's limit
 _NOTED: Final = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"),
@@ -106,14 +107,10 @@ class Connection(asyncio.Protocol):
             self._upgrade = True
         except httptools.HttpParserError as error:
             self._refusal = self._refusal or Problem("bad-request", 400, _reason(error))
-        if self._refusal is None and self._overhead > self.settings.header_bytes and not self._reading_body(data):
+        if self._refusal is None and self._overhead > self.settings.header_bytes:
             self._refusal = _headers_too_large(self.settings)
         if self._refusal is not None:
             self._refuse()
-
-    def _reading_body(self, data: bytes) -> bool:
-        """Whether what came is body: then only framing without any content counts as header (chunks, trailers)."""
-        return self._reading is not None and self._overhead <= len(data) + self.settings.header_bytes
 
     def eof_received(self) -> bool:
         """Keep the way back open: a client may close its side when it has sent all."""
@@ -189,7 +186,8 @@ class Connection(asyncio.Protocol):
         exchange = self._reading
         if exchange is None or self._refusal is not None:
             return
-        self._overhead = 0
+        # What frames chunks (sizes, extensions) and trailers count as header, but for a due to each byte of content.
+        self._overhead = max(0, self._overhead - (1 + _FRAMING_PER_BYTE) * len(body))
         exchange.feed(body)
         if exchange.buffered >= HIGH_WATER_BYTES or exchange.too_large:
             self._pause()

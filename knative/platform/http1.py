@@ -7,7 +7,8 @@ the bytes and us; here one task serves one request, and the parser is the same l
 Promises: memory for a connection is bounded (`Limits`): header fields are counted and measured, bodies stop being
 read when nobody takes them, a peer that is slow to send or to read is cut off; one message means one thing (RFC
 9112): both lengths at once, repeated lengths, any transfer coding but `chunked`, several Hosts, line folding and
-control characters are refused; trailers are dropped; a refusal reaches the peer even while it is still sending. Does
+control characters are refused; trailers are dropped, and measured like header fields, as is what frames chunks beyond
+a due to each byte of content; a refusal reaches the peer even while it is still sending. Does
 not: TLS, HTTP/2, WebSocket, files.
 """
 
@@ -45,8 +46,12 @@ WRITE_HIGH: Final = 128 * 1024
 LINGER_SECONDS: Final = 5.0
 """How long a refused peer may go on sending, unheard, so that it can read the refusal (RFC 9112, section 9.6)."""
 
+FRAMING_PER_BYTE: Final = 16
+"""What chunks may spend on framing for each byte of content, beyond `Limits.header_bytes` (about Go's measure)."""
+
 _REASONS: Final = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 _NO_BODY: Final = frozenset({204, 304})
+_VERSIONS: Final = ("1.1", "1.0")
 _METHOD: Final = re.compile(rb"[A-Z-]{1,24} /")
 
 
@@ -55,7 +60,7 @@ class Limits:
     """What one peer may take.
 
     Attributes:
-        header_bytes: request line and fields together.
+        header_bytes: request line and fields together; also trailers together with what frames chunks.
         header_count: fields.
         target_bytes: the request target.
         header_seconds: from a message's first byte to the end of its fields.
@@ -310,6 +315,7 @@ class ServerConnection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._head_since: float | None = None
         self._head_bytes = 0
+        self._framing_bytes = 0
         self._in_head = False
         self._fault: Problem | None = None
         self._reading = True
@@ -346,6 +352,7 @@ class ServerConnection(asyncio.Protocol):
             return
         if self._head_since is None and self._incoming is None:
             self._head_since = self._loop.time()
+        self._framing_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -358,6 +365,9 @@ class ServerConnection(asyncio.Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.header_bytes:
                 self._fault = self._fault or Problem("headers-too-large")
+        elif self._incoming is not None and self._framing_bytes > self._limits.header_bytes:
+            # the parser keeps a field until it is whole, and adds to it in time that grows with its length
+            self._fault = self._fault or Problem("headers-too-large")
         if self._fault is not None:
             self._malformed(self._fault)
         else:
@@ -412,11 +422,13 @@ class ServerConnection(asyncio.Protocol):
         self._in_head = False
         self._head_since = None
         self._head_bytes = 0
+        self._framing_bytes = 0
         request = self._current()
         request.method = self._parser.get_method()
-        request.http10 = self._parser.get_http_version() == "1.0"
+        version = self._parser.get_http_version()
+        request.http10 = version == "1.0"
         request.keep_alive = self._parser.should_keep_alive()
-        self._fault = self._fault or _check(request)
+        self._fault = self._fault or _check(request, version)
         if self._fault is None:
             request.expect()
             self._ahead.append(request)
@@ -424,6 +436,7 @@ class ServerConnection(asyncio.Protocol):
 
     def on_body(self, chunk: bytes) -> None:
         """Take a piece of the body."""
+        self._framing_bytes = max(0, self._framing_bytes - (1 + FRAMING_PER_BYTE) * len(chunk))
         if self._fault is None:
             self._current().feed(chunk)
 
@@ -586,8 +599,10 @@ class ServerConnection(asyncio.Protocol):
             transport.resume_reading()
 
 
-def _check(request: Request) -> Problem | None:
+def _check(request: Request, version: str) -> Problem | None:
     """Check what the parser leaves open, and note how the body is framed."""
+    if version not in _VERSIONS:
+        return Problem("http-version-unsupported")
     hosts = 0
     codings = 0
     for name, value in request.headers:

@@ -155,6 +155,25 @@ def test_trailers_without_end_are_refused(echo: Host) -> None:
 
 
 @pytest.mark.parametrize(
+    "endless", [b"1;a=" + b"b" * 1000 + b"\r\n{\r\n", b"b" * 1000], ids=["in each chunk", "in one"]
+)
+def test_chunk_extensions_without_end_are_refused(echo: Host, endless: bytes) -> None:
+    connection = echo.connect()
+    connection.sendall(b"POST /size HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n")
+    with contextlib.suppress(OSError):
+        connection.sendall(b"1;a=" if b";" not in endless else b"")
+        for _ in range(5_000):
+            connection.sendall(endless)
+    assert b"HTTP/1.1 431 " in connection.recv(1000)
+
+
+def test_the_smallest_chunks_are_taken(echo: Host) -> None:
+    head = b"POST /size HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    answer = echo.raw(head + b"0001;a=b\r\ny\r\n" * 50_000 + b"0\r\nx-trailer: " + b"1" * 10_000 + b"\r\n\r\n")
+    assert (answer.status, answer.body) == (200, b"50000")
+
+
+@pytest.mark.parametrize(
     "request_line",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",

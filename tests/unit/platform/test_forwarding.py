@@ -144,6 +144,36 @@ async def test_bodies_travel_with_a_length_and_in_chunks(tmp_path: Path, size: i
         assert ["x-trailer", "1"] not in seen["headers"]
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"1\r\n{\r\n0\r\nX: " + b"a" * 3_000_000,
+        b"1\r\n{\r\n0\r\n" + b"X: 1\r\n" * 500_000,
+        b"1;a=" + b"b" * 3_000_000,
+        (b"1;a=" + b"b" * 1000 + b"\r\n{\r\n") * 3_000,
+    ],
+    ids=["an endless trailer", "endless trailers", "an endless extension", "endless extensions"],
+)
+async def test_what_frames_a_body_is_measured_as_header_fields_are(tmp_path: Path, framing: bytes) -> None:
+    async with rig(tmp_path, echo) as r:
+        raw = await r.talk(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + framing)
+        assert (answer(raw)[0], json.loads(answer(raw)[2])["type"]) == (431, "urn:hal9:problem:headers-too-large")
+
+
+async def test_the_smallest_chunks_are_taken(tmp_path: Path) -> None:
+    async with rig(tmp_path, echo) as r:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        raw = await r.talk(head + b"0001;a=b\r\ny\r\n" * 50_000 + b"0\r\nX-Trailer: " + b"1" * 10_000 + b"\r\n\r\n")
+        assert json.loads(answer(raw)[2])["length"] == 50_000
+
+
+@pytest.mark.parametrize(("version", "status"), [(b"2.0", 505), (b"0.9", 505), (b"1.1", 200)])
+async def test_an_http_version_that_is_not_spoken_is_refused(tmp_path: Path, version: bytes, status: int) -> None:
+    async with rig(tmp_path, echo) as r:
+        raw = await r.talk(b"GET / HTTP/" + version + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert answer(raw)[0] == status
+
+
 async def test_pipelined_requests_are_answered_in_order_over_one_connection(tmp_path: Path) -> None:
     async with rig(tmp_path, echo) as r:
         first = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(5))
