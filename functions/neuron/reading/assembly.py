@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.neuron.reading import closing, faces
+from functions.neuron.reading import closing, faces, honesty
 from shared.software import specification as spec
 from shared.software.closure import faults
 from shared.software.specification import FieldSpec, FieldType, Kind
@@ -43,7 +43,15 @@ def assemble(draft: Draft) -> spec.Specification:
     }
     parts["rules"] = _sound_rules(draft, parts)
     bare = spec.Specification.model_validate(parts)
-    return bare.model_copy(update={"clauses": tuple(_clauses(draft, bare))})
+    return bare.model_copy(update={"clauses": tuple(_doubted(clause, bare) for clause in _clauses(draft, bare))})
+
+
+def _doubted(clause: spec.Clause, made: spec.Specification) -> spec.Clause:
+    """Take a clause that counts as done back when something in it stands for nothing that was made."""
+    reason = honesty.doubt(clause, made) if clause.status is spec.ClauseStatus.DONE else ""
+    if not reason:
+        return clause
+    return clause.model_copy(update={"status": spec.ClauseStatus.NOT_DONE, "implements": (), "reason": reason})
 
 
 def _distinct(draft: Draft) -> list[DraftEntity]:

@@ -1,0 +1,214 @@
+"""Doubts a reading: what a clause says and nothing that implements it stands for.
+
+The readers look for what they know; a clause that they took a part of is not done for that. Here every clause that
+counts as done is held against the parts of the specification that it is mapped to: its numbers, its prohibitions and
+conditions, and its words must be found in them. What is not found makes the clause not done, with the words that
+nothing stands for. Promises: only takes away, never adds. Does not understand: a word that is found may still have been
+misread.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+
+from functions.neuron.reading import lexicon, morphology, tokens
+from functions.neuron.reading.tokens import Kind, Token
+from shared.software import specification as spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_UNSAID: Final = frozenset({"message", "description", "summary", "examples", "title", "request", "pattern"})
+"""What repeats the request's words or explains, and so proves nothing."""
+
+_PROHIBITION: Final = lexicon.words(
+    "not never cannot can't forbidden prohibited disallowed mustn't shouldn't can't doesn't don't isn't aren't "
+    "unless refused rejected"
+)
+_CONDITION: Final = lexicon.words("unless while provided if")
+_HOLLOW: Final = lexicon.words(
+    "a an the this that these those it its they them their there he she his her we our us you your i my of in on "
+    "at to for from by with as and or but nor so then than too also both either each every all any some such same "
+    "own other another more most less least many much few several number amount count total quantity only just "
+    "even still already again once twice time times is are was were be been being am do does did done have has "
+    "had having can could may might must shall should will would let want need needs like please make made build "
+    "create provide write develop implement keep keeps kept track store stores stored save saved record records "
+    "recorded manage manages hold holds held contain contains consist consists include includes including give "
+    "gives given get gets take takes use uses used using show shows shown list lists listed see seen return "
+    "returns returned add adds added remove removes removed delete deletes deleted change changes changed update "
+    "updates updated edit set sets not never no none cannot without unless if when while until after before "
+    "during between within up down out over under about into onto per via one two first last new current "
+    "currently exact exactly valid correct right able possible allowed allow allows enter entered called named "
+    "known which who whom whose what where how why api service application app tool program command line library "
+    "package system software database web rest http json python user users people person thing things item items "
+    "value values field fields name names text string type kind way case order date day days week weeks month "
+    "months year years hour hours minute minutes second seconds today now default optional required unique "
+    "mandatory positive negative non-negative non-empty empty zero least most maximum minimum max min long length "
+    "short letters characters character digit digits digit's e.g i.e etc be't forbidden refused reject rejected "
+    "accept accepted belong belongs belonging related relate depend depends simple small different later earlier "
+    "early late following several function functions class method compute computes calculate calculates check "
+    "checks whether convert converts find finds search searched sort sorted filter filtered greater below above "
+    "divided multiplied squared terminal cli module print prints printed tell tells turn turns n algorithm"
+)
+_MOST_UNFOUND: Final = 0.5
+_SMALLEST_TOLD: Final = 2
+_LEAST_STEM: Final = 4
+
+
+def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
+    """Give the reason why a clause that counts as done is not; empty when nothing speaks against it."""
+    if clause.implements == ("/kind",):
+        return ""
+    parts = [part for pointer in clause.implements for part in _parts(pointer, specification)]
+    said = tokens.tokenise(clause.text)
+    numbers = _numbers_unfound(said, parts)
+    if numbers:
+        return f"Nothing that was built stands for {_quoted(numbers)}."
+    if _forbids(said) and not any(_restricts(part) for part in parts):
+        return "It forbids something, and nothing that was built refuses it."
+    if _conditional(said) and not any(_restricts(part) for part in parts):
+        return "It holds under a condition, and nothing that was built checks it."
+    if all(isinstance(part, spec.Computation | spec.Command) for part in parts):
+        return ""  # an algorithm has another name than what it is asked for by
+    unfound = _words_unfound(said, parts)
+    if unfound:
+        return f"Only a part of it was understood: nothing that was built stands for {_quoted(unfound)}."
+    return ""
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f"“{word}”" for word in dict.fromkeys(words))
+
+
+def _parts(pointer: str, specification: spec.Specification) -> Iterator[Any]:
+    """Give what a JSON pointer names, and the names of what it stands in."""
+    value: Any = specification
+    for step in pointer.strip("/").split("/"):
+        value = value[int(step)] if step.isdigit() else getattr(value, step, None)
+        if value is None:
+            return
+        if isinstance(value, spec.Entity):
+            yield {"name": value.name, "plural": value.plural}
+    yield value
+
+
+def _values(part: Any) -> Iterator[str | int | float]:
+    """Give every text and number in a part, but those that prove nothing."""
+    if isinstance(part, BaseModel):
+        part = {name: getattr(part, name) for name in type(part).model_fields}
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name not in _UNSAID:
+                yield from _values(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _values(value)
+    elif isinstance(part, str | int | float) and not isinstance(part, bool):
+        yield part
+
+
+def _numbers_unfound(said: Sequence[Token], parts: Sequence[Any]) -> list[str]:
+    """Give the numbers of a clause that stand in none of its parts, in no unit."""
+    values = [value for part in parts for value in _values(part)]
+    known = {float(value) for value in values if not isinstance(value, str)}
+    texts = " ".join(value for value in values if isinstance(value, str))
+    patterns = " ".join(field.pattern or "" for part in parts for field in _fields(part))
+    return [
+        token.text
+        for token in said
+        if token.value is not None
+        and token.kind is not Kind.BULLET
+        and token.value >= (_SMALLEST_TOLD if token.kind is not Kind.WORD or not _pairs(parts) else _SMALLEST_TOLD + 1)
+        and not _known(float(token.value), known)
+        and f"{token.value:g}" not in texts
+        and f"{token.value:g}" not in patterns
+    ]
+
+
+def _pairs(parts: Sequence[Any]) -> bool:
+    """Whether a part speaks of two without saying so: two bookings of one room, the days between two dates."""
+    return any(
+        isinstance(part, spec.UniqueRule | spec.NoOverlapRule | spec.Relation | spec.Computation) for part in parts
+    )
+
+
+def _known(value: float, known: set[float]) -> bool:
+    forms = {value, -value, value - 1, value + 1, value / 100, 1 + value / 100, 1 - value / 100, value * 7, value * 24}
+    forms |= {value * 30, value * 365, value * 60, value / 24, value / 60, value * 1000, value * 1_000_000}
+    return any(abs(form - number) < 1e-9 for form in forms for number in known)
+
+
+def _fields(part: Any) -> list[spec.FieldSpec]:
+    if isinstance(part, spec.FieldSpec):
+        return [part]
+    return list(part.fields) if isinstance(part, spec.Entity) else []
+
+
+def _forbids(said: Sequence[Token]) -> bool:
+    return any(token.low in _PROHIBITION for token in said)
+
+
+def _conditional(said: Sequence[Token]) -> bool:
+    lows = [token.low for token in said]
+    return any(low in _CONDITION for low in lows) or ("only", "when") in itertools.pairwise(lows)
+
+
+def _restricts(part: Any) -> bool:
+    """Whether a part refuses something."""
+    match part:
+        case spec.ReferencedRule():
+            return not part.cascade
+        case spec.UniqueRule() | spec.RangeRule() | spec.OrderedRule() | spec.NoOverlapRule() | spec.TransitionRule():
+            return True
+        case spec.CapacityRule() | spec.QuotaRule() | spec.AggregateRule() | spec.View():
+            return True
+        case spec.Transition():
+            return bool(part.when)
+        case spec.Computation() | spec.Relation():
+            return True
+        case spec.FieldSpec():
+            return part.unique or part.immutable or part.managed or _bounded(part)
+        case _:
+            return False
+
+
+def _bounded(field: spec.FieldSpec) -> bool:
+    limits = (field.minimum, field.maximum, field.min_length, field.max_length, field.pattern)
+    return any(limit is not None for limit in limits) or bool(field.values) or field.required
+
+
+def _words_unfound(said: Sequence[Token], parts: Sequence[Any]) -> list[str]:
+    """Give the words of a clause that stand in none of its parts, when they are too many for turns of phrase."""
+    texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
+    stems = {
+        _stem(word) for text in texts for word in text.lower().replace("-", "_").replace(" ", "_").split("_") if word
+    }
+    told = [
+        token
+        for token in said
+        if token.kind in {Kind.WORD, Kind.QUOTED} and token.value is None and not {token.low, token.singular} & _HOLLOW
+    ]
+    unfound = [token.text for token in told if not _found(token, stems)]
+    return unfound if unfound and len(unfound) > _MOST_UNFOUND * len(told) else []
+
+
+def _found(token: Token, stems: set[str]) -> bool:
+    words = [word for word in token.low.replace("-", "_").replace(" ", "_").split("_") if word]
+    return all(_like(_stem(word), stems) for word in words)
+
+
+def _like(stem: str, stems: set[str]) -> bool:
+    if stem in stems:
+        return True
+    return len(stem) >= _LEAST_STEM and any(
+        other[:_LEAST_STEM] == stem[:_LEAST_STEM] for other in stems if len(other) >= _LEAST_STEM
+    )
+
+
+def _stem(word: str) -> str:
+    """Give a word's base: nouns in the singular, verbs in their base form."""
+    single = morphology.singular(word)
+    return morphology.verb_base(single) or single

@@ -1,0 +1,42 @@
+"""What was read in part is not called done."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.neuron.reading import read
+from shared.software.specification import ClauseStatus
+
+HALF_READ = [
+    (
+        "An API for support: tickets have a title and can be open or closed. "
+        "Agents have a name and may have at most 5 tickets in progress at once.",
+        "at most 5 tickets",
+    ),
+    (
+        "A Python library with a function that checks whether a string is a valid IBAN and a function that formats an "
+        "IBAN in groups of four",
+        "groups of four",
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_text", "half"), HALF_READ)
+def test_a_number_that_nothing_stands_for_makes_its_clause_not_done(request_text: str, half: str) -> None:
+    specification = read(request_text)
+    (clause,) = [clause for clause in specification.clauses if half in clause.text]
+    built = str(specification.model_dump(exclude={"request", "clauses"}))
+    number = half.split()[-1] if "four" in half else "5"
+    assert clause.status is ClauseStatus.NOT_DONE or number in built
+    assert clause.reason or clause.implements
+
+
+def test_a_prohibition_is_done_only_when_something_refuses() -> None:
+    specification = read(
+        "An API for projects: projects have a name, tasks belong to a project and have a title. "
+        "Deleting a project that still has tasks should be forbidden."
+    )
+    (clause,) = [clause for clause in specification.clauses if "forbidden" in clause.text]
+    refuses = [rule for rule in specification.rules if rule.kind == "referenced" and not rule.cascade]
+    assert (clause.status is ClauseStatus.DONE) == bool(refuses)
+    assert not [rule for rule in specification.rules if rule.kind == "referenced" and rule.cascade] or not refuses
