@@ -10,6 +10,7 @@ import ast
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from shared.software import fitness
 from shared.software import specification as spec
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _entity_faults(pointer: str, entity: spec.Entity, entities: dict[str, spec.E
         for name in {derivation.field, derivation.base} - {"now"}:
             if not _field_known(name, entity, entities):
                 yield f"{pointer}/derivations: {name} is no field of {entity.name}"
+    yield from fitness.derivation_faults(pointer, entity, entities)
     if entity.label is not None and not _field_known(entity.label, entity, entities):
         yield f"{pointer}/label: {entity.label} is no field of {entity.name}"
     if entity.machine is not None:
@@ -117,6 +119,7 @@ def _condition_faults(
         for name in sorted(named):
             if not _field_known(name, entity, entities):
                 yield f"{pointer}: {name} is no field of {entity.name}"
+    yield from fitness.condition_faults(pointer, conditions, entity, entities)
 
 
 def _rule_faults(pointer: str, rule: spec.Rule, entities: dict[str, spec.Entity]) -> Iterator[str]:
@@ -138,6 +141,7 @@ def _rule_faults(pointer: str, rule: spec.Rule, entities: dict[str, spec.Entity]
         yield from _condition_faults(pointer, getattr(rule, "when", ()), entity, entities)
     if isinstance(rule, spec.CapacityRule):
         yield from _limit_faults(pointer, rule, entity, entities)
+    yield from fitness.rule_faults(pointer, rule, entity, entities)
 
 
 def _own_fields(rule: spec.Rule) -> list[str]:

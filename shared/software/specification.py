@@ -216,7 +216,9 @@ class QuotaRule(_Rule):
 
     kind: Literal["quota"] = "quota"
     reference: Name | None  # None: in all
-    also: tuple[Name, ...] = ()  # counted among those that agree on these fields too (tickets of a customer for one event)
+    also: tuple[
+        Name, ...
+    ] = ()  # counted among those that agree on these fields too (tickets of a customer for one event)
     limit: Annotated[int, Field(ge=0)]
     weight_field: Name | None = None
     period: Literal["day", "week", "month", "year"] | None = None
