@@ -128,7 +128,7 @@ OPERATIONS: Final = (
         "Revoke an API key",
         responses={204: None, 409: None},
         description="The key is refused from the next request on. Revoking it again changes nothing. A key cannot "
-        "revoke itself.",
+        "revoke itself, nor one that may do more; an organisation's last key with the role `owner` stays.",
         tags=("keys",),
     ),
     Operation(

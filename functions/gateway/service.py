@@ -48,6 +48,12 @@ register(
     "Ask for roles that this key has itself, or use a key with more of them.",
 )
 register(
+    "key-last-owner",
+    409,
+    "An organisation keeps one key of an owner",
+    "Create another key with the role `owner` first, so that nobody locks the organisation out.",
+)
+register(
     "key-in-use",
     409,
     "A key cannot revoke itself",
@@ -226,8 +232,7 @@ async def create_key(resources: Resources, principal: Principal, wanted: KeyRequ
         Problem: 403 when a role grants more than the principal has.
     """
     roles = tuple(dict.fromkeys(wanted.roles))
-    own = frozenset[str]().union(*(ROLES.get(role, frozenset()) for role in principal.roles))
-    beyond = [role for role in roles if not ROLES[role] <= own]
+    beyond = _beyond(principal, roles)
     if beyond:
         raise Problem("role-beyond-yours", 403, f"This key may not give away: {', '.join(beyond)}.")
     now = resources.clock.now()
@@ -257,14 +262,30 @@ async def revoke_key(resources: Resources, principal: Principal, key_id: UUID) -
     """End a key of the organisation, at once and everywhere.
 
     Raises:
-        Problem: 404 when the organisation has no such key; 409 when it is the one in use.
+        Problem: 404 when the organisation has no such key; 403 when the key may do more than the principal; 409 when
+            it is the one in use, or the last one of an owner.
     """
     if key_id == principal.key_id:
         raise Problem("key-in-use")
-    key = await apikeys.revoke(resources.directory, principal.org_id, key_id, resources.clock.now())
+    key = await apikeys.get(resources.directory, principal.org_id, key_id)
     if key is None:
         raise not_found()
-    await resources.lookups.revoked(key)
+    beyond = _beyond(principal, key.roles)
+    if beyond:
+        raise Problem("role-beyond-yours", 403, f"This key may not revoke one with: {', '.join(beyond)}.")
+    try:
+        revoked = await apikeys.revoke(resources.directory, principal.org_id, key_id, resources.clock.now())
+    except apikeys.LastOwnerKeyError:
+        raise Problem("key-last-owner") from None
+    if revoked is None:
+        raise not_found()
+    await resources.lookups.revoked(revoked)
+
+
+def _beyond(principal: Principal, roles: Iterable[str]) -> list[str]:
+    """Name the roles that grant what none of the principal's does."""
+    own = frozenset[str]().union(*(ROLES.get(role, frozenset()) for role in principal.roles))
+    return [role for role in roles if not ROLES.get(role, frozenset()) <= own]
 
 
 def not_found() -> Problem:

@@ -13,9 +13,22 @@ from typing import TYPE_CHECKING, Any
 from shared.apikeys.key import NewKey, PresentedKey, generate, present
 
 if TYPE_CHECKING:
-    from shared.apikeys.rows import ApiKey, create, find, list_keys, revoke, touch
+    from shared.apikeys.rows import ApiKey, LastOwnerKeyError, create, find, get, list_keys, revoke, touch
 
-__all__ = ["ApiKey", "NewKey", "PresentedKey", "create", "find", "generate", "list_keys", "present", "revoke", "touch"]
+__all__ = [
+    "ApiKey",
+    "LastOwnerKeyError",
+    "NewKey",
+    "PresentedKey",
+    "create",
+    "find",
+    "generate",
+    "get",
+    "list_keys",
+    "present",
+    "revoke",
+    "touch",
+]
 
 
 def __getattr__(name: str) -> Any:

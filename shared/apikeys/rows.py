@@ -52,6 +52,10 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
+class LastOwnerKeyError(Exception):
+    """Without this key nobody would own the organisation."""
+
+
 async def find(directory: Database, prefix: str) -> ApiKey | None:
     """Give the key of that prefix, whoever's it is, revoked and expired ones too; None when there is none."""
 
@@ -121,8 +125,33 @@ async def list_keys(directory: Database, org_id: UUID, *, before: UUID | None, l
     return [_key(row) for row in await retrying(attempt, idempotent=True)]
 
 
+async def get(directory: Database, org_id: UUID, key_id: UUID) -> ApiKey | None:
+    """Give the organisation's key of that id; None when it has no such key."""
+
+    async def attempt() -> Any:
+        async with _organisation(directory, org_id) as tx:
+            return await tx.fetchrow(
+                f"SELECT {_COLUMNS} FROM directory.api_keys WHERE org_id = $1 AND key_id = $2",  # noqa: S608 - constant text
+                org_id, key_id,
+            )  # fmt: skip
+
+    row = await retrying(attempt, idempotent=True)
+    return None if row is None else _key(row)
+
+
 async def revoke(directory: Database, org_id: UUID, key_id: UUID, at: datetime) -> ApiKey | None:
-    """End a key; one that was ended before stays as it is. None when the organisation has no such key."""
+    """End a key; one that was ended before stays as it is. None when the organisation has no such key.
+
+    Raises:
+        LastOwnerKeyError: It is the only one left that opens with the role `owner`, also when two owners revoke each
+            other's at once.
+    """
+    # The rows are locked in one order, and looked at again when another transaction changed them: so one of two that
+    # revoke each other sees that it would be the last.
+    owners = (
+        "SELECT key_id FROM directory.api_keys WHERE org_id = $1 AND 'owner' = ANY(roles) AND revoked_at IS NULL"
+        " AND (expires_at IS NULL OR expires_at > $2) ORDER BY key_id FOR UPDATE"
+    )
     statement = (
         "UPDATE directory.api_keys SET revoked_at = coalesce(revoked_at, $3)"  # noqa: S608 - constant text
         f" WHERE org_id = $1 AND key_id = $2 RETURNING {_COLUMNS}"
@@ -130,6 +159,8 @@ async def revoke(directory: Database, org_id: UUID, key_id: UUID, at: datetime) 
 
     async def attempt() -> Any:
         async with _organisation(directory, org_id) as tx:
+            if [row["key_id"] for row in await tx.fetch(owners, org_id, at)] == [key_id]:
+                raise LastOwnerKeyError
             return await tx.fetchrow(statement, org_id, key_id, at)
 
     row = await retrying(attempt, idempotent=True)

@@ -17,6 +17,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "events.read": "List and show dead letters.",
     "events.redrive": "Send dead letters again.",
     "keys.create": "Create API keys.",
+    "keys.owners": "Create and revoke API keys of owners.",
     "keys.read": "List API keys.",
     "keys.revoke": "Revoke API keys.",
     "organisation.read": "See the organisation.",
@@ -45,7 +46,7 @@ _WORK: Final = frozenset(
 _KEYS: Final = frozenset({"keys.create", "keys.revoke"})
 
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "owner": _READ | _WORK | _KEYS,
+    "owner": _READ | _WORK | _KEYS | {"keys.owners"},
     "admin": _READ | _WORK | _KEYS,
     "developer": _READ | _WORK,
     "viewer": _READ,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,10 +109,41 @@ async def test_a_wrong_request_is_refused_with_every_fault(
 
 async def test_nobody_gives_away_more_than_they_have(client: httpx.AsyncClient, caller: MakeCaller) -> None:
     me = await caller("admin")
-    assert (await client.post("/v1/keys", json={"name": "a", "roles": ["owner"]}, headers=me.header)).status_code == 201
+    made = {
+        role: await client.post("/v1/keys", json={"name": "a", "roles": [role]}, headers=me.header)
+        for role in ("owner", "admin")
+    }
+    assert {role: answer.status_code for role, answer in made.items()} == {"owner": 403, "admin": 201}
+    assert made["owner"].json()["type"] == "urn:hal9:problem:role-beyond-yours"
     developer = await caller("developer", org_id=me.org_id)
     answer = await client.post("/v1/keys", json={"name": "a", "roles": ["viewer"]}, headers=developer.header)
     assert answer.status_code == 403
+
+
+async def test_an_admin_does_not_revoke_an_owners_key(client: httpx.AsyncClient, caller: MakeCaller) -> None:
+    owner = await caller()
+    admin, other = await caller("admin", org_id=owner.org_id), await caller("admin", org_id=owner.org_id)
+    refused = await client.delete(f"/v1/keys/{owner.key_id}", headers=admin.header)
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:hal9:problem:role-beyond-yours")
+    assert (await client.get("/v1/keys", headers=owner.header)).status_code == 200
+    assert (await client.delete(f"/v1/keys/{other.key_id}", headers=admin.header)).status_code == 204
+
+
+async def test_owners_who_revoke_each_other_leave_one(
+    client: httpx.AsyncClient, caller: MakeCaller, shards: Shards
+) -> None:
+    first = await caller()
+    second = await caller(org_id=first.org_id)
+    await caller(org_id=first.org_id, expires_at=datetime(2026, 1, 1, tzinfo=UTC))
+    answers = await asyncio.gather(
+        client.delete(f"/v1/keys/{second.key_id}", headers=first.header),
+        client.delete(f"/v1/keys/{first.key_id}", headers=second.header),
+    )
+    assert min(answer.status_code for answer in answers) == 204
+    left = await apikeys.list_keys(shards.directory, first.org_id, before=None, limit=10)
+    (last,) = [key for key in left if key.active(datetime.now(UTC))]
+    with pytest.raises(apikeys.LastOwnerKeyError):
+        await apikeys.revoke(shards.directory, first.org_id, last.key_id, datetime.now(UTC))
 
 
 async def test_a_revoked_key_is_refused_by_every_instance_at_once(

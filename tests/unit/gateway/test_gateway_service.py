@@ -15,7 +15,13 @@ from shared.problems import Problem
 
 @pytest.mark.parametrize(
     ("own", "wanted"),
-    [("viewer", "developer"), ("developer", "admin"), ("operator", "viewer"), ("unheard-of", "viewer")],
+    [
+        ("viewer", "developer"),
+        ("developer", "admin"),
+        ("admin", "owner"),
+        ("operator", "viewer"),
+        ("unheard-of", "viewer"),
+    ],
 )
 async def test_nobody_gives_away_a_role_that_grants_more_than_they_have(own: str, wanted: Role) -> None:
     principal = Principal(UUID(int=1), "key:a", (own,), frozenset(PERMISSIONS), "us-west")

@@ -25,7 +25,7 @@ def test_roles_grant_only_permissions_that_exist() -> None:
 
 def test_customers_roles_each_grant_less_than_the_one_before() -> None:
     for more, less in pairwise(CUSTOMER_ROLES):
-        assert ROLES[less] <= ROLES[more]
+        assert ROLES[less] < ROLES[more]
     assert "operator" not in CUSTOMER_ROLES
 
 
