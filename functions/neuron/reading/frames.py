@@ -341,7 +341,9 @@ def _particle(tokens: Sequence[Token], end: int, verbs: list[str]) -> int:
 def _coordinated(tokens: Sequence[Token], at: int, *, passive: bool) -> int | None:
     """Give the position of a further verb of the same form behind ",", "and" or "or"."""
     i = at
-    while i < len(tokens) and tokens[i].low in {",", "and", "or", "/", "nor"}:
+    while i < len(tokens) and (
+        tokens[i].low in {",", "and", "or", "/", "nor"} or (i > at and tokens[i].low in {"then", "finally", "later"})
+    ):
         i += 1
     if i == at or i >= len(tokens) or tokens[i].kind is not Kind.WORD:
         return None

@@ -103,6 +103,14 @@ def _introduced(draft: Draft) -> None:
             draft.mark(("kind",))
 
 
+def _topic(reading: rules.Reading, draft: Draft) -> str | None:
+    """Give what the next clause's "it" stands for; nothing when this one speaks of something unknown."""
+    if reading.subject is not None:
+        return reading.subject.name
+    unknown = reading.frame.subject and reading.frame.subject[0].low in {"a", "an", "each", "every"}
+    return None if unknown else draft.topic
+
+
 def _keeps(clause: Clause, draft: Draft) -> bool:
     """Whether a clause speaks of what is kept: it lists what something holds, or names such a thing."""
     if "is_strong_password" in draft.computations and "password" in {token.singular for token in clause.words}:
@@ -141,8 +149,7 @@ def _rule(draft: Draft) -> None:
             reading = rules.reading_of(clause, draft)
             if any(reader(reading, draft) for reader in readers):
                 draft.settle()
-            if reading.subject is not None:
-                draft.topic = reading.subject.name
+            draft.topic = _topic(reading, draft)
     _introduced(draft)
     states.complete(draft)
     rules.implied_capacities(draft)

@@ -132,6 +132,8 @@ def quota(r: Reading, draft: Draft) -> bool:
     if counted is None:
         return False
     entity, per, adjectives = counted
+    if per is not None and _twofold(entity, per):
+        return False
     weight = _weight(r, where, after, entity)
     reference = _reference(entity, per)
     if reference is None and (per is not None or r.subject not in {None, entity} or not _in_all(r)):
@@ -202,12 +204,17 @@ def _limit(r: Reading, draft: Draft) -> tuple[int, int, str] | None:
             whole = bound.whole()
             if (
                 whole.high is not None
-                and whole.low in {None, 0, whole.high}
+                and whole.low in {None, 0}
                 and float(whole.high).is_integer()
                 and (quantities.duration(tokens, _number_at(tokens, i)) is None or _is_figure(tokens, read[1], draft))
             ):
                 return int(whole.high), read[1], part
-            if whole.high is not None and whole.low == 1 and float(whole.high).is_integer() and part == "rest":
+            if (
+                whole.high is not None
+                and whole.low == 1 < whole.high
+                and float(whole.high).is_integer()
+                and part == "rest"
+            ):
                 return int(whole.high), read[1], part
     return _only_one(r)
 
@@ -294,6 +301,11 @@ def _by_figure(
     return None
 
 
+def _twofold(entity: DraftEntity, parent: DraftEntity) -> bool:
+    """Whether an entity refers to another in several roles (home team and away team), so that a rule on "its team" is open."""
+    return sum(f.target == parent.name for f in entity.fields.values()) > 1
+
+
 def _linked(verb: str, draft: Draft, target: DraftEntity | None, holder: DraftEntity | None) -> DraftEntity | None:
     """Find the entity that the verb makes between the two."""
     for entity in draft.entities.values():
@@ -364,6 +376,11 @@ def _period_field(entity: DraftEntity) -> str | None:
 def _when(adjectives: Sequence[Token], entity: DraftEntity, r: Reading) -> tuple[Condition, ...]:
     for word in adjectives:
         found = conditions.adjective(word.low, entity)
+        if found is not None:
+            return found
+    behind = next((list(r.frame.rest[m.end : m.end + 3]) for m in r.objects if m.entity is entity), [])
+    for length in range(len(behind), 0, -1):
+        found = conditions.adjective(" ".join(token.low for token in behind[:length]), entity)
         if found is not None:
             return found
     at_once = ("time" in r.lows and "at" in r.lows) or {"simultaneously", "concurrently", "once", "concurrent"} & set(
@@ -439,6 +456,8 @@ def capacity_field(entity: DraftEntity) -> DraftField | None:
                 n.startswith(("max_", "maximum_", "total_", "number_of_"))
                 or n.endswith(("_capacity", "_copies", "_seats", "_limit"))
             )
+            and (morphology.is_plural(n.split("_")[-1]) or n.endswith(("_capacity", "_limit")))
+            and conditions.kind_of(f) is FieldType.INTEGER
             and f.type in {None, FieldType.INTEGER}
         ),
         None,
@@ -485,6 +504,8 @@ def implied_capacities(draft: Draft) -> None:
             isinstance(rule, spec.CapacityRule) and rule.entity == entity.name for rule in draft.rules.values()
         ):
             continue
+        if {"stock", "quantity", "units", "count", "hand"} & set(limit.name.split("_")):
+            continue  # whether what is sold comes off the stock is for the request to say
         parent = draft.entities[reference.target or ""]
         noun = limit.name.replace("_", " ")
         add_capacity(
@@ -791,6 +812,8 @@ def overlap(r: Reading, draft: Draft) -> bool:
     if found is None:
         return False
     entity, per = found
+    if any(_twofold(entity, draft.entities[f.target]) for f in per if f.target in draft.entities):
+        return False
     interval = _interval(entity, make="date" if {"dates", "nights", "night"} & lows else "time")
     references = tuple(f.name for f in per)
     if interval is None:
@@ -1048,7 +1071,7 @@ def _repeated(r: Reading, draft: Draft) -> bool:
 
 def _once_per(r: Reading, draft: Draft) -> bool:
     """Read "only one review per product per user" and "one review per customer and product"."""
-    if not ({"per", "each"} & set(r.lows) and ({"one", "single", "1"} & set(r.lows))):
+    if "per" not in r.lows or not {"one", "single", "1"} & set(r.lows):
         return False
     mentions = [m.entity for m in draft.mentions(r.words)]
     for entity in mentions:
@@ -1057,7 +1080,7 @@ def _once_per(r: Reading, draft: Draft) -> bool:
                 f.name for other in mentions if other is not entity and (f := entity.reference_to(other.name))
             )
         )
-        per = next(i for i, t in enumerate(r.words) if t.low in {"per", "each"})
+        per = r.lows.index("per")
         while (named := conditions.find_field(r.words, entity, per + 1)) is not None:
             references += [named[0].name] if named[0].name not in references else []
             per = named[2] - 1

@@ -170,12 +170,18 @@ def add_move(
 
 def path(r: Reading, draft: Draft) -> bool:
     """Read "an order goes from draft to placed to shipped", "tickets move from open through in progress to closed"."""
-    if r.frame.verb not in _GOING or not r.frame.rest:
+    told = r.frame.verb in _GOING and r.frame.rest
+    listed_in_order = (
+        "then" in r.lows and r.frame.modal is None and not r.frame.negated and any(t.low in lexicon.BE for t in r.words)
+    )
+    if not (told or listed_in_order):
         return False
     entity = _entity(r, draft)
     if entity is None:
         return False
-    chain = _chain(r.frame.rest)
+    chain = _chain(
+        r.frame.rest if told else [t for t in _complement(r) if t.low not in {"first", "initially", "is", "a"}]
+    )
     if len(chain) < 2:
         return False
     machine = machine_of(draft, entity, [s for step in chain for s in step], ordered=True)
@@ -286,7 +292,7 @@ def initial(r: Reading, draft: Draft) -> bool:
         return False
     lows = r.lows
     begins = (
-        r.frame.verb in {"start", "begin"}
+        (r.frame.verb in {"start", "begin"} and (not r.frame.group.passive or "as" in lows))
         or "initially" in lows
         or (r.frame.group.passive and r.frame.verb in {"create", "add", "place", "open"} and "as" in lows)
         or ("new" in [t.low for t in r.frame.subject] and r.frame.verb in {"be", "start", "have", "get"})
@@ -381,6 +387,8 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
         return _refuse(draft, entity, verb, target, sources)
     else:
         allowed = sources
+    named = next((s for s in entity.machine.states if action_of(s) == verb), None) if entity.machine else None
+    target = named or target
     machine = machine_of(draft, entity, _with_initial(entity, target), ordered=False)
     state = spelled(machine, target) or target
     if allowed:
