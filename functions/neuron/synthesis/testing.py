@@ -6,6 +6,7 @@ case is listed with the reason when no way to try it was found; then it is not w
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -159,7 +160,8 @@ class Planner:
             wanted = min(wanted, field.maximum - (1 if field.exclusive_maximum else 0))
         if field.minimum is not None and wanted < field.minimum:
             wanted = (field.minimum + (field.maximum or field.minimum)) / 2
-        value = int(wanted) if float(wanted).is_integer() else wanted
+        whole = float(wanted).is_integer() or field.type is FieldType.INTEGER
+        value = math.ceil(wanted) if whole else wanted
         return ValueDesign(kind="number", value=value, step=1 if unique else 0)
 
     def _is_weight(self, field: FieldSpec, entity: Entity) -> bool:

@@ -146,6 +146,8 @@ def _result(text: str, computation: Computation) -> str:
     written = expression(text, computation)
     if computation.returns is FieldType.INTEGER and _may_be_fractional(text):
         return f"int({written})"
+    if computation.returns is FieldType.NUMBER and "**" in written:
+        return f"float({written})"  # a power may be of any kind to a type checker
     return written
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -90,10 +91,13 @@ def _bounds(field: FieldSpec | Parameter) -> list[str]:
 
 
 def _integer_bounds(field: FieldSpec | Parameter) -> list[str]:
-    bounds = _bounds(field)
-    low = [] if field.minimum is not None else ["ge=-LARGEST"]
-    high = [] if field.maximum is not None else ["le=LARGEST"]
-    return [*low, *bounds, *high]
+    """Write the bounds of a whole number; a bound between two is moved to the one inside."""
+    low, high = field.minimum, field.maximum
+    above, below = field.exclusive_minimum, getattr(field, "exclusive_maximum", False)
+    least = -LARGEST if low is None else math.floor(low) + 1 if above else math.ceil(low)
+    most = LARGEST if high is None else math.ceil(high) - 1 if below else math.floor(high)
+    written = {-LARGEST: "-LARGEST", LARGEST: "LARGEST"}
+    return [f"ge={written.get(least, least)}", f"le={written.get(most, most)}"]
 
 
 def _decimal(field: FieldSpec | Parameter) -> str:

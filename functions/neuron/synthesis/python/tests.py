@@ -7,6 +7,7 @@ read the same for a service, a program and a library.
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -189,6 +190,8 @@ class TestWriter:
             several=several,
             faulty=list(self._faulty(view)),
             references=[designs.attribute(field) for field in view.references],
+            movable=[designs.attribute(field) for field in view.references if not field.immutable],
+            frozen=self._guarded(entity, "update"),
             required=self._required(view),
             given=list(self._given(entity)),
             filter=self._filter(view, values),
@@ -972,8 +975,8 @@ def _creates(operation: OperationDesign, entity: Entity) -> bool:
 
 
 def _whole_bounds(field: FieldSpec) -> tuple[int, int]:
-    low = int(field.minimum) if field.minimum is not None else -1_000_000
-    high = int(field.maximum) if field.maximum is not None else max(low, 0) + 1_000_000
+    low = math.ceil(field.minimum) if field.minimum is not None else -1_000_000
+    high = math.floor(field.maximum) if field.maximum is not None else max(low, 0) + 1_000_000
     return low + (1 if field.exclusive_minimum else 0), high - (1 if field.exclusive_maximum else 0)
 
 
