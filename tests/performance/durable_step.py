@@ -3,7 +3,8 @@
 A step of ours is claimed in one transaction and completed in another (lease, inbox, step, fan-in, stream, outbox), by
 the runtime that the function `neuron` has; its body does nothing. The peers' steps do nothing either. One shard, fsync
 on, one step at a time. The contenders take their rounds in turns; a latency is the median within a round, the best
-round counts. CPU is that of the process and of PostgreSQL together.
+round counts. Where a peer's steps overlap (LangGraph's default durability), means are compared. CPU is that of the
+process and of PostgreSQL together.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from tests.performance.processor import of_tree
 from tests.performance.results import AtLeast, Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from events import CloudEvent
@@ -214,7 +215,7 @@ class _Contest:
                 self._add("raw commit", await _raw(admin, postmaster, self._count))
                 self._add("step", await ours.steps(self._count))
                 self._add("relayed", await ours.relayed(self._count))
-                await self._peer("LangGraph", "steps_langgraph", "langgraph", durability="async")
+                await self._peer("LangGraph, durability async", "steps_langgraph", "langgraph", durability="async")
                 await self._peer("LangGraph, durability sync", "steps_langgraph", "langgraph", durability="sync")
                 await self._peer("DBOS", "steps_dbos", "dbos")
             before = ours.store.round_trips
@@ -239,34 +240,33 @@ class _Contest:
         self._add(name, Round.read(await asyncio.to_thread(self._conditions.peers.run, program, arguments)))
 
     def _figures(self, trips: float) -> list[Figure]:
-        p50 = {
-            name: min(statistics.median(each.seconds) for each in rounds) * 1000 for name, rounds in self._found.items()
-        }
-        cpu = {name: min(each.cpu_seconds for each in rounds) * 1000 for name, rounds in self._found.items()}
-        step = p50["step"]
+        p50 = {name: min(statistics.median(each.seconds) for each in found) * 1000 for name, found in self._rounds()}
+        mean = {name: min(statistics.fmean(each.seconds) for each in found) * 1000 for name, found in self._rounds()}
+        cpu = {name: min(each.cpu_seconds for each in found) * 1000 for name, found in self._rounds()}
+        step, ahead, sync = p50["step"], "LangGraph, durability async", "LangGraph, durability sync"
         return [
             Figure("raw commit, p50", p50["raw commit"], "ms"),
             Figure("step (claim and complete), p50", step, "ms"),
+            Figure("step (claim and complete), mean", mean["step"], "ms"),
             Figure("step, round trips", trips, ""),
-            Figure("step, against two raw commits", step / p50["raw commit"] / 2, "x"),
+            Figure("step, against a raw commit", step / p50["raw commit"], "x"),
             Figure("step of a chain through outbox and relay, p50", p50["relayed"], "ms"),
-            *(
-                Figure(f"{name}, p50", p50[name], "ms")
-                for name in ("LangGraph", "LangGraph, durability sync", "DBOS")
-            ),
-            Figure("times faster than LangGraph", p50["LangGraph"] / step, "x", AtLeast(2)),
-            Figure(
-                "times faster than LangGraph, durability sync",
-                p50["LangGraph, durability sync"] / step, "x", AtLeast(2),
-            ),
-            Figure("times faster than DBOS", p50["DBOS"] / step, "x", AtLeast(3)),
+            Figure(f"{sync}, p50", p50[sync], "ms"),
+            Figure(f"{ahead}, mean (steps overlap)", mean[ahead], "ms"),
+            Figure("DBOS, p50", p50["DBOS"], "ms"),
+            Figure(f"times faster than {sync}, p50", p50[sync] / step, "x", AtLeast(2)),
+            Figure(f"times faster than {ahead}, mean", mean[ahead] / mean["step"], "x", AtLeast(2)),
+            Figure("times faster than DBOS, p50", p50["DBOS"] / step, "x", AtLeast(3)),
             Figure("step, CPU", cpu["step"], "ms"),
             Figure("step of a chain, CPU", cpu["relayed"], "ms"),
-            Figure("LangGraph, CPU", cpu["LangGraph"], "ms"),
+            Figure(f"{sync}, CPU", cpu[sync], "ms"),
             Figure("DBOS, CPU", cpu["DBOS"], "ms"),
-            Figure("times less CPU than LangGraph", cpu["LangGraph"] / cpu["step"], "x"),
+            Figure(f"times less CPU than {sync}", cpu[sync] / cpu["step"], "x"),
             Figure("times less CPU than DBOS", cpu["DBOS"] / cpu["step"], "x"),
-        ]  # fmt: skip
+        ]
+
+    def _rounds(self) -> Iterable[tuple[str, list[Round]]]:
+        return self._found.items()
 
 
 async def _measured(conditions: Conditions) -> list[Figure]:
