@@ -12,24 +12,24 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
-from uuid import NAMESPACE_URL, UUID, uuid5
+from typing import TYPE_CHECKING, Any, Final
 
 from knative.platform.home import Home, PlatformSettings, replace
 from shared import apikeys
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings, ShardUnavailableError
 from shared.database.migrations import MigrationError, migrate
-from shared.identifiers import new_id
 from shared.randomness import SystemRandomness
 from shared.settings import load
 from shared.shards import Shards
+from shared.shards.organisations import organisation_id, owner_key
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 DEMO_SLUG: Final = "demo"
-DEMO_ORGANISATION: Final[UUID] = uuid5(NAMESPACE_URL, f"urn:hal9:organisation:{DEMO_SLUG}")
+DEMO_ORGANISATION: Final[UUID] = organisation_id(DEMO_SLUG)
 """The same on every platform, so that losing credentials.json does not lose the organisation."""
-
-DEMO_ROLES: Final = ("owner",)
 
 
 async def prepare(home: Home, url: str) -> None:
@@ -43,8 +43,10 @@ async def prepare(home: Home, url: str) -> None:
     await migrate(admin)
     shards = Shards.open(load(DatabaseSettings), application_name="hal9-bootstrap")
     try:
-        await shards.create_organisation(DEMO_ORGANISATION, load(PlatformSettings).region)
-        key = await _working_key(shards, home) or await _new_key(shards)
+        await shards.create_organisation(DEMO_ORGANISATION, load(PlatformSettings).region, slug=DEMO_SLUG)
+        key = await _working_key(shards, home) or await owner_key(
+            shards.directory, DEMO_ORGANISATION, DEMO_SLUG, SystemClock(), SystemRandomness()
+        )
     finally:
         await shards.close()
     credentials = {"url": url, "api_key": key, "organisation": str(DEMO_ORGANISATION), "slug": DEMO_SLUG}
@@ -68,15 +70,6 @@ def _written(home: Home) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
-
-
-async def _new_key(shards: Shards) -> str:
-    new = apikeys.generate(SystemRandomness())
-    await apikeys.create(
-        shards.directory, DEMO_ORGANISATION, new_id(), new, name=DEMO_SLUG, roles=DEMO_ROLES,
-        created_at=SystemClock().now(),
-    )  # fmt: skip
-    return new.text
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 from knative.platform.http1 import Disconnected
-from knative.platform.upstream import UpstreamLost
+from knative.platform.upstream import NobodyListens, UpstreamLost
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ _FRAMING: Final = frozenset({b"content-length", b"expect"})
 _FORWARDED: Final = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 )
+MOST_ABSENCES: Final = 40
+ABSENCE_SECONDS: Final = 0.05
+"""How often, and after which pause, another instance is asked for when the one that was given does not listen."""
+
 _SAFE: Final = frozenset({b"GET", b"HEAD"})
 
 
@@ -116,14 +120,21 @@ class Forwarder:
             Problem: It cannot be answered: 502, 503 or 504.
         """
         head = request_head(request, public=self._public)
-        again = request.method in _SAFE and not request.has_body
+        tries = 2 if request.method in _SAFE and not request.has_body else 1
+        absences = 0
         lost: UpstreamLost | None = None
-        for _ in range(2 if again else 1):
+        while tries > 0 and absences < MOST_ABSENCES:
             try:
                 await self._once(request, response, head, fresh=lost is not None)
+            except NobodyListens as error:
+                # its instance has died, which the activator learns in a moment; nothing was sent, so this is no try
+                absences += 1
+                lost = error
+                await asyncio.sleep(ABSENCE_SECONDS)
             except UpstreamLost as error:
                 if response.started:
                     raise Disconnected from error
+                tries -= 1
                 lost = error
             else:
                 return

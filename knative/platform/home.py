@@ -24,6 +24,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,9 @@ DEFAULT_HOME: Final = Path(".hal9")
 _CHECKOUT: Final = Path(__file__).parents[2]
 SOCKET_PATH_BYTES: Final = 80
 """A socket's path has at most 107 bytes; this leaves room for the file names below `run`."""
+
+LOCK_SECONDS: Final = 1.0
+"""How long a supervisor waits for its lock: whoever asks whether one runs holds it for a moment."""
 
 NEEDED_BYTES: Final = 64 * 1024 * 1024
 """Free space without which a start is refused: logs, the broker's store and PostgreSQL's WAL need some."""
@@ -225,25 +229,27 @@ class Home:
             HomeError: Another one runs.
         """
         descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise HomeError(
-                f"A platform already runs in {self.path}: see `hal9 status`, or stop it with `hal9 down`."
-            ) from error
+        limit = time.monotonic() + LOCK_SECONDS
+        while not _flock(descriptor, fcntl.LOCK_EX):
+            if time.monotonic() > limit:
+                os.close(descriptor)
+                raise HomeError(
+                    f"A platform already runs in {self.path}: see `hal9 status`, or stop it with `hal9 down`."
+                )
+            time.sleep(0.02)
         return descriptor
 
     @property
     def locked(self) -> bool:
         """Whether a supervisor runs."""
         try:
-            os.close(self.lock())
-        except HomeError:
-            return True
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
             return False
-        return False
+        try:
+            return not _flock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Replace the state."""
@@ -256,6 +262,15 @@ class Home:
         except (OSError, ValueError):
             return None
         return state
+
+
+def _flock(descriptor: int, kind: int) -> bool:
+    """Take a lock if it is free; whether it was."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def replace(path: Path, content: bytes, mode: int) -> None:

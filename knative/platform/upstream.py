@@ -27,15 +27,11 @@ _NO_BODY: Final = frozenset({204, 304})
 
 
 class UpstreamLost(Exception):  # noqa: N818 - says what happened
-    """The instance's connection ended before its answer was whole.
+    """The instance's connection ended before its answer was whole."""
 
-    Attributes:
-        answered: Whether any part of an answer had come.
-    """
 
-    def __init__(self, detail: str, *, answered: bool) -> None:
-        self.answered = answered
-        super().__init__(detail)
+class NobodyListens(UpstreamLost):
+    """There was no connection to be had: nothing was sent, so that nothing can have happened."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -190,7 +186,7 @@ class UpstreamConnection(asyncio.Protocol):
             UpstreamLost: The connection has gone.
         """
         if self._transport is None:
-            raise UpstreamLost("the instance closed its connection", answered=self._head_done)
+            raise UpstreamLost("the instance closed its connection")
         self._transport.write(data)
 
     async def drain(self) -> None:
@@ -257,7 +253,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._interruption is not None:
             raise self._interruption
         if self._lost is not None:
-            raise UpstreamLost(self._lost, answered=self._head_done)
+            raise UpstreamLost(self._lost)
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -292,7 +288,7 @@ class Pool:
         """Give a connection: one that is idle, or a new one.
 
         Raises:
-            UpstreamLost: Nobody listens.
+            NobodyListens: The socket takes no connection.
         """
         oldest = asyncio.get_running_loop().time() - KEEP_SECONDS
         while self._idle and not fresh:
@@ -303,7 +299,7 @@ class Pool:
         try:
             _, connection = await asyncio.get_running_loop().create_unix_connection(UpstreamConnection, self.path)
         except OSError as error:
-            raise UpstreamLost(f"nobody listens ({error.strerror})", answered=False) from error
+            raise NobodyListens(f"nobody listens ({error.strerror})") from error
         return connection
 
     def give(self, connection: UpstreamConnection) -> None:

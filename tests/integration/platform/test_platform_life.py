@@ -83,6 +83,18 @@ def test_memory_of_an_idle_platform_is_bounded(small: RunningPlatform) -> None:
     assert all(one["memory_bytes"] < 64 * 2**20 for one in found["functions"]["gateway"]["instances"])
 
 
+def test_memory_of_the_projects_own_functions_is_bounded(platforms: Callable[..., RunningPlatform]) -> None:
+    one = platforms(functions=None)
+    one.up()
+    found = one.status()
+    assert found["memory_bytes"] < 450 * 2**20
+    assert sum(server["memory_bytes"] for server in found["servers"].values()) < 90 * 2**20
+    assert [i["memory_bytes"] < 64 * 2**20 for i in found["functions"]["gateway"]["instances"]] == [True]
+    assert {about["ready"] for name, about in found["functions"].items() if about["scale"]["min"] == 0} <= {0, 1}
+    one.down()
+    assert one.processes() == []
+
+
 def test_logs_are_shown_one_by_one_and_together(small: RunningPlatform) -> None:
     lines = [json.loads(line) for line in small.hal9("logs", "gateway", "--json").stdout.splitlines()]
     assert any(line["message"] == "listening" and line["log"] == "gateway" for line in lines)
@@ -133,6 +145,17 @@ def test_a_long_path_gets_its_sockets_elsewhere(platforms: Callable[..., Running
         assert httpx.get(f"{one.url}/work", timeout=20).status_code == 200
         assert not one.run.is_relative_to(one.home)
         assert mode(one.run) == 0o700
+    finally:
+        one.down()
+
+
+def test_a_path_with_spaces_and_letters_of_other_alphabets(
+    platforms: Callable[..., RunningPlatform], tmp_path: Path
+) -> None:
+    one = RunningPlatform(tmp_path.parent / "a b é%20", platforms().functions)
+    one.up()
+    try:
+        assert httpx.get(f"{one.url}/work", timeout=20).status_code == 200
     finally:
         one.down()
 

@@ -25,6 +25,8 @@ def note(**what: object) -> None:
 async def work(call: Call) -> Response:
     """Work for as long as is asked, or until a file is there."""
     gate = call.request.query_params.get("until")
+    if gate:
+        note(id=gate, type="waiting", pid=os.getpid())
     while gate and not Path(gate).exists():  # noqa: ASYNC110, ASYNC240
         await asyncio.sleep(0.01)
     return JSONResponse({"pid": os.getpid(), "secret": os.environ.get("HAL9_TEST_SECRET")})
