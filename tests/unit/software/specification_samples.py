@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from shared.software.specification import (
+    AggregateRule,
     CapacityRule,
     Case,
+    CommandLine,
     Computation,
     Condition,
     Derivation,
@@ -13,13 +15,18 @@ from shared.software.specification import (
     FieldSpec,
     FieldType,
     Kind,
+    NoOverlapRule,
     Operator,
+    OrderedRule,
     Parameter,
     QuotaRule,
+    RangeRule,
+    ReferencedRule,
     Relation,
     Specification,
     StateMachine,
     Transition,
+    TransitionRule,
     UniqueRule,
     View,
 )
@@ -176,4 +183,241 @@ def music_collection() -> Specification:
     )
 
 
-SAMPLES = (lending_library, calculator_service, music_collection)
+def repair_shop(kind: Kind = Kind.API) -> Specification:
+    """Every kind of rule, once or more."""
+    active = Condition(field="customer.active", operator=Operator.EQ, value=True)
+    return Specification(
+        name="repair_shop",
+        title="Repair shop",
+        kind=kind,
+        request="Software for a repair shop.",
+        entities=(
+            Entity(
+                name="customer",
+                plural="customers",
+                label="name",
+                fields=(
+                    FieldSpec(name="name", type=T.STRING, max_length=80),
+                    FieldSpec(name="email", type=T.EMAIL, required=False),
+                    FieldSpec(name="active", type=T.BOOLEAN, default=True),
+                    FieldSpec(name="credit", type=T.DECIMAL, minimum=0, default="1000.00"),
+                    FieldSpec(name="spent", type=T.DECIMAL, managed=True),
+                    FieldSpec(name="order_count", type=T.INTEGER, managed=True),
+                    FieldSpec(name="last_price", type=T.DECIMAL, managed=True, required=False),
+                ),
+            ),
+            Entity(
+                name="bench",
+                plural="benches",
+                fields=(
+                    FieldSpec(name="code", type=T.STRING, pattern=r"^B-\d{3}$", unique=True, immutable=True),
+                    FieldSpec(name="max_weight", type=T.INTEGER, minimum=1),
+                    FieldSpec(name="slots", type=T.INTEGER, minimum=0, maximum=20),
+                ),
+            ),
+            Entity(
+                name="order",
+                plural="orders",
+                fields=(
+                    FieldSpec(name="customer", type=T.REFERENCE, target="customer", immutable=True),
+                    FieldSpec(name="bench", type=T.REFERENCE, target="bench", required=False),
+                    FieldSpec(name="title", type=T.STRING),
+                    FieldSpec(name="weight", type=T.INTEGER, minimum=1),
+                    FieldSpec(name="hours", type=T.INTEGER, minimum=1, default=1),
+                    FieldSpec(name="price", type=T.DECIMAL, minimum=0),
+                    FieldSpec(name="urgent", type=T.BOOLEAN, default=False),
+                    FieldSpec(name="starts_at", type=T.DATETIME),
+                    FieldSpec(name="ends_at", type=T.DATETIME),
+                    FieldSpec(name="bought_on", type=T.DATE, required=False),
+                    FieldSpec(name="state", type=T.ENUM, values=("draft", "open", "done", "paid"), managed=True),
+                    FieldSpec(name="done_on", type=T.DATE, managed=True, required=False),
+                    FieldSpec(name="offer_ends_at", type=T.DATETIME, managed=True),
+                    FieldSpec(name="warranty_until", type=T.DATE, managed=True),
+                ),
+                derivations=(
+                    Derivation(field="offer_ends_at", days=1, hours=6),
+                    Derivation(field="warranty_until", base="ends_at", days=90),
+                ),
+                machine=StateMachine(
+                    field="state",
+                    initial="draft",
+                    states=("draft", "open", "done", "paid"),
+                    transitions=(
+                        Transition(name="open", sources=("draft",), target="open"),
+                        Transition(name="finish", sources=("open",), target="done", stamps="done_on"),
+                        Transition(name="pay", sources=("open", "done"), target="paid"),
+                    ),
+                ),
+            ),
+        ),
+        rules=(
+            UniqueRule(
+                name="one_urgent_per_customer",
+                entity="order",
+                message="A customer has at most one urgent draft of a title.",
+                fields=("customer", "title"),
+                when=(
+                    Condition(field="urgent", operator=Operator.EQ, value=True),
+                    Condition(field="state", operator=Operator.EQ, value="draft"),
+                ),
+            ),
+            OrderedRule(
+                name="order_times",
+                entity="order",
+                message="An order ends after it starts.",
+                before="starts_at",
+                after="ends_at",
+            ),
+            RangeRule(
+                name="bought_before",
+                entity="order",
+                message="It was bought in the past.",
+                field="bought_on",
+                operator=Operator.LE,
+                value="today",
+            ),
+            RangeRule(
+                name="bench_carries",
+                entity="order",
+                message="The bench does not carry that weight.",
+                field="weight",
+                operator=Operator.LE,
+                other="bench.max_weight",
+            ),
+            NoOverlapRule(
+                name="bench_is_free",
+                entity="order",
+                message="Another order has the bench at that time.",
+                start="starts_at",
+                end="ends_at",
+                per=("bench",),
+                when=(Condition(field="state", operator=Operator.NE, value="paid"),),
+            ),
+            QuotaRule(
+                name="open_orders",
+                entity="order",
+                message="A customer has at most 2 open orders.",
+                reference="customer",
+                limit=2,
+                when=(Condition(field="state", operator=Operator.EQ, value="open"),),
+            ),
+            QuotaRule(
+                name="orders_a_day",
+                entity="order",
+                message="A customer places at most 4 orders a day.",
+                reference="customer",
+                limit=4,
+                period="day",
+            ),
+            QuotaRule(
+                name="hours_in_all",
+                entity="order",
+                message="All drafts together take at most 100 hours.",
+                reference=None,
+                limit=100,
+                weight_field="hours",
+                when=(Condition(field="state", operator=Operator.EQ, value="draft"),),
+            ),
+            CapacityRule(
+                name="slots_of_bench",
+                entity="order",
+                message="The bench has no slot left.",
+                reference="bench",
+                limit_field="slots",
+                when=(Condition(field="state", operator=Operator.IN, value=("draft", "open")),),
+            ),
+            TransitionRule(
+                name="active_customers",
+                entity="order",
+                message="Only active customers place orders.",
+                action="create",
+                requires=(active,),
+            ),
+            TransitionRule(
+                name="paid_is_kept",
+                entity="order",
+                message="A paid order stays.",
+                action="delete",
+                requires=(Condition(field="state", operator=Operator.NE, value="paid"),),
+            ),
+            TransitionRule(
+                name="only_drafts_change",
+                entity="order",
+                message="Only drafts are changed.",
+                action="update",
+                requires=(Condition(field="state", operator=Operator.IN, value=("draft", "open")),),
+            ),
+            TransitionRule(
+                name="heavy_is_checked",
+                entity="order",
+                message="Heavy orders are not opened.",
+                action="open",
+                requires=(Condition(field="weight", operator=Operator.LT, value=500),),
+            ),
+            AggregateRule(
+                name="spent_of_customer",
+                entity="customer",
+                message="A customer spends at most 5000.",
+                field="spent",
+                of="order",
+                reference="customer",
+                function="sum",
+                expression="price * hours + 1.5",
+                limit=5000,
+            ),
+            AggregateRule(
+                name="orders_of_customer",
+                entity="customer",
+                message="",
+                field="order_count",
+                of="order",
+                reference="customer",
+                function="count",
+            ),
+            AggregateRule(
+                name="last_price_of_customer",
+                entity="customer",
+                message="",
+                field="last_price",
+                of="order",
+                reference="customer",
+                function="maximum",
+                expression="price",
+            ),
+            ReferencedRule(
+                name="customer_with_drafts",
+                entity="customer",
+                message="A customer with drafts stays.",
+                of="order",
+                reference="customer",
+                when=(Condition(field="state", operator=Operator.EQ, value="draft"),),
+            ),
+        ),
+        views=(
+            View(
+                name="late",
+                entity="order",
+                when=(
+                    Condition(field="state", operator=Operator.EQ, value="draft"),
+                    Condition(field="offer_ends_at", operator=Operator.LT, other="now"),
+                ),
+                sort="price",
+                descending=True,
+            ),
+            View(name="of_active", entity="order", when=(active,), limit=5),
+        ),
+        command_line=CommandLine(program="repairs", commands=()) if kind is Kind.COMMAND_LINE else None,
+    )
+
+
+def repair_program() -> Specification:
+    """The same on the command line."""
+    return repair_shop(Kind.COMMAND_LINE)
+
+
+def repair_library() -> Specification:
+    """The same as a library."""
+    return repair_shop(Kind.LIBRARY)
+
+
+SAMPLES = (lending_library, calculator_service, music_collection, repair_shop, repair_program, repair_library)

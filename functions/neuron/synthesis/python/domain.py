@@ -7,6 +7,7 @@ need; checks look at the result, inside the same transaction, after the change i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -739,8 +740,9 @@ class EntityView:
                 pass
 
     def _own_check(self, name: str, message: str, body: tuple[str, ...], *, connection: bool, now: bool) -> Check:
-        parameters = [f"{self.var}: {self.cls}"]
-        arguments = [self.var]
+        looks_at_record = any(re.search(rf"\b{self.var}\b", line) for line in body)
+        parameters = [f"{self.var}: {self.cls}"] if looks_at_record else []
+        arguments = [self.var] if looks_at_record else []
         if connection:
             parameters.insert(0, "connection: sqlite3.Connection")
             arguments.insert(0, "connection")
@@ -835,11 +837,12 @@ class EntityView:
         arguments += ["now"] if now else []
         table = self.plural_var
         call = f"{table}.{'sum' if rule.weight_field else 'count'}_{rule.name}({', '.join(arguments)})"
-        body = (f"if {call} > {rule.limit}:", f"    {_refusal(rule.name, rule.message)}")
+        refused = (f"if {call} > {rule.limit}:", f"    {_refusal(rule.name, rule.message)}")
+        body = (*self._unless_absent(rule.reference), *refused)
         check = self._own_check(rule.name, rule.message, body, connection=True, now=now)
         fields = [rule.reference, *rule.also, rule.weight_field, rule.period_field, *(c.field for c in rule.when)]
         condition = ("before is None" if self.updates else "") if now else self._changed(f for f in fields if f)
-        return _with_condition(check, condition, self._present(rule.reference))
+        return _with_condition(check, condition, "")
 
     def _period_moment(self, rule: QuotaRule) -> str:
         spec = designs.field_of(self.entity, rule.period_field or "")
@@ -847,11 +850,12 @@ class EntityView:
             return f"datetime.combine({self.var}.{spec.name}, time(), UTC)"
         return f"{self.var}.{spec.name if spec else 'created_at'}"
 
-    def _present(self, reference: str | None) -> str:
+    def _unless_absent(self, reference: str | None) -> tuple[str, ...]:
+        """Write that a check has nothing to say where the reference is empty."""
         spec = designs.field_of(self.entity, reference or "")
         if spec is None or not nullable(spec, self.entity):
-            return ""
-        return f"{self.var}.{designs.attribute(spec)} is not None"
+            return ()
+        return (f"if {self.var}.{designs.attribute(spec)} is None:", "    return")
 
     def _capacity_checks(self, rule: CapacityRule) -> Iterator[Check]:
         child = self.specification.entity(rule.entity)
@@ -870,13 +874,14 @@ class EntityView:
             absent = f"{holder}.{limit_name} is not None and " if nullable(limit, parent) else ""
             own = f"{self.var}.{designs.attribute(reference)}"
             body = (
+                *self._unless_absent(rule.reference),
                 f"{holder} = {names.module(parent)}.get(connection, {own})",
                 f"if {absent}{self.plural_var}.{function}(connection, {own}{clock}) > {holder}.{limit_name}:",
                 refusal,
             )
             check = self._own_check(rule.name, rule.message, body, connection=True, now=now)
             fields = [rule.reference, rule.weight_field, *(c.field for c in rule.when)]
-            yield _with_condition(check, self._changed(f for f in fields if f), self._present(rule.reference))
+            yield _with_condition(check, self._changed(f for f in fields if f), "")
         if parent.name == self.name and self._can_change(limit_name):
             absent = f"{self.var}.{limit_name} is not None and " if nullable(limit, parent) else ""
             used = f"{names.module(child)}.{function}(connection, {self.var}.id{clock})"
@@ -914,12 +919,12 @@ class EntityView:
         maybe = aggregate is not None and rule.function in {"minimum", "maximum", "average"}
         absent = f"{holder}.{rule.field} is not None and " if maybe else ""
         body = (
+            *self._unless_absent(rule.reference),
             f"{holder} = {names.module(parent)}.get(connection, {self.var}.{designs.attribute(reference)})",
             f"if {absent}{holder}.{rule.field} > {names.literal(rule.limit, aggregate)}:",
             f"    {_refusal(rule.name, rule.message)}",
         )
-        check = self._own_check(rule.name, rule.message, body, connection=True, now=False)
-        return _with_condition(check, "", self._present(rule.reference))
+        return self._own_check(rule.name, rule.message, body, connection=True, now=False)
 
     # What else the templates ask.
 

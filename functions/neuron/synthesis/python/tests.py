@@ -994,6 +994,12 @@ class _Items(ast.NodeTransformer):
         item = f'child["{name}"]'
         return ast.parse(f"Decimal(str({item}))" if self._exact else item, mode="eval").body
 
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """Turn a fraction into a decimal where the sum is exact."""
+        if not self._exact or not isinstance(node.value, float):
+            return node
+        return ast.parse(f'Decimal("{node.value!r}")', mode="eval").body
+
 
 def _last_call(lines: list[str], *, keep: bool = False) -> list[str]:
     """Drop the variable of a call whose result nobody uses."""
