@@ -17,9 +17,10 @@ from functions.neuron.reading.tokens import Kind, Token
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LIVING: Final = frozenset({"start", "begin", "become", "go", "move", "turn", "change", "pass"})
 _ENDS: Final = frozenset(".!?;")
 _KIND_WORDS: Final = lexicon.words(
-    "api apis service backend back-end server microservice app application system tool cli program library "
+    "command api apis service backend back-end server microservice app application system tool cli program library "
     "package module script utility website platform web rest software project command-line tracker manager "
     "calculator converter"
 )
@@ -273,6 +274,8 @@ _BEHIND_SEPARATOR_WORDS: Final = lexicon.words("and but or so while whereas wher
 
 def _behind_separator(sentence: list[Token], i: int) -> int | None:
     """Give the position behind the separator at `i` (commas, conjunctions and adverbs); None when there is none."""
+    if sentence[i].low == "where" and i > 0 and sentence[i - 1].text != ",":
+        return None
     if sentence[i].text not in {",", ":", *_DASHES} and sentence[i].low not in _BEHIND_SEPARATOR_WORDS:
         return None
     after = i + 1
@@ -312,6 +315,8 @@ def _borrowed(
         if imperative or not subject:
             return ()
         return (*subject, *_helpers(whole, group))
+    if group.verb in _LIVING and token.verb in _LIVING:
+        return None
     if (
         subject
         and group.modal is None

@@ -56,6 +56,7 @@ def close(draft: Draft, later: Open) -> None:
     for subject, target, at in later.transitives:
         draft.at = at
         _made(draft, target, subject, ()) if {subject, target} <= set(draft.entities) else None
+    _plural_fields(draft, later)
     _many(draft, later)
     for entity in draft.entities.values():
         if not entity.fields:
@@ -63,6 +64,9 @@ def close(draft: Draft, later: Open) -> None:
     for entity in list(draft.entities.values()):
         _references(draft, entity)
     _contents(draft)
+    for entity in draft.entities.values():
+        if {"date", "time"} <= set(entity.fields) and entity.fields["time"].type is None:
+            entity.fields["time"].type = FieldType.TIME
 
 
 def _make_linked(draft: Draft, later: Open) -> None:
@@ -136,8 +140,15 @@ def link_entity(draft: Draft, verb: str, subject: str, target: str) -> DraftEnti
     return None
 
 
+_GIVING: Final = frozenset({"submit", "register", "request", "nominate", "recommend", "claim", "order"})
+
+
 def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behind: list[Token], later: Open) -> None:
     noun, action, ended = lexicon.LINKING_VERBS[verb]
+    owned = draft.entities.get(objects[0])
+    if verb in _GIVING and owned is not None and (subject in owned.fields or owned.reference_to(subject)):
+        draft.mark(("field", owned.name, subject))
+        return
     known = link_entity(draft, verb, subject, objects[0])
     if known is None:
         known = _existing_link(draft, verb, subject, objects[0]) or draft.entity(
@@ -349,6 +360,17 @@ def _is_kept(draft: Draft, name: str) -> bool:
 
 def _linked_otherwise(draft: Draft, child: DraftEntity, target: str) -> bool:
     return any(child.name in {r.left, r.right} and target in {r.left, r.right} for r in draft.relations.values())
+
+
+def _plural_fields(draft: Draft, later: Open) -> None:
+    """Take fields that turn out to be collections of entities for what they are ("a quiz has questions")."""
+    for entity in draft.entities.values():
+        for name, item in list(entity.fields.items()):
+            plain = item.type is None and not item.values and item.minimum is None and not item.unique
+            known = draft.known(name.split("_")) if plain and morphology.is_plural(name.split("_")[-1]) else None
+            if known is not None and known is not entity:
+                del entity.fields[name]
+                later.many.append((entity.name, name, draft.at, None, False))
 
 
 def _many(draft: Draft, later: Open) -> None:

@@ -315,39 +315,69 @@ def _condition(words: Sequence[Token], at: int, names: Sequence[str]) -> tuple[s
 def _conversion(words: Sequence[Token], draft: Draft) -> bool:
     """Read "converts miles to kilometres", "between Celsius, Fahrenheit and Kelvin"."""
     bag = _bag(words)
-    if not bag & {"convert", "conversion", "converter", "translate", "transform", "turn"}:
+    everything = _bag(token for clause in draft.clauses for token in clause.tokens)
+    if not (bag | everything) & {"convert", "conversion", "converter"}:
         return False
-    named = [
-        (i, formulas.UNIT_WORDS[t.low.replace("-", "_")])
-        for i, t in enumerate(words)
-        if t.low.replace("-", "_") in formulas.UNIT_WORDS
-    ]
-    named += [
-        (i, ("speed", u))
-        for i, t in enumerate(words)
-        for w, u in (
-            ("kilometres per hour", "kilometres_per_hour"),
-            ("kilometers per hour", "kilometres_per_hour"),
-            ("miles per hour", "miles_per_hour"),
-            ("metres per second", "metres_per_second"),
-            ("meters per second", "metres_per_second"),
-        )
-        if quantities.phrase(words, i, w)
-    ]
-    found = False
-    for dimension in dict.fromkeys(d for _, (d, _) in named):
-        units = list(dict.fromkeys(unit for _, (d, unit) in sorted(named) if d == dimension))
-        if len(units) < 2 and dimension == "temperature":
-            units = ["celsius", "fahrenheit"]
-        if len(units) == 2:
-            both = bool({"between", "back", "versa", "vice", "reverse", "both"} & bag) or not {"to", "into"} & bag
-            found = _convert(draft, units[0], units[1]) or found
-            if both or _and_back(units, named):
-                found = _convert(draft, units[1], units[0]) or found
-        elif len(units) > 2:
-            found = _convert_all(draft, dimension, units) or found
+    back = bool(_BACK & bag)
+    pairs = _unit_pairs(words)
+    for source, target in pairs:
+        _convert(draft, source, target)
+        if back:
+            _convert(draft, target, source)
+    if pairs:
+        return True
+    named = _units_named(words)
     if not named and bag & {"temperature"}:
         return _convert(draft, "celsius", "fahrenheit") and _convert(draft, "fahrenheit", "celsius")
+    done = [
+        _convert_among(draft, dimension, named, both=back or "between" in bag or not {"to", "into"} & bag)
+        for dimension in dict.fromkeys(d for _, (d, _) in named)
+    ]
+    return any(done)
+
+
+_BACK: Final = frozenset({"back", "versa", "vice", "reverse", "both"})
+_SPEEDS: Final = {
+    "kilometres per hour": "kilometres_per_hour",
+    "kilometers per hour": "kilometres_per_hour",
+    "miles per hour": "miles_per_hour",
+    "metres per second": "metres_per_second",
+    "meters per second": "metres_per_second",
+}
+_Named = list[tuple[int, tuple[str, str]]]  # position, (dimension, unit)
+
+
+def _units_named(words: Sequence[Token]) -> _Named:
+    """Find the units that are named, in order."""
+    plain = [(i, formulas.UNIT_WORDS.get(t.low.replace("-", "_"))) for i, t in enumerate(words)]
+    speeds = [
+        (i, ("speed", u)) for i in range(len(words)) for w, u in _SPEEDS.items() if quantities.phrase(words, i, w)
+    ]
+    return sorted([(i, unit) for i, unit in plain if unit is not None] + speeds)
+
+
+def _convert_among(draft: Draft, dimension: str, named: _Named, *, both: bool) -> bool:
+    """Convert between the units of one dimension."""
+    units = list(dict.fromkeys(unit for _, (d, unit) in named if d == dimension))
+    if len(units) < 2 and dimension == "temperature":
+        units = ["celsius", "fahrenheit"]
+    if len(units) > 2:
+        return _convert_all(draft, dimension, units)
+    if len(units) < 2:
+        return False
+    if both or _and_back(units, named):
+        _convert(draft, units[1], units[0])
+    return _convert(draft, units[0], units[1])
+
+
+def _unit_pairs(words: Sequence[Token]) -> list[tuple[str, str]]:
+    """Read "metres to feet, kilometres to miles"."""
+    found = []
+    for i in range(1, len(words) - 1):
+        source = formulas.UNIT_WORDS.get(words[i - 1].low)
+        target = formulas.UNIT_WORDS.get(words[i + 1].low)
+        if words[i].low in {"to", "into"} and source and target and source[0] == target[0] and source != target:
+            found.append((source[1], target[1]))
     return found
 
 

@@ -238,6 +238,9 @@ def _choice(parts: Sequence[str], entity: DraftEntity, *, negative: bool) -> tup
 
 def field_at(tokens: Sequence[Token], at: int, entity: DraftEntity) -> tuple[DraftField, int] | None:
     """Read the name of a field of the entity at a position; the longest name wins."""
+    counted = _counted(tokens, at, entity)
+    if counted is not None:
+        return counted
     for length in range(min(5, len(tokens) - at), 0, -1):
         part = tokens[at : at + length]
         if not all(token.is_word for token in part):
@@ -250,6 +253,11 @@ def field_at(tokens: Sequence[Token], at: int, entity: DraftEntity) -> tuple[Dra
         for name in names:
             if name in entity.fields:
                 return entity.fields[name], at + length
+    return None
+
+
+def _counted(tokens: Sequence[Token], at: int, entity: DraftEntity) -> tuple[DraftField, int] | None:
+    """Read "the number of seats" as the field for seats."""
     if (
         at + 2 < len(tokens)
         and tokens[at].low in {"number", "count", "total"}

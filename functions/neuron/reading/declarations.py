@@ -392,24 +392,9 @@ def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open
         for item in fields.items(owner):
             found = _refer(entity, item, draft, later, optional=False) or found
     for item in fields.items(tokens):
-        if (
-            not item.field.name
-            or item.field.name.startswith("item_")
-            or item.field.name in {"following", "same", "fields"}
-        ):
-            continue
         if optional and item.field.required is None:
             item.field.required = False
-        item.field.name = item.field.name.removesuffix(f"_of_{entity.name}") or item.field.name
-        if item.field.name == "id":
-            found = draft.mark(("entity", entity.name))
-            continue
-        if _is_many(item, draft):
-            later.many.append((entity.name, item.field.name, draft.at, item.bound, False))
-            found = draft.mark(("many", entity.name, item.field.name)) or found
-        else:
-            added = entity.add(item.field)
-            found = draft.mark(("field", entity.name, added.name))
+        found = _hold_one(entity, item, draft, later) or found
         for part in item.left:
             draft.leave(part, "this part of the field's description was not understood")
     if found:
@@ -417,6 +402,25 @@ def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open
         draft.mark(("entity", entity.name))
         draft.topic = entity.name
     return found
+
+
+def _hold_one(entity: DraftEntity, item: fields.Item, draft: Draft, later: Open) -> bool:
+    """Add one thing that an entity holds: a field, or many of another entity."""
+    name = item.field.name.removesuffix(f"_of_{entity.name}") or item.field.name
+    item.field.name = name
+    nameless = name.startswith("item") and "item" not in " ".join(item.field.words)
+    if not name or nameless or name in {"following", "same", "fields"}:
+        return False
+    if name == "id":
+        return draft.mark(("entity", entity.name))
+    if not _is_many(item, draft):
+        added = entity.add(item.field)
+        return draft.mark(("field", entity.name, added.name))
+    later.many.append((entity.name, name, draft.at, item.bound, False))
+    if item.bound is not None and item.bound.low is not None and item.bound.low > 1 and not item.bound.exact:
+        reason = "that there must be so many at least is not checked: the whole is made before its parts"
+        draft.leave(item.tokens, reason)
+    return draft.mark(("many", entity.name, name))
 
 
 def _nested(tokens: Sequence[Token], entity: DraftEntity, draft: Draft, later: Open) -> Sequence[Token]:
@@ -745,8 +749,14 @@ def _ordering(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     cut = next((i for i, t in enumerate(frame.rest) if _opens_fields(t, i)), len(frame.rest))
     head = frame.rest[:cut]
     stop = next((i for i, t in enumerate(head) if _ends_object(t)), len(head))
-    name = noun_name(head[:stop], draft)
-    if name is None or is_generic(name) or name in _NOT_ENTITIES or any(t.low == "of" for t in head[:stop]):
+    named = subject_names(head[:stop], draft)
+    name = named[0] if named else None
+    listed = cut < len(frame.rest) and "create" in operations and name is not None and _may_hold(name)
+    if (
+        name is None
+        or (not listed and (is_generic(name) or name in _NOT_ENTITIES))
+        or any(t.low == "of" for t in head[:stop])
+    ):
         return False
     if "create" not in operations and (draft.computations or not _may_act_on(name, operations, draft)):
         return False
@@ -757,6 +767,10 @@ def _ordering(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         later.makers.append((subjects[0], entity.name, _prepositional(head[stop:], draft), draft.at))
     if cut < len(frame.rest) and operations & {"create", "update"}:
         end = frames.close_of(frame.rest, cut) if frame.rest[cut].text == "(" else len(frame.rest)
+        for further in subject_names(head[:stop], draft)[1:]:
+            if further not in _NOT_ENTITIES:
+                _operate(frame, draft.entity(further, declared=True), operations, draft)
+                hold(draft.entity(further), frame.rest[cut + 1 : end], draft, later)
         hold(entity, frame.rest[cut + 1 : end], draft, later)
         draft.settle()
     elif stop < len(head) and "create" in operations and head[stop].low in {"to", "for", "on", "in"}:

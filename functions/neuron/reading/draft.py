@@ -218,7 +218,15 @@ class Draft:
                 and (entity := self.known([token.low for token in part])) is not None
             ):
                 return Mention(entity, at, at + length, plural=morphology.is_plural(part[-1].low))
-        return None
+        short = self.short(tokens[at])
+        return Mention(short, at, at + 1, plural=morphology.is_plural(tokens[at].low)) if short is not None else None
+
+    def short(self, token: Token) -> DraftEntity | None:
+        """Give the one entity whose name ends in the word: "requests" for vacation requests."""
+        if not token.is_word or not morphology.is_plural(token.low):
+            return None
+        found = [entity for entity in self.entities.values() if entity.name.endswith(f"_{token.singular}")]
+        return found[0] if len(found) == 1 else None
 
     def add_rule(self, rule: spec.Rule) -> Mark:
         """Add a rule under a name that is still free, unless the same one is there."""

@@ -252,6 +252,10 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
     item.field.words = tuple(core)
     item.field.name = morphology.name(*core)
     i = attributes(tokens, i, item.field, item.left)
+    if i < len(tokens) and tokens[i].low in {"where", "when"}:
+        i = next(
+            (j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"} or tokens[j].low == "and"), len(tokens)
+        )
     if item.field.per:
         item.field.name = morphology.name(item.field.name, "per", item.field.per)
     item.tokens = tuple(tokens[at:i])
@@ -1023,7 +1027,7 @@ def _said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | N
     behind_helper = i > 0 and tokens[i - 1].low in lexicon.BE | {":", "=", "being"}
     if j >= len(tokens) or not (opens or behind_helper):
         return None
-    read = _enumeration(tokens, j)
+    read = _enumeration(tokens, j) or (_listed_values(tokens, j) if tokens[j - 1].text == ":" else None)
     if read is None or len(read[0]) < 2:
         return None
     if _boolean_values(read[0]):
@@ -1031,6 +1035,26 @@ def _said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | N
     else:
         target.values = tuple(dict.fromkeys(read[0]))
     return read[1]
+
+
+def _listed_values(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
+    """Read "new, in progress, finished" behind a colon, up to the end or to an item that has a determiner."""
+    values: list[str] = []
+    i = at
+    while i < len(tokens):
+        value, end = _value(tokens, i)
+        if value is None:
+            break
+        values.append(value)
+        i = end
+        if i >= len(tokens) or tokens[i].text != ",":
+            break
+        following = i + 1
+        if following < len(tokens) and tokens[following].low in lexicon.DETERMINERS | {"and"}:
+            break
+        i = following
+    complete = i >= len(tokens) or tokens[i].low in {",", "and", ";"}
+    return (values, i) if len(values) > 1 and complete else None
 
 
 def _boolean_values(values: Sequence[str]) -> bool:

@@ -260,7 +260,7 @@ def _noun_ahead(tokens: Sequence[Token], at: int) -> bool:
         if not token.is_word:
             return False
         plural = morphology.is_plural(token.low) and (token.verb is None or token is not tokens[at])
-        if token.low in lexicon.DETERMINERS or plural or is_number(token):
+        if token.low in lexicon.DETERMINERS | {"everyone", "everything", "them"} or plural or is_number(token):
             return True
         if token.low in _FINITE_HELPERS | lexicon.PREPOSITIONS:
             return False
@@ -319,7 +319,10 @@ def _helper(tokens: Sequence[Token], i: int) -> bool:
 def _main_verb(tokens: Sequence[Token], at: int, i: int, group: VerbGroup) -> VerbGroup:
     be = group.passive
     word = tokens[i].low if i < len(tokens) else ""
-    if be and not (word and morphology.is_participle(word)):
+    unknown = (
+        word.endswith("ed") and len(word) > 5 and i + 1 < len(tokens) and tokens[i + 1].low in lexicon.PREPOSITIONS
+    )
+    if be and not (word and (morphology.is_participle(word) or unknown)):
         return VerbGroup(at, i, ("be",), "be", group.modal, group.negated, group.only, passive=False)
     if not word or tokens[i].kind is Kind.PUNCTUATION:
         return VerbGroup(at, i, ("be",), "", group.modal, group.negated, group.only, passive=False)

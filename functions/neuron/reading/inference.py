@@ -33,6 +33,7 @@ _WORDS: Final[dict[FieldType, str]] = {
         "premium charge fine stake worth"
     ),
     FieldType.INTEGER: (
+        "party_size group_size team_size guest_count "
         "quantity count stock copies seats capacity age year pages points floor duration population "
         "size_in_bytes stars level votes views likes servings minutes hours days weeks months years rank "
         "position score attempts players guests people items rooms beds bedrooms bathrooms units inventory "
@@ -142,6 +143,8 @@ def _by_shape(words: list[str]) -> FieldType | None:
         return FieldType.URL
     if words[0] in _NAMED_TYPE_WORDS and len(words) > 1:
         return FieldType.BOOLEAN
+    if words[0] == "date" and len(words) > 1 and words[1] != "of":
+        return FieldType.DATETIME if words[1] == "time" else FieldType.DATE
     if "of" in words and words[0] in {"date", "year", "time"}:
         return {"date": FieldType.DATE, "year": FieldType.INTEGER, "time": FieldType.DATETIME}[words[0]]
     return FieldType.DATETIME if words == ["time"] else None

@@ -321,6 +321,10 @@ LINKING_VERBS: Final[dict[str, tuple[str, str | None, str | None]]] = {
 PARTICLES: Final = {("check", "out"): "check-out", ("sign", "up"): "sign-up", ("check", "in"): "check-in"}
 
 VERBS: Final = words(
+    "admit discharge evict diagnose prescribe vaccinate quarantine refuel escalate settle dispute void "
+    "reimburse expel recruit fire demote calibrate repair clean paint launch land dock unload harvest prune "
+    "brew cook bake shelve scan digitise retract dismiss acknowledge "
+    "hospitalise hospitalize sterilise sterilize reinstate terminate nullify revise moderate unpublish favour "
     "accept accrue activate add adjust adopt afford allow alter amend answer append apply appear approve "
     "archive arrive ask assemble assign associate attach attend average avoid award be become begin belong "
     "bid block book borrow bookmark browse build buy calculate call cancel carry categorise categorize change "

@@ -87,6 +87,9 @@ class Reading:
         return [token.low for token in self.words]
 
 
+_STANDING_FOR: Final = frozenset({"them", "it", "one", "these", "everyone", "everything", "all"})
+
+
 def reading_of(clause: Clause, draft: Draft) -> Reading:
     """Take a clause apart against the known entities."""
     frame = frames.parse(clause.words) or _fragment(clause)
@@ -96,12 +99,7 @@ def reading_of(clause: Clause, draft: Draft) -> Reading:
     if not subjects and frame.group.passive is False and not frame.subject:
         subjects = []
     objects = draft.mentions(frame.rest)
-    if (
-        not objects
-        and frame.rest
-        and frame.rest[0].low in {"them", "it", "one", "these"}
-        and draft.topic in draft.entities
-    ):
+    if not objects and frame.rest and frame.rest[0].low in _STANDING_FOR and draft.topic in draft.entities:
         objects = [Mention(draft.entities[draft.topic], 0, 1)]
     return Reading(frame, tuple(clause.words), subjects, objects)
 
@@ -209,13 +207,6 @@ def _limit(r: Reading, draft: Draft) -> tuple[int, int, str] | None:
                 and (quantities.duration(tokens, _number_at(tokens, i)) is None or _is_figure(tokens, read[1], draft))
             ):
                 return int(whole.high), read[1], part
-            if (
-                whole.high is not None
-                and whole.low == 1 < whole.high
-                and float(whole.high).is_integer()
-                and part == "rest"
-            ):
-                return int(whole.high), read[1], part
     return _only_one(r)
 
 
@@ -302,7 +293,7 @@ def _by_figure(
 
 
 def _twofold(entity: DraftEntity, parent: DraftEntity) -> bool:
-    """Whether an entity refers to another in several roles (home team and away team), so that a rule on "its team" is open."""
+    """Whether an entity refers to another in several roles (home team, away team): a rule on "its team" is open."""
     return sum(f.target == parent.name for f in entity.fields.values()) > 1
 
 
@@ -497,6 +488,9 @@ def add_capacity(draft: Draft, entity: DraftEntity, reference: str, limit: str, 
     return draft.add_rule(rule)
 
 
+_TIMES: Final = frozenset({FieldType.DATE, FieldType.DATETIME, FieldType.TIME})
+
+
 def implied_capacities(draft: Draft) -> None:
     """Let every link count against the capacity of what it takes: copies of a book, seats of a course."""
     for entity, reference, limit in _capacities(draft):
@@ -506,6 +500,8 @@ def implied_capacities(draft: Draft) -> None:
             continue
         if {"stock", "quantity", "units", "count", "hand"} & set(limit.name.split("_")):
             continue  # whether what is sold comes off the stock is for the request to say
+        if any(not f.managed and conditions.kind_of(f) in _TIMES for f in entity.fields.values()):
+            continue  # two bookings at different times do not take from one another
         parent = draft.entities[reference.target or ""]
         noun = limit.name.replace("_", " ")
         add_capacity(
@@ -820,6 +816,8 @@ def overlap(r: Reading, draft: Draft) -> bool:
         point = conditions.dated(entity, "time", "date", "start", "day")
         if point is None:
             return False
+        if {"date", "time"} <= set(entity.fields):
+            return _add_unique(r, draft, entity, (*references, "date", "time"), conditions.running(entity))
         rule: spec.Rule = spec.UniqueRule(
             name=_rule_name(entity.name, *references, point.name, "unique"),
             entity=entity.name,
@@ -1040,6 +1038,8 @@ def _repeated(r: Reading, draft: Draft) -> bool:
         or "twice" in lows
         or ("two" in lows and "same" in lows)
     )
+    if "once" in lows and lows.index("once") and lows[lows.index("once") - 1] == "at":
+        once = False
     if not (once or (again and (r.frame.negated or "no" in lows))) or r.subject is None:
         return False
     others = [m.entity for m in (*r.objects, *r.subjects[1:]) if m.entity is not r.subject]
@@ -1232,7 +1232,10 @@ def stated_uniqueness(draft: Draft) -> None:
 
 def guard(r: Reading, draft: Draft) -> bool:
     """Read who may do what and when: "only active members can borrow", "a closed account cannot be updated"."""
-    if r.subject is None or not (r.frame.only or r.frame.negated or r.frame.conditions or r.frame.modal):
+    frozen_words = {"immutable", "read-only", "final", "unchangeable"} & set(r.lows)
+    if r.subject is None or not (
+        r.frame.only or r.frame.negated or r.frame.conditions or r.frame.modal or frozen_words
+    ):
         return False
     if _withheld(r, draft):
         return True
@@ -1243,6 +1246,18 @@ def guard(r: Reading, draft: Draft) -> bool:
     if not stated:
         return _guard_by_object(r, draft)
     adjectival = told is not None
+    if adjectival and r.frame.verb == "be" and {"immutable", "read-only", "final", "unchangeable"} & set(r.lows):
+        frozen = conditions.negate(stated)
+        if frozen is None:
+            return False
+        rule = spec.TransitionRule(
+            name=_rule_name(entity.name, "update", "allowed"),
+            entity=entity.name,
+            message=sentence(r.words, draft.request),
+            action="update",
+            requires=frozen,
+        )
+        return draft.mark(draft.add_rule(rule))
     required = _required(r, stated, adjectival=adjectival)
     if not required:
         return False
@@ -1604,6 +1619,8 @@ def aggregate(r: Reading, draft: Draft) -> bool:
         "count": "count",
     }
     verb_at = _verb_start(r)
+    if "than" in r.lows:
+        return False
     at = next((i for i in range(verb_at, len(words)) if words[i].low in functions and i + 1 < len(words)), None)
     if at is None and r.subject is not None:
         return _shown(r, draft, functions)

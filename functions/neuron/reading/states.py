@@ -170,7 +170,8 @@ def add_move(
 
 def path(r: Reading, draft: Draft) -> bool:
     """Read "an order goes from draft to placed to shipped", "tickets move from open through in progress to closed"."""
-    told = r.frame.verb in _GOING and r.frame.rest
+    living = r.frame.verb in {"start", "begin"} and bool({"then", "become", "becomes", "finally"} & set(r.lows))
+    told = (r.frame.verb in _GOING or living) and r.frame.rest
     listed_in_order = (
         "then" in r.lows and r.frame.modal is None and not r.frame.negated and any(t.low in lexicon.BE for t in r.words)
     )
@@ -220,7 +221,8 @@ def _entity(r: Reading, draft: Draft) -> DraftEntity | None:
 
 
 _CHAIN_WORDS: Final = lexicon.words(
-    "from to through via then , -> → and finally into > - \u2013 directly straight back or eventually next later"
+    "become becomes as forward only always from to through via then , -> → and finally into > - \u2013 directly "
+    "straight back or eventually next later"
 )
 
 
@@ -294,6 +296,7 @@ def initial(r: Reading, draft: Draft) -> bool:
     begins = (
         (r.frame.verb in {"start", "begin"} and (not r.frame.group.passive or "as" in lows))
         or "initially" in lows
+        or ("first" in lows and "at" in lows and r.frame.verb == "be")
         or (r.frame.group.passive and r.frame.verb in {"create", "add", "place", "open"} and "as" in lows)
         or ("new" in [t.low for t in r.frame.subject] and r.frame.verb in {"be", "start", "have", "get"})
     )
@@ -325,7 +328,7 @@ _STATE_PHRASE_WORDS: Final = lexicon.words("as out off with initially state stat
 
 
 def _state_phrase(tokens: Sequence[Token]) -> str | None:
-    words = [t.low for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS | _STATE_PHRASE_WORDS]
+    words = [t.low for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS | _STATE_PHRASE_WORDS | {"at"}]
     return " ".join(words) if 0 < len(words) <= 3 else None
 
 
