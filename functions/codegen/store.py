@@ -169,6 +169,18 @@ async def answer_verification(
     return status == "UPDATE 1"
 
 
+async def earlier_answers(tx: Transaction, org_id: UUID, step_id: UUID, epoch: int) -> list[str]:
+    """Give the answers to earlier tries of a step, the newest first."""
+    rows = await tx.fetch(
+        "SELECT answer::text AS answer FROM verifications "
+        "WHERE org_id = $1 AND step_id = $2 AND epoch < $3 AND answer IS NOT NULL ORDER BY epoch DESC",
+        org_id,
+        step_id,
+        epoch,
+    )
+    return [row["answer"] for row in rows]
+
+
 async def enter_artefact(tx: Transaction, org_id: UUID, artefact: Artefact) -> None:
     """Enter an artefact; one that is there already (its id says what it is) stays."""
     await tx.execute(

@@ -1,0 +1,242 @@
+"""Requests for software and their verifications on real shards: each once, whoever asks how often."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tarfile
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from events.catalogue.neuron import RunCancelled, RunCompleted, RunFailed, StepAnswered, StepRequested
+from events.cloudevent import CloudEvent
+from events.subscriber import NotYet
+from functions.codegen import attempts, service, store
+from functions.codegen.models import derived_id
+from functions.codegen.resources import Resources
+from shared.identifiers import new_id
+from shared.keys import PrivateKey
+from shared.problems import Problem
+from shared.software.delivery import Verification
+from shared.software.projects import ProjectRequest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+    from uuid import UUID
+
+    from knative.platform.servers import Servers
+    from shared.database.pool import Transaction
+
+    Organisation = Callable[[], Awaitable[UUID]]
+
+REQUEST = ProjectRequest(request="A library of leap years.")
+
+
+@pytest_asyncio.fixture
+async def resources(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Resources]:
+    identity = tmp_path / "key.json"
+    PrivateKey.generate("function:codegen").write(identity)
+    for name, value in {
+        "HAL9_SHARDS": servers.shards_dsn,
+        "HAL9_IDENTITY_KEY": str(identity),
+        "HAL9_OBJECTS": f"file://{tmp_path}/objects",
+        "HAL9_BROKER_URL": "http://127.0.0.1:1",
+        "HAL9_VERIFICATION_SECONDS": "60",
+    }.items():
+        monkeypatch.setenv(name, value)
+    made = Resources()
+    await made.open()
+    yield made
+    await made.close()
+
+
+def step(tree: list[dict[str, Any]], *, epoch: int = 0, step_id: UUID | None = None) -> StepRequested:
+    return StepRequested.model_validate(
+        {
+            "run_id": new_id(),
+            "step_id": step_id or new_id(),
+            "epoch": epoch,
+            "body": "verifier",
+            "input": {"language": "python", "tree": {"files": tree}},
+        }
+    )
+
+
+def file(path: str, content: str, step: str = "/api/domain") -> dict[str, Any]:
+    return {"path": path, "content": content, "neuron": "python-implementer", "step": step}
+
+
+CONFIGURATION = file(
+    "pyproject.toml",
+    '[tool.mypy]\nstrict = true\nfiles = ["src"]\n[tool.ruff.lint]\nselect = ["F"]\n'
+    '[tool.pytest.ini_options]\npythonpath = ["src"]\n',
+    "/api/project",
+)
+SOUND = "def is_leap(year: int) -> bool:\n    return year % 4 == 0\n"
+TESTS = "from years import is_leap\n\n\ndef test_it() -> None:\n    assert is_leap(2024)\n"
+GOOD = [CONFIGURATION, file("src/years.py", SOUND), file("tests/test_years.py", TESTS, "/tests/tests")]
+
+
+def spoilt(path: str, content: str) -> list[dict[str, Any]]:
+    return [{**entry, "content": content} if entry["path"] == path else entry for entry in GOOD]
+
+
+async def count(resources: Resources, org_id: UUID, table: str) -> int:
+    async def ask(tx: Transaction) -> int:
+        found: int = await tx.fetchval(f"SELECT count(*) FROM {table} WHERE org_id = $1", org_id)
+        return found
+
+    return await resources.shards.run(org_id, ask, readonly=True)
+
+
+async def test_a_good_project_is_verified_and_kept(resources: Resources, organisation: Organisation) -> None:
+    org_id = await organisation()
+    answer = await attempts.answer(resources, org_id, step(GOOD))
+    assert answer.outcome == "completed", answer.output
+    report = Verification.model_validate(answer.output)
+    assert (report.verified, report.tests_passed) == (True, 1)
+    chunks = [chunk async for chunk in resources.objects.get(service.object_key(org_id, report.artefact_id))]
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as packed:
+        assert {"PROVENANCE.json", "pyproject.toml", "src/years.py"} <= set(packed.getnames())
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "check", "blamed"),
+    [
+        (
+            "src/years.py",
+            f"import os\n\n\n{SOUND}",
+            "lint",
+            "/api/domain",
+        ),
+        ("src/years.py", "def is_leap(year: int) -> bool:\n    return  year % 4 == 0\n", "format", "/api/domain"),
+        ("src/years.py", "def is_leap(year: int) -> str:\n    return year % 4 == 0\n", "types", "/api/domain"),
+        ("tests/test_years.py", "def test_it() -> None:\n    assert 1 == 2\n", "tests", "/tests/tests"),
+        (
+            "src/years.py",
+            f"raise RuntimeError\n\n\n{SOUND}",
+            "tests",
+            "/api/domain",
+        ),
+    ],
+)
+async def test_what_is_wrong_goes_back_to_whoever_wrote_it(
+    resources: Resources, organisation: Organisation, path: str, content: str, check: str, blamed: str
+) -> None:
+    answer = await attempts.answer(resources, await organisation(), step(spoilt(path, content)))
+    assert answer.outcome == "backward"
+    assert not {c["name"]: c["passed"] for c in answer.output["checks"]}[check]
+    assert blamed in {signal.blame_step for signal in answer.signals if signal.diagnostic.startswith(check)}
+
+
+async def test_the_same_files_are_not_verified_twice(resources: Resources, organisation: Organisation) -> None:
+    org_id = await organisation()
+    bad = spoilt("src/years.py", "import os\n")
+    first = await attempts.answer(resources, org_id, step(bad))
+    again = step(bad, epoch=1, step_id=first.step_id)
+    second = await attempts.answer(resources, org_id, again)
+    assert second == first.model_copy(update={"epoch": 1})
+    assert await count(resources, org_id, "artefacts") == 1
+    third = await attempts.answer(resources, org_id, step(GOOD, epoch=2, step_id=first.step_id))
+    assert third.outcome == "completed"
+
+
+async def test_deliveries_at_once_verify_once(resources: Resources, organisation: Organisation) -> None:
+    org_id, asked = await organisation(), step(GOOD)
+    results = await asyncio.gather(
+        *(attempts.answer(resources, org_id, asked) for _ in range(5)), return_exceptions=True
+    )
+    answers = [result for result in results if isinstance(result, StepAnswered)]
+    assert len(answers) == 1
+    assert all(isinstance(result, NotYet) for result in results if result not in answers)
+    assert await attempts.answer(resources, org_id, asked) == answers[0]
+    assert await count(resources, org_id, "artefacts") == 1
+
+
+async def test_whoever_dies_is_followed_when_the_lease_is_over(
+    resources: Resources, organisation: Organisation
+) -> None:
+    org_id, asked = await organisation(), step(GOOD)
+
+    async def claim(tx: Transaction) -> None:
+
+        assert await store.claim_verification(tx, org_id, asked.step_id, 0, new_id(), timedelta(seconds=-1)) == (
+            True,
+            None,
+        )
+
+    await resources.shards.run(org_id, claim)
+    assert (await attempts.answer(resources, org_id, asked)).outcome == "completed"
+
+
+async def test_the_same_key_is_the_same_project_and_one_run(resources: Resources, organisation: Organisation) -> None:
+    org_id = await organisation()
+    made = await asyncio.gather(*(service.start(resources, org_id, REQUEST, "k") for _ in range(5)))
+    assert len({project.id for project in made}) == 1
+    assert await count(resources, org_id, "outbox") <= 1
+    with pytest.raises(Problem) as refused:
+        await service.start(resources, org_id, ProjectRequest(request="Another."), "k")
+    assert refused.value.status == 409
+    other = await organisation()
+    assert (await service.start(resources, other, REQUEST, "k")).id != made[0].id
+
+
+async def test_another_organisations_project_is_as_unknown_as_none(
+    resources: Resources, organisation: Organisation
+) -> None:
+    mine, other = await organisation(), await organisation()
+    project = await service.start(resources, mine, REQUEST, None)
+    problems = []
+    for org_id, project_id in ((other, project.id), (other, new_id()), (mine, new_id())):
+        with pytest.raises(Problem) as refused:
+            await service.show(resources, org_id, project_id)
+        problems.append((refused.value.status, str(refused.value)))
+    assert set(problems) == {(404, problems[0][1])}
+
+
+async def test_pages_hold_every_project_once_newest_first(resources: Resources, organisation: Organisation) -> None:
+    org_id = await organisation()
+    made = [(await service.start(resources, org_id, REQUEST, None)).id for _ in range(7)]
+    found, cursor = [], None
+    while True:
+        page = await service.page(resources, org_id, limit=3, cursor=cursor, state=None)
+        found += [project.id for project in page.projects]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == made[::-1]
+    for wrong in ("", "x", "AAAA", "é"):
+        with pytest.raises(Problem) as refused:
+            await service.page(resources, org_id, limit=3, cursor=wrong, state=None)
+        assert refused.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("data", "state"),
+    [
+        (lambda run: RunCompleted(run_id=run, process="software", output=None), "completed"),
+        (lambda run: RunFailed(run_id=run, process="software", reason="no"), "failed"),
+        (lambda run: RunCancelled(run_id=run, process="software"), "cancelled"),
+    ],
+)
+async def test_the_end_of_a_run_is_taken_once(
+    resources: Resources, organisation: Organisation, data: Callable[[UUID], Any], state: str
+) -> None:
+    org_id = await organisation()
+    project = await service.start(resources, org_id, REQUEST, None)
+    event = CloudEvent(id="e", source="/s", type="x.y", extensions={"orgid": str(org_id)})
+    for _ in range(3):
+        await service.end(resources, org_id, event, data(project.run_id))
+    late = event.replace(id="late")
+    await service.end(resources, org_id, late, RunFailed(run_id=project.run_id, process="software", reason="late"))
+    assert (await service.show(resources, org_id, project.id)).state == state
+
+
+def test_derived_ids_differ_by_organisation_and_part() -> None:
+    one, other = new_id(), new_id()
+    assert derived_id(one, "a") == derived_id(one, "a")
+    assert len({derived_id(one, "a"), derived_id(one, "b"), derived_id(other, "a")}) == 3
