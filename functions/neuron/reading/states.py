@@ -262,6 +262,10 @@ def listed(r: Reading, draft: Draft) -> bool:
     end = fields.attributes([*_be(r), *tokens], 0, probe)
     if len(probe.values) < 2 or end < len(tokens):
         return False
+    deeds = r.frame.group.passive and all(morphology.is_participle(v.split()[0].lower()) for v in probe.values)
+    begun = entity.machine is not None and entity.machine.initial not in probe.values
+    if deeds and r.frame.modal is not None and (begun or (r.subjects and r.subjects[0].adjectives)):
+        return False
     if named is None and any(morphology.name(v) in entity.fields for v in probe.values):
         return False
     if named is not None and r.frame.modal is None and not r.frame.group.passive:
@@ -409,11 +413,18 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
             draft,
             entity,
             state,
-            [s for s in machine.states if s != state and (machine.initial == s or not _ends(s))],
+            _from_here(r, machine, state),
             name=_name(verb),
         )
         machine.open_ended = machine.open_ended and True
     return draft.mark(("transition", entity.name, _name(verb)))
+
+
+def _from_here(r: Reading, machine: DraftMachine, state: str) -> list[str]:
+    """Give where a move starts that says nothing of it: not at an end; "approved or rejected" at the beginning."""
+    if "or" in r.lows and machine.initial not in {None, state}:
+        return [s for s in machine.states if s == machine.initial]
+    return [s for s in machine.states if s != state and (machine.initial == s or not _ends(s))]
 
 
 def _name(verb: str) -> str:
