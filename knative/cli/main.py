@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "runs": "Start, show, watch, cancel and replay runs of neurons.",
     "events": "Evaluate filters; list, show and redrive dead letters; publish.",
     "keys": "Create, list and revoke API keys.",
+    "organisations": "Make and list organisations, as the platform's operator.",
     "shards": "Show the shards: sizes, slots, lag, pool use.",
     "render": "Write the manifests that a Knative cluster needs.",
     "chaos": "List the named points at which a process can be killed.",

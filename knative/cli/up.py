@@ -9,8 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -49,6 +52,7 @@ def command(*, port: int | None, foreground: bool, hostile: str | None, function
     """
     home, _ = running.chosen()
     if (found := _running(home)) is not None:
+        _renew_credentials(home, found["url"])
         _announce(home, found["url"], as_json=as_json, already=True)
         return
     began = time.monotonic()
@@ -70,6 +74,39 @@ def _running(home: Home) -> dict[str, Any] | None:
             return found
         time.sleep(0.1)
     return None
+
+
+def _renew_credentials(home: Home, url: str) -> None:
+    """Give the demo organisation another key when the one that was written is gone, or does not open any more."""
+    if _credentials_open(home, url) or (state := home.read_state()) is None:
+        return
+    about = {
+        "HAL9_SHARDS": ",".join(state["shards"]),
+        "HAL9_SHARDS_ADMIN": ",".join(state["shards_admin"]),
+        "HAL9_REGION": state["region"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "knative.platform.bootstrap", str(home.path), url],
+        cwd=ROOT, env={**os.environ, **about}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise click.ClickException(f"The demo organisation has no working key: {done.stderr.strip()}")
+
+
+def _credentials_open(home: Home, url: str) -> bool:
+    """Whether the gateway takes the written key; anything but a plain no counts, as it is then not the key's fault."""
+    try:
+        key = json.loads(home.credentials_file.read_bytes())["api_key"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    gateway = HTTPConnection(urlsplit(url).netloc, timeout=10)
+    try:
+        gateway.request("GET", "/v1/keys?limit=1", headers={"Authorization": f"Bearer {key}"})
+        return gateway.getresponse().status != HTTPStatus.UNAUTHORIZED
+    except (OSError, HTTPException, ValueError):
+        return True
+    finally:
+        gateway.close()
 
 
 def _compile() -> None:

@@ -18,7 +18,7 @@ from knative.platform.home import Home, PlatformSettings, replace
 from shared import apikeys
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings, ShardUnavailableError
-from shared.database.migrations import MigrationError, migrate
+from shared.database.migrations import LedgerError, MigrationError, migrate
 from shared.randomness import SystemRandomness
 from shared.settings import load
 from shared.shards import Shards
@@ -77,6 +77,13 @@ def main() -> int:
     home, url = Home.at(Path(sys.argv[1])), sys.argv[2]
     try:
         asyncio.run(prepare(home, url))
+    except LedgerError as error:
+        about = str(error).splitlines()[-1].strip()
+        sys.stderr.write(
+            "The databases were made by another version of HAL9: start that one, or set HAL9_HOME to another folder, "
+            f"which begins anew ({about}).\n"
+        )
+        return 1
     except (MigrationError, ShardUnavailableError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

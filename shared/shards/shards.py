@@ -151,7 +151,9 @@ class Shards:
             self._slots = SlotMap(bytes(owners))
         return self._slots
 
-    async def create_organisation(self, org_id: UUID, region: str, *, tier: str = "standard") -> Placement:
+    async def create_organisation(
+        self, org_id: UUID, region: str, *, tier: str = "standard", slug: str | None = None
+    ) -> Placement:
         """Give a new organisation its place; for one that exists, its present place.
 
         The shard's row comes first: until the directory's row is there the organisation does not exist, and a second
@@ -161,6 +163,7 @@ class Shards:
             org_id: its id.
             region: the region that its data stays in.
             tier: its subscription tier.
+            slug: what people call it, if it has a name.
         """
         shard = (await self.slots()).shard(org_id)
         scope = f"SET LOCAL hal9.org_id='{org_id}'"
@@ -172,9 +175,9 @@ class Shards:
         async def enter() -> None:
             async with self.directory.transaction(scope) as tx:
                 await tx.execute(
-                    "INSERT INTO directory.organisations (org_id, shard, region, tier) VALUES ($1, $2, $3, $4)"
-                    " ON CONFLICT DO NOTHING",
-                    org_id, shard, region, tier,
+                    "INSERT INTO directory.organisations (org_id, shard, region, tier, slug)"
+                    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                    org_id, shard, region, tier, slug,
                 )  # fmt: skip
 
         await retrying(arrive, idempotent=True, clock=self._clock)

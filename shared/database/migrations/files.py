@@ -19,6 +19,10 @@ class MigrationError(RuntimeError):
     """The migrations cannot be run; the text says what to do."""
 
 
+class LedgerError(MigrationError):
+    """What was applied does not fit this release's files; each line after the first names one fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One file.

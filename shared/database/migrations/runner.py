@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from shared.database.migrations.files import FOLDER, Migration, MigrationError, read
+from shared.database.migrations.files import FOLDER, LedgerError, Migration, MigrationError, read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -73,7 +73,8 @@ async def migrate(admin_dsns: Sequence[str], *, folder: Path = FOLDER) -> list[A
         folder: where the migrations are.
 
     Raises:
-        MigrationError: a ledger does not fit the files, a lock is not to be had, or a statement failed.
+        LedgerError: a ledger does not fit the files.
+        MigrationError: a lock is not to be had, or a statement failed.
     """
     migrations = read(folder)
     async with AsyncExitStack() as stack:
@@ -86,7 +87,7 @@ async def migrate(admin_dsns: Sequence[str], *, folder: Path = FOLDER) -> list[A
             await connection.execute(_LEDGER)
         statuses = [await _status(connection, number, migrations) for number, connection in enumerate(connections)]
         if faults := [f"shard {status.shard}: {fault}" for status in statuses for fault in status.faults]:
-            raise MigrationError("nothing was migrated:\n" + "\n".join(f"  {fault}" for fault in faults))
+            raise LedgerError("nothing was migrated:\n" + "\n".join(f"  {fault}" for fault in faults))
         by_name = {str(migration): migration for migration in migrations}
         runs = (
             _apply_all(connection, number, len(connections), [by_name[name] for name in statuses[number].pending])

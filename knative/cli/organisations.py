@@ -1,0 +1,144 @@
+"""`hal9 organisations`: for the platform's operator, make an organisation with its first owner's key, list them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+import click
+
+from knative.cli.servers import admin_addresses
+from knative.platform.home import PlatformSettings
+from shared.clock import SystemClock
+from shared.database import DatabaseSettings
+from shared.problems import Problem
+from shared.randomness import SystemRandomness
+from shared.settings import load
+from shared.shards import Shards
+from shared.shards.organisations import SLUG, Organisation, establish, organisation_id, organisations
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Sequence
+    from typing import Any
+
+T = TypeVar("T")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _slug(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    del context, parameter
+    if not SLUG.fullmatch(value):
+        raise click.BadParameter(
+            f"{value!r} is no slug: use 1 to 63 letters a to z, digits and hyphens; begin with a letter, and end with "
+            "a letter or a digit."
+        )
+    return value
+
+
+def _region(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    del context, parameter
+    if value is None:
+        return load(PlatformSettings).region
+    if not SLUG.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no region's name: give one such as `eu-central`.")
+    return value
+
+
+@click.group("organisations")
+def command() -> None:
+    """Make and list organisations, as the platform's operator.
+
+    Reads HAL9_SHARDS_ADMIN, else the local platform that runs.
+    """
+
+
+@command.command("create")
+@click.argument("slug", callback=_slug)
+@click.option("--region", callback=_region, help="The region that its data stays in; HAL9_REGION, when left out.")
+@_JSON
+def create(slug: str, region: str, *, as_json: bool) -> None:
+    """Make the organisation SLUG, and print its first owner's key: this once, it is kept nowhere.
+
+    For one that exists, a key is made only when no owner's key of it works any more: revoked, expired, or never given
+    because the first try was cut off. Exit code 1 when one does.
+    """
+    made = _run(_create(slug, region))
+    if made is None:
+        raise click.ClickException(
+            f"The organisation {slug} exists, and a key of its owner works: make others with that (`hal9 keys create`)."
+        )
+    organisation, key = made
+    if as_json:
+        click.echo(json.dumps({**_document(organisation), "key": key}, indent=2))
+        return
+    click.echo(key)
+    click.echo(
+        f"\nThat is the whole key of the owner of {slug} ({organisation.org_id}, {organisation.region}), shown this "
+        "once: hand it over now.\nIt is used as HAL9_API_KEY; with it, `hal9 keys create` makes further ones.",
+        err=True,
+    )
+
+
+@command.command("list")
+@_JSON
+def list_organisations(*, as_json: bool) -> None:
+    """List every organisation: its slug, id, region and shard, the newest last."""
+    found = _run(_list())
+    if as_json:
+        click.echo(json.dumps([_document(one) for one in found], indent=2))
+    else:
+        _table(found)
+
+
+async def _create(slug: str, region: str) -> tuple[Organisation, str] | None:
+    async with _shards() as shards:
+        key = await establish(shards, slug, region, SystemClock(), SystemRandomness())
+        if key is None:
+            return None
+        found = await organisations(shards.directory)
+    return next(one for one in found if one.org_id == organisation_id(slug)), key
+
+
+async def _list() -> Sequence[Organisation]:
+    async with _shards() as shards:
+        return await organisations(shards.directory)
+
+
+@asynccontextmanager
+async def _shards() -> AsyncIterator[Shards]:
+    settings = load(DatabaseSettings, {"HAL9_SHARDS": ",".join(admin_addresses())})
+    shards = Shards.open(settings, application_name="hal9-organisations")
+    try:
+        yield shards
+    finally:
+        await shards.close()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run, and say in a sentence what stands in the way."""
+    try:
+        return asyncio.run(work)
+    except Problem as problem:
+        raise click.ClickException(f"{problem.detail} Start the platform, or check HAL9_SHARDS_ADMIN.") from None
+    except (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        raise click.ClickException("The schema is not up to date: run `hal9 migrate`.") from None
+
+
+def _document(one: Organisation) -> dict[str, object]:
+    return {**dataclasses.asdict(one), "org_id": str(one.org_id), "created_at": one.created_at.isoformat()}
+
+
+def _table(found: Sequence[Organisation]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("SLUG", "ID", "REGION", "SHARD", "TIER", "CREATED", box=None, pad_edge=False)
+    for one in found:
+        created = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        table.add_row(one.slug or "-", str(one.org_id), one.region, str(one.shard), one.tier, created)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)

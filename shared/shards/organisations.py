@@ -1,0 +1,103 @@
+"""Organisations as the platform's operator sees them: make one with its first owner's key, list them.
+
+Promises: an organisation's id follows from its slug, so that making it again finds the same one; one that was cut off
+half-way is made whole by the next try; a key is given only where no owner's key works, and shown this once. Does not:
+ask who wants it: whoever has the database's addresses is an operator.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from shared import apikeys
+from shared.database import retrying
+from shared.identifiers import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from typing import Any
+
+    from shared.clock import Clock
+    from shared.database import Database
+    from shared.randomness import Randomness
+    from shared.shards.shards import Shards
+
+SLUG: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""A label of DNS (RFC 1035 section 2.3.1), in lower case."""
+
+_OWNER: Final = ("owner",)
+_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """One organisation's row in the directory; `slug` is None where nobody gave one."""
+
+    org_id: UUID
+    slug: str | None
+    region: str
+    shard: int
+    tier: str
+    created_at: datetime
+
+
+def organisation_id(slug: str) -> UUID:
+    """Give the id of the organisation of that name, the same on every platform."""
+    return uuid5(NAMESPACE_URL, f"urn:hal9:organisation:{slug}")
+
+
+async def establish(shards: Shards, slug: str, region: str, clock: Clock, randomness: Randomness) -> str | None:
+    """Make an organisation, or make one whole; give its owner's new key, None when an owner's key of it works.
+
+    Args:
+        shards: The shards; the organisation's own role is enough.
+        slug: Its name, of the form `SLUG`.
+        region: The region that its data stays in; one that exists keeps its own.
+        clock: For the key's beginning.
+        randomness: For the key's secret.
+    """
+    org_id = organisation_id(slug)
+    await shards.create_organisation(org_id, region, slug=slug)
+    if await _owned(shards.directory, org_id, clock.now()):
+        return None
+    return await owner_key(shards.directory, org_id, slug, clock, randomness)
+
+
+async def owner_key(directory: Database, org_id: UUID, name: str, clock: Clock, randomness: Randomness) -> str:
+    """Make another key of an owner; give its text."""
+    new = apikeys.generate(randomness)
+    await apikeys.create(directory, org_id, new_id(), new, name=name, roles=_OWNER, created_at=clock.now())
+    return new.text
+
+
+async def organisations(directory: Database) -> Sequence[Organisation]:
+    """Give every organisation, the newest last.
+
+    Args:
+        directory: With the role that owns the tables: the application's sees one organisation at a time.
+    """
+
+    async def attempt() -> list[Any]:
+        async with directory.connection() as connection:
+            return list(
+                await connection.fetch(
+                    "SELECT org_id, slug, region, shard, tier, created_at FROM directory.organisations"
+                    " ORDER BY created_at, org_id"
+                )
+            )
+
+    return [Organisation(**dict(row)) for row in await retrying(attempt, idempotent=True)]
+
+
+async def _owned(directory: Database, org_id: UUID, now: datetime) -> bool:
+    """Whether an owner's key works."""
+    before: UUID | None = None
+    while page := await apikeys.list_keys(directory, org_id, before=before, limit=_PAGE):
+        if any("owner" in key.roles and key.active(now) for key in page):
+            return True
+        before = page[-1].key_id
+    return False
