@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,6 +13,7 @@ from events.catalogue.codegen import ProjectCompleted, ProjectFailed
 from events.catalogue.neuron import RunCompleted, RunRequested
 from functions.codegen import store
 from functions.codegen.models import PROCESS, Ending, NewProject, derived_id
+from shared import cursors
 from shared.chaos import point, register
 from shared.identifiers import new_id
 from shared.objects import key
@@ -43,9 +42,6 @@ register_problem("project-unknown", 404, "There is no such project", "List your 
 register_problem("artefact-unknown", 404, "There is no such artefact", "Look its id up in the project or the run.")
 register_problem("artefact-missing", 409, "There is no archive yet", "Wait until the project's run has ended.")
 register_problem(
-    "cursor-malformed", 422, "The cursor is malformed", "Give `next_cursor` of the page before, unchanged."
-)
-register_problem(
     "idempotency-key-reused",
     409,
     "That idempotency key stands for another request",
@@ -53,6 +49,7 @@ register_problem(
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT_BYTES, _ID_BYTES = 7, 16
 
 _START_BEFORE = register(
     "project.start.before_commit", "A project and its run's event are written, not committed: neither is there after."
@@ -101,9 +98,7 @@ async def enter(
     Raises:
         Problem: 409 `idempotency-key-reused` when that id stands for another request.
     """
-    new = NewProject(
-        project_id, derived_id(org_id, "run", project_id), request.request, request.language, request.engine
-    )
+    new = NewProject(project_id, new_id(), request.request, request.language, request.engine)
 
     async def work(tx: Transaction) -> Project:
         if await store.enter_project(tx, org_id, new, resources.clock.now()):
@@ -251,7 +246,7 @@ async def page(resources: Resources, org_id: UUID, *, limit: int, cursor: str | 
     """List projects, newest first.
 
     Raises:
-        Problem: 422 `cursor-malformed`.
+        Problem: 422 `cursor-invalid`.
     """
     before = None if cursor is None else _read_cursor(cursor)
     found = await resources.shards.run(
@@ -264,16 +259,13 @@ async def page(resources: Resources, org_id: UUID, *, limit: int, cursor: str | 
 def _cursor(last: Any) -> str:
     """Write a project's place in the order: 7 bytes of microseconds since 1970, then its id."""
     microseconds = (last.created_at - _EPOCH) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(microseconds.to_bytes(7, "big") + last.id.bytes).decode().rstrip("=")
+    return cursors.write(microseconds.to_bytes(_MOMENT_BYTES, "big") + last.id.bytes)
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        moment = _EPOCH + timedelta(microseconds=int.from_bytes(place[:7], "big"))
-        return moment, UUID(bytes=place[7:])
-    except (ValueError, binascii.Error):
-        raise Problem("cursor-malformed") from None
+    place = cursors.read(cursor, _MOMENT_BYTES + _ID_BYTES)
+    moment = _EPOCH + timedelta(microseconds=int.from_bytes(place[:_MOMENT_BYTES], "big"))
+    return moment, UUID(bytes=place[_MOMENT_BYTES:])
 
 
 async def artefact(resources: Resources, org_id: UUID, artefact_id: UUID) -> Artefact:

@@ -176,7 +176,8 @@ async def test_whoever_dies_is_followed_when_the_lease_is_over(
 async def test_the_same_key_is_the_same_project_and_one_run(resources: Resources, organisation: Organisation) -> None:
     org_id = await organisation()
     made = await asyncio.gather(*(service.start(resources, org_id, REQUEST, "k") for _ in range(5)))
-    assert len({project.id for project in made}) == 1
+    assert len({(project.id, project.run_id) for project in made}) == 1
+    assert made[0].run_id.version == 7  # runs are listed by id: this one has its place among those started otherwise
     assert await count(resources, org_id, "outbox") <= 1
     with pytest.raises(Problem) as refused:
         await service.start(resources, org_id, ProjectRequest(request="Another."), "k")
