@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 import hashlib
 import json
@@ -14,6 +12,7 @@ from pydantic import ValidationError
 
 from functions.neuron import points
 from functions.neuron.store import Origin, Start
+from shared import cursors
 from shared.chaos import point
 from shared.identifiers import new_id
 from shared.neurons.wire import ENDED, Limits, Run, RunEvent, RunPage, RunRequest, RunSummary, SignalView, StepView
@@ -43,8 +42,8 @@ register(
     "Use a new key for a new request; the same key only to repeat the very same one.",
 )
 register("run-ended", 409, "The run has ended", "Read the run: it is in the state that `state` names.")
-register("cursor-invalid", 422, "The cursor is not one of ours", "Give `next_cursor` of the page before, unchanged.")
 
+_ID_BYTES: Final = 16
 _STREAM_BATCH: Final = 500
 _SHORTEST_POLL: Final = 0.05
 _LONGEST_POLL: Final = 0.5
@@ -174,11 +173,11 @@ class Runs:
         Raises:
             Problem: 422 `cursor-invalid`.
         """
-        before = None if cursor is None else _read_cursor(cursor)
+        before = None if cursor is None else UUID(bytes=cursors.read(cursor, _ID_BYTES))
         rows = await self._store.runs(org_id, limit + 1, before, process, state)
         more = len(rows) > limit
         runs = [_summary(row) for row in rows[:limit]]
-        return RunPage(runs=runs, next_cursor=_cursor(runs[-1].id) if more else None)
+        return RunPage(runs=runs, next_cursor=cursors.write(runs[-1].id.bytes) if more else None)
 
     async def cancel(self, org_id: UUID, origin: Origin, run_id: UUID, subject: str) -> Run:
         """Cancel a run; one that is cancelled already stays so.
@@ -291,14 +290,3 @@ def _event(row: asyncpg.Record) -> RunEvent:
         sequence=row["sequence"], type=row["type"], at=row["at"], step_id=row["step_id"], path=row["path"],
         body=row["body"], data={} if row["data"] is None else json.loads(row["data"]),
     )  # fmt: skip
-
-
-def _cursor(run_id: UUID) -> str:
-    return base64.urlsafe_b64encode(run_id.bytes).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> UUID:
-    try:
-        return UUID(bytes=base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        raise Problem("cursor-invalid") from None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import json
 from collections import Counter
@@ -15,9 +13,10 @@ from events import catalogue, codec, deadletters, inbox, outbox, relay
 from events.catalogue.neuron import RunRequested, StepFailed, StepRequested
 from events.cloudevent import MalformedEvent
 from functions.upkeep import points
+from shared import cursors
 from shared.chaos import point
 from shared.deadletters import DeadLetterDetail, DeadLetterPage, DeadLetterView
-from shared.problems import Problem, register
+from shared.problems import Problem
 from shared.telemetry import counter, logger
 
 if TYPE_CHECKING:
@@ -27,12 +26,11 @@ if TYPE_CHECKING:
     from functions.upkeep.store import Due
     from shared.database import Transaction
 
-register("cursor-invalid", 422, "The cursor is not one of ours", "Give `next_cursor` of the page before, unchanged.")
-
 _log = logger(__name__)
 _swept = counter("hal9_sweep_steps_total", "Overdue runs and steps, by what the sweep did about them.", ("outcome",))
 _kept = counter("hal9_dead_letters_total", "Events that could not be delivered.")
 
+_ID_BYTES: Final = 16
 _AT_MOST: Final = 500
 _AT_ONCE: Final = 8
 _OUTBOX_SECONDS: Final = 3.0
@@ -157,7 +155,7 @@ async def page(resources: Resources, org_id: UUID, limit: int, cursor: str | Non
     Raises:
         Problem: 422 `cursor-invalid`.
     """
-    before = None if cursor is None else _read_cursor(cursor)
+    before = None if cursor is None else UUID(bytes=cursors.read(cursor, _ID_BYTES))
     letters = await resources.shards.run(
         org_id, lambda tx: deadletters.page(tx, org_id, limit=limit + 1, before=before), readonly=True
     )
@@ -165,7 +163,7 @@ async def page(resources: Resources, org_id: UUID, limit: int, cursor: str | Non
     most = min(limit, deadletters.MAX_PAGE - 1)
     more = len(letters) > most
     views = [_view(letter) for letter in letters[:most]]
-    return DeadLetterPage(dead_letters=views, next_cursor=_cursor(views[-1].id) if more else None)
+    return DeadLetterPage(dead_letters=views, next_cursor=cursors.write(views[-1].id.bytes) if more else None)
 
 
 async def show(resources: Resources, org_id: UUID, letter_id: UUID) -> DeadLetterDetail:
@@ -203,14 +201,3 @@ def _view(letter: DeadLetter) -> DeadLetterView:
         subject=letter.event.subject, destination=letter.destination, error_code=letter.error_code, error=letter.error,
         attempts=letter.attempts, received_at=letter.received_at, redriven_at=letter.redriven_at,
     )  # fmt: skip
-
-
-def _cursor(letter_id: UUID) -> str:
-    return base64.urlsafe_b64encode(letter_id.bytes).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> UUID:
-    try:
-        return UUID(bytes=base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        raise Problem("cursor-invalid") from None
