@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from knative.description import DescriptionError, load_all
+from knative.description import DescriptionError, FunctionDescription, load_all
 from knative.render import FEATURE_FLAGS, REGIONS, Target, render, write
 
 _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
@@ -21,7 +22,7 @@ _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the manifests; made when it is missing.",
 )
-@click.option("--environment", default="production", show_default=True, help="Whose overrides in function.toml count.")
+@click.option("--environment", default="production", show_default=True, help="`production`, or `small` for trying out.")
 @click.option("--namespace", default="hal9", show_default=True, help="Namespace for everything.")
 @click.option("--images", default="ghcr.io/hal9", show_default=True, help="What comes before /<function>:<version>.")
 @click.option("--image-version", default="0.1.0", show_default=True, help="Tag of the images.")
@@ -58,23 +59,30 @@ def command(
       kubectl apply --server-side -f build/manifests
     """
     default = Target(region)
-    target = Target(
-        region=region,
-        environment=environment,
-        namespace=namespace,
-        images=images,
-        version=image_version,
-        broker="channel" if broker == "channel" else "kafka",
-        ingress_namespaces=ingress_namespace or default.ingress_namespaces,
-        database_cidrs=database_cidr or default.database_cidrs,
-        cache_cidrs=cache_cidr or default.cache_cidrs,
-        objects=objects,
-    )
     try:
-        files = render(load_all(_FUNCTIONS), target)
-    except DescriptionError as error:
-        raise click.ClickException(str(error)) from None
-    write(files, out)
+        target = Target(
+            region=region,
+            environment=environment,
+            namespace=namespace,
+            images=images,
+            version=image_version,
+            broker="channel" if broker == "channel" else "kafka",
+            ingress_namespaces=ingress_namespace or default.ingress_namespaces,
+            database_cidrs=database_cidr or default.database_cidrs,
+            cache_cidrs=cache_cidr or default.cache_cidrs,
+            objects=objects,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    functions = _described()
+    known = _environments(functions)
+    if environment not in known:
+        raise click.UsageError(f"no function.toml knows {environment!r}; there are: {', '.join(sorted(known))}")
+    files = render(functions, target)
+    try:
+        write(files, out)
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}") from None
     count = sum(len(manifests) for manifests in files.values())
     if as_json:
         click.echo(json.dumps({"folder": str(out), "files": list(files), "objects": count}))
@@ -84,3 +92,15 @@ def command(
     click.echo(f"\n{count} objects. The cluster's config-features must enable:")
     for flag, reason in FEATURE_FLAGS.items():
         click.echo(f"  {flag}  ({reason})")
+
+
+def _described() -> tuple[FunctionDescription, ...]:
+    try:
+        return load_all(_FUNCTIONS)
+    except DescriptionError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _environments(functions: Iterable[FunctionDescription]) -> set[str]:
+    """Name the environments that function.toml files know; `small` is what they are without overrides."""
+    return {"small", *(name for function in functions for name in function.overrides)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -20,6 +22,19 @@ PORT: Final = 8080
 """The port that every function listens on."""
 
 
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_IMAGES: Final = re.compile(r"[a-z0-9]+([._:/-][a-z0-9]+)*")
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+def _is_cidr(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return "/" in text
+
+
 @dataclass(frozen=True)
 class Target:
     """What differs from one cluster to the next.
@@ -36,6 +51,9 @@ class Target:
         database_cidrs: addresses of the PostgreSQL shards, in CIDR notation.
         cache_cidrs: addresses of Valkey or Redis, in CIDR notation.
         objects: where artefacts are kept, `s3://bucket/prefix`; empty for the bucket `hal9-<region>`.
+
+    Raises:
+        ValueError: A name, tag, range or address is none; names every fault.
     """
 
     region: str
@@ -49,6 +67,26 @@ class Target:
     database_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
     cache_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
     objects: str = ""
+
+    def __post_init__(self) -> None:
+        faults = [
+            *([] if _LABEL.fullmatch(self.namespace) else [f"{self.namespace!r} is no name of a namespace"]),
+            *([] if _IMAGES.fullmatch(self.images) else [f"{self.images!r} is no beginning of an image's name"]),
+            *([] if _TAG.fullmatch(self.version) else [f"{self.version!r} is no tag of an image"]),
+            *(f"{name!r} is no name of a namespace" for name in self.ingress_namespaces if not _LABEL.fullmatch(name)),
+            *(
+                f"{cidr!r} is no range in CIDR notation"
+                for cidr in self.database_cidrs + self.cache_cidrs
+                if not _is_cidr(cidr)
+            ),
+            *(
+                []
+                if not self.objects or self.objects.startswith("s3://")
+                else [f"{self.objects!r} is no s3:// address"]
+            ),
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
 
     def metadata(self, name: str, **more: Any) -> Manifest:
         """Give the metadata of an object in the namespace, with the labels that everything of HAL9 carries."""

@@ -355,6 +355,26 @@ def test_the_command_writes_the_same_bytes_twice_and_takes_away_what_is_gone(tmp
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {**before, "mine.yaml": b"kind: Mine\n"}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--namespace", "Bad_Name"],
+        ["--images", ""],
+        ["--image-version", "a b"],
+        ["--database-cidr", "nonsense"],
+        ["--cache-cidr", "10.0.0.1"],
+        ["--ingress-namespace", "X Y"],
+        ["--environment", "nosuch"],
+        ["--objects", "file:///tmp"],
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_written(arguments: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    refused = CliRunner().invoke(main, ["render", "--region", "us-west", "--out", str(out), *arguments])
+    assert refused.exit_code == 2
+    assert not out.exists()
+
+
 def test_an_unknown_region_is_refused() -> None:
     refused = CliRunner().invoke(main, ["render", "--region", "mars", "--out", "x"])
     assert refused.exit_code == 2
