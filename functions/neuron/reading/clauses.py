@@ -410,7 +410,10 @@ def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
             ):
                 continue
             verb_at = frames.finite_verb(sentence, start)
-            if verb_at is not None and verb_at < i and not frames.imperative_at(sentence, start):
+            listing = (
+                token.text == ":" and frames.imperative_at(sentence, after) and sentence[start].low in lexicon.ARTICLES
+            )
+            if verb_at is not None and verb_at < i and not frames.imperative_at(sentence, start) and not listing:
                 return None
             if token.text == "," and after < len(sentence) and sentence[after].low == "where":
                 after += 1

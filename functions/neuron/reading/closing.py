@@ -370,7 +370,7 @@ def _plural_fields(draft: Draft, later: Open) -> None:
             known = draft.known(name.split("_")) if plain and morphology.is_plural(name.split("_")[-1]) else None
             if known is not None and known is not entity:
                 del entity.fields[name]
-                later.many.append((entity.name, name, draft.at, None, False))
+                later.many.append((entity.name, name, item.at, None, False))
 
 
 def _many(draft: Draft, later: Open) -> None:

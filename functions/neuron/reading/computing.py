@@ -259,6 +259,7 @@ def _subject_name(tokens: Sequence[Token]) -> str | None:
         (i + 1 for i, t in enumerate(tokens) if t.verb in _SUBJECT_NAME_WORDS),
         0,
     )
+    start = 0 if start == len(tokens) else start
     words: list[str] = []
     for token in tokens[start:]:
         if token.low in lexicon.PREPOSITIONS | {"is", "that", "which"} or token.text in {",", "("}:

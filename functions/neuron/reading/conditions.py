@@ -245,8 +245,9 @@ def field_at(tokens: Sequence[Token], at: int, entity: DraftEntity) -> tuple[Dra
         part = tokens[at : at + length]
         if not all(token.is_word for token in part):
             continue
+        plain = " ".join(t.low for t in part).replace("number of ", "")
         names = {
-            morphology.name(*[t.low for t in part]),
+            morphology.name(plain),
             morphology.name(*[t.low for t in part[:-1]], part[-1].singular),
             morphology.name(*[t.low for t in part[:-1]], morphology.plural(part[-1].low)),
         }

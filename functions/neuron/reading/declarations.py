@@ -414,6 +414,7 @@ def _hold_one(entity: DraftEntity, item: fields.Item, draft: Draft, later: Open)
     if name == "id":
         return draft.mark(("entity", entity.name))
     if not _is_many(item, draft):
+        item.field.at = draft.at
         added = entity.add(item.field)
         return draft.mark(("field", entity.name, added.name))
     later.many.append((entity.name, name, draft.at, item.bound, False))

@@ -54,12 +54,13 @@ class DraftField:
     optional_many: bool = False
     words: tuple[str, ...] = ()  # its name as the request has it
     per: str | None = None
+    at: int = 0  # the clause that lists it
     role_of: tuple[str, ...] = ()  # words of what stands in this role: an owner "who is a member"
 
     def merge(self, other: DraftField) -> None:
         """Take over everything that the other one says."""
         for key, value in vars(other).items():
-            if key not in {"name", "words"} and value not in (None, False, (), ""):
+            if key not in {"name", "words", "at"} and value not in (None, False, (), ""):
                 setattr(self, key, value)
 
 

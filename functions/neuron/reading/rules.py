@@ -130,6 +130,7 @@ def quota(r: Reading, draft: Draft) -> bool:
     if counted is None:
         return False
     entity, per, adjectives = counted
+    per = per or _parent_named(r, entity)
     if per is not None and _twofold(entity, per):
         return False
     weight = _weight(r, where, after, entity)
@@ -176,7 +177,9 @@ def _rule_name(*parts: str) -> str:
 
 
 def _limit(r: Reading, draft: Draft) -> tuple[int, int, str] | None:
-    """Give the upper limit that the clause states."""
+    """Give the upper limit that the clause states, the position behind it, and the part that it stands in."""
+    if (parted := _parted(r)) is not None:
+        return parted
     for part, tokens in (("rest", r.frame.rest), ("subject", r.frame.subject)):
         for i in range(len(tokens)):
             read = quantities.bound(tokens, i)
@@ -208,6 +211,25 @@ def _limit(r: Reading, draft: Draft) -> tuple[int, int, str] | None:
             ):
                 return int(whole.high), read[1], part
     return _only_one(r)
+
+
+def _parent_named(r: Reading, entity: DraftEntity) -> DraftEntity | None:
+    """Give what is named behind "for": bookings for a performance."""
+    after = [
+        m for m in r.objects if m.start > 0 and r.frame.rest[m.start - 1].low in lexicon.ARTICLES | {"for", "of", "in"}
+    ]
+    return next((m.entity for m in after if m.entity is not entity and entity.reference_to(m.entity.name)), None)
+
+
+def _parted(r: Reading) -> tuple[int, int, str] | None:
+    """Read "not more bookings for a performance than 300": the number stands far behind its "more"."""
+    rest = r.frame.rest
+    more = next((i for i, t in enumerate(rest[:3]) if t.low == "more"), None)
+    than = next((i for i, t in enumerate(rest) if t.low == "than"), None)
+    if more is None or than is None or than == more + 1 or not (r.frame.negated or "no" in r.lows):
+        return None
+    read = quantities.number(rest, than + 1)
+    return (int(read[0]), more + 1, "rest") if read is not None and float(read[0]).is_integer() else None
 
 
 def _is_figure(tokens: Sequence[Token], at: int, draft: Draft) -> bool:
