@@ -34,7 +34,8 @@ def command(out: Path) -> None:
 
     Exit code 0: the project was verified, and the platform stopped on Ctrl-C. 1: something failed; it is said what.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # whoever starts us in the background may have SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     _clear(out)
     try:
         _hal9("up")
