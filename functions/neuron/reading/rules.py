@@ -126,6 +126,8 @@ def quota(r: Reading, draft: Draft) -> bool:
     if bound_at is None or (not r.frame.subject and r.frame.verb in lexicon.OPERATION_VERBS):
         return False
     limit, after, where = bound_at
+    if limit < 0:
+        return False
     counted = _counted(r, draft, where, after)
     if counted is None:
         return False
