@@ -61,11 +61,6 @@ class Identifiers:
 _DEFAULT: Final = Identifiers(SystemClock(), SystemRandomness())
 
 
-def uuid7(clock: Clock, randomness: Randomness) -> UUID:
-    """One UUIDv7 from that clock and that randomness; for an order between ids keep an `Identifiers`."""
-    return Identifiers(clock, randomness).new()
-
-
 def new_id() -> UUID:
     """The process's next id: monotonic within the process."""
     return _DEFAULT.new()

@@ -52,11 +52,6 @@ class State:
     retry_after: int
     reset_after: int
 
-    @property
-    def reset_seconds(self) -> int:
-        """Whole seconds until the burst is whole."""
-        return math.ceil(self.reset_after / MICROSECONDS)
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
