@@ -77,6 +77,16 @@ async def test_fifty_runs_at_once_against_a_cap_that_fits_ten(shards: Shards, or
     assert await budget(office, org_id) == (10 * PRICE, 0, 0)
 
 
+async def test_a_cap_that_is_raised_or_lowered_is_in_force_at_once(shards: Shards, organisation: Any) -> None:
+    org_id, states = await organisation(), []
+    for cap in (1, 1, 2, 1, 3):
+        office = Office(shards, engine=Priced(), cap=cap * PRICE)
+        run = await office.start(org_id, "thinkhard")
+        await office.settle(org_id)
+        states.append((await office.runs.show(org_id, run.id)).state)
+    assert states == ["completed", "failed", "completed", "failed", "completed"]
+
+
 async def test_the_cap_of_a_run_holds_while_its_steps_spend_at_once(shards: Shards, organisation: Any) -> None:
     org_id, engine = await organisation(), Priced()
     office = Office(shards, engine=engine)
