@@ -28,6 +28,7 @@ from shared.software.specification import (
     RangeRule,
     ReferencedRule,
     Specification,
+    Transition,
     TransitionRule,
 )
 
@@ -275,7 +276,6 @@ class Planner:
         if machine is None:
             return None
         wanted = set(states)
-        guarded = {r.action for r in self._rules if isinstance(r, TransitionRule) and r.entity == entity.name}
         queue: deque[tuple[str, tuple[str, ...]]] = deque([(machine.initial, ())])
         seen = {machine.initial}
         while queue:
@@ -283,10 +283,19 @@ class Planner:
             if state in wanted:
                 return path
             for move in machine.transitions:
-                if state in move.sources and move.target not in seen and not move.when and move.name not in guarded:
+                if state in move.sources and move.target not in seen and self._is_free(entity, move):
                     seen.add(move.target)
                     queue.append((move.target, (*path, move.name)))
         return None
+
+    def _is_free(self, entity: Entity, move: Transition) -> bool:
+        """Say whether a record as recipes make it may make a move."""
+        conditions = list(move.when)
+        for rule in self._rules:
+            if isinstance(rule, TransitionRule) and rule.entity == entity.name and rule.action == move.name:
+                conditions += rule.requires
+        values = self._values(entity) if conditions else {}
+        return all(_holds(condition, values.get(condition.field)) for condition in conditions)
 
     def _moves_to(self, entity: Entity, condition: Condition) -> tuple[str, ...] | None:
         machine = entity.machine
@@ -326,6 +335,23 @@ class Planner:
         if condition.other is not None:
             return None
         return _fitting_value(condition, field)
+
+
+def _holds(condition: Condition, value: ValueDesign | None) -> bool:
+    """Say whether a condition surely holds for a value."""
+    if value is None or value.kind not in {"constant", "number"} or condition.other is not None:
+        return False
+    own, wanted = value.value, condition.value
+    if condition.operator is Operator.IN:
+        return isinstance(wanted, tuple) and own in wanted
+    if condition.operator is Operator.EQ:
+        return own == wanted
+    if condition.operator is Operator.NE:
+        return own != wanted
+    if not isinstance(own, int | float) or not isinstance(wanted, int | float):
+        return False
+    compared = {Operator.LT: own < wanted, Operator.LE: own <= wanted, Operator.GT: own > wanted}
+    return compared.get(condition.operator, own >= wanted if condition.operator is Operator.GE else False)
 
 
 def _fitting_value(condition: Condition, field: FieldSpec) -> ValueDesign | None:

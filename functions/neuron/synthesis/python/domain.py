@@ -716,6 +716,11 @@ class EntityView:
         return [check for rule in self.specification.rules for check in self._rule_checks(rule)]
 
     @property
+    def checks_on_create(self) -> bool:
+        """Say whether a check has something to say about a new record."""
+        return any(not check.condition.startswith("before is not None") for check in self.checks)
+
+    @property
     def checks_use_now(self) -> bool:
         """Say whether a check looks at the clock."""
         return any("now" in check.arguments for check in self.checks)

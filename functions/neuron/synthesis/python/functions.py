@@ -255,6 +255,14 @@ def _evaluated(text: str, environment: dict[str, Any]) -> Any:
     return eval(code, {"__builtins__": {}, **calls}, environment)  # noqa: S307  (checked by the specification)
 
 
+def evaluated(text: str, environment: dict[str, Any]) -> Any:
+    """Evaluate an expression of a closed specification; None when it has no value there."""
+    try:
+        return _evaluated(text, environment)
+    except (ArithmeticError, ValueError, TypeError, NameError, statistics.StatisticsError):
+        return None
+
+
 def _holds(text: str | None, environment: dict[str, Any]) -> bool:
     try:
         return text is None or bool(_evaluated(text, environment))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from functions.neuron.synthesis.database import nullable, unique_rules
 from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.domain import EntityView
+from functions.neuron.synthesis.python.functions import evaluated
 from functions.neuron.synthesis.testing import Planner, Way
 from shared.software import designs
 from shared.software.designs import Recipe, TestDesign, ValueDesign
@@ -812,7 +813,38 @@ class TestWriter:
         lines += ["children = []", "for _ in range(2):", *(f"    {line}" for line in one), "    children.append(made)"]
         lines += [f'seen = world.get("{parent.name}", {holder}["id"])["{rule.field}"]']
         lines.append(f"assert {self._seen(field)} == {self._expected(rule, child)}")
-        return [self._test(rule.name, rule.message or f"{rule.field} is kept by the software", lines)]
+        tests = [self._test(rule.name, rule.message or f"{rule.field} is kept by the software", lines)]
+        return tests + self._limit_test(rule, parent, child, way)
+
+    def _limit_test(self, rule: AggregateRule, parent: Entity, child: Entity, way: Way) -> list[list[str]]:
+        """Write that a child which takes an aggregate beyond its limit is refused."""
+        excess = self._excess(rule, child) if rule.limit is not None and rule.function in {"sum", "maximum"} else None
+        if excess is None:
+            return []
+        reference = designs.field_of(child, rule.reference)
+        holder = names.variable(parent)
+        given = [f'{designs.attribute(reference)}={holder}["id"]'] if reference else []
+        made = _last_call(self.reached(child, way, "made", [*given, excess]), keep=bool(way.moves))
+        lines = [f"{holder} = {self.maker(parent.name)}(world)", f'with refused_by_rule("{rule.name}"):']
+        return [self._test(f"{rule.name}_has_a_limit", rule.message, [*lines, *(f"    {line}" for line in made)])]
+
+    def _excess(self, rule: AggregateRule, child: Entity) -> str | None:
+        """Write a value of one field with which a child's share alone lies beyond the limit."""
+        values = {
+            part.field: part.value.value for part in self._recipes[child.name].fields if part.value.kind == "number"
+        }
+        environment = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+        own = [other for other in self._specification.rules if other.entity == child.name]
+        ruled = {getattr(other, key, None) for other in own for key in ("weight_field", "field", "before", "after")}
+        for name in environment:
+            field = designs.field_of(child, name)
+            if field is None or name in ruled or name not in (rule.expression or ""):
+                continue
+            for candidate in (math.ceil(rule.limit or 0) + 1, 10 * math.ceil(rule.limit or 1) + 10):
+                share = evaluated(rule.expression or "0", environment | {name: candidate})
+                if share is not None and share > (rule.limit or 0) and candidate <= (field.maximum or candidate):
+                    return f"{designs.attribute(field)}={self.number(candidate, field)}"
+        return None
 
     def _seen(self, field: FieldSpec) -> str:
         if field.type is FieldType.DECIMAL:
