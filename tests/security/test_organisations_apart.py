@@ -17,6 +17,7 @@ from shared.database import DatabaseSettings
 from shared.identifiers import new_id
 from shared.settings import load
 from shared.shards import Shards
+from tests.platform_fixture import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,6 +99,7 @@ async def test_what_others_have_does_not_exist(acme: Made) -> None:
     platform, made = acme
     with client(platform, platform.credentials["api_key"]) as demo, client(platform, made["key"]) as other:
         project = demo.post("/v1/projects", json={"request": REQUEST}).raise_for_status().json()
+        until(lambda: demo.get(f"/v1/runs/{project['run_id']}").status_code == 200)  # an event starts it
         key = demo.get("/v1/keys").json()["keys"][0]["id"]
         org_id = UUID(platform.credentials["organisation"])
         artefact, letter = await _kept_for(platform, org_id, project["run_id"])
