@@ -41,6 +41,12 @@ register(
     "Wait for as long as Retry-After says, then try again; nothing was changed by the request.",
 )
 register(
+    "shard-full",
+    503,
+    "A database has no space left",
+    "Try again later; nothing was changed by the request. Who runs the platform must give the disk more space.",
+)
+register(
     "outcome-unknown",
     503,
     "It is not known whether the change was made",
@@ -104,6 +110,7 @@ async def retrying(
 
     Raises:
         ShardUnavailableError: the database could not be reached.
+        Problem: 503 `shard-full`.
         CommitUnknownError: the connection was lost during COMMIT and `idempotent` is False.
         asyncpg.PostgresError: the last try's error, or one that is not worth a retry.
     """
@@ -112,6 +119,8 @@ async def retrying(
     for number in range(1, tries + 1):
         try:
             return await attempt()
+        except asyncpg.DiskFullError as error:
+            raise Problem("shard-full", headers={"Retry-After": "30"}) from error
         except Exception as error:
             if not _worth_it(error, idempotent=idempotent):
                 raise

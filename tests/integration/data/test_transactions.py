@@ -96,6 +96,16 @@ async def test_an_unknown_organisation_is_a_404(shards: Shards) -> None:
     assert (caught.value.slug, caught.value.status) == ("organisation-unknown", 404)
 
 
+async def test_a_full_disk_is_a_503_that_says_so(shards: Shards, organisation: Organisation) -> None:
+    async def write(tx: Transaction) -> None:
+        await tx.execute("DO $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$")
+
+    with pytest.raises(Problem) as caught:
+        await shards.run(await organisation(), write)
+    assert (caught.value.slug, caught.value.status) == ("shard-full", 503)
+    assert caught.value.headers["Retry-After"] == "30"
+
+
 async def test_the_nil_organisation_cannot_be_created(shards: Shards) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
         await shards.create_organisation(UUID(int=0), "us-west")
