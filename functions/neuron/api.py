@@ -87,8 +87,10 @@ async def events(call: Call) -> Response:
     if run.state in ENDED and after >= run.last_event:
         # There will be nothing more: 204 tells an EventSource not to come back (WHATWG HTML, section 9.2.3).
         return Response(status_code=204)
+    resources.seats.check(org_id)
     after = min(after, run.last_event)
     lines = stream.lines(resources.runs.watch(org_id, run_id, after), resources.clock)
+    lines = resources.seats.held(org_id, lines)
     return StreamingResponse(lines, headers={"Cache-Control": "no-store"}, media_type=stream.MEDIA_TYPE)
 
 

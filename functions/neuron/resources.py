@@ -11,6 +11,7 @@ from functions.neuron.runtime import Runtime
 from functions.neuron.service import Runs
 from functions.neuron.settings import NeuronSettings
 from functions.neuron.store import Store
+from functions.neuron.stream import Seats
 from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
 from shared.keys import PrivateKey, TrustSettings
@@ -36,6 +37,7 @@ class Resources:
         self.source = catalogue.source("neuron", settings.region)
         self.shards = Shards.open(load(DatabaseSettings), application_name=f"neuron-{settings.layer}", clock=self.clock)
         self.store = Store(self.shards, settings.organisation_cap)
+        self.seats = Seats(settings.streams)
         self.runs = Runs(self.store, processes, self.clock)
         self.runtime = Runtime(self.store, processes, engine_for, settings)
         publishing = load(PublisherSettings)

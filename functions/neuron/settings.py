@@ -33,6 +33,12 @@ class NeuronSettings:
         doc="What an organisation may spend on models in a month, unless its budget says otherwise; in micro-dollars.",
         minimum=0,
     )
+    streams: int = setting(
+        "HAL9_NEURON_STREAMS",
+        default=16,
+        doc="Live streams of runs that an organisation may have open at one instance.",
+        minimum=1,
+    )
     max_depth: int = setting("HAL9_NEURON_MAX_DEPTH", default=8, doc="How deep a run's tree may grow.", minimum=1)
     max_children: int = setting(
         "HAL9_NEURON_MAX_CHILDREN", default=64, doc="Children that a step may start at once.", minimum=1

@@ -59,7 +59,7 @@ class Target:
     region: str
     environment: str = "production"
     namespace: str = "hal9"
-    images: str = "ghcr.io/hal9"
+    images: str = "registry.example/hal9"
     version: str = "0.1.0"
     broker: Literal["kafka", "channel"] = "kafka"
     broker_name: str = "default"
