@@ -720,6 +720,35 @@ class EntityView:
         """Say whether a check has something to say about a new record."""
         return any(not check.condition.startswith("before is not None") for check in self.checks)
 
+    def rules_call(self, record: str, before: str = "") -> str:
+        """Write the call that checks the rules of a record, new or changed."""
+        uses = self._checks_use
+        arguments = [*(["connection"] if "connection" in uses else []), *([record] if self.var in uses else [])]
+        arguments += ["now"] if "now" in uses else []
+        return f"_check_rules({', '.join([*arguments, *([before] if before and self._checks_use_before else [])])})"
+
+    @property
+    def rules_parameters(self) -> str:
+        """Write the parameters of the function that checks the rules."""
+        uses = self._checks_use
+        written = ["connection: sqlite3.Connection"] if "connection" in uses else []
+        written += [f"{self.var}: {self.cls}"] if self.var in uses else []
+        written += ["now: datetime"] if "now" in uses else []
+        if self._checks_use_before:
+            written.append(f"before: {self.cls}{' | None = None' if self.checks_on_create else ''}")
+        return ", ".join(written)
+
+    @property
+    def _checks_use(self) -> set[str]:
+        """Name what the checks and the conditions under which they run look at."""
+        conditions = " ".join(f"{check.condition} {check.changed}" for check in self.checks)
+        mentioned = {self.var} if re.search(rf"\b{self.var}\b", conditions) else set()
+        return mentioned | {argument for check in self.checks for argument in check.arguments}
+
+    @property
+    def _checks_use_before(self) -> bool:
+        return any("before" in f"{check.condition} {check.changed}" for check in self.checks)
+
     @property
     def checks_use_now(self) -> bool:
         """Say whether a check looks at the clock."""

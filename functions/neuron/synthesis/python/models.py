@@ -230,7 +230,11 @@ def check_lines(view: EntityView) -> list[str]:
         name = designs.attribute(field)
         checks = _checks(field, name, f"self.{name}")
         if nullable(field, view.entity):
-            lines += [f"if self.{name} is not None:", *(f"    {line}" for line in checks)]
+            present = f"if self.{name} is not None"
+            if checks[0].startswith("if "):
+                lines += [f"{present} and {checks[0].removeprefix('if ')}", *checks[1:]]
+            else:
+                lines += [f"{present}:", *(f"    {line}" for line in checks)]
         else:
             lines += checks
     return lines

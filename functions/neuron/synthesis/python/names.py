@@ -132,8 +132,7 @@ def docstring(summary: str, indent: int = 4) -> str:
     head, _, rest = clean.partition(". ")
     first = head if head.endswith((".", "!", "?")) else f"{head}."
     if len(first) + indent + 3 > 120 or not rest:
-        lines = textwrap.wrap(clean, 116 - indent)
-        first, rest = f"{lines[0]} …", clean
+        first, rest = textwrap.shorten(clean, 116 - indent, placeholder=" ..."), clean
     body = "\n".join(textwrap.wrap(sentence(rest), 120 - indent, initial_indent=pad, subsequent_indent=pad))
     return f'"""{first}\n\n{body}\n{pad}"""'
 

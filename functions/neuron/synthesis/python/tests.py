@@ -55,6 +55,7 @@ class Factory:
     name: str
     words: str
     a: str
+    world: str
     uses_count: bool
     values: tuple[str, ...]
     references: tuple[dict[str, str], ...]
@@ -103,7 +104,8 @@ class TestWriter:
             name=entity.name,
             words=names.words(entity.name),
             a=names.with_article(entity.name),
-            uses_count="n" in {node.id for node in ast.walk(ast.parse(f"{{{written}}}")) if isinstance(node, ast.Name)},
+            world="world" if references or "world." in written or _counts(written) else "_world",
+            uses_count=_counts(written),
             values=tuple(values),
             references=tuple(references),
             moves=recipe.moves,
@@ -1000,6 +1002,12 @@ class TestWriter:
                 return "st.dates().map(date.isoformat)"
             case _:
                 return ""
+
+
+def _counts(values: str) -> bool:
+    """Say whether values use the number of the thing that is made."""
+    tree = ast.parse(f"{{{values}}}")
+    return any(isinstance(node, ast.Name) and node.id == "n" for node in ast.walk(tree))
 
 
 def _creates(operation: OperationDesign, entity: Entity) -> bool:
