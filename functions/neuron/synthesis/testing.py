@@ -290,11 +290,17 @@ class Planner:
 
     def _is_free(self, entity: Entity, move: Transition) -> bool:
         """Say whether a record as recipes make it may make a move."""
-        conditions = list(move.when)
+        return self.allowed(entity, move.name, move.when)
+
+    def allowed(self, entity: Entity, action: str, further: tuple[Condition, ...] = ()) -> bool:
+        """Say whether every guard of an action surely lets a record pass that is as recipes make it."""
+        conditions = list(further)
         for rule in self._rules:
-            if isinstance(rule, TransitionRule) and rule.entity == entity.name and rule.action == move.name:
+            if isinstance(rule, TransitionRule) and rule.entity == entity.name and rule.action == action:
                 conditions += rule.requires
         values = self._values(entity) if conditions else {}
+        if entity.machine is not None:
+            values[entity.machine.field] = ValueDesign(kind="constant", value=entity.machine.initial)
         return all(_holds(condition, values.get(condition.field)) for condition in conditions)
 
     def _moves_to(self, entity: Entity, condition: Condition) -> tuple[str, ...] | None:

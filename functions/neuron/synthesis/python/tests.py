@@ -195,6 +195,7 @@ class TestWriter:
             references=[designs.attribute(field) for field in view.references],
             movable=[designs.attribute(field) for field in view.references if not field.immutable],
             frozen=self._guarded(entity, "update"),
+            immutable=self._immutable(view) if several > 1 else [],
             required=self._required(view),
             given=list(self._given(entity)),
             filter=self._filter(view, values),
@@ -210,8 +211,17 @@ class TestWriter:
         return sorted({name for name in self.factory_names() if name.startswith(("make_", "ready_"))})
 
     def _guarded(self, entity: Entity, action: str) -> bool:
-        rules = self._specification.rules
-        return any(isinstance(r, TransitionRule) and r.entity == entity.name and r.action == action for r in rules)
+        """Say whether a guard may refuse an action on what the factories make."""
+        return not self._planner.allowed(entity, action)
+
+    def _immutable(self, view: EntityView) -> list[tuple[str, str]]:
+        """Name the fields given once that two records of the factories surely differ in."""
+        if self._guarded(view.entity, "update"):
+            return []
+        recipe = {part.field: part.value for part in self._recipes[view.name].fields}
+        fields = [field for field in view.given if field.immutable and field.name in recipe]
+        distinct = [f for f in fields if recipe[f.name].kind == "reference" or _varies(recipe[f.name])]
+        return [(field.name, designs.attribute(field)) for field in distinct]
 
     def _searched(self, view: EntityView) -> FieldSpec | None:
         if not view.can.find:
@@ -773,7 +783,7 @@ class TestWriter:
         tests: list[list[str]] = []
         for move in view.transitions if machine else ():
             assert machine is not None  # noqa: S101  (narrowing)
-            if move.when or self._guarded(entity, move.name):
+            if not self._planner.allowed(entity, move.name, move.when):
                 continue
             path = self._planner.moves_to_state(entity, move.sources)
             elsewhere = [state for state in machine.states if state not in move.sources]
@@ -1002,6 +1012,10 @@ class TestWriter:
                 return "st.dates().map(date.isoformat)"
             case _:
                 return ""
+
+
+def _varies(value: ValueDesign) -> bool:
+    return bool(value.step) or (value.kind == "sequence" and "{n" in value.text)
 
 
 def _counts(values: str) -> bool:
