@@ -99,6 +99,7 @@ def _container(deployment: Deployment, target: Target) -> Manifest:
     return {
         "name": "function",
         "image": f"{target.images}/{function.name}:{target.version}",
+        "args": ["--deployment", deployment.name],  # behind the image's own: the host, the function's folder, the port
         "ports": [{"name": "http1", "containerPort": PORT, "protocol": "TCP"}],
         "envFrom": [{"configMapRef": {"name": "hal9-settings"}}],
         "env": [*_environment(deployment), *(_secret(secret) for secret in function.secrets)],
@@ -123,7 +124,6 @@ def _container(deployment: Deployment, target: Target) -> Manifest:
 
 def _environment(deployment: Deployment) -> list[dict[str, Any]]:
     values = {
-        "HAL9_DEPLOYMENT": deployment.name,
         "HAL9_IDENTITY_KEY": f"{_IDENTITY}/key.json",
         "HAL9_TRUST": f"{_TRUST}/jwks.json",
         **deployment.environment,
