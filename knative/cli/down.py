@@ -51,7 +51,9 @@ def _stop_supervisor(home: Home) -> bool:
     limit = time.monotonic() + PATIENCE_SECONDS
     while supervisor.alive and time.monotonic() < limit:
         time.sleep(0.02)
-    supervisor.signal(signal.SIGKILL)
+    if supervisor.alive:
+        click.echo(f"It did not stop within {PATIENCE_SECONDS:.0f} s and is ended.", err=True)
+        supervisor.signal(signal.SIGKILL)
     while supervisor.alive:
         time.sleep(0.02)
     return True

@@ -97,6 +97,10 @@ class Seat:
             self._given_back = True
             self._deployment.left(self._slot, streamed=self._streams)
 
+    def suspect(self) -> None:
+        """Say that the instance broke off: it gets nothing more until it answers its probe again, or has ended."""
+        self._deployment.suspected(self._slot)
+
     def streaming(self) -> None:
         """Say that the answer is an event stream: it keeps its instance, but is no work any more (as in the host)."""
         if not self._streams:
@@ -163,7 +167,7 @@ class Deployment:
         return len(self._held)
 
     def count(self, *states: str) -> int:
-        """Count the instances in these states: starting, ready, draining."""
+        """Count the instances in these states: starting, ready, suspect, failed, draining."""
         return sum(1 for slot in self._slots if slot.state in states)
 
     # what the proxy calls
@@ -200,6 +204,18 @@ class Deployment:
             slot.idle_since = self._clock.monotonic()
         self._serve_held()
 
+    def suspected(self, slot: Slot) -> None:
+        """Keep requests from an instance that broke off, until it is known whether it died."""
+        if slot.state == "ready" and not self._closing:
+            slot.state = "suspect"
+            self._spawn(self._clear(slot))
+
+    async def _clear(self, slot: Slot) -> None:
+        ready = await slot.instance.ready()
+        if ready and slot.state == "suspect":
+            slot.state = "ready"
+            self._serve_held()
+
     def streams(self, slot: Slot) -> None:
         """Count a request as a stream from now on."""
         slot.serving -= 1
@@ -214,9 +230,9 @@ class Deployment:
             return
         now = self._clock.monotonic()
         self._expire(now)
-        live = self.count("starting", "ready")
+        live = self.count("starting", "ready", "suspect")
         oldest = now - self._held[0][0] if self._held else 0.0
-        serving = sum(slot.serving for slot in self._slots if slot.state == "ready")
+        serving = sum(slot.serving for slot in self._slots if slot.state in {"ready", "suspect"})
         target = wanted(Load(live, serving, len(self._held), oldest), self.scale)
         if now >= self._next_start:
             for _ in range(target - live):
@@ -249,7 +265,7 @@ class Deployment:
 
     @property
     def _hopeless(self) -> bool:
-        return self._never_ready >= HOPELESS and not self.count("ready", "starting")
+        return self._never_ready >= HOPELESS and not self.count("ready", "starting", "suspect")
 
     def _does_not_start(self) -> str:
         return f"The function {self.name} does not start: see `hal9 logs {self.name}`, then try again."

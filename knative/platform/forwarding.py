@@ -31,9 +31,8 @@ _FRAMING: Final = frozenset({b"content-length", b"expect"})
 _FORWARDED: Final = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 )
-MOST_ABSENCES: Final = 40
-ABSENCE_SECONDS: Final = 0.05
-"""How often, and after which pause, another instance is asked for when the one that was given does not listen."""
+MOST_ABSENCES: Final = 5
+"""How often another instance is asked for when the one that was given does not listen."""
 
 _SAFE: Final = frozenset({b"GET", b"HEAD"})
 
@@ -48,6 +47,10 @@ class Lease(Protocol):
 
     def release(self) -> None:
         """Give the place back."""
+        ...
+
+    def suspect(self) -> None:
+        """Hear that the instance broke off."""
         ...
 
     def streaming(self) -> None:
@@ -127,10 +130,8 @@ class Forwarder:
             try:
                 await self._once(request, response, head, fresh=lost is not None)
             except NobodyListens as error:
-                # its instance has died, which the activator learns in a moment; nothing was sent, so this is no try
-                absences += 1
+                absences += 1  # nothing was sent, so that this is no try
                 lost = error
-                await asyncio.sleep(ABSENCE_SECONDS)
             except UpstreamLost as error:
                 if response.started:
                     raise Disconnected from error
@@ -153,6 +154,9 @@ class Forwarder:
             if request.complete and response.finished:
                 lease.pool.give(connection)
                 connection = None
+        except UpstreamLost:
+            lease.suspect()
+            raise
         finally:
             if connection is not None:
                 connection.close()

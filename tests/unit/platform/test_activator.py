@@ -283,6 +283,32 @@ async def test_an_event_stream_keeps_its_instance_but_does_not_count_as_work() -
     await until(lambda: launches.made[0].stops == 1)
 
 
+async def test_an_instance_that_broke_off_gets_nothing_until_it_is_known_whether_it_died() -> None:
+    d, launches, clock = deployment(Scale(concurrency=2, maximum=1, idle_seconds=5))
+    seat = await d.acquire()
+    first = launches.made[0]
+    first.got_ready = asyncio.get_running_loop().create_future()
+    seat.suspect()
+    seat.release()
+    waiting = asyncio.ensure_future(d.acquire())
+    await settle()
+    assert not waiting.done()
+    first.got_ready.set_result(True)  # it lives
+    (await waiting).release()
+    first.got_ready = asyncio.get_running_loop().create_future()
+    seat = await d.acquire()
+    seat.suspect()
+    seat.release()
+    waiting = asyncio.ensure_future(d.acquire())
+    await settle()
+    first.crash()  # it does not
+    await settle()
+    clock.advance(1)
+    d.tend()
+    (await waiting).release()
+    assert len(launches.made) == 2
+
+
 async def test_closing_refuses_what_waits_and_stops_every_instance() -> None:
     d, launches, _ = deployment(Scale(minimum=2, maximum=2), ready=False)
     d.tend()
@@ -362,6 +388,15 @@ class Machine(RuleBasedStateMachine):
         self.seats.pop(data.draw(st.integers(0, len(self.seats) - 1))).release()
         self.step()
 
+    @precondition(lambda self: self.seats)
+    @rule(data=st.data())
+    def break_off(self, data: st.DataObject) -> None:
+        self.run(self._suspect(self.seats[data.draw(st.integers(0, len(self.seats) - 1))]))
+        self.step()
+
+    async def _suspect(self, seat: Seat) -> None:
+        seat.suspect()
+
     @precondition(lambda self: self.waiting)
     @rule()
     def go_away(self) -> None:
@@ -397,7 +432,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def never_too_many(self) -> None:
-        assert self.d.count("starting", "ready") <= self.SCALE.maximum
+        assert self.d.count("starting", "ready", "suspect") <= self.SCALE.maximum
         assert self.d.held <= self.SCALE.queue * self.SCALE.maximum
 
     @invariant()

@@ -31,6 +31,7 @@ class Place:
         self.pool = Pool(str(path))
         self.taken = 0
         self.streams = 0
+        self.suspected = 0
 
     async def acquire(self) -> Place:
         self.taken += 1
@@ -41,6 +42,9 @@ class Place:
 
     def streaming(self) -> None:
         self.streams += 1
+
+    def suspect(self) -> None:
+        self.suspected += 1
 
 
 class Rig:
@@ -321,6 +325,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
     async with rig(tmp_path, echo) as r:
         r.place.pool.path = str(tmp_path / "nobody.sock")
         assert answer(await r.talk(GET + b"\r\n"))[0] == 502
+        assert r.place.suspected > 1
         assert r.place.taken == 0
 
 
