@@ -214,14 +214,12 @@ class CaseDesign(_Part):
         entity: The entity it is about.
         rule: The rule's name.
         target: A transition, view, relation, computation or field.
-        skip: Why the case cannot be tried; then it is not written, and this is reported.
     """
 
     kind: Literal["crud", "field", "rule", "transition", "view", "relation", "computation", "property", "persistence"]
     entity: str | None = None
     rule: str | None = None
     target: str | None = None
-    skip: str = ""
 
 
 class TestDesign(_Part):

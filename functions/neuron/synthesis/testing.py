@@ -1,7 +1,7 @@
 """Designs the tests of a specification: how valid things are made, and which cases are tried.
 
-A recipe gives every field a value that fulfils the entity's own constraints and the conditions that others put on it. A
-case is listed with the reason when no way to try it was found; then it is not written.
+A recipe gives every field a value that fulfils the entity's own constraints and the conditions that others put on it.
+Does not promise that every case can be tried: an implementer leaves out those to which `Planner` finds no way.
 """
 
 from __future__ import annotations

@@ -73,6 +73,7 @@ class TestWriter:
         self._planner = Planner(specification)
         self._recipes = {recipe.entity: recipe for recipe in design.recipes}
         self._kind = specification.kind
+        self._ruled_cases = {case.rule for case in design.cases}
 
     @property
     def factories(self) -> list[Factory]:
@@ -352,11 +353,13 @@ class TestWriter:
         for entity in self._specification.entities:
             view = self._views[entity.name]
             for unique in unique_rules(entity, self._specification):
-                found += self._guard(view.can.create, self._unique_test, unique)
+                if view.can.create and unique.name in self._ruled_cases:
+                    found += self._unique_test(unique)
             if view.can.create:
                 found += self._move_tests(view)
         for rule in self._specification.rules:
-            if self._views[rule.entity].can.create or isinstance(rule, AggregateRule | ReferencedRule):
+            made = self._views[rule.entity].can.create or isinstance(rule, AggregateRule | ReferencedRule)
+            if made and rule.name in self._ruled_cases:
                 found += self._rule_tests(rule)
         for view in self._views.values():
             for listed in view.offered_views:
@@ -364,9 +367,6 @@ class TestWriter:
         for relation in self._specification.relations:
             found += self._relation_test(relation.name, relation.left, relation.right)
         return ["\n".join(lines) for lines in found]
-
-    def _guard(self, offered: bool, write: Any, rule: Any) -> list[list[str]]:
-        return write(rule) if offered else []
 
     def _rule_tests(self, rule: object) -> list[list[str]]:
         match rule:
