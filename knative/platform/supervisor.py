@@ -135,6 +135,7 @@ class Platform:
     async def stop(self) -> None:
         """Stop everything in the order in which nothing is lost, and leave no process."""
         self._stopping = True
+        log.info("stopping")
         if self._schedules is not None:
             self._schedules.stop()
         for task in self._tasks:
@@ -145,10 +146,13 @@ class Platform:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(*(deployment.close() for deployment in self.deployments.values()))
+        log.info("functions have ended")
         if self.broker is not None:
             await self.broker.stop(5.0)
+        log.info("the broker has ended")
         if self.servers is not None:
             await self.servers.stop()
+        log.info("the servers have ended")
         left = [Identity.of(pid) for pid in processes.descendants(os.getpid())]
         await processes.end(left, 1.0)
         processes.end_adopted(())
