@@ -436,7 +436,7 @@ def _text(field: FieldSpec) -> str:
     words = field.name.replace("_", " ")
     template = f"{words[:1].upper()}{words[1:]} {{n}}"
     if field.max_length is not None and len(words) + 5 > field.max_length:
-        return "{n:0" + str(min(field.max_length, 4)) + "d}"
+        return "{n:0" + str(max(field.min_length or 0, min(field.max_length, 4))) + "d}"
     missing = (field.min_length or 0) - len(words) - 2
     return template + ("x" * missing if missing > 0 else "")
 
