@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -158,6 +159,8 @@ class Platform:
         processes.end_adopted(())
         with contextlib.suppress(OSError):
             self.home.state_file.unlink()
+        if not self.home.run.is_relative_to(self.home.path):
+            shutil.rmtree(self.home.run, ignore_errors=True)
 
     # starting
 

@@ -147,6 +147,7 @@ def test_a_long_path_gets_its_sockets_elsewhere(platforms: Callable[..., Running
         assert mode(one.run) == 0o700
     finally:
         one.down()
+    assert not one.run.exists()
 
 
 def test_a_path_with_spaces_and_letters_of_other_alphabets(
