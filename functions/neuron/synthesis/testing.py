@@ -438,7 +438,7 @@ def _text(field: FieldSpec) -> str:
     if field.max_length is not None and len(words) + 5 > field.max_length:
         return "{n:0" + str(max(field.min_length or 0, min(field.max_length, 4))) + "d}"
     missing = (field.min_length or 0) - len(words) - 2
-    return template + ("x" * missing if missing > 0 else "")
+    return template.replace("{n}", "{n:0" + str(missing + 1) + "d}") if missing > 0 else template
 
 
 def deletion_rules(entity: Entity, specification: Specification) -> list[ReferencedRule]:
