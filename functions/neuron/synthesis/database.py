@@ -170,7 +170,7 @@ def unique_rules(entity: Entity, specification: Specification) -> list[UniqueRul
     ruled = {rule.fields[0] for rule in rules if len(rule.fields) == 1 and not rule.when}
     added = [
         UniqueRule(
-            name=f"{entity.name}_{field.name}_unique",
+            name=f"{entity.name}_{field.name}"[:56].rstrip("_") + "_unique",
             entity=entity.name,
             message=f"Another {entity.name.replace('_', ' ')} has this {field.name.replace('_', ' ')}.",
             fields=(field.name,),

@@ -230,30 +230,38 @@ class Planner:
 
     def way(self, entity: Entity, conditions: Iterable[Condition]) -> Way | None:
         """Find a way to a record for which the conditions hold; None when none is found."""
-        values: dict[str, ValueDesign] = {}
-        moves: tuple[str, ...] = ()
-        days = 0
-        machine = entity.machine
+        found = Way({})
+        conditions = tuple(conditions)
         for condition in conditions:
-            field = designs.field_of(entity, condition.field)
-            if field is None:
+            step = self._step(entity, condition, conditions)
+            if step is None:
                 return None
-            if machine is not None and field.name == machine.field:
-                found = self._moves_to(entity, condition)
-                if found is None:
-                    return None
-                moves = found
-            elif not field.managed:
-                fitting = self.fitting(condition, entity)
-                if fitting is None:
-                    return None
-                values[field.name] = fitting
-            else:
-                passed = self._days_until(entity, condition)
-                if passed is None:
-                    return None
-                days = max(days, passed)
-        return Way(values, moves, days)
+            found = Way(found.values | step.values, step.moves or found.moves, max(found.days, step.days))
+        return found
+
+    def _step(self, entity: Entity, condition: Condition, among: tuple[Condition, ...]) -> Way | None:
+        """Find what makes one condition hold."""
+        field = designs.field_of(entity, condition.field)
+        if field is None:
+            return None
+        if entity.machine is not None and field.name == entity.machine.field:
+            moves = self._moves_to(entity, condition)
+            return None if moves is None else Way({}, moves)
+        if field.managed:
+            days = self._days_until(entity, condition)
+            return None if days is None else Way({}, days=days)
+        if _looks_back(condition) and not any(_looks_ahead(other) for other in among):
+            return self._wait(entity, field)
+        fitting = self.fitting(condition, entity)
+        return None if fitting is None else Way({field.name: fitting})
+
+    def _wait(self, entity: Entity, field: FieldSpec) -> Way | None:
+        """Let time pass until a given date lies behind: its order with others stays as recipes have it."""
+        value = self._values(entity).get(field.name)
+        if value is None or field.type not in _TIMES:
+            return None
+        hours = 24 if value.kind == "day" else 1
+        return Way({}, days=max(0, (value.offset + 5 * value.step) * hours // 24) + 2)
 
     def against(self, entity: Entity, conditions: Iterable[Condition]) -> Way | None:
         """Find a way to a record for which some condition does not hold."""
@@ -341,6 +349,14 @@ class Planner:
         if condition.other is not None:
             return None
         return _fitting_value(condition, field)
+
+
+def _looks_back(condition: Condition) -> bool:
+    return condition.other in {"now", "today"} and condition.operator in {Operator.LT, Operator.LE}
+
+
+def _looks_ahead(condition: Condition) -> bool:
+    return condition.other in {"now", "today"} and condition.operator in {Operator.GT, Operator.GE}
 
 
 def _holds(condition: Condition, value: ValueDesign | None) -> bool:

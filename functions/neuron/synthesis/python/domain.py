@@ -1052,9 +1052,9 @@ def _sql(condition: str) -> str:
 
 def _clock_bindings(condition: str) -> list[str]:
     bindings = []
-    if ":now" in condition:
+    if re.search(r":now\b", condition):
         bindings.append("now=MOMENT.encode(now)")
-    if ":today" in condition:
+    if re.search(r":today\b", condition):
         bindings.append("today=now.date().isoformat()")
     return bindings
 

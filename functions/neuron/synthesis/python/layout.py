@@ -231,10 +231,25 @@ def _render_statement(parts: list[_Part], indent: int) -> list[str]:
     line = " " * indent + _flat(parts)
     if len(line) <= WIDTH and not _has_magic(parts):
         return [line]
-    keyword, rest, colon = _split_keyword(parts)
-    if keyword and not _has_magic(parts) and _operators(rest):
-        return _parenthesise(keyword, rest, colon, indent)
-    return _render(parts, indent)
+    value = parts[parts.index("=") :] if "=" in parts else []
+    breakable = any(isinstance(part, _Group) and any(part.items) for part in value)
+    if ":" in parts and "|" in parts and not breakable and not _has_magic(parts):
+        return _render_annotated(parts, indent)
+    head, rest, colon = _split_keyword(parts)
+    if head and not _has_magic(parts) and _operators(rest):
+        return _parenthesise(head, rest, colon, indent)
+    rendered = _render(parts, indent)
+    if head.endswith(" = ") and (len(rendered[0]) > WIDTH or " = " not in rendered[0]):
+        return [f"{' ' * indent}{head}(", *_render(rest, indent + 4), f"{' ' * indent})"]
+    return rendered
+
+
+def _render_annotated(parts: list[_Part], indent: int) -> list[str]:
+    """Render `name: A | B = value` with its type in brackets."""
+    at = parts.index(":")
+    end = parts.index("=") - 1 if "=" in parts else len(parts)
+    head, kind, tail = _flat(parts[:at]), parts[at + 2 : end], _flat_tail(parts[end:])
+    return [f"{' ' * indent}{head}: (", *_render(kind, indent + 4), f"{' ' * indent}){tail}"]
 
 
 def _split_keyword(parts: list[_Part]) -> tuple[str, list[_Part], str]:
@@ -297,7 +312,10 @@ def _render(parts: list[_Part], indent: int, tail: str = "") -> list[str]:
     head = _flat([*parts[:at], "\0"])[:-1] if at else ""
     before = " " * indent + head + group.opening
     after = _CLOSING[_OPENING.index(group.opening)] + _flat_tail(parts[at + 1 :]) + tail
-    return [before, *_render_items(group, indent + 4, owned=_is_owned(parts, at)), " " * indent + after]
+    inner = _render_items(group, indent + 4, owned=_is_owned(parts, at))
+    if parts[0] == "def" and len(group.items) == 1 and not inner[-1].endswith(","):
+        inner[-1] += ","
+    return [before, *inner, " " * indent + after]
 
 
 def _is_owned(parts: list[_Part], at: int) -> bool:

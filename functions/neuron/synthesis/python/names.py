@@ -23,6 +23,12 @@ _LOCALS: Final = frozenset(
         "settings", "errors", "migrations", "models", "services", "storage", "conftest", "factories",
     }
 )  # fmt: skip
+_MODULES: Final = frozenset(
+    {
+        "any_input", "app", "checks", "cli", "clock", "computations", "computing", "converters", "fields", "health",
+        "paging", "problems", "program", "rules", "service", "store",
+    }
+)  # fmt: skip
 _CLASSES: Final = frozenset(
     {
         "Amount", "Annotated", "Any", "Callable", "Clock", "Converter", "Database", "Day", "Decimal", "Depends",
@@ -76,9 +82,10 @@ def variable(entity: Entity) -> str:
 
 
 def module(entity: Entity) -> str:
-    """Name the module of an entity in each layer."""
+    """Name the module of an entity in each layer, and its table and service in programs."""
     name = entity.plural
-    return f"{name}_" if keyword.iskeyword(name) or name in _LOCALS else name
+    taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _LOCALS | _MODULES
+    return f"{name}_records" if taken else name
 
 
 def package(specification: Specification) -> str:
@@ -89,10 +96,11 @@ def package(specification: Specification) -> str:
 
 
 def text(value: str) -> str:
-    """Write a string as ruff would: in double quotes unless that needs more escapes."""
-    if '"' in value and "'" not in value and "\\" not in value and value.isprintable():
-        return f"'{value}'"
-    return json.dumps(value, ensure_ascii=False)
+    """Write a string as ruff would: in double quotes unless single ones need fewer escapes."""
+    written = json.dumps(value, ensure_ascii=False)
+    if value.count('"') <= value.count("'"):
+        return written
+    return "'" + written[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
 
 
 def literal(value: Scalar | Sequence[Scalar], field: FieldSpec | None) -> str:

@@ -383,7 +383,7 @@ def _write_properties(project: Project, writer: TestWriter) -> None:
     properties = writer.properties()
     if properties:
         project.renderer.python(
-            "tests/test_properties.py",
+            "tests/test_any_input.py",
             "tests/properties.py.j2",
             tuple(f"/entities/{i}" for i in range(len(project.entities))),
             properties=properties,

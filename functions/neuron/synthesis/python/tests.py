@@ -678,7 +678,7 @@ class TestWriter:
         entity = self._specification.entity(rule.entity)
         field = designs.field_of(entity, rule.field)
         way = self._planner.way(entity, rule.when) if not any("." in c.field for c in rule.when) else None
-        if field is None or field.managed or way is None or way.moves:
+        if field is None or field.managed or way is None or way.moves or way.days:
             return []
         given = self.overrides(entity, way)
         lines, value = self._violation(rule, entity, field)
