@@ -24,7 +24,9 @@ _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 )
 @click.option("--environment", default="production", show_default=True, help="`production`, or `small` for trying out.")
 @click.option("--namespace", default="hal9", show_default=True, help="Namespace for everything.")
-@click.option("--images", default="registry.example/hal9", show_default=True, help="What comes before /<function>:<version>.")
+@click.option(
+    "--images", default="registry.example/hal9", show_default=True, help="What comes before /<function>:<version>."
+)
 @click.option("--image-version", default="0.1.0", show_default=True, help="Tag of the images.")
 @click.option(
     "--broker", default="kafka", show_default=True, type=click.Choice(["kafka", "channel"]), help="Its class."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
+from typing import Any
 
 import pytest
 
@@ -14,18 +15,18 @@ from shared.software.specification import FieldType
 EXAMPLES = [(algorithm, example) for algorithm in CATALOGUE.values() for example in algorithm.examples]
 
 
-def value(kind, given):
+def value(kind: Any, given: Any) -> Any:
     if kind is FieldType.DATE:
         return datetime.date.fromisoformat(given)
     return list(given) if isinstance(given, tuple) else given
 
 
-def test_catalogue_and_functions_are_the_same_names():
+def test_catalogue_and_functions_are_the_same_names() -> None:
     assert set(CATALOGUE) == set(python.FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_parameters_agree(name):
+def test_parameters_agree(name: Any) -> None:
     algorithm = CATALOGUE[name]
     signature = inspect.signature(python.FUNCTIONS[name])
     assert list(signature.parameters) == [parameter.name for parameter in algorithm.parameters]
@@ -36,7 +37,7 @@ def test_parameters_agree(name):
 
 
 @pytest.mark.parametrize(("algorithm", "example"), EXAMPLES, ids=[f"{a.name}-{i}" for i, (a, _) in enumerate(EXAMPLES)])
-def test_example(algorithm, example):
+def test_example(algorithm: Any, example: Any) -> None:
     kinds = {parameter.name: parameter.type for parameter in algorithm.parameters}
     arguments = {name: value(kinds[name], given) for name, given in example.arguments.items()}
     if example.refused:
@@ -48,7 +49,7 @@ def test_example(algorithm, example):
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_source_stands_alone(name):
+def test_source_stands_alone(name: Any) -> None:
     scope = {module: __import__(module) for module in python.modules_of(name)}
     exec(compile("from __future__ import annotations\n" + python.source_of(name), name, "exec"), scope)
     assert callable(scope[name])

@@ -8,6 +8,7 @@ import re
 import string
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,14 +32,14 @@ CORPUS = [
 ]
 
 
-def read_or_refuse(request):
+def read_or_refuse(request: Any) -> Any:
     try:
         return reading.read(request)
     except reading.UnreadableError:
         return None
 
 
-def check(request):
+def check(request: Any) -> None:
     specification = read_or_refuse(request)
     if specification is None:
         return
@@ -55,19 +56,19 @@ def check(request):
 
 @given(st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join))
 @settings(max_examples=300, deadline=None)
-def test_words_in_any_order(request):
+def test_words_in_any_order(request: Any) -> None:
     check(request)
 
 
 @given(st.text(max_size=300))
 @settings(max_examples=200, deadline=None)
-def test_any_text(request):
+def test_any_text(request: Any) -> None:
     check(request)
 
 
 @given(st.sampled_from(CORPUS), st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
-def test_mutilated_requests(request, rng: random.Random):
+def test_mutilated_requests(request: Any, rng: random.Random) -> None:
     cut = list(request)
     for _ in range(rng.randint(1, 12)):
         at = rng.randrange(len(cut))
@@ -87,7 +88,7 @@ def test_mutilated_requests(request, rng: random.Random):
 
 @given(st.text(max_size=400))
 @settings(max_examples=200, deadline=None)
-def test_tokens_leave_nothing_out(text):
+def test_tokens_leave_nothing_out(text: Any) -> None:
     cut = tokens.tokenise(text)
     end = 0
     for token in cut:
@@ -99,7 +100,7 @@ def test_tokens_leave_nothing_out(text):
 
 @given(st.sampled_from(CORPUS) | st.lists(st.sampled_from(WORDS), min_size=1, max_size=60).map(" ".join))
 @settings(max_examples=150, deadline=None)
-def test_every_token_stands_in_one_clause_or_separates_two(request):
+def test_every_token_stands_in_one_clause_or_separates_two(request: Any) -> None:
     cut = [token for token in tokens.tokenise(request) if token.is_word or token.value is not None]
     made = clauses.split(tokens.tokenise(request))
     spans = [(clause.start, clause.end) for clause in made]
@@ -116,17 +117,17 @@ PIECES = [
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_work_grows_with_length_only(piece):
+def test_work_grows_with_length_only(piece: Any) -> None:
     """Ten thousand characters of anything are read: the recursion and the look-ahead are bounded."""
     check((piece * (10_000 // len(piece) + 1))[:10_000])
 
 
 @pytest.mark.parametrize("request_text", ["", "   ", "?!", "42", "Hello there.", "Please help me", "lorem ipsum dolor"])
-def test_what_says_nothing_is_refused(request_text):
+def test_what_says_nothing_is_refused(request_text: Any) -> None:
     with pytest.raises(reading.UnreadableError, match=r"\.$"):
         reading.read(request_text)
 
 
-def test_what_is_too_long_is_refused():
+def test_what_is_too_long_is_refused() -> None:
     with pytest.raises(reading.UnreadableError, match="longer"):
         reading.read("a" * (reading.LONGEST + 1))

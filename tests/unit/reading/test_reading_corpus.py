@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,21 +21,21 @@ ACTORS = {"voter", "customer", "reader"}  # kept only because they do something
 JOINTS = r"\b(?:and|but|or|so|where|then|also|while|in which|additionally)\b"
 
 
-def conditions(parts):
+def conditions(parts: Any) -> Any:
     return "".join(f" {c.field} {c.operator.value} {against(c)}" for c in parts)
 
 
-def against(condition):
+def against(condition: Any) -> Any:
     if condition.other is not None:
         return condition.other
     return ",".join(condition.value) if isinstance(condition.value, tuple) else condition.value
 
 
-def number(value):
+def number(value: Any) -> Any:
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def of_field(entity, field):
+def of_field(entity: Any, field: Any) -> Any:
     """Say everything about a field, one statement a line."""
     head = f"field {entity.name}.{field.name}"
     bits = []
@@ -58,7 +59,7 @@ def of_field(entity, field):
     return f"{head} {' '.join([*kind, *bits])}".strip()
 
 
-def of_rule(rule):
+def of_rule(rule: Any) -> Any:
     """Say what a rule holds."""
     when = getattr(rule, "when", ())
     tail = f" when{conditions(when)}" if when else ""
@@ -85,7 +86,7 @@ def of_rule(rule):
             return f"range {rule.entity} {rule.field} {rule.operator.value} {rule.other or rule.value}"
 
 
-def of_computation(computation):
+def of_computation(computation: Any) -> Any:
     """Say what a computation gives, refuses and presumes."""
     said = [f"computes {computation.name}"]
     if computation.cases:
@@ -95,7 +96,7 @@ def of_computation(computation):
     return said + [f"default {computation.name}.{p.name} {p.default}" for p in computation.parameters]
 
 
-def describe(specification):
+def describe(specification: Any) -> Any:
     """Say all that a specification holds, one statement for each part."""
     said = []
     for entity in specification.entities:
@@ -116,7 +117,7 @@ def describe(specification):
     return said + [f"command {command.name}" for command in commands]
 
 
-def found(wanted, said):
+def found(wanted: Any, said: Any) -> Any:
     """Whether a statement is made: for fields and commands its words in order, else itself or its beginning."""
     if wanted.startswith("field "):
         words = wanted.split()
@@ -124,12 +125,12 @@ def found(wanted, said):
     return any(line == wanted or line.startswith(f"{wanted} when") for line in said)
 
 
-def holds(wanted, words):
+def holds(wanted: Any, words: Any) -> Any:
     rest = iter(words)
     return all(word in rest for word in wanted)
 
 
-def missing(case):
+def missing(case: Any) -> Any:
     """Give what a case misses: (entities, fields, parts, undone, all entities, all fields)."""
     specification = read(case["request"])
     entities = {entity.name: {field.name for field in entity.fields} for entity in specification.entities}
@@ -149,12 +150,12 @@ def missing(case):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case['request'][:40]}" for i, case in enumerate(CASES)])
-def test_request_is_read(case):
+def test_request_is_read(case: Any) -> None:
     assert {key: value for key, value in missing(case).items() if value} == {}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case['request'][:40]}" for i, case in enumerate(CASES)])
-def test_every_clause_has_its_place(case):
+def test_every_clause_has_its_place(case: Any) -> None:
     request = case["request"]
     specification = read(request)
     end = 0
@@ -169,7 +170,7 @@ def test_every_clause_has_its_place(case):
     assert all(not c.isalnum() for c in request[end:])
 
 
-def test_recall_over_the_corpus():
+def test_recall_over_the_corpus() -> None:
     entities = fields = missed_entities = missed_fields = 0
     for case in CASES:
         lacks = missing(case)
@@ -182,7 +183,7 @@ def test_recall_over_the_corpus():
     assert missed_fields <= fields * 0.10
 
 
-def test_reference_fields_have_targets():
+def test_reference_fields_have_targets() -> None:
     for case in CASES:
         for entity in read(case["request"]).entities:
             assert all(field.target for field in entity.fields if field.type is FieldType.REFERENCE)
