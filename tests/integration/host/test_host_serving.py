@@ -68,9 +68,9 @@ def test_a_connection_is_kept_and_idles_for_longer_than_the_proxy_in_front_keeps
 
 def test_idle_connections_are_closed(hosts: Any) -> None:
     host = hosts(HAL9_HOST_IDLE_SECONDS="0.3")
-    connection: socket.socket = host.connect()
+    connection = host.connect()
     assert connection.recv(10) == b""
-    connection: socket.socket = host.connect()
+    connection = host.connect()
     connection.sendall(b"GET /things/1 HTTP/1.1\r\nhost: x\r\n\r\n")
     read_head(connection)
     assert connection.recv(10) == b""
@@ -218,7 +218,7 @@ def test_a_stream_has_no_deadline_and_no_slot_and_ends_with_its_client(hosts: An
 
 def test_streams_are_bounded(hosts: Any) -> None:
     host = hosts(HAL9_HOST_STREAMS="1")
-    connection: socket.socket = host.connect()
+    connection = host.connect()
     connection.sendall(b"GET /ticks HTTP/1.1\r\nhost: x\r\n\r\n")
     read_head(connection)
     assert host.request("GET", "/ticks").slug == "overloaded"
@@ -226,7 +226,7 @@ def test_streams_are_bounded(hosts: Any) -> None:
 
 def test_a_client_that_takes_nothing_holds_back_the_stream_and_is_cut_off(hosts: Any, tmp_path: Path) -> None:
     host = hosts(HAL9_HOST_WRITE_SECONDS="0.2")
-    connection: socket.socket = host.connect()
+    connection = host.connect()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.sendall(f"GET /flood?name={tmp_path / 'a'} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
     until((tmp_path / "a.closed").exists)
