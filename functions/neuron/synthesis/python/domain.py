@@ -286,7 +286,8 @@ class EntityView:
         if written:
             arguments.append(f"converters={{{written}}}")
         if self.listing.search and self.can.find:
-            arguments.append(f"searched={names.literal(self.listing.search, None)}")
+            searched = tuple(self._field(name) for name in self.listing.search)
+            arguments.append(f"searched={names.literal(searched, None)}")
         conflicts = ", ".join(self._conflicts())
         if conflicts:
             arguments.append(f"conflicts={{{conflicts}}}")
