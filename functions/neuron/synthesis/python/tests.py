@@ -123,7 +123,8 @@ class TestWriter:
         match design.kind:
             case "sequence":
                 template = design.text.replace("{n", "{" + n)
-                return f"f{names.text(template)}" if "{" + n in template else names.text(design.text.format(n=1))
+                written = f"f{names.text(template)}" if "{" + n in template else names.text(design.text.format(n=1))
+                return f"UUID({written})" if self._typed(field, FieldType.UUID) else written
             case "number":
                 shift = f" + {n}" if design.step == 1 else f" + {design.step} * {n}" if design.step else ""
                 return self.number(design.value, field) + shift
@@ -131,6 +132,10 @@ class TestWriter:
                 return self._time(design, field, n)
             case _:
                 return self.constant(design.value, field)
+
+    def _typed(self, field: FieldSpec, kind: FieldType) -> bool:
+        """Say whether a library, which takes values and no texts, is given a value of that type."""
+        return self._kind is Kind.LIBRARY and field.type is kind
 
     def _time(self, design: ValueDesign, field: FieldSpec, n: str) -> str:
         days = design.kind == "day"
@@ -156,7 +161,7 @@ class TestWriter:
             return "None"
         if field.type in {FieldType.DECIMAL, FieldType.INTEGER, FieldType.NUMBER}:
             return self.number(value, field)
-        if field.type is FieldType.TIME and self._kind is Kind.LIBRARY:
+        if self._typed(field, FieldType.TIME):
             return f"time.fromisoformat({names.text(str(value))})"
         return names.literal(value, None)
 
