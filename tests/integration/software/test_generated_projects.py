@@ -62,7 +62,13 @@ def checked(folder: Path, *command: str) -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [samples.lending_library, samples.repair_shop, samples.repair_program, samples.repair_library],
+    [
+        samples.lending_library,
+        samples.repair_shop,
+        samples.repair_program,
+        samples.repair_library,
+        samples.awkward_names,
+    ],
     ids=lambda make: make.__name__,
 )
 def test_a_project_passes_its_own_checks(make: Callable[[], Specification], tmp_path: Path) -> None:

@@ -420,4 +420,51 @@ def repair_library() -> Specification:
     return repair_shop(Kind.LIBRARY)
 
 
-SAMPLES = (lending_library, calculator_service, music_collection, repair_shop, repair_program, repair_library)
+def awkward_names() -> Specification:
+    """Names that Python, SQL, FastAPI or the templates keep for themselves, and texts with quotes in them."""
+    references = ("table", "class", "series", "property")
+    return Specification(
+        name="calendar",
+        title='It\'s a "calendar"',
+        kind=Kind.API,
+        request="An API.",
+        entities=(
+            Entity(name="table", plural="tables", fields=(FieldSpec(name="from", type=T.STRING),)),
+            Entity(name="class", plural="classes", fields=(FieldSpec(name="copy", type=T.INTEGER, unique=True),)),
+            Entity(name="series", plural="series", fields=(FieldSpec(name="limit", type=T.DATE, required=False),)),
+            Entity(
+                name="property",
+                plural="properties",
+                fields=(
+                    FieldSpec(name="order", type=T.ENUM, values=("it's", 'so "to" say'), description='"Quoted".'),
+                    FieldSpec(name="a_name_that_goes_on_and_on_and_on_until_its_line_is_full", type=T.DECIMAL),
+                ),
+            ),
+            Entity(
+                name="rule",
+                plural="rules",
+                fields=tuple(FieldSpec(name=name, type=T.REFERENCE, target=name) for name in references),
+            ),
+        ),
+        rules=(
+            QuotaRule(
+                name="rules_of_class",
+                entity="rule",
+                message='A "class" can\'t have more than 2 rules at any given time, whatever else may be the case.',
+                reference="class",
+                also=("table",),
+                limit=2,
+            ),
+        ),
+    )
+
+
+SAMPLES = (
+    lending_library,
+    calculator_service,
+    music_collection,
+    repair_shop,
+    repair_program,
+    repair_library,
+    awkward_names,
+)

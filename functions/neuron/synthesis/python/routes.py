@@ -69,7 +69,7 @@ class RouterView:
             lines.append(f"{attribute}: {annotation} | None = None")
         if self.searchable:
             lines.append("search: Annotated[str, Field(min_length=1, max_length=200)] | None = None")
-        return [*lines, f'sort: {self.cls}Order = "id"']
+        return [*lines, f'sort: {self.cls}SortKey = "id"']
 
     @property
     def sorting(self) -> str:
