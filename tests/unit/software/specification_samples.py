@@ -429,7 +429,15 @@ def awkward_names() -> Specification:
         kind=Kind.API,
         request="An API.",
         entities=(
-            Entity(name="table", plural="tables", fields=(FieldSpec(name="from", type=T.STRING),)),
+            Entity(
+                name="table",
+                plural="tables",
+                fields=(
+                    FieldSpec(name="from", type=T.STRING),
+                    FieldSpec(name="date", type=T.DATE, required=False),
+                    FieldSpec(name="until", type=T.DATE),
+                ),
+            ),
             Entity(name="class", plural="classes", fields=(FieldSpec(name="copy", type=T.INTEGER, unique=True),)),
             Entity(name="series", plural="series", fields=(FieldSpec(name="limit", type=T.DATE, required=False),)),
             Entity(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.synthesis.database import nullable
@@ -44,6 +45,16 @@ class ModelField:
     def line(self) -> str:
         """Write the line."""
         return f"{self.name}: {self.annotation}{self.default}"
+
+
+def qualified(field: ModelField) -> ModelField:
+    """Name the types of dates by their module, where a field is called as one of them."""
+    return replace(field, annotation=re.sub(r"\b(date|datetime|time)\b", r"datetime.\1", field.annotation))
+
+
+def qualified_check(line: str) -> str:
+    """Name the types of dates by their module in a check."""
+    return re.sub(r", (date|time)\)", r", datetime.\1)", line)
 
 
 def constrained(field: FieldSpec | Parameter) -> str:

@@ -191,16 +191,19 @@ def _write_computations(project: Project) -> None:
 
 def _write_models(project: Project, view: EntityView) -> None:
     template = "models/record.py.j2" if project.stdlib else "models/entity.py.j2"
+    clash = bool({designs.attribute(field) for field in view.entity.fields} & {"date", "time"})
+    checks = models.check_lines(view) if project.stdlib else []
     e = SimpleNamespace(
         cls=view.cls,
         plural_words=view.plural_words,
         view=view,
+        qualified=clash,
         aliases=models.aliases(view),
         input_doc=names.docstring(view.entity.description or f"What a client says about {view.a}"),
-        input_fields=models.input_fields(view),
+        input_fields=[models.qualified(field) if clash else field for field in models.input_fields(view)],
         patch_fields=models.patch_fields(view),
-        output_fields=models.output_fields(view),
-        check_lines=models.check_lines(view) if project.stdlib else [],
+        output_fields=[models.qualified(field) if clash else field for field in models.output_fields(view)],
+        check_lines=[models.qualified_check(line) for line in checks] if clash else checks,
     )
     out = project.renderer
     out.python(f"{project.source}/models/{view.module}.py", template, project.pointer(view), e=e)
