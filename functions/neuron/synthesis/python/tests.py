@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _RuleT = TypeVar("_RuleT", NoOverlapRule, OrderedRule)
 _PERIOD_DAYS = {"day": 1, "week": 7, "month": 31, "year": 366}
 _MOST_REPEATED = 60
+_NOTHING = ValueDesign(kind="constant", value=None)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class TestWriter:
         """Name every function of the factories' module."""
         found = []
         for factory in self.factories:
-            found += [f"make_{factory.name}", f"{factory.name}_values"]
+            found += [f"make_{factory.name}", f"valid_{factory.name}"]
             found += [f"ready_{factory.name}"] if factory.moves else []
         return found
 
@@ -195,7 +196,7 @@ class TestWriter:
             name=entity.name,
             plural_words=view.plural_words,
             can=view.can,
-            factories=[f"make_{entity.name}", f"{entity.name}_values", *self._all_makers()],
+            factories=[f"make_{entity.name}", f"valid_{entity.name}", *self._all_makers()],
             several=several,
             faulty=list(self._faulty(view)),
             references=[designs.attribute(field) for field in view.references],
@@ -209,7 +210,7 @@ class TestWriter:
             search_text="Needle 100%" if search else "",
             search_part="needle 100%" if search else "",
             changed=designs.attribute(changed) if changed else "",
-            new_value=f'{entity.name}_values(world)["{designs.attribute(changed)}"]' if changed else "",
+            new_value=f'valid_{entity.name}(world)["{designs.attribute(changed)}"]' if changed else "",
             deletable=not self._guarded(entity, "delete"),
         )
 
@@ -402,7 +403,8 @@ class TestWriter:
         entity = self._specification.entity(rule.entity)
         fields = [field for name in rule.fields if (field := designs.field_of(entity, name))]
         way = self._planner.way(entity, rule.when)
-        if way is None or any(field.managed for field in fields) or self._hard(entity, rule):
+        filled = {part.field for part in self._recipes[entity.name].fields if part.value != _NOTHING}
+        if way is None or not {field.name for field in fields} <= filled or self._hard(entity, rule):
             return []
         own = ", ".join(f'{designs.attribute(f)}=first["{designs.attribute(f)}"]' for f in fields)
         lines = [
@@ -663,7 +665,7 @@ class TestWriter:
         if before is None or after is None or before.managed or after.managed:
             return []
         b, a = designs.attribute(before), designs.attribute(after)
-        values = f"values = {entity.name}_values(world)"
+        values = f"values = valid_{entity.name}(world)"
         lines = [values, f'with refused_input("/{a}"):']
         if before.type is after.type:
             lines.append(f'    make_{entity.name}(world, **values | {{"{b}": values["{a}"], "{a}": values["{b}"]}})')
@@ -957,7 +959,7 @@ class TestWriter:
                     continue
                 setup = [line.replace("(world)", f"(world, {designs.attribute(field)}={limit})") for line in setup]
             arguments = ", ".join(["world", *given, *self.overrides(entity, way)])
-            values = f"{entity.name}_values({arguments})"
+            values = f"valid_{entity.name}({arguments})"
             return SimpleNamespace(rule=rule.name, setup=setup, values=values, limit=limit, path=path)
         return None
 
