@@ -23,7 +23,7 @@ from shared.chaos import point, register
 from shared.identifiers import new_id
 from shared.software.delivery import Verification, VerificationInput
 from shared.software.projects import Artefact
-from shared.software.source import EngineName
+from shared.software.source import foremost
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -111,7 +111,7 @@ async def _work(resources: Resources, org_id: UUID, step: StepRequested) -> tupl
         media_type=archive.MEDIA_TYPE,
         sha256=digest,
         size=len(packed),
-        engine=merged_engine(work.tree),
+        engine=foremost(file.engine for file in work.tree.files),
         created_at=resources.clock.now(),
     )
     await resources.objects.put(object_key(org_id, artefact.id), packed, media_type=archive.MEDIA_TYPE)
@@ -147,12 +147,6 @@ def _judged(step: StepRequested, report: verification.Report, artefact: Artefact
 
 def _answered(step: StepRequested, **outcome: object) -> StepAnswered:
     return StepAnswered.model_validate({"run_id": step.run_id, "step_id": step.step_id, "epoch": step.epoch, **outcome})
-
-
-def merged_engine(tree: SourceTree) -> EngineName:
-    """Give the engine of a whole: `repaired` if any part was, else `model` if any part was."""
-    made = {file.engine for file in tree.files}
-    return next((engine for engine in (EngineName.REPAIRED, EngineName.MODEL) if engine in made), EngineName.BUILTIN)
 
 
 async def _leased(

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class EngineName(StrEnum):
@@ -19,6 +23,12 @@ class EngineName(StrEnum):
     MODEL = "model"  # a language model, accepted at first
     BUILTIN = "builtin"  # the deterministic engine
     REPAIRED = "repaired"  # a language model, after at least one backward signal
+
+
+def foremost(engines: Iterable[EngineName]) -> EngineName:
+    """Give the engine that a whole is said to be made by: a model's part shows, and above all a repaired one."""
+    order = (EngineName.BUILTIN, EngineName.MODEL, EngineName.REPAIRED)
+    return max(engines, key=order.index, default=EngineName.BUILTIN)
 
 
 class SourceFile(BaseModel):

@@ -19,7 +19,7 @@ from shared.neurons.results import Child, Complete, Fail, Spawn
 from shared.neurons.signals import Signal
 from shared.software.delivery import Delivery, SoftwareRequest, Verification, VerificationInput
 from shared.software.designs import DesignerInput, DesignerOutput, unavailable_language
-from shared.software.source import EngineName, SourceFile, SourceTree
+from shared.software.source import EngineName, SourceFile, SourceTree, foremost
 from shared.software.specification import Specification
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _verify(work: Work[SoftwareRequest], plan: Plan) -> Result[Delivery]:
         tree = _joined(designs)
     except ValueError as error:
         return Fail(f"What the designers' implementers wrote does not fit together: {error}", code="tree-conflict")
-    engine = _foremost([plan.engine, *(file.engine for file in tree.files)])
+    engine = foremost([plan.engine, *(file.engine for file in tree.files)])
     return Spawn(
         [Child(key="verification", body=VERIFIER, input=VerificationInput(language=work.input.language, tree=tree))],
         memo=plan.model_copy(update={"engine": engine, "files": len(tree.files)}),
@@ -164,12 +164,6 @@ def _joined(designs: Iterable[Outcome]) -> SourceTree:
 
 def _signed(file: SourceFile, step: str) -> SourceFile:
     return file if file.step else file.model_copy(update={"step": step})
-
-
-def _foremost(engines: Iterable[EngineName]) -> EngineName:
-    """Give the engine that a whole is said to be made by: a model's part, and above all a repaired one, shows."""
-    order = (EngineName.BUILTIN, EngineName.MODEL, EngineName.REPAIRED)
-    return max(engines, key=order.index)
 
 
 def _deliver(work: Work[SoftwareRequest], plan: Plan) -> Result[Delivery]:
