@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -65,13 +66,14 @@ def _armed(environ: Mapping[str, str]) -> dict[str, int]:
 
 
 _left: Final[dict[str, int]] = _armed(os.environ)
-_observer: Callable[[str], None] | None = None
+_observer: ContextVar[Callable[[str], None] | None] = ContextVar("observer", default=None)
 
 
 def point(name: str) -> None:
     """Pass a point: end the process here if it was started to be killed here."""
-    if _observer is not None:
-        _observer(name)
+    observer = _observer.get()
+    if observer is not None:
+        observer(name)
     if _left and name in _left:
         _left[name] -= 1
         if _left[name] == 0 and _first(name):
@@ -91,13 +93,13 @@ def _first(name: str) -> bool:
 
 @contextlib.contextmanager
 def observed(observer: Callable[[str], None]) -> Iterator[None]:
-    """Call `observer(name)` at every point passed inside the block.
+    """Call `observer(name)` at every point passed inside the block, by this task and those that it starts.
 
-    It may raise `Killed` to stand for a kill in the same process.
+    It may raise `Killed` to stand for a kill in the same process. Tasks that run side by side are other processes, which
+    it does not touch.
     """
-    global _observer  # noqa: PLW0603 - one observer for the process, as there is one kill for it
-    before, _observer = _observer, observer
+    token = _observer.set(observer)
     try:
         yield
     finally:
-        _observer = before
+        _observer.reset(token)

@@ -430,6 +430,7 @@ class _Connection(asyncio.Protocol):
             self._whole = True
         self._lost = True
         self._keep_alive = False
+        self._transport = None  # asyncio's own cannot be aborted once it is closed
         self.resume_writing()
         self._wake()
 
