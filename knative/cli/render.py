@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from knative.description import DescriptionError, FunctionDescription, load_all
-from knative.render import FEATURE_FLAGS, REGIONS, Target, render, write
+from knative.render import REGIONS, Target, render, write
 
 _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 
@@ -22,7 +22,7 @@ _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the manifests; made when it is missing.",
 )
-@click.option("--environment", default="production", show_default=True, help="`production`, or `small` for trying out.")
+@click.option("--environment", default="production", show_default=True, help="`production`, or `trial`.")
 @click.option("--namespace", default="hal9", show_default=True, help="Namespace for everything.")
 @click.option(
     "--images", default="registry.example/hal9", show_default=True, help="What comes before /<function>:<version>."
@@ -92,7 +92,7 @@ def command(
     for name, manifests in files.items():
         click.echo(f"{out / name}  {', '.join(dict.fromkeys(manifest['kind'] for manifest in manifests))}")
     click.echo(f"\n{count} objects. The cluster's config-features must enable:")
-    for flag, reason in FEATURE_FLAGS.items():
+    for flag, reason in target.feature_flags.items():
         click.echo(f"  {flag}  ({reason})")
 
 
@@ -104,5 +104,5 @@ def _described() -> tuple[FunctionDescription, ...]:
 
 
 def _environments(functions: Iterable[FunctionDescription]) -> set[str]:
-    """Name the environments that function.toml files know; `small` is what they are without overrides."""
-    return {"small", *(name for function in functions for name in function.overrides)}
+    """Name the environments that function.toml files know."""
+    return {name for function in functions for name in function.overrides}

@@ -5,12 +5,12 @@
 
 Promises: the same descriptions and target give the same bytes; every annotation's value is a string; no secret is in
 a manifest (only the names of Secrets); nothing is named that Knative 1.15 would refuse.
-Does not: talk to a cluster, or know which feature flags it has on (`FEATURE_FLAGS` names those that are needed).
+Does not: talk to a cluster, or know which feature flags it has on (`Target.feature_flags` names what is needed).
 """
 
 from __future__ import annotations
 
-from knative.render.target import FEATURE_FLAGS, REGIONS, Manifest, Target
-from knative.render.tree import render, write
+from knative.render.target import REGIONS, Data, Manifest, Target
+from knative.render.tree import BEFORE, MIGRATIONS, render, write
 
-__all__ = ["FEATURE_FLAGS", "REGIONS", "Manifest", "Target", "render", "write"]
+__all__ = ["BEFORE", "MIGRATIONS", "REGIONS", "Data", "Manifest", "Target", "render", "write"]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from knative.description import Deployment
+    from knative.description import Deployment, FunctionDescription
     from knative.render.target import Manifest, Target
 
 _VERSION: Final = "networking.k8s.io/v1"
 _QUEUE_PROXY: Final = (8012, 8013, 8112, 8022, 9090, 9091)  # HTTP/1, HTTP/2, HTTPS, administration, metrics
 _POSTGRES: Final = (5432, 6432)  # direct, and through PgBouncer
 _VALKEY: Final = (6379, 6380)
+_SERVICE: Final = "serving.knative.dev/service"
 _BROKER: Final = (8080, 8443)
 _INGRESS: Final = (8080, 8081, 8443, 8012, 8112)
 _PRIVATE: Final = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"]
@@ -21,10 +22,9 @@ _PRIVATE: Final = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/
 
 def policies(deployments: Sequence[Deployment], target: Target) -> list[Manifest]:
     """Give every policy of the namespace."""
-    names = _to([_namespace("kube-system", {"k8s-app": "kube-dns"})], udp=[53], tcp=[53])
     return [
         _policy("default-deny", {}, target, ingress=[], egress=[]),
-        _policy("dns", {}, target, egress=[names]),
+        _policy("dns", {}, target, egress=[_names()]),
         _policy("from-knative", {}, target, ingress=[_from_knative(target)]),
         *(_egress(deployment, target) for deployment in deployments),
     ]
@@ -39,9 +39,9 @@ def _from_knative(target: Target) -> Manifest:
 def _egress(deployment: Deployment, target: Target) -> Manifest:
     function = deployment.function
     rules: list[Manifest] = []
-    if "database" in function.needs:
+    if "database" in function.needs and target.data is None:
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.database_cidrs], tcp=_POSTGRES))
-    if "cache" in function.needs or "HAL9_CACHE_URL" in {secret.env for secret in function.secrets}:
+    if needs_cache(function) and target.data is None:
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.cache_cidrs], tcp=_VALKEY))
     if "broker" in function.egress.functions:
         rules.append(_to([_namespace("knative-eventing")], tcp=_BROKER))
@@ -49,7 +49,47 @@ def _egress(deployment: Deployment, target: Target) -> Manifest:
         rules.append(_to([_namespace(name) for name in target.ingress_namespaces], tcp=_INGRESS))
     if function.egress.hosts or "objects" in function.needs:
         rules.append(_to([{"ipBlock": {"cidr": "0.0.0.0/0", "except": _PRIVATE}}], tcp=_outside(function.egress.hosts)))
-    return _policy(deployment.name, {"serving.knative.dev/service": deployment.name}, target, egress=rules)
+    return _policy(deployment.name, {_SERVICE: deployment.name}, target, egress=rules)
+
+
+def migrations(labels: dict[str, str], target: Target) -> Manifest:
+    """Let the migrations' Job reach the databases, and nothing else."""
+    ranges = [{"ipBlock": {"cidr": cidr}} for cidr in target.database_cidrs]
+    reached = [{"podSelector": {"matchLabels": _server("postgres")}}] if target.data is not None else ranges
+    return _policy("hal9-migrations", labels, target, egress=[_names(), _to(reached, tcp=_POSTGRES)])
+
+
+def between(
+    server: str, services: Sequence[str], pods: Sequence[dict[str, str]], port: int, target: Target
+) -> list[Manifest]:
+    """Let Knative Services and other pods reach a server of the namespace, and nobody else.
+
+    Args:
+        server: `postgres` or `valkey`.
+        services: the Knative Services' names.
+        pods: the other pods' labels.
+        port: the server's.
+        target: for which cluster.
+    """
+    from_services = {"matchExpressions": [{"key": _SERVICE, "operator": "In", "values": sorted(services)}]}
+    peers: list[Manifest] = [
+        {"podSelector": from_services},
+        *({"podSelector": {"matchLabels": labels}} for labels in pods),
+    ]
+    reached = [{"podSelector": {"matchLabels": _server(server)}}]
+    out = _policy(f"to-{server}", {}, target, egress=[_to(reached, tcp=[port])])
+    out["spec"]["podSelector"] = from_services
+    within = [{"from": peers, "ports": _ports("TCP", [port])}]
+    return [_policy(f"hal9-{server}", _server(server), target, ingress=within), out]
+
+
+def _server(name: str) -> dict[str, str]:
+    return {"app.kubernetes.io/name": f"hal9-{name}"}
+
+
+def needs_cache(function: FunctionDescription) -> bool:
+    """Whether a function talks to Valkey; the gateway does without being unready when it cannot."""
+    return "cache" in function.needs or "HAL9_CACHE_URL" in {secret.env for secret in function.secrets}
 
 
 def _outside(hosts: Iterable[str]) -> list[int]:
@@ -75,6 +115,11 @@ def _namespace(name: str, pods: dict[str, str] | None = None) -> Manifest:
     if pods is not None:
         peer["podSelector"] = {"matchLabels": pods}
     return peer
+
+
+def _names() -> Manifest:
+    """Let names be resolved."""
+    return _to([_namespace("kube-system", {"k8s-app": "kube-dns"})], udp=[53], tcp=[53])
 
 
 def _to(peers: list[Manifest], *, tcp: Iterable[int] = (), udp: Iterable[int] = ()) -> Manifest:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from knative.render.target import PORT
+from knative.render.pods import CONTAINER_SECURITY, POD_SECURITY, secret_variable
+from knative.render.target import OBJECTS, OBJECTS_CLAIM, PORT
 
 if TYPE_CHECKING:
     from knative.description import Deployment, Secret
     from knative.render.target import Manifest, Target
 
+SETTINGS: Final = "hal9-settings"
+"""A ConfigMap of the operator's own, with further settings for all functions; it need not be there."""
+
 _PUBLIC: Final = "gateway"
 _IDENTITY: Final = "/var/run/hal9/identity"
 _TRUST: Final = "/var/run/hal9/trust"
-_NOBODY: Final = 65532
 _SPREAD: Final = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 _READY: Final = {"httpGet": {"path": "/healthz/ready", "port": 0}}
 """With no period the queue-proxy probes every 25 ms; the webhook then admits no further field."""
@@ -31,20 +35,25 @@ def service(deployment: Deployment, target: Target) -> Manifest:
         "metadata": target.metadata(deployment.name, labels=labels),
         "spec": {
             "template": {
-                "metadata": {"annotations": autoscaling(deployment), "labels": {"app.kubernetes.io/part-of": "hal9"}},
+                "metadata": {
+                    "annotations": autoscaling(deployment, target),
+                    "labels": {"app.kubernetes.io/part-of": "hal9"},
+                },
                 "spec": _pod(deployment, target),
             }
         },
     }
 
 
-def autoscaling(deployment: Deployment) -> dict[str, str]:
+def autoscaling(deployment: Deployment, target: Target) -> dict[str, str]:
     """Give the autoscaler's annotations. Values are strings: Knative's webhook refuses numbers.
 
     The target is met whole (utilisation 100, not the default 70), since `containerConcurrency` is the hard limit and
     the host's own queue takes what lies above it.
     """
     scale = deployment.scale
+    if _keeps_objects(deployment, target) and not target.objects_claim:
+        scale = replace(scale, min=1, max=1)  # the artefacts go with the instance: it stays, and is the only one
     return {
         f"{_AUTOSCALING}/class": "kpa.autoscaling.knative.dev",
         f"{_AUTOSCALING}/metric": "concurrency",
@@ -65,13 +74,7 @@ def _pod(deployment: Deployment, target: Target) -> Manifest:
         "enableServiceLinks": False,
         "containerConcurrency": deployment.scale.concurrency,
         "timeoutSeconds": round(deployment.function.timeout_seconds),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _NOBODY,
-            "runAsGroup": _NOBODY,
-            "fsGroup": _NOBODY,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "topologySpreadConstraints": [_spread(deployment, key) for key in _SPREAD],
         "containers": [_container(deployment, target)],
         "volumes": [
@@ -81,6 +84,7 @@ def _pod(deployment: Deployment, target: Target) -> Manifest:
             },
             {"name": "trust", "configMap": {"name": "hal9-trust"}},
             {"name": "temporary", "emptyDir": {"sizeLimit": "512Mi"}},
+            *([_objects(target)] if _keeps_objects(deployment, target) else []),
         ],
     }
 
@@ -101,29 +105,42 @@ def _container(deployment: Deployment, target: Target) -> Manifest:
         "image": f"{target.images}/{function.name}:{target.version}",
         "args": ["--deployment", deployment.name],  # behind the image's own: the host, the function's folder, the port
         "ports": [{"name": "http1", "containerPort": PORT, "protocol": "TCP"}],
-        "envFrom": [{"configMapRef": {"name": "hal9-settings"}}],
-        "env": [*_environment(deployment), *(_secret(secret) for secret in function.secrets)],
+        "envFrom": [{"configMapRef": {"name": SETTINGS, "optional": True}}],  # what the operator adds; ours come first
+        "env": [*_environment(deployment, target), *(_secret(secret) for secret in function.secrets)],
         "resources": {
             "requests": {"cpu": resources.cpu, "memory": resources.memory},
             "limits": {"memory": resources.memory},
         },
         "readinessProbe": copy.deepcopy(_READY),
         "livenessProbe": copy.deepcopy(_ALIVE),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "identity", "mountPath": _IDENTITY, "readOnly": True},
             {"name": "trust", "mountPath": _TRUST, "readOnly": True},
             {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+            *([{"name": "objects", "mountPath": OBJECTS}] if _keeps_objects(deployment, target) else []),
         ],
     }
 
 
-def _environment(deployment: Deployment) -> list[dict[str, Any]]:
+def _keeps_objects(deployment: Deployment, target: Target) -> bool:
+    """Whether it keeps artefacts in a volume of its own pods, instead of in a bucket."""
+    return "objects" in deployment.function.needs and target.objects_url.startswith("file:")
+
+
+def _objects(target: Target) -> dict[str, Any]:
+    if target.objects_claim:
+        return {"name": "objects", "persistentVolumeClaim": {"claimName": OBJECTS_CLAIM}}
+    return {"name": "objects", "emptyDir": {}}
+
+
+def _environment(deployment: Deployment, target: Target) -> list[dict[str, Any]]:
+    """Give the variables: in the revision itself, so that an older one keeps its own while two run side by side."""
     values = {
+        "HAL9_REGION": target.region,
+        "HAL9_BROKER_URL": target.broker_url,
+        "HAL9_FUNCTION_URL": target.function_url,
+        **({"HAL9_OBJECTS": target.objects_url} if "objects" in deployment.function.needs else {}),
         "HAL9_IDENTITY_KEY": f"{_IDENTITY}/key.json",
         "HAL9_TRUST": f"{_TRUST}/jwks.json",
         **deployment.environment,
@@ -133,18 +150,7 @@ def _environment(deployment: Deployment) -> list[dict[str, Any]]:
 
 def _secret(secret: Secret) -> dict[str, Any]:
     name = "hal9-" + secret.env.removeprefix("HAL9_").lower().replace("_", "-")
-    reference = {"name": name, "key": "value", **({"optional": True} if secret.optional else {})}
-    return {"name": secret.env, "valueFrom": {"secretKeyRef": reference}}
-
-
-def account(deployment: Deployment, target: Target) -> Manifest:
-    """Give the account that a deployment runs as: its own, with no token of the Kubernetes API."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": target.metadata(deployment.name),
-        "automountServiceAccountToken": False,
-    }
+    return secret_variable(secret.env, name, "value", optional=secret.optional)
 
 
 def disruption_budget(deployment: Deployment, target: Target) -> Manifest:
@@ -156,20 +162,5 @@ def disruption_budget(deployment: Deployment, target: Target) -> Manifest:
         "spec": {
             "maxUnavailable": 1,
             "selector": {"matchLabels": {"serving.knative.dev/service": deployment.name}},
-        },
-    }
-
-
-def settings(target: Target) -> Manifest:
-    """Give the settings that all functions share."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": target.metadata("hal9-settings"),
-        "data": {
-            "HAL9_REGION": target.region,
-            "HAL9_BROKER_URL": target.broker_url,
-            "HAL9_FUNCTION_URL": target.function_url,
-            "HAL9_OBJECTS": target.objects or f"s3://hal9-{target.region}",
         },
     }

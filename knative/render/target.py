@@ -12,11 +12,20 @@ Manifest = dict[str, Any]
 
 REGIONS: Final = ("us-west", "eu-central", "ap-south")
 
-FEATURE_FLAGS: Final = {
+_FLAGS: Final = {
     "kubernetes.podspec-topologyspreadconstraints": "instances spread over zones and nodes",
     "kubernetes.podspec-securitycontext": "the pod's own security context (fsGroup, seccomp)",
 }
-"""What `config-features` in knative-serving must enable, and what for."""
+_VOLUME_FLAGS: Final = {
+    "kubernetes.podspec-persistent-volume-claim": "codegen keeps its artefacts in a volume",
+    "kubernetes.podspec-persistent-volume-write": "codegen writes into that volume",
+}
+
+OBJECTS: Final = "/var/lib/hal9/objects"
+"""Where the volume of the artefacts is mounted."""
+
+OBJECTS_CLAIM: Final = "hal9-objects"
+"""The claim of that volume."""
 
 PORT: Final = 8080
 """The port that every function listens on."""
@@ -24,7 +33,20 @@ PORT: Final = 8080
 
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _IMAGES: Final = re.compile(r"[a-z0-9]+([._:/-][a-z0-9]+)*")
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_QUANTITY: Final = re.compile(r"\d+(Mi|Gi|Ti)")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+def _data_faults(data: Data) -> list[str]:
+    return [
+        *(
+            []
+            if not data.storage_class or _SUBDOMAIN.fullmatch(data.storage_class)
+            else [f"{data.storage_class!r} is no name of a StorageClass"]
+        ),
+        *([] if _QUANTITY.fullmatch(data.size) else [f"{data.size!r} is no size such as 1Gi"]),
+    ]
 
 
 def _is_cidr(text: str) -> bool:
@@ -33,6 +55,21 @@ def _is_cidr(text: str) -> bool:
     except ValueError:
         return False
     return "/" in text
+
+
+@dataclass(frozen=True)
+class Data:
+    """Servers for trying out, beside the functions: one PostgreSQL a shard, one Valkey, none of them replicated.
+
+    Attributes:
+        storage: `volume` for a claim for each, `emptydir` for what goes when a pod goes.
+        storage_class: of the claims; empty for the cluster's default.
+        size: of each claim, a Kubernetes quantity.
+    """
+
+    storage: Literal["volume", "emptydir"] = "volume"
+    storage_class: str = ""
+    size: str = "1Gi"
 
 
 @dataclass(frozen=True)
@@ -50,7 +87,9 @@ class Target:
         ingress_namespaces: where the cluster's ingress runs: the way in, and from function to function.
         database_cidrs: addresses of the PostgreSQL shards, in CIDR notation.
         cache_cidrs: addresses of Valkey or Redis, in CIDR notation.
-        objects: where artefacts are kept, `s3://bucket/prefix`; empty for the bucket `hal9-<region>`.
+        objects: where artefacts are kept, `s3://bucket/prefix`; empty for the bucket `hal9-<region>`, or a volume with
+            `data`.
+        data: servers for trying out; None where PostgreSQL and Valkey are elsewhere, which is the rule.
 
     Raises:
         ValueError: A name, tag, range or address is none; names every fault.
@@ -67,6 +106,7 @@ class Target:
     database_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
     cache_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
     objects: str = ""
+    data: Data | None = None
 
     def __post_init__(self) -> None:
         faults = [
@@ -84,6 +124,7 @@ class Target:
                 if not self.objects or self.objects.startswith("s3://")
                 else [f"{self.objects!r} is no s3:// address"]
             ),
+            *(_data_faults(self.data) if self.data is not None else []),
         ]
         if faults:
             raise ValueError("; ".join(faults))
@@ -103,3 +144,20 @@ class Target:
     def function_url(self) -> str:
         """How functions reach one another."""
         return f"http://{{deployment}}.{self.namespace}.svc.cluster.local"
+
+    @property
+    def objects_url(self) -> str:
+        """Where artefacts are kept, as HAL9_OBJECTS says it."""
+        if self.objects or self.data is None:
+            return self.objects or f"s3://hal9-{self.region}"
+        return f"file://{OBJECTS}"
+
+    @property
+    def objects_claim(self) -> bool:
+        """Whether artefacts are kept in a volume of the cluster."""
+        return self.data is not None and not self.objects and self.data.storage == "volume"
+
+    @property
+    def feature_flags(self) -> dict[str, str]:
+        """What `config-features` in knative-serving must enable, and what for."""
+        return {**_FLAGS, **(_VOLUME_FLAGS if self.objects_claim else {})}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from knative.render import eventing, network, services
+from knative.render import data, eventing, migrations, network, pods, services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from knative.render.target import Manifest, Target
 
 _HEADER: Final = "# Written by `hal9 render`: change function.toml, not this file.\n"
+
+
+MIGRATIONS: Final = "15-migrations.yaml"
+"""What brings the schema up to date: nothing after it may be applied before it is done."""
+
+BEFORE: Final = ("00-namespace.yaml", "10-data.yaml")
+"""What must be there for that."""
 
 
 class NoDeadLetterSinkError(Exception):
@@ -32,8 +39,9 @@ def render(functions: Sequence[FunctionDescription], target: Target) -> dict[str
         raise NoDeadLetterSinkError("give one function a [dead_letters] path in its function.toml")
     return {
         "00-namespace.yaml": [_namespace(target)],
-        "10-settings.yaml": [services.settings(target)],
-        "20-accounts.yaml": [services.account(deployment, target) for deployment in deployments],
+        **({"10-data.yaml": data.servers(deployments, target)} if target.data is not None else {}),
+        MIGRATIONS: migrations.manifests(target),
+        "20-accounts.yaml": [pods.account(deployment.name, target) for deployment in deployments],
         "30-network-policies.yaml": network.policies(deployments, target),
         "40-broker.yaml": [eventing.broker(sink, target)],
         **{f"50-{deployment.name}.yaml": _deployment(deployment, sink, target) for deployment in deployments},

@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 
 from knative.cli.main import main
 from knative.description import load_all
-from knative.render import REGIONS, Target, render, write
+from knative.render import REGIONS, Data, Target, render, write
 
 FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
 MODULES = {
@@ -33,7 +33,10 @@ DELIVERY_TIMEOUT = {"type": "string", "pattern": "^P"}
 Schemas = dict[tuple[str, str], dict[str, Any]]
 """By (apiVersion, kind)."""
 
-TARGETS = [Target(region) for region in REGIONS] + [Target("us-west", environment="small", broker="channel")]
+TARGETS = [
+    *(Target(region) for region in REGIONS),
+    Target("us-west", environment="trial", broker="channel", data=Data()),
+]
 
 
 def manifests(target: Target) -> list[dict[str, Any]]:
@@ -154,11 +157,17 @@ def core_types(module_folders: dict[str, Path]) -> dict[str, dict[str, Any]]:
 
 CORE = {
     ("v1", "Namespace"): "io.k8s.api.core.v1.Namespace",
-    ("v1", "ConfigMap"): "io.k8s.api.core.v1.ConfigMap",
     ("v1", "ServiceAccount"): "io.k8s.api.core.v1.ServiceAccount",
+    ("v1", "Service"): "io.k8s.api.core.v1.Service",
+    ("v1", "PersistentVolumeClaim"): "io.k8s.api.core.v1.PersistentVolumeClaim",
+    ("apps/v1", "StatefulSet"): "io.k8s.api.apps.v1.StatefulSet",
+    ("batch/v1", "Job"): "io.k8s.api.batch.v1.Job",
     ("policy/v1", "PodDisruptionBudget"): "io.k8s.api.policy.v1.PodDisruptionBudget",
     ("networking.k8s.io/v1", "NetworkPolicy"): "io.k8s.api.networking.v1.NetworkPolicy",
 }
+
+
+ONLY_WITH_DATA = {("v1", "Service"), ("v1", "PersistentVolumeClaim"), ("apps/v1", "StatefulSet")}
 
 
 def core_faults(value: object, reference: dict[str, Any], types: dict[str, Any], at: str = "") -> list[str]:
@@ -198,7 +207,7 @@ def struct_faults(value: object, fields: dict[str, Any], types: dict[str, Any], 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.region}-{target.environment}")
 def test_kubernetes_own_objects_have_no_unknown_field(target: Target, core_types: dict[str, Any]) -> None:
     checked = [manifest for manifest in manifests(target) if "knative.dev" not in manifest["apiVersion"]]
-    assert {(m["apiVersion"], m["kind"]) for m in checked} == set(CORE)
+    assert {(m["apiVersion"], m["kind"]) for m in checked} == set(CORE) - (set() if target.data else ONLY_WITH_DATA)
     for manifest in checked:
         named = {"namedType": CORE[manifest["apiVersion"], manifest["kind"]]}
         assert core_faults(manifest, named, core_types) == []
@@ -220,7 +229,7 @@ def test_every_annotation_and_label_is_a_string() -> None:
     for target in TARGETS:
         for manifest in manifests(target):
             metadata = [manifest["metadata"]]
-            if manifest["kind"] == "Service":
+            if manifest["kind"] == "Service" and "template" in manifest["spec"]:
                 metadata.append(manifest["spec"]["template"]["metadata"])
             for part in metadata:
                 values = [*part.get("annotations", {}).values(), *part.get("labels", {}).values()]
@@ -277,12 +286,53 @@ def test_a_readiness_probe_without_a_period_has_nothing_that_the_webhook_then_re
 
 
 def test_every_setting_that_a_function_must_have_is_given() -> None:
-    (shared,) = (manifest["data"] for manifest in of_kind("ConfigMap"))
-    assert shared["HAL9_OBJECTS"] == "s3://hal9-us-west"
     for service in knative_services():
         (container,) = service["spec"]["template"]["spec"]["containers"]
-        given = {variable["name"] for variable in container["env"]} | set(shared)
-        assert {"HAL9_IDENTITY_KEY", "HAL9_TRUST", "HAL9_REGION", "HAL9_BROKER_URL", "HAL9_FUNCTION_URL"} <= given
+        given = {variable["name"]: variable.get("value") for variable in container["env"]}
+        assert {"HAL9_IDENTITY_KEY", "HAL9_TRUST", "HAL9_REGION", "HAL9_BROKER_URL", "HAL9_FUNCTION_URL"} <= set(given)
+        expected = "s3://hal9-us-west" if service["metadata"]["name"] == "codegen" else None
+        assert given.get("HAL9_OBJECTS") == expected
+
+
+def test_with_data_artefacts_lie_in_a_volume_and_the_flags_for_it_are_named() -> None:
+    target = Target("us-west", data=Data(storage_class="fast"))
+    claims = {claim["metadata"]["name"]: claim["spec"] for claim in of_kind("PersistentVolumeClaim", target)}
+    mounting = {s["metadata"]["name"] for s in knative_services(target) if "persistentVolumeClaim" in json.dumps(s)}
+    assert (set(claims), mounting) == ({"hal9-objects"}, {"codegen"})
+    assert claims["hal9-objects"]["storageClassName"] == "fast"
+    assert "kubernetes.podspec-persistent-volume-write" in target.feature_flags
+    assert "kubernetes.podspec-persistent-volume-write" not in Target("us-west").feature_flags
+
+
+def test_without_a_volume_the_one_instance_that_keeps_artefacts_stays() -> None:
+    target = Target("us-west", data=Data(storage="emptydir"))
+    assert of_kind("PersistentVolumeClaim", target) == []
+    annotations = {
+        s["metadata"]["name"]: s["spec"]["template"]["metadata"]["annotations"] for s in knative_services(target)
+    }
+    assert annotations["codegen"]["autoscaling.knative.dev/min-scale"] == "1"
+    assert annotations["codegen"]["autoscaling.knative.dev/max-scale"] == "1"
+
+
+def test_only_who_needs_the_data_reaches_it() -> None:
+    target = Target("us-west", data=Data())
+    policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind("NetworkPolicy", target)}
+    (rule,) = policies["hal9-valkey"]["ingress"]
+    (peer,) = rule["from"]
+    assert peer["podSelector"]["matchExpressions"][0]["values"] == ["gateway"]
+    into = json.dumps(policies["hal9-postgres"]["ingress"])
+    assert '"neuron-l2"' in into
+    assert '"hal9-migrations"' in into
+    assert "ipBlock" not in json.dumps([policies[name] for name in ("gateway", "hal9-migrations")])
+    assert "ipBlock" in json.dumps(next(p for p in of_kind("NetworkPolicy") if p["metadata"]["name"] == "gateway"))
+
+
+def test_the_migrations_of_another_version_are_another_job() -> None:
+    jobs = [of_kind("Job", Target("us-west", version=version))[0] for version in ("1", "1", "2")]
+    names = [job["metadata"]["name"] for job in jobs]
+    assert names[0] == names[1] != names[2]
+    (container,) = jobs[0]["spec"]["template"]["spec"]["containers"]
+    assert [one["name"] for one in container["env"]] == ["HAL9_SHARDS_ADMIN"]
 
 
 def test_requests_end_within_what_knative_allows() -> None:
@@ -335,7 +385,7 @@ def test_everything_is_denied_that_no_description_names() -> None:
     descriptions = {d.name: d for d in load_all(FUNCTIONS)}
     to_database = {name for name, spec in policies.items() if "5432" in json.dumps(spec)}
     needed = {p.name for d in descriptions.values() if "database" in d.needs for p in d.deployments("production")}
-    assert to_database == needed
+    assert to_database == needed | {"hal9-migrations"}
 
 
 def test_no_manifest_holds_a_secret() -> None:

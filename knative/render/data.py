@@ -1,0 +1,165 @@
+"""Servers for trying out: one PostgreSQL for each shard, one Valkey, a claim for artefacts; and who may reach them.
+
+Single-node and not replicated, and backed up by nobody: for production the databases are elsewhere (`Target.data`
+is None). Their passwords lie in the Secret `hal9-data`, which `hal9 deploy --with-data` makes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from knative.render import migrations, network
+from knative.render.pods import CONTAINER_SECURITY, POD_SECURITY, account, secret_variable
+from knative.render.target import OBJECTS_CLAIM, Data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from knative.description import Deployment
+    from knative.render.target import Manifest, Target
+
+SHARDS: Final = 3
+DATABASE: Final = "hal9"
+PASSWORDS: Final = "hal9-data"
+"""The Secret with the keys `owner`, `app` and `cache`."""
+
+_ACCOUNT: Final = "hal9-data"
+_FOLDER: Final = "/data"
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    name: str
+    image: str
+    port: int
+    variables: Mapping[str, str]
+    cpu: str
+    memory: str
+    limit: str
+
+
+_VALKEY: Final = _Server("hal9-valkey", "valkey", 6379, {"HAL9_VALKEY_PASSWORD": "cache"}, "25m", "32Mi", "256Mi")
+
+
+def _postgres(shard: int) -> _Server:
+    passwords = {"HAL9_POSTGRES_OWNER_PASSWORD": "owner", "HAL9_POSTGRES_APP_PASSWORD": "app"}
+    return _Server(f"hal9-postgres-{shard}", "postgres", 5432, passwords, "50m", "128Mi", "1Gi")
+
+
+def shard_address(shard: int, role: str, password: str, namespace: str) -> str:
+    """Give a shard's address for a role; the password's characters need no quoting."""
+    host = f"{_postgres(shard).name}.{namespace}.svc.cluster.local"
+    return f"postgresql://{role}:{password}@{host}:{_postgres(shard).port}/{DATABASE}"
+
+
+def cache_address(password: str, namespace: str) -> str:
+    """Give Valkey's address."""
+    return f"redis://:{password}@{_VALKEY.name}.{namespace}.svc.cluster.local:{_VALKEY.port}/0"
+
+
+def servers(deployments: Sequence[Deployment], target: Target) -> list[Manifest]:
+    """Give the servers, their addresses, and the policies that let in and out whoever needs them."""
+    data = target.data or Data()
+    all_servers = [*(_postgres(shard) for shard in range(SHARDS)), _VALKEY]
+    shards = [one.name for one in deployments if "database" in one.function.needs]
+    cache = [one.name for one in deployments if network.needs_cache(one.function)]
+    return [
+        account(_ACCOUNT, target),
+        *([_claim(OBJECTS_CLAIM, data, target)] if target.objects_claim else []),
+        *(part for one in all_servers for part in (_service(one, target), _stateful_set(one, data, target))),
+        *network.between("postgres", shards, [migrations.LABELS], 5432, target),
+        *network.between("valkey", cache, [], _VALKEY.port, target),
+    ]
+
+
+def _labels(server: _Server) -> dict[str, str]:
+    return {"app.kubernetes.io/name": f"hal9-{server.image}", "app.kubernetes.io/instance": server.name}
+
+
+def _service(server: _Server, target: Target) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": target.metadata(server.name),
+        "spec": {
+            "selector": _labels(server),
+            "ports": [{"name": server.image, "port": server.port, "targetPort": server.port, "protocol": "TCP"}],
+        },
+    }
+
+
+def _stateful_set(server: _Server, data: Data, target: Target) -> Manifest:
+    """Give the StatefulSet; with a claim its volume outlives it."""
+    claims = [_template(data)] if data.storage == "volume" else []
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": target.metadata(server.name),
+        "spec": {
+            "replicas": 1,
+            "serviceName": server.name,
+            "selector": {"matchLabels": _labels(server)},
+            "template": {
+                "metadata": {"labels": {"app.kubernetes.io/part-of": "hal9", **_labels(server)}},
+                "spec": _pod(server, data, target),
+            },
+            **({"volumeClaimTemplates": claims} if claims else {}),
+        },
+    }
+
+
+def _pod(server: _Server, data: Data, target: Target) -> dict[str, Any]:
+    kept = [] if data.storage == "volume" else [{"name": "data", "emptyDir": {}}]
+    return {
+        "serviceAccountName": _ACCOUNT,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 60,
+        "securityContext": POD_SECURITY,
+        "containers": [
+            {
+                "name": server.image,
+                "image": f"{target.images}/{server.image}:{target.version}",
+                "env": [secret_variable(name, PASSWORDS, key) for name, key in server.variables.items()],
+                "ports": [{"name": server.image, "containerPort": server.port, "protocol": "TCP"}],
+                "readinessProbe": {"tcpSocket": {"port": server.port}, "periodSeconds": 2, "failureThreshold": 3},
+                "resources": {
+                    "requests": {"cpu": server.cpu, "memory": server.memory},
+                    "limits": {"memory": server.limit},
+                },
+                "securityContext": CONTAINER_SECURITY,
+                "volumeMounts": [
+                    {"name": "data", "mountPath": _FOLDER},
+                    {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+                ],
+            }
+        ],
+        "volumes": [*kept, {"name": "temporary", "emptyDir": {"sizeLimit": "256Mi"}}],
+    }
+
+
+def _claim(name: str, data: Data, target: Target) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": target.metadata(name),
+        "spec": _claimed(data),
+    }
+
+
+def _template(data: Data) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "labels": {"app.kubernetes.io/part-of": "hal9"}},
+        "spec": _claimed(data),
+    }
+
+
+def _claimed(data: Data) -> dict[str, Any]:
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": data.size}},
+        **({"storageClassName": data.storage_class} if data.storage_class else {}),
+    }
