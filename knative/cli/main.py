@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "keys": "Create, list and revoke API keys.",
     "organisations": "Make and list organisations, as the platform's operator.",
     "shards": "Show the shards: sizes, slots, lag, pool use.",
+    "pools": "Plan the connections between instances and databases.",
     "render": "Write the manifests that a Knative cluster needs.",
     "chaos": "List the named points at which a process can be killed.",
     "migrate": "Bring every shard's schema up to date.",

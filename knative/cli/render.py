@@ -35,6 +35,12 @@ _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 @click.option("--database-cidr", multiple=True, help="Addresses of the PostgreSQL shards; may be repeated.")
 @click.option("--cache-cidr", multiple=True, help="Addresses of Valkey or Redis; may be repeated.")
 @click.option("--objects", default="", help="Where artefacts are kept: s3://bucket/prefix; else s3://hal9-REGION.")
+@click.option(
+    "--pool-size",
+    default=0,
+    type=click.IntRange(0, 100),
+    help="Connections of an instance to each shard, as `hal9 pools plan` gives them; else as function.toml says.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(
     region: str,
@@ -48,6 +54,7 @@ def command(
     database_cidr: tuple[str, ...],
     cache_cidr: tuple[str, ...],
     objects: str,
+    pool_size: int,
     as_json: bool,
 ) -> None:
     """Write everything that a Knative cluster needs.
@@ -73,6 +80,7 @@ def command(
             database_cidrs=database_cidr or default.database_cidrs,
             cache_cidrs=cache_cidr or default.cache_cidrs,
             objects=objects,
+            pool_size=pool_size,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -6,20 +6,18 @@ import asyncio
 import dataclasses
 import json
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from knative.cli.servers import admin_addresses
+from shared.pools import HEADROOM
 from shared.shards.survey import ShardReport, survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-
-MOST_CONNECTIONS: Final = 0.8
-"""The part of a server's connections that all pools together may hold; see docs/decisions/0003-data-plane.md."""
 
 
 @click.command()
@@ -81,8 +79,8 @@ def _remark(console: Console, report: ShardReport) -> None:
     """What does not fit into a cell."""
     if report.error:
         console.print(f"shard {report.shard} does not answer: {report.error}", style="red", markup=False)
-    elif report.connections_used > MOST_CONNECTIONS * report.connection_limit:
-        advice = "lower HAL9_POOL_SIZE or the deployments' max scale, or put PgBouncer in front"
+    elif report.connections_used > HEADROOM * report.connection_limit:
+        advice = "`hal9 pools plan` says what to set"
         console.print(f"shard {report.shard} is short of connections: {advice}", style="yellow", markup=False)
     for replica in report.replication:
         seconds = "" if replica.lag_seconds is None else f", {replica.lag_seconds:.1f} s"

@@ -48,10 +48,17 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What an instance may use: Kubernetes quantities."""
+    """What an instance may use.
+
+    Attributes:
+        cpu: a Kubernetes quantity.
+        memory: a Kubernetes quantity.
+        connections: to each database shard; `hal9 pools plan` says whether the servers allow as many.
+    """
 
     cpu: str = "250m"
     memory: str = "192Mi"
+    connections: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +185,11 @@ class Deployment:
     routes: tuple[Route, ...]
     subscriptions: tuple[Subscription, ...]
     schedules: tuple[Schedule, ...]
+
+    @property
+    def connections(self) -> int:
+        """Connections that an instance may hold to each shard; 0 when the function needs no database."""
+        return self.resources.connections if "database" in self.function.needs else 0
 
 
 @dataclass(frozen=True, slots=True)

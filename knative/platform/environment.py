@@ -91,6 +91,8 @@ def of_deployment(
         "HAL9_BROKER_URL": f"unix:{home.broker_socket}",
     }
     defaults = {"HAL9_REGION": region, "HAL9_OBJECTS": f"file://{quote(str(home.objects))}"}
+    if deployment.connections:
+        defaults["HAL9_POOL_SIZE"] = str(deployment.connections)
     given = {"HAL9_SHARDS": ",".join(addresses.shards), "HAL9_CACHE_URL": addresses.cache}
     data = {name: given[name] for name, need in _DATA.items() if need in function.needs or name in mine}
     kept = {name: value for name, value in passed.items() if name not in _WITHHELD}

@@ -136,7 +136,9 @@ def _objects(target: Target) -> dict[str, Any]:
 
 def _environment(deployment: Deployment, target: Target) -> list[dict[str, Any]]:
     """Give the variables: in the revision itself, so that an older one keeps its own while two run side by side."""
+    pool = {"HAL9_POOL_SIZE": str(target.pool_size or deployment.connections)} if deployment.connections else {}
     values = {
+        **pool,
         "HAL9_REGION": target.region,
         "HAL9_BROKER_URL": target.broker_url,
         "HAL9_FUNCTION_URL": target.function_url,

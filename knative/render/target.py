@@ -90,6 +90,8 @@ class Target:
         objects: where artefacts are kept, `s3://bucket/prefix`; empty for the bucket `hal9-<region>`, or a volume with
             `data`.
         data: servers for trying out; None where PostgreSQL and Valkey are elsewhere, which is the rule.
+        pool_size: connections of an instance to each shard, as `hal9 pools plan` gives them; 0 for what function.toml
+            says.
 
     Raises:
         ValueError: A name, tag, range or address is none; names every fault.
@@ -107,6 +109,7 @@ class Target:
     cache_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
     objects: str = ""
     data: Data | None = None
+    pool_size: int = 0
 
     def __post_init__(self) -> None:
         faults = [
@@ -125,6 +128,7 @@ class Target:
                 else [f"{self.objects!r} is no s3:// address"]
             ),
             *(_data_faults(self.data) if self.data is not None else []),
+            *([] if 0 <= self.pool_size <= 100 else [f"{self.pool_size} is no size of a pool: 1 to 100"]),
         ]
         if faults:
             raise ValueError("; ".join(faults))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 
 from shared import deadlines
+from shared.database.opening import Openings
 from shared.database.retry import CommitUnknownError, ShardUnavailableError, is_connection_lost
 from shared.problems import Problem
 from shared.settings import setting, settings
@@ -40,8 +41,8 @@ class DatabaseSettings:
     pool_size: int = setting(
         "HAL9_POOL_SIZE",
         4,
-        "Connections to each shard that one instance may hold. Over all instances: max_scale x pool "
-        "<= 0.8 x (max_connections - reserved).",
+        "Connections to each shard that one instance may hold; `hal9 pools plan` says how many the servers allow. In a "
+        "cluster it is what function.toml says as `connections`.",
         minimum=1,
         maximum=100,
     )
@@ -50,6 +51,17 @@ class DatabaseSettings:
     )
     connect_seconds: float = setting(
         "HAL9_CONNECT_SECONDS", 5.0, "Seconds that connecting to a shard may take.", minimum=0.1
+    )
+    pool_openings: int = setting(
+        "HAL9_POOL_OPENINGS", 2, "Connections that one instance opens at the same time.", minimum=1, maximum=100
+    )
+    pool_stagger_seconds: float = setting(
+        "HAL9_POOL_STAGGER_SECONDS",
+        0.1,
+        "An instance opens its first connection after a random part of these seconds, so that instances that start "
+        "together do not all connect in one moment; 0 for at once.",
+        minimum=0,
+        maximum=10,
     )
 
 
@@ -67,6 +79,7 @@ class Database:
         idle_seconds: after which an unused connection is closed.
         connect_seconds: that connecting may take.
         application_name: what the server shows for its connections (pg_stat_activity).
+        openings: what the databases of one process share when they connect; its own when None.
     """
 
     def __init__(
@@ -77,12 +90,14 @@ class Database:
         idle_seconds: float = 60.0,
         connect_seconds: float = 5.0,
         application_name: str = "hal9",
+        openings: Openings | None = None,
     ) -> None:
         self._dsn = dsn
         self._pool_size = pool_size
         self._idle_seconds = idle_seconds
         self._connect_seconds = connect_seconds
         self._application_name = application_name
+        self._openings = openings or Openings()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening: asyncio.Lock | None = None
 
@@ -98,6 +113,7 @@ class Database:
                     max_size=self._pool_size,
                     max_inactive_connection_lifetime=self._idle_seconds,
                     max_queries=0x7FFFFFFF,
+                    connect=self._openings.connect,
                     reset=_no_reset,
                     timeout=self._connect_seconds,
                     server_settings={"application_name": self._application_name[:63]},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from shared import deadlines
 from shared.clock import SystemClock
+from shared.database.opening import Openings
 from shared.database.pool import Database, UnexpectedPreludeError
 from shared.database.retry import retrying
 from shared.problems import Problem, register
@@ -62,14 +63,23 @@ class Shards:
         self._slots: SlotMap | None = None
 
     @classmethod
-    def open(cls, settings: DatabaseSettings, *, application_name: str = "hal9", clock: Clock | None = None) -> Self:
+    def open(
+        cls,
+        settings: DatabaseSettings,
+        *,
+        application_name: str = "hal9",
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+    ) -> Self:
         """The shards of the settings; nothing is connected yet.
 
         Args:
             settings: addresses and sizes of the pools.
             application_name: the deployment's name; `hal9 shards` counts connections by it.
             clock: where time comes from.
+            randomness: spreads the openings and the waits.
         """
+        openings = Openings(settings.pool_openings, settings.pool_stagger_seconds, clock=clock, randomness=randomness)
         return cls(
             [
                 Database(
@@ -78,11 +88,13 @@ class Shards:
                     idle_seconds=settings.pool_idle_seconds,
                     connect_seconds=settings.connect_seconds,
                     application_name=application_name,
+                    openings=openings,
                 )
                 for dsn in settings.shards.split(",")
                 if dsn.strip()
             ],
             clock=clock,
+            randomness=randomness,
         )
 
     def __len__(self) -> int:
