@@ -30,9 +30,7 @@ def command() -> None:
 
 
 @command.command("plan")
-@click.option(
-    "--environment", default="production", show_default=True, help="Whose scale in function.toml counts; or `small`."
-)
+@click.option("--environment", default="production", show_default=True, help="`production`, or `trial` for trying out.")
 @click.option(
     "--max-connections",
     "given",
@@ -81,7 +79,7 @@ def _holders(environment: str, pool_size: int | None) -> list[Holder]:
         functions = load_all(_FUNCTIONS)
     except DescriptionError as error:
         raise click.ClickException(str(error)) from None
-    known = {"small", *(name for function in functions for name in function.overrides)}
+    known = {name for function in functions for name in function.overrides}
     if environment not in known:
         raise click.UsageError(f"no function.toml knows {environment!r}; there are: {', '.join(sorted(known))}")
     return holders_of(functions, environment, pool_size)

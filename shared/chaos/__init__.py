@@ -95,8 +95,8 @@ def _first(name: str) -> bool:
 def observed(observer: Callable[[str], None]) -> Iterator[None]:
     """Call `observer(name)` at every point passed inside the block, by this task and those that it starts.
 
-    It may raise `Killed` to stand for a kill in the same process. Tasks that run side by side are other processes, which
-    it does not touch.
+    It may raise `Killed` to stand for a kill in the same process. Tasks that run side by side are other processes,
+    which it does not touch.
     """
     token = _observer.set(observer)
     try:
