@@ -2,13 +2,14 @@
 
 Promises: what `publish` returned for is persisted by the broker; it tries again with full jitter while that can help,
 within the deadline of what is being done and its own; an event that was `Refused` would be refused again. Each request
-carries this process's token (audience `broker`) and the event's trace. It remembers nothing: see `events.relay` for
+carries a token for the broker and the event's trace. It remembers nothing: see `events.relay` for
 what must survive.
 """
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from events import codec
@@ -38,6 +39,12 @@ class PublisherSettings:
 
     broker_url: str = setting(
         "HAL9_BROKER_URL", doc="Address that takes events: http://host/path, or unix:/path/of/a.sock."
+    )
+    broker_token: Path | None = setting(
+        "HAL9_BROKER_TOKEN",
+        None,
+        "Path of the token that events are sent with, in a cluster; read again when it changes. Without it this "
+        "process signs tokens itself, for the local platform's broker.",
     )
     publish_seconds: float = setting(
         "HAL9_PUBLISH_SECONDS",
@@ -98,7 +105,8 @@ class Publisher:
 
     Args:
         send: Sends one request to the broker.
-        token: Mints a token for the broker; called again before the last one runs out.
+        token: Gives a token for the broker; called again before the last one runs out, and after a refusal. May raise
+            OSError: the event is unpublished then.
         seconds: How long one event may take, all tries together.
         clock: Waits between tries.
         randomness: Spreads those waits.
@@ -145,7 +153,10 @@ class Publisher:
 
     async def _try(self, headers: Sequence[codec.Header], body: bytes, left: float) -> tuple[str | None, float | None]:
         """Send once: None when it was taken, else what went wrong and how long to wait at least."""
-        authorized = [*headers, (b"authorization", b"Bearer " + self._current_token().encode())]
+        try:
+            authorized = [*headers, (b"authorization", b"Bearer " + self._current_token().encode())]
+        except OSError as error:
+            return f"there is no token for the broker ({type(error).__name__})", None
         try:
             reply = await self._send(authorized, body, timeout=left)
         except (OSError, TimeoutError) as error:

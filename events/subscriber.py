@@ -23,6 +23,7 @@ from starlette.responses import Response
 from events import catalogue, codec, inbox
 from events.cloudevent import CloudEvent, Fault, MalformedEvent
 from shared.clock import SystemClock
+from shared.function.brokerproof import EVENTS
 from shared.function.operation import BROKER_ISSUERS, Call, Operation
 from shared.problems import Problem, register
 from shared.telemetry import begin, logger, set_organisation
@@ -135,7 +136,7 @@ def events_operation(name: str, handlers: Mapping[str, Handler], *, clock: Clock
     return Operation(
         "POST",
         "/events",
-        "events.deliver",
+        EVENTS,
         endpoint,
         "Takes one event from the broker.",
         tags=("events",),

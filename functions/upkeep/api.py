@@ -13,6 +13,7 @@ from events.subscriber import malformed
 from functions.upkeep import service
 from shared.deadletters import DeadLetterDetail, DeadLetterPage, DeadLetterQuery
 from shared.function import Operation, answer
+from shared.function.brokerproof import DEAD_LETTERS
 from shared.function.operation import BROKER_ISSUERS
 from shared.problems import Problem
 
@@ -57,7 +58,7 @@ def _letter_id(call: Call) -> UUID:
 
 OPERATIONS: Final = (
     Operation(
-        "POST", "/dead-letters", "events.deliver", sink, "Takes one event that could not be delivered.",
+        "POST", "/dead-letters", DEAD_LETTERS, sink, "Takes one event that could not be delivered.",
         raw_body=True, issuers=BROKER_ISSUERS, tags=_TAGS, responses={202: None},
     ),
     Operation(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import ClientDisconnect
 
 from shared import deadlines
 from shared.function import bodies
-from shared.function.operation import Call
+from shared.function.brokerproof import BrokerProof, bearer, broker_proof, trusted_verifier
+from shared.function.operation import BROKER_ISSUERS, Call
 from shared.problems import Problem, problem_response
 from shared.telemetry import begin, begun, logger, set_organisation, trace
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     Authenticate = Callable[[Request, Operation], Awaitable[Claims | None]]
 
 _log = logger(__name__)
-_BEARER: Final = "bearer "
-_GRANTED: Final[Mapping[str, frozenset[str]]] = {"broker": frozenset({"events.deliver"})}
-"""What an issuer may do without a scope: the broker's identity is itself the proof that it may deliver."""
 
 
 class Resources(Protocol):
@@ -87,7 +85,9 @@ class Function:
         self.operations = tuple(operations)
         self.resources: Resources = resources()
         self._routes = _Routes(self.operations)
-        self._authenticate = authenticate or TokenAuthentication(name)
+        self._tokens = TokenAuthentication(name)
+        self._authenticate = authenticate or self._tokens
+        self._delivered_to = any(operation.issuers == BROKER_ISSUERS for operation in self.operations)
         self._fallback = fallback
         self._opened = False
         self._opening = asyncio.Lock()
@@ -106,6 +106,8 @@ class Function:
 
     async def check(self) -> None:
         """Return when every need answers; raise when one does not."""
+        if self._delivered_to:
+            await self._tokens.check_deliveries()
         await self.resources.check()
 
     async def close(self) -> None:
@@ -148,7 +150,7 @@ class Function:
         if claims is None:
             raise _unauthenticated()
         set_organisation(claims.org_id)
-        if operation.permission not in claims.scope | _GRANTED.get(claims.issuer, frozenset()):
+        if operation.permission not in claims.scope:
             raise Problem("permission-missing", 403, f"This needs the permission {operation.permission}.")
         return claims
 
@@ -181,7 +183,7 @@ def _unauthenticated() -> Problem:
 
 
 class TokenAuthentication:
-    """Verifies the bearer token of a request against the keys of `HAL9_TRUST`.
+    """Verifies the proof of a request: the broker's where the broker delivers, else a bearer token (HAL9_TRUST).
 
     Args:
         audience: the name that tokens must be for.
@@ -190,30 +192,29 @@ class TokenAuthentication:
     def __init__(self, audience: str) -> None:
         self._audience = audience
         self._verifier: Verifier | None = None
+        self._proof: BrokerProof | None = None
 
     async def __call__(self, request: Request, operation: Operation) -> Claims | None:
-        """Give the claims; None when no token was sent.
+        """Give the claims; None when no proof was sent.
 
         Raises:
-            Problem: 401 when the token is not valid.
+            Problem: 401 when it is not valid; 503 when that cannot be decided now.
         """
-        header = request.headers.get("authorization", "")
-        if header[: len(_BEARER)].lower() != _BEARER:
+        if operation.issuers == BROKER_ISSUERS:
+            return await self._broker().claims(request)
+        token = bearer(request)
+        if token is None:
             return None
-        verifier = self._verifier or self._load()
-        return verifier.verify(header[len(_BEARER) :].strip(), self._audience, operation.issuers)
+        self._verifier = self._verifier or trusted_verifier()
+        return self._verifier.verify(token, self._audience, operation.issuers)
 
-    def _load(self) -> Verifier:
-        """Load the keys at the first token: their library is a third of a lean function's start."""
-        from shared.keys import Trust, TrustSettings
-        from shared.settings import load
-        from shared.tokens import Verifier
+    async def check_deliveries(self) -> None:
+        """Return when the broker's proof can be verified; raise when it cannot yet."""
+        await self._broker().check()
 
-        path = load(TrustSettings).trust
-        if path is None:
-            raise RuntimeError("HAL9_TRUST is not set: no token can be verified")
-        self._verifier = Verifier(Trust.load(path))
-        return self._verifier
+    def _broker(self) -> BrokerProof:
+        self._proof = self._proof or broker_proof(self._audience)
+        return self._proof
 
 
 class _Routes:

@@ -9,7 +9,7 @@ start, and costs ten times as much CPU for each request.
 Promises: every request carries the trace (`traceparent`) and what is left of the deadline (`hal9-timeout`); nothing
 waits beyond the deadline; bodies stream both ways with back-pressure; a connection is used again only after a whole
 answer; a GET that met a connection which the other side had just closed is tried once more, nothing else is.
-Does not: TLS, redirects, cookies, proxies, content codings.
+Does not: redirects, cookies, proxies, content codings; nor TLS, but for an address that comes with a context for it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from shared.settings import load, setting, settings
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 
     Header = tuple[bytes, bytes]
@@ -36,6 +37,7 @@ _LONGEST_HEAD_BYTES: Final = 65536
 _CONNECT_SECONDS: Final = 10.0
 _BODILESS: Final = frozenset({204, 304})
 _FIRST_FINAL_STATUS: Final = 200
+_PORTS: Final = {"http": 80, "https": 443}
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _BROKEN: Final = "the connection ended before the answer did"
 
@@ -156,13 +158,22 @@ class Outgoing:
     """Connections to one address; nothing is connected before it is needed.
 
     Args:
-        address: `http://host:port` or `unix:/path/of/a.sock`, with or without a path after the port.
+        address: `http://host:port`, with or without a path after the port, or `unix:/path/of/a.sock`; `https://` where
+            there is `tls`.
         idle_seconds: how long an unused connection is kept.
         most_idle: how many unused connections are kept.
+        tls: what an `https://` address is believed by; the certificate must be for the address's host.
+
+    Raises:
+        ValueError: the address is none of these.
     """
 
-    def __init__(self, address: str, *, idle_seconds: float = 30.0, most_idle: int = 64) -> None:
-        self._unix, self._host, self._port, self._prefix = _split(address)
+    def __init__(
+        self, address: str, *, idle_seconds: float = 30.0, most_idle: int = 64, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._unix, self._host, self._port, self._prefix = _split(address, "http" if tls is None else "https")
+        self._default_port = _PORTS["http" if tls is None else "https"]
+        self._tls = tls
         self._idle_seconds = idle_seconds
         self._most_idle = most_idle
         self._idle: deque[_Connection] = deque()
@@ -242,8 +253,7 @@ class Outgoing:
     ) -> bytes:
         names = {name for name, _ in headers}
         if b"host" not in names:
-            host = "function" if self._unix else f"{self._host}:{self._port}"
-            headers.insert(0, (b"host", host.encode("idna")))
+            headers.insert(0, (b"host", self._authority().encode("idna")))
         if isinstance(content, bytes):
             headers.append((b"content-length", str(len(content)).encode("ascii")))
         elif content is not None and b"content-length" not in names:
@@ -254,6 +264,13 @@ class Outgoing:
         if any(b"\r" in line or b"\n" in line for line in lines) or " " in path:
             raise ValueError("the request's target or a header holds a blank or a line break")
         return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _authority(self) -> str:
+        """Give the host, and the port where it is not the scheme's own (RFC 9110 section 4.2.3)."""
+        if self._unix:
+            return "function"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return host if self._port == self._default_port else f"{host}:{self._port}"
 
     async def _connection(self) -> tuple[_Connection, bool]:
         """Give a connection, and whether it was used before."""
@@ -272,7 +289,7 @@ class Outgoing:
                 if self._unix:
                     _, connection = await loop.create_unix_connection(_Connection, self._unix)
                 else:
-                    _, connection = await loop.create_connection(_Connection, self._host, self._port)
+                    _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=self._tls)
         except OSError as error:
             raise Unreachable(f"no connection: {type(error).__name__}") from error
         return connection
@@ -505,19 +522,19 @@ def _context() -> list[Header]:
     return fields
 
 
-def _split(address: str) -> tuple[str, str, int, str]:
+def _split(address: str, wanted: str) -> tuple[str, str, int, str]:
     """Give (path of the Unix socket, host, port, path before the target).
 
     Raises:
-        ValueError: it is neither http:// nor unix:.
+        ValueError: it is neither of the wanted scheme nor unix:.
     """
     if address.startswith("unix:"):
         return address.removeprefix("unix:").removeprefix("//"), "", 0, ""
     scheme, separator, rest = address.partition("://")
-    if scheme != "http" or not separator or not rest:
-        raise ValueError(f"{address!r} is no address: use http://host:port or unix:/path")
+    if scheme != wanted or not separator or not rest:
+        raise ValueError(f"{address!r} is no address: use {wanted}://host:port or unix:/path")
     authority, slash, path = rest.partition("/")
     host, colon, port = authority.rpartition(":")
     if not colon or authority.endswith("]"):
-        host, port = authority, "80"
+        host, port = authority, str(_PORTS[wanted])
     return "", host.strip("[]"), int(port), (slash + path).rstrip("/")

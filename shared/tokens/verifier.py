@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from shared.clock import SystemClock
 from shared.keys import base64url
+from shared.keys.strictjson import strict_object
 from shared.problems import Problem
-from shared.tokens.claims import Claims, strict_object
+from shared.tokens.claims import Claims
 from shared.tokens.issuer import LIFETIME_SECONDS
 
 if TYPE_CHECKING:

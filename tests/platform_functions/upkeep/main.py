@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from events import codec
 from shared.function import Function, Operation
+from shared.function.brokerproof import DEAD_LETTERS
 from shared.function.operation import BROKER_ISSUERS
 
 if TYPE_CHECKING:
@@ -33,7 +34,13 @@ function = Function(
     "upkeep",
     [
         Operation(
-            "POST", "/dead-letters", "events.deliver", take, "Dead letters.", raw_body=True, issuers=BROKER_ISSUERS
+            "POST",
+            "/dead-letters",
+            DEAD_LETTERS,
+            take,
+            "Dead letters.",
+            raw_body=True,
+            issuers=BROKER_ISSUERS,
         )
     ],
 )

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FUNCTIONS = load_all(ROOT / "functions")
 PERMISSIONS = frozenset(
     {
-        *("events.publish", "events.read", "events.redrive", "events.deliver"),
+        *("events.publish", "events.read", "events.redrive", "events.deliver", "dead-letters.deliver"),
         *("runs.create", "runs.read", "runs.cancel", "runs.replay"),
         *("projects.create", "projects.read", "projects.cancel", "artefacts.read"),
         *("keys.create", "keys.read", "keys.revoke", "organisation.read"),
@@ -60,7 +60,7 @@ def test_every_operation_names_a_permission_that_exists(both: tuple[FunctionDesc
     for operation in both[1].operations:
         assert operation.public != bool(operation.permission), operation.name
         assert operation.public or operation.permission in PERMISSIONS, operation.name
-        if operation.permission == "events.deliver":
+        if operation.permission in {"events.deliver", "dead-letters.deliver"}:
             assert operation.issuers == ("broker",)
 
 
