@@ -19,8 +19,18 @@ from urllib.parse import quote
 import msgspec
 
 from events import strictjson
-from events.cloudevent import AttributeValue, CloudEvent, Fault, MalformedEvent, plain_event
+from events.cloudevent import (
+    AttributeValue,
+    CloudEvent,
+    Fault,
+    MalformedEvent,
+    NotEmpty,
+    Unchecked,
+    are_extension_names,
+    certified,
+)
 from events.layouts import Layouts
+from events.strictjson import is_strict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -45,11 +55,13 @@ Header = tuple[bytes, bytes]
 
 _PREFIX: Final = b"ce-"
 _FORBIDDEN_HEADER: Final = "ce-datacontenttype"
-_BINARY_TYPES: Final = frozenset({"application/json"})  # the usual one, which needs no look at the content mode
+_BINARY_TYPES: Final = frozenset({None, "application/json"})  # the usual ones, which need no look at the content mode
 _CLOUDEVENTS: Final = "application/cloudevents"
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _SAFE_BYTES: Final = _SAFE.encode()
 _PLAIN_BYTES: Final = bytes(code for code in range(0x20, 0x7F) if chr(code) not in '"%')
+_PRINTABLE_BUT_QUOTES: Final = bytes(code for code in range(0x20, 0x7F) if chr(code) not in '"\\')
+_CLOSING: Final = b"}"[0]
 _PERCENT: Final = re.compile(r"%(?:[0-9A-Fa-f]{2})?")
 _PERCENT_RUN: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _QUOTED_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -65,6 +77,8 @@ class _OnlyData(msgspec.Struct):
 
 _data_of: Final = msgspec.json.Decoder(_OnlyData).decode
 _data_of_each: Final = msgspec.json.Decoder(list[_OnlyData]).decode
+_unchecked: Final = msgspec.json.Decoder(Unchecked).decode
+_strings: Final = msgspec.json.Decoder(dict[str, NotEmpty]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -145,17 +159,21 @@ def _from_usual(headers: list[Header], body: bytes) -> CloudEvent | None:
         return None
     names, values = zip(*headers)  # noqa: B905 - pairs
     layout = _header_layouts[names]
-    if layout is None:
+    if layout is None or values[layout.version] != b"1.0":
         return None
-    joined = b"\n".join(layout.relevant(values))
-    # No line feed within a value: what is left are those that join them.
-    if joined.translate(None, _PLAIN_BYTES) != b"\n" * (layout.count - 1):
+    taken = layout.values(values)
+    text = b"".join(taken)
+    # A quote, a backslash, a percent sign, DEL: other control characters the decoder refuses.
+    if 0x22 in text or 0x5C in text or 0x25 in text or 0x7F in text or not text.isascii():
         return None
-    texts: list[str | None] = [*joined.decode().split("\n"), None]
-    core = layout.core(texts)
-    if core[6] is not None and core[6] not in _BINARY_TYPES and _mode(core[6].encode()) != "binary":
+    try:
+        event = certified(_unchecked(layout.template % taken), body or None)
+    except msgspec.DecodeError:
         return None
-    return plain_event(core, dict(zip(layout.extensions, layout.values(texts))), body or None)  # noqa: B905 - same length
+    if event is None:
+        return None
+    media_type = event.datacontenttype
+    return event if media_type in _BINARY_TYPES or _mode(cast("str", media_type).encode()) == "binary" else None
 
 
 @lru_cache(256)
@@ -232,10 +250,48 @@ def from_structured(body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEv
     """
     if len(body) > max_bytes:
         raise _too_large(body, max_bytes)
+    return _from_usual_text(body) or _from_unusual_text(body)
+
+
+def _from_unusual_text(body: bytes) -> CloudEvent:
+    """Decode member by member, naming what is wrong with each."""
     members = _json(body, strictjson.MAX_NESTING + 1)
     if type(members) is not dict:
         raise MalformedEvent([Fault("body", "must be a JSON object")])
     return _event_of_members(members, partial(_data_of, body))
+
+
+def _from_usual_text(body: bytes) -> CloudEvent | None:
+    """Read the usual event in the JSON event format; None when it is another, or when anything is doubtful.
+
+    Usual: attributes that are strings of printable ASCII without a backslash, then JSON `data` as the last member, if
+    there is any. A `,"data":` is that member's name if what stands before it is an object of strings. Each member that
+    the decoder kept has four quotes there; when nothing is left beside those, no name stood twice and all is printable.
+    """
+    head, separator, rest = body.partition(b',"data":')
+    if separator:
+        head += b"}"
+    try:
+        members = _strings(head)
+        if len(head.translate(None, _PRINTABLE_BUT_QUOTES)) != 4 * len(members):
+            return None
+        take = members.pop
+        media_type = take("datacontenttype", None)
+        data = None
+        if separator:
+            data = rest[:-1]
+            if media_type is None:
+                media_type = "application/json"
+            if body[-1] != _CLOSING or not is_json(media_type) or not is_strict(data):
+                return None
+        version = take("specversion")
+        event = Unchecked(
+            take("id"), take("source"), take("type"), take("subject", None), take("time", None), media_type,
+            take("dataschema", None), members,
+        )  # fmt: skip
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        return None
+    return certified(event, data) if version == "1.0" and are_extension_names(members) else None
 
 
 def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudEvent, ...]:
@@ -434,7 +490,7 @@ def _members(event: CloudEvent) -> dict[str, Any]:
         return members
     media_type = event.datacontenttype
     if media_type is not None and is_json(media_type):
-        if strictjson.is_strict(data):
+        if is_strict(data):
             members["data"] = msgspec.Raw(data)
             return members
     elif media_type is not None and (text := _text_of(data, media_type)) is not None:

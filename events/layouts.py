@@ -1,8 +1,8 @@
 """Where the attributes stand in a message, found out once for each sequence of names.
 
 Senders write the same names in the same order, event after event. So the codec keeps, for each sequence of names that
-it
-has seen, which places hold which attributes, and reads the next event like it in a few steps. Promises: only names that
+it has
+seen, which places hold which attributes, and reads the next event like it in a few steps. Promises: only names that
 are right have a layout; memory is bounded, whatever is sent. It does not look at values.
 """
 
@@ -14,9 +14,6 @@ from typing import Any, Final
 
 from events.cloudevent import CORE_ATTRIBUTES, MAX_EXTENSIONS, attribute_name_fault
 
-Places = Callable[[Sequence[Any]], tuple[Any, ...]]
-"""Picks from a sequence the values at certain places."""
-
 _LONGEST: Final = 256
 _MOST: Final = 512
 
@@ -25,15 +22,13 @@ class Layout:
     """Where the attributes stand.
 
     Attributes:
-        relevant: Picks the values of attributes from all values.
-        core: Picks the core attributes, in the order of `CORE_ATTRIBUTES`, from the relevant values with one None after
-            them: that stands for those that are not there.
-        extensions: The names of the extensions.
-        values: Picks their values from the relevant ones, in that order.
-        count: How many relevant values there are.
+        version: The place of `specversion` among all values.
+        values: Picks the other attributes' values, in the order in which the template takes them.
+        template: Makes of them an `events.cloudevent.Unchecked` in JSON, when none has a character that JSON would
+            escape.
     """
 
-    __slots__ = ("core", "count", "extensions", "relevant", "values")
+    __slots__ = ("template", "values", "version")
 
     def __init__(self, attributes: Sequence[str]) -> None:
         """Find the places.
@@ -41,12 +36,14 @@ class Layout:
         Args:
             attributes: The attribute that each value belongs to, empty where it belongs to none.
         """
-        names = [name for name in attributes if name]
-        self.count = len(names)
-        self.relevant = _places([place for place, name in enumerate(attributes) if name])
-        self.core = _places([names.index(name) if name in names else self.count for name in CORE_ATTRIBUTES])
-        self.extensions = tuple(name for name in names if name not in CORE_ATTRIBUTES)
-        self.values = _places([names.index(name) for name in self.extensions])
+        core = CORE_ATTRIBUTES[1:]
+        extensions = [name for name in attributes if name and name not in CORE_ATTRIBUTES]
+        taken = [*(name for name in core if name in attributes), *extensions]
+        self.version = attributes.index("specversion")
+        self.values: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*map(attributes.index, taken))
+        fields = ",".join('"%b"' if name in attributes else "null" for name in core)
+        members = ",".join(f'"{name}":"%b"' for name in extensions)
+        self.template = f"[{fields},{{{members}}}]".encode()
 
 
 class Layouts(dict[tuple[Any, ...], Layout | None]):
@@ -81,12 +78,3 @@ def _usual(names: Sequence[str]) -> bool:
         and {"specversion", "id", "source", "type"}.issubset(names)
         and all(attribute_name_fault(name) is None for name in names)
     )
-
-
-def _places(places: Sequence[int]) -> Places:
-    if not places:
-        return lambda _: ()
-    if len(places) == 1:
-        place = places[0]
-        return lambda values: (values[place],)
-    return itemgetter(*places)

@@ -18,6 +18,8 @@ MAX_NESTING: Final = 64
 
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_OPENING, _CLOSING, _OPENING_ARRAY = b"{}["
+_WHITE_SPACE: Final = b" \t\n\r"  # JSON's own; all else beside the value is an error of grammar
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -48,19 +50,32 @@ def read(text: bytes, *, max_nesting: int = MAX_NESTING) -> Any:
         raise NotStrictJson(f"is not valid JSON ({error})") from None
     if text.count(b"{") + text.count(b"[") > max_nesting and _nested_deeper(text, max_nesting):
         raise NotStrictJson(f"is nested more than {max_nesting} deep")
-    # Text that is exactly what the value is written as has no name twice: one would have been lost.
-    if _encode(value) != text:
+    if not _no_name_was_lost(text, value):
         _refuse_duplicates(text)
     return value
 
 
+def _no_name_was_lost(text: bytes, value: Any) -> bool:
+    """Tell quickly that the value holds every name of the text; False says only that one must look closer.
+
+    Of a name that stands twice the decoder keeps one, and with the other its two quotes are lost. An escaped quote must
+    be written as the encoder does, not as a code point.
+    """
+    written = _encode(value)
+    return written == text or (written.count(b'"') == text.count(b'"') and b"\\u" not in text)
+
+
 def is_strict(text: bytes) -> bool:
     """Tell whether `read` takes the text, and nothing but the value stands in it (no white space before or after)."""
-    if text[:1].isspace() or text[-1:].isspace():
-        return False
     try:
+        value = _decode(text)
+        # The usual object: a colon for each member that it has, so none is lost, and none of them has members.
+        if type(value) is dict and text.count(b":") == len(value) and _OPENING_ARRAY not in text:
+            return text[0] == _OPENING and text[-1] == _CLOSING
+        if text.strip(_WHITE_SPACE) is not text:
+            return False
         read(text)
-    except NotStrictJson:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NotStrictJson):
         return False
     return True
 

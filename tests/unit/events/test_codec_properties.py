@@ -18,7 +18,7 @@ from cloudevents.http import from_http as sdk_from_http
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import CloudEvent, MalformedEvent, codec
+from events import CloudEvent, MalformedEvent, codec, strictjson
 
 _NONCHARACTERS = [chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)]
 CHARACTERS = st.characters(
@@ -149,17 +149,159 @@ def test_any_headers_are_an_event_or_refused(headers: list[tuple[bytes, bytes]])
     assert codec.decode(*codec.to_binary(event)) == event
 
 
-@settings(max_examples=200)
-@given(st.text(CHARACTERS, max_size=40))
-def test_the_fast_path_and_the_thorough_one_agree(text: str) -> None:
-    """An odd extension beside the text sends the same attributes through the thorough checks."""
-    fast = codec.from_structured(
-        json.dumps({"specversion": "1.0", "id": "1", "source": "/", "type": "t", "x": text}).encode()
-    )
-    slow = codec.from_structured(
-        json.dumps({"specversion": "1.0", "id": "1", "source": "/", "type": "t", "x": text, "y": 1}).encode()
-    )
-    assert fast == slow.with_extensions(y=None)
+# The fast paths: each gives what the thorough path gives, or stands aside for it.
+
+
+def _agree(usual: Any, unusual: Any, *message: Any) -> None:
+    """What the fast path makes of a message, if anything, the thorough path makes too."""
+    fast = None
+    with contextlib.suppress(MalformedEvent):
+        fast = usual(*message)
+    if fast is not None:
+        assert fast == unusual(*message)
+        assert type(fast) is CloudEvent
+        assert fast.replace() == fast  # its attributes pass the constructor
+
+
+def _agree_on_text(body: bytes) -> None:
+    _agree(codec._from_usual_text, codec._from_unusual_text, body)
+
+
+def _agree_on_headers(headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    def thoroughly(headers: list[tuple[bytes, bytes]], body: bytes) -> CloudEvent:
+        assert codec.content_mode(headers) == "binary"
+        return codec._from_unusual(headers, body)
+
+    _agree(codec._from_usual, thoroughly, headers, body)
+
+
+MEMBERS = st.sampled_from(
+    ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"]
+) | st.sampled_from(["x", "orgid", "X", "", "a-b", "\\u0069d", "x" * 65])
+WRITTEN = st.one_of(
+    st.sampled_from(
+        ['"1.0"', '"1"', '"/s"', '"t"', '""', "1", "null", "true", '"2026-01-02T03:04:05Z"', '"2026-02-30T03:04:05Z"']
+    ),
+    st.sampled_from(
+        ['"application/json"', '"text/plain"', '"a b"', '"\\n"', '"\\u0022"', '"\\ud800"', '"é"', '"\x7f"']
+    ),
+    st.sampled_from(['{"a":1}', '{"a":1,"a":2}', '{"a":{"b":1,"b":2}}', '{"a":[],"b":"\\u0022\\u0022","a":0}', "[[]]"]),
+    st.sampled_from(['{"a": "x:y", "b": 1e999}', '"a\\"b"', "[{}", "NaN", "1}", '{"data":1}', '" ,\\"data\\":"']),
+    JSON.map(json.dumps),
+)
+SPACE = st.sampled_from(["", "", "", " ", "\n"])
+
+
+@st.composite
+def written_members(draw: st.DrawFn) -> bytes:
+    """The text of an event whose members may be wrong, twice, missing, or in any order."""
+    needed = ['"specversion":"1.0"', '"id":"1"', '"source":"/s"', '"type":"t"']
+    members = draw(st.lists(st.tuples(MEMBERS, SPACE, WRITTEN), max_size=4))
+    odd = [f'"{name}"{space}:{space}{value}' for name, space, value in members]
+    kept = draw(st.sampled_from([needed, needed, needed[1:], [*needed, needed[1]]]))
+    written = kept + odd if draw(st.booleans()) else draw(st.permutations(kept + odd))
+    return ("{" + (draw(SPACE) + ",").join(written) + "}" + draw(SPACE)).encode()
+
+
+@settings(max_examples=600)
+@given(written_members())
+def test_the_fast_way_to_read_text_takes_nothing_else(body: bytes) -> None:
+    _agree_on_text(body)
+
+
+PLACES = st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(["flip", "cut", "double", "drop"])), max_size=3)
+
+
+def _mutated(places: list[tuple[int, str]], body: bytes) -> bytes:
+    for place, kind in places:
+        at = place % max(len(body), 1)
+        middle = {"flip": bytes([body[at] ^ 1 << place % 8]) if body else b"", "cut": b"", "double": body[at:] * 2}
+        body = body[:at] + middle.get(kind, b"") + (b"" if kind == "double" else body[at + 1 + 20 * (kind == "drop") :])
+    return body
+
+
+@settings(max_examples=600)
+@given(events(), PLACES)
+def test_the_fast_way_to_read_text_takes_nothing_else_of_mutated_events(event: CloudEvent, places: Any) -> None:
+    _agree_on_text(_mutated(places, codec.to_structured(event)))
+
+
+@settings(max_examples=600)
+@given(events(), PLACES, st.integers(0, 30), st.booleans())
+def test_the_fast_way_to_read_headers_takes_nothing_else(
+    event: CloudEvent, places: Any, which: int, twice: bool
+) -> None:
+    headers, body = codec.to_binary(event)
+    name, value = headers[which % len(headers)]
+    headers[which % len(headers)] = (name, _mutated(places, value))
+    if twice:
+        headers.append(headers[places[0][0] % len(headers)] if places else headers[0])
+    _agree_on_headers(headers, body)
+
+
+USUAL = CloudEvent(
+    id="1",
+    source="/s",
+    type="t",
+    subject="s",
+    time="2026-01-02T03:04:05.678901Z",
+    datacontenttype="application/json",
+    dataschema="urn:s:1",
+    extensions={"orgid": "o", "x": "y"},
+    data=b'{"a": 1, "b": [{"a":"\\"x: y\\\\"}], "c": null}',
+)
+
+
+def test_every_flipped_bit_and_every_lost_byte_of_the_usual_event_is_read_alike() -> None:
+    body = codec.to_structured(USUAL)
+    assert codec._from_usual_text(body) == USUAL
+    taken = 0
+    for at in range(len(body)):
+        for other in (*(bytes([body[at] ^ 1 << bit]) for bit in range(8)), b"", b'"', b"\\", b" ", b",", b"}", b"]"):
+            changed = body[:at] + other + body[at + 1 :]
+            _agree_on_text(changed)
+            taken += codec._from_usual_text(changed) is not None
+    assert taken > 100
+
+
+def test_every_flipped_bit_and_every_foreign_character_of_the_usual_headers_is_read_alike() -> None:
+    headers, content = codec.to_binary(USUAL)
+    assert codec._from_usual(headers, content) == USUAL
+    for which, (name, value) in enumerate(headers):
+        for at in range(len(value) + 1):
+            flipped = [bytes([value[at] ^ 1 << bit]) for bit in range(8)] if at < len(value) else []
+            for other in (*flipped, b"", b'"', b"\\", b"%", b'","', b'",null,"', b'","q":"'):
+                wrong = (name, value[:at] + other + value[at + 1 :])
+                _agree_on_headers([*headers[:which], wrong, *headers[which + 1 :]], content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":1,"a":2}',
+        b'{"a":{"b":1,"b":2}}',
+        b'{"a":"\\u0022\\u0022","b":1,"a":2}',
+        b'{"a":":","a":1}',
+        b'[{"a":1},{"a":1,"a":1}]',
+        b'{"\\u0061":1,"a":2}',
+        b'{"a":1,"b":2,"b":"\\\\u0022"}',
+    ],
+)
+def test_a_name_twice_in_the_data_is_found_however_it_is_written(text: bytes) -> None:
+    with pytest.raises(strictjson.NotStrictJson, match="twice"):
+        strictjson.read(text)
+    assert not strictjson.is_strict(text)
+    body = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":' + text + b"}"
+    with pytest.raises(MalformedEvent, match="twice"):
+        codec.from_structured(body)
+
+
+@settings(max_examples=300)
+@given(JSON, SPACE, SPACE, st.booleans())
+def test_strict_json_is_what_both_readers_take(value: Any, before: str, after: str, ascii_only: bool) -> None:
+    text = (before + json.dumps(value, ensure_ascii=ascii_only) + after).encode()
+    assert strictjson.is_strict(text) == (not before + after)
+    assert strictjson.read(text) == json.loads(text)
 
 
 # The SDK as an oracle, where it is right: JSON data, printable ASCII in attributes, strings in extensions.
