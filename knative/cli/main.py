@@ -25,6 +25,8 @@ COMMANDS: Final[dict[str, str]] = {
     "shards": "Show the shards: sizes, slots, lag, pool use.",
     "pools": "Plan the connections between instances and databases.",
     "render": "Write the manifests that a Knative cluster needs.",
+    "deploy": "Apply HAL9 to a Knative cluster, and wait until it is ready.",
+    "undeploy": "Take away what `hal9 deploy` made.",
     "chaos": "List the named points at which a process can be killed.",
     "migrate": "Bring every shard's schema up to date.",
     "reference": "Write the generated reference: OpenAPI, AsyncAPI, schemas, settings.",

@@ -13,15 +13,21 @@ MEBIBYTE = 1024 * 1024
 
 
 @click.command()
+@click.option("--context", help="Show what runs on the cluster of that context of KUBECONFIG, instead of here.")
+@click.option("--namespace", default="hal9", show_default=True, help="Namespace of the deployment on that cluster.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the ids of every process.")
-def command(*, as_json: bool) -> None:
-    """Show what runs: functions, instances, servers, broker.
+def command(*, context: str | None, namespace: str, as_json: bool) -> None:
+    """Show what runs: functions, instances, servers, broker; on a cluster revisions, triggers and dead letters too.
 
     \b
     Exit codes:
-      0  the platform runs
+      0  the platform runs; on a cluster: all of it is ready
       1  it does not
     """
+    if context is not None:
+        from knative.cli import clusterstatus
+
+        raise SystemExit(clusterstatus.show(context, namespace, as_json=as_json))
     home, _ = running.chosen()
     found = running.status(home)
     if found is None:

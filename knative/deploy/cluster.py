@@ -4,8 +4,8 @@
         applied = await cluster.apply(manifest, dry_run=True)
 
 Promises: objects are applied by the server (field manager `hal9`, forced for the fields that we set) with strict
-validation, so that a field that nobody knows is a fault; the server's warnings are given, never swallowed; the key out
-of a kubeconfig lies in no file longer than the connection takes to be made.
+validation, so that a field that nobody knows is a fault; the server's warnings are given, never swallowed; a key out of
+a kubeconfig lies in no file when the connection is closed.
 Does not: retry writes that the server refused, or keep what it read.
 """
 
@@ -201,11 +201,10 @@ class Cluster:
         """Send a request; `renew` lets the library ask for new credentials when the server refuses those it has."""
         base, _, last = path.rpartition("/")
         try:
-            with _folder_for_keys():
-                async with self._api.call_api(
-                    method, version="", base=base, url=last, raise_for_status=renew, **sent
-                ) as answer:
-                    return answer
+            async with self._api.call_api(
+                method, version="", base=base, url=last, raise_for_status=renew, **sent
+            ) as answer:
+                return answer
         except kr8s.ServerError as error:
             if error.response is None:
                 raise ClusterError(f"{self.server}: {error}") from error
@@ -225,26 +224,28 @@ async def connect(context: str | None, namespace: str) -> AsyncIterator[Cluster]
     Raises:
         ClusterError: There is no such context, no credentials, or no answer.
     """
-    with _folder_for_keys(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of the server's version: `preflight` judges it
-        try:
+    with _folder_for_keys():
+        yield Cluster(await _connected(context, namespace), namespace)
+
+
+async def _connected(context: str | None, namespace: str) -> kr8s.asyncio.Api:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the server's version: `preflight` judges it
             api = await kr8s.asyncio.api(context=context, namespace=namespace)
-        except (ValueError, KeyError, IndexError, OSError, RuntimeError) as error:
-            raise ClusterError(f"KUBECONFIG names no cluster that can be used: {error}") from error
-        except kr8s.ServerError as error:
-            raise ClusterError(f"The cluster refuses the credentials: {error}") from error
-        except (httpx.TransportError, kr8s.APITimeoutError) as error:
-            raise ClusterError(f"The cluster does not answer: {error or type(error).__name__}") from error
+    except (ValueError, KeyError, IndexError, OSError, RuntimeError) as error:
+        raise ClusterError(f"KUBECONFIG names no cluster that can be used: {error}") from error
+    except kr8s.ServerError as error:
+        raise ClusterError(f"The cluster refuses the credentials: {error}") from error
+    except (httpx.TransportError, kr8s.APITimeoutError) as error:
+        raise ClusterError(f"The cluster does not answer: {error or type(error).__name__}") from error
     api.timeout = _SECONDS
-    yield Cluster(api, namespace)
+    return api
 
 
 @contextmanager
 def _folder_for_keys() -> Iterator[None]:
-    """Keep in a folder of its own, which goes at once, what the library writes to make a TLS context of it.
-
-    It leaves the client's private key in the temporary folder otherwise.
-    """
+    """Have the library write keys into a folder that goes with the connection: it leaves them in the temporary one."""
     before = tempfile.tempdir
     with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
         tempfile.tempdir = folder

@@ -84,7 +84,7 @@ APPLIED: Final = (
 KEPT: Final = frozenset({NAMESPACE, VOLUME_CLAIM})
 """What is never pruned: others may live in the namespace, and what lies in a volume cannot be made again."""
 
-_BY_NAME: Final = {(kind.version, kind.name): kind for kind in APPLIED}
+_BY_NAME: Final = {(kind.version, kind.name): kind for kind in (*APPLIED, SECRET)}
 _BY_QUALIFIED: Final = {kind.qualified: kind for kind in APPLIED}
 
 

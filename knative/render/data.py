@@ -1,7 +1,8 @@
 """Servers for trying out: one PostgreSQL for each shard, one Valkey, a claim for artefacts; and who may reach them.
 
-Single-node and not replicated, and backed up by nobody: for production the databases are elsewhere (`Target.data`
-is None). Their passwords lie in the Secret `hal9-data`, which `hal9 deploy --with-data` makes.
+Single-node and not replicated, and backed up by nobody: for production the databases are elsewhere (`Target.data` is
+None). Valkey keeps nothing over a restart: only limits are in it. The passwords lie in the Secret `hal9-data`, which
+`hal9 deploy --with-data` makes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PASSWORDS: Final = "hal9-data"
 """The Secret with the keys `owner`, `app` and `cache`."""
 
 _ACCOUNT: Final = "hal9-data"
-_FOLDER: Final = "/data"
+_FOLDER: Final = "/var/lib/hal9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,17 @@ class _Server:
     cpu: str
     memory: str
     limit: str
+    keeps: bool
 
 
-_VALKEY: Final = _Server("hal9-valkey", "valkey", 6379, {"HAL9_VALKEY_PASSWORD": "cache"}, "25m", "32Mi", "256Mi")
+_VALKEY: Final = _Server(
+    "hal9-valkey", "valkey", 6379, {"HAL9_VALKEY_PASSWORD": "cache"}, "25m", "32Mi", "256Mi", keeps=False
+)
 
 
 def _postgres(shard: int) -> _Server:
     passwords = {"HAL9_POSTGRES_OWNER_PASSWORD": "owner", "HAL9_POSTGRES_APP_PASSWORD": "app"}
-    return _Server(f"hal9-postgres-{shard}", "postgres", 5432, passwords, "50m", "128Mi", "1Gi")
+    return _Server(f"hal9-postgres-{shard}", "postgres", 5432, passwords, "50m", "128Mi", "1Gi", keeps=True)
 
 
 def shard_address(shard: int, role: str, password: str, namespace: str) -> str:
@@ -91,7 +95,7 @@ def _service(server: _Server, target: Target) -> Manifest:
 
 def _stateful_set(server: _Server, data: Data, target: Target) -> Manifest:
     """Give the StatefulSet; with a claim its volume outlives it."""
-    claims = [_template(data)] if data.storage == "volume" else []
+    claims = [_template(data, target)] if server.keeps and data.storage == "volume" else []
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -110,7 +114,8 @@ def _stateful_set(server: _Server, data: Data, target: Target) -> Manifest:
 
 
 def _pod(server: _Server, data: Data, target: Target) -> dict[str, Any]:
-    kept = [] if data.storage == "volume" else [{"name": "data", "emptyDir": {}}]
+    mount = [{"name": "data", "mountPath": _FOLDER}] if server.keeps else []
+    kept = [{"name": "data", "emptyDir": {}}] if server.keeps and data.storage == "emptydir" else []
     return {
         "serviceAccountName": _ACCOUNT,
         "automountServiceAccountToken": False,
@@ -130,7 +135,7 @@ def _pod(server: _Server, data: Data, target: Target) -> dict[str, Any]:
                 },
                 "securityContext": CONTAINER_SECURITY,
                 "volumeMounts": [
-                    {"name": "data", "mountPath": _FOLDER},
+                    *mount,
                     {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108 - the container's own
                 ],
             }
@@ -148,11 +153,11 @@ def _claim(name: str, data: Data, target: Target) -> Manifest:
     }
 
 
-def _template(data: Data) -> dict[str, Any]:
+def _template(data: Data, target: Target) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data", "labels": {"app.kubernetes.io/part-of": "hal9"}},
+        "metadata": {"name": "data", "labels": target.metadata("data")["labels"]},
         "spec": _claimed(data),
     }
 

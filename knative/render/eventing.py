@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _EVENTING: Final = "eventing.knative.dev/v1"
 _CLASSES: Final = {"kafka": "Kafka", "channel": "MTChannelBasedBroker"}
-_CONFIGURATIONS: Final = {"kafka": "kafka-broker-config", "channel": "config-br-default-channel"}
 
 
 def broker(sink: Deployment, target: Target) -> Manifest:
@@ -30,7 +29,7 @@ def broker(sink: Deployment, target: Target) -> Manifest:
             "config": {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "name": _CONFIGURATIONS[target.broker],
+                "name": target.broker_configuration,
                 "namespace": "knative-eventing",
             },
             "delivery": {**_delivery(Delivery()), "deadLetterSink": dead_letter_sink(sink, target)},

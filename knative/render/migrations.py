@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from knative.render import network
@@ -22,39 +23,32 @@ SHARDS_ADMIN: Final = "hal9-shards-admin"
 LABELS: Final = {"app.kubernetes.io/name": NAME}
 _DEADLINE_SECONDS: Final = 900
 _AGAIN: Final = 2
+_DIGITS: Final = 10
 
 
 def manifests(target: Target) -> list[Manifest]:
     """Give the Job with its account and the policy that lets it reach the databases."""
-    return [account(NAME, target), network.migrations(LABELS, target), job(migration_name(target), ["migrate"], target)]
+    return [account(NAME, target), network.migrations(LABELS, target), job([], target)]
 
 
-def migration_name(target: Target) -> str:
-    """Name the Job after its version, so that each version's is another one."""
-    return f"{NAME}-{hashlib.sha256(f'{target.images}:{target.version}'.encode()).hexdigest()[:10]}"
-
-
-def job(name: str, arguments: Sequence[str], target: Target) -> Manifest:
-    """Give a Job of the image `migrations`.
+def job(arguments: Sequence[str], target: Target) -> Manifest:
+    """Give a Job of the image `migrations`, named after what it does: that of another version is another Job.
 
     Args:
-        name: of the Job.
-        arguments: what it is to do.
+        arguments: what it is to do besides, such as make an organisation.
         target: for which cluster.
     """
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": target.metadata(name, labels=LABELS),
-        "spec": {
-            "backoffLimit": _AGAIN,
-            "activeDeadlineSeconds": _DEADLINE_SECONDS,
-            "template": {
-                "metadata": {"labels": {"app.kubernetes.io/part-of": "hal9", **LABELS}},
-                "spec": _pod(arguments, target),
-            },
+    spec = {
+        "backoffLimit": _AGAIN,
+        "activeDeadlineSeconds": _DEADLINE_SECONDS,
+        "template": {
+            "metadata": {"labels": {"app.kubernetes.io/part-of": "hal9", **LABELS}},
+            "spec": _pod(arguments, target),
         },
     }
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+    metadata = target.metadata(f"{NAME}-{digest}", labels=LABELS)
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
 def _pod(arguments: Sequence[str], target: Target) -> dict[str, Any]:
@@ -68,7 +62,7 @@ def _pod(arguments: Sequence[str], target: Target) -> dict[str, Any]:
             {
                 "name": "migrations",
                 "image": f"{target.images}/migrations:{target.version}",
-                "args": list(arguments),
+                **({"args": list(arguments)} if arguments else {}),
                 "env": [secret_variable("HAL9_SHARDS_ADMIN", SHARDS_ADMIN, "value")],
                 "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
                 "securityContext": CONTAINER_SECURITY,

@@ -150,9 +150,13 @@ def _environment(deployment: Deployment, target: Target) -> list[dict[str, Any]]
     return [{"name": name, "value": value} for name, value in sorted(values.items())]
 
 
+def secret_name(variable: str) -> str:
+    """Name the Secret whose entry `value` an environment variable is, such as `hal9-shards` for HAL9_SHARDS."""
+    return "hal9-" + variable.removeprefix("HAL9_").lower().replace("_", "-")
+
+
 def _secret(secret: Secret) -> dict[str, Any]:
-    name = "hal9-" + secret.env.removeprefix("HAL9_").lower().replace("_", "-")
-    return secret_variable(secret.env, name, "value", optional=secret.optional)
+    return secret_variable(secret.env, secret_name(secret.env), "value", optional=secret.optional)
 
 
 def disruption_budget(deployment: Deployment, target: Target) -> Manifest:

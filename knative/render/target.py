@@ -145,6 +145,11 @@ class Target:
         return f"http://{service}.knative-eventing.svc.cluster.local/{self.namespace}/{self.broker_name}"
 
     @property
+    def broker_configuration(self) -> str:
+        """The ConfigMap in knative-eventing that comes with the Broker's class."""
+        return "kafka-broker-config" if self.broker == "kafka" else "config-br-default-channel"
+
+    @property
     def function_url(self) -> str:
         """How functions reach one another."""
         return f"http://{{deployment}}.{self.namespace}.svc.cluster.local"

@@ -9,6 +9,6 @@ their owner only. It knows no tokens: see `shared.tokens`.
 from __future__ import annotations
 
 from shared.keys.private import KeyFileError, PrivateKey
-from shared.keys.trust import PublicKey, Trust, TrustSettings, write_trust
+from shared.keys.trust import PublicKey, Trust, TrustSettings, trust_document, write_trust
 
-__all__ = ["KeyFileError", "PrivateKey", "PublicKey", "Trust", "TrustSettings", "write_trust"]
+__all__ = ["KeyFileError", "PrivateKey", "PublicKey", "Trust", "TrustSettings", "trust_document", "write_trust"]

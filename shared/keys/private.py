@@ -79,6 +79,10 @@ class PrivateKey:
 
     def write(self, path: Path) -> None:
         """Keep the key in a file that only its owner may read, replacing it atomically."""
+        replace_atomically(path, self.document(), 0o600)
+
+    def document(self) -> bytes:
+        """Give the key as the JSON Web Key that `load` reads: for a place that keeps secrets, and no other."""
         document = {
             "kty": "OKP",
             "crv": "Ed25519",
@@ -87,7 +91,7 @@ class PrivateKey:
             "x": self.x,
             "d": base64url.encode(self._key.private_bytes_raw()),
         }
-        replace_atomically(path, json.dumps(document).encode(), 0o600)
+        return json.dumps(document).encode()
 
     @property
     def x(self) -> str:

@@ -144,8 +144,13 @@ class Trust:
 
 def write_trust(path: Path, keys: Iterable[PrivateKey | PublicKey]) -> None:
     """Write the trust file of these keys' public halves, replacing it atomically."""
+    replace_atomically(path, trust_document(keys), 0o644)
+
+
+def trust_document(keys: Iterable[PrivateKey | PublicKey]) -> bytes:
+    """Give the trust file of these keys' public halves."""
     members = [(key if isinstance(key, PublicKey) else PublicKey.of(key)).document() for key in keys]
-    replace_atomically(path, json.dumps({"keys": members}, indent=1).encode(), 0o644)
+    return json.dumps({"keys": members}, indent=1).encode()
 
 
 def _version(path: Path | None) -> tuple[int, ...]:

@@ -410,7 +410,7 @@ def test_the_command_writes_the_same_bytes_twice_and_takes_away_what_is_gone(tmp
     [
         ["--namespace", "Bad_Name"],
         ["--images", ""],
-        ["--image-version", "a b"],
+        ["--version", "a b"],
         ["--database-cidr", "nonsense"],
         ["--cache-cidr", "10.0.0.1"],
         ["--ingress-namespace", "X Y"],

@@ -1,0 +1,118 @@
+"""`hal9 deploy`: apply HAL9 to a Knative cluster, and wait until all of it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from knative.cli.progress import Progress, Silent, explain, faults, table
+from knative.cli.targets import functions, target, target_options
+
+if TYPE_CHECKING:
+    from knative.deploy.deployment import Outcome, Prepared
+    from knative.description import FunctionDescription
+    from knative.render import Target
+
+_INTERRUPTED = 130
+
+
+@click.command("deploy")
+@target_options
+@click.option("--context", help="Context of KUBECONFIG; its current one, when left out.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--without-oidc", is_flag=True, help="Go on where Eventing's OIDC is off: a shared secret instead.")
+@click.option("--timeout", default=600, show_default=True, type=click.IntRange(1), help="Seconds to wait at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    *, context: str | None, only_plan: bool, without_oidc: bool, timeout: int, as_json: bool, **given: Any
+) -> None:
+    """Apply HAL9 to the cluster of KUBECONFIG, and wait until all of it is ready.
+
+    Checks first what the cluster lacks: versions, feature flags, rights, Secrets; names all of it at once, and applies
+    nothing then. HAL9_SHARDS, HAL9_SHARDS_ADMIN and HAL9_CACHE_URL of the environment become Secrets; those that the
+    cluster has are kept. The migrations run first, as a Job. What was applied once and is rendered no longer is deleted
+    at the end; namespaces and volumes never are.
+
+    \b
+    Exit codes:
+      0  it is ready, or --plan
+      1  something stands in the way, or did not become ready; the reason is printed
+
+    \b
+    Example:
+      hal9 deploy --region eu-central --images registry.example/hal9 --version 1.4.0 --plan
+    """
+    wanted = target(given)
+    described = functions(wanted.environment)
+    run = _Run(context, wanted, described, as_json=as_json, only_plan=only_plan, oidc=not without_oidc, seconds=timeout)
+    try:
+        sys.exit(asyncio.run(run.run()))
+    except KeyboardInterrupt:
+        click.echo("\nStopped. What was applied stays: the same command goes on from there.", err=True)
+        sys.exit(_INTERRUPTED)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """One call of the command."""
+
+    context: str | None
+    target: Target
+    functions: tuple[FunctionDescription, ...]
+    as_json: bool
+    only_plan: bool
+    oidc: bool
+    seconds: int
+
+    async def run(self) -> int:
+        """Do it; give the exit code."""
+        from knative.deploy.cluster import ClusterError, connect
+        from knative.deploy.deployment import deploy, prepare
+
+        try:
+            async with connect(self.context, self.target.namespace) as cluster:
+                prepared = await prepare(cluster, self.functions, self.target, os.environ, oidc=self.oidc)
+                if self.only_plan or prepared.faults:
+                    return self._show(prepared)
+                progress = Silent() if self.as_json else Progress()
+                with progress:
+                    outcome = await deploy(cluster, prepared, seconds=self.seconds, progress=progress)
+                return self._done(prepared, outcome)
+        except ClusterError as error:
+            raise click.ClickException(str(error)) from error
+
+    def _show(self, prepared: Prepared) -> int:
+        if self.as_json:
+            click.echo(json.dumps(_plan_document(prepared), indent=2))
+        else:
+            if prepared.faults:
+                faults(prepared.faults)
+            if prepared.plan is not None and not prepared.faults:
+                table(prepared.changes, checked=prepared.plan.checked)
+        return 1 if prepared.faults else 0
+
+    def _done(self, prepared: Prepared, outcome: Outcome) -> int:
+        if self.as_json:
+            click.echo(json.dumps({**_plan_document(prepared), **dataclasses.asdict(outcome)}, indent=2))
+        elif outcome.unready:
+            explain(outcome)
+        else:
+            changed = sum(one.action != "unchanged" for one in prepared.changes)
+            said = "nothing had to be changed" if prepared.unchanged else f"{changed} objects were changed"
+            click.echo(f"HAL9 is ready in {self.target.namespace}: {said}.")
+        return 1 if outcome.unready else 0
+
+
+def _plan_document(prepared: Prepared) -> dict[str, Any]:
+    return {
+        "namespace": prepared.target.namespace,
+        "faults": [dataclasses.asdict(one) for one in prepared.faults],
+        "checked": prepared.plan is not None and prepared.plan.checked,
+        "changes": [dataclasses.asdict(one) for one in prepared.changes],
+    }

@@ -1,0 +1,123 @@
+"""How a deployment is shown: what stands in the way, what would change, what became ready, why something did not."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final, Self
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from rich.status import Status
+
+    from knative.deploy.changes import Change
+    from knative.deploy.deployment import Outcome
+    from knative.deploy.preflight import Fault
+
+_COLOURS: Final = {"create": "green", "change": "yellow", "delete": "red"}
+_SHOWN: Final = 4
+_LONGEST: Final = 60
+
+
+class Silent:
+    """Says nothing."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """End."""
+
+    def ready(self, kind: str, name: str) -> None:
+        """Something became ready."""
+
+    def waiting(self, left: Mapping[str, str]) -> None:
+        """What is still waited for."""
+
+
+class Progress(Silent):
+    """A line for each object that became ready, and on a terminal one that says what is waited for."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._console.is_terminal:
+            self._status = self._console.status("applying")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was."""
+        if self._status is not None:
+            self._status.stop()
+
+    def ready(self, kind: str, name: str) -> None:
+        """Show that something became ready."""
+        self._console.print(f"ready  {kind} {name}", highlight=False)
+
+    def waiting(self, left: Mapping[str, str]) -> None:
+        """Show what is still waited for."""
+        if self._status is not None and left:
+            first = [f"{name} ({_short(reason)})" if reason else name for name, reason in list(left.items())[:_SHOWN]]
+            more = len(left) - len(first)
+            self._status.update(f"waiting for {', '.join(first)}{f' and {more} more' if more else ''}")
+
+
+def faults(found: Sequence[Fault]) -> None:
+    """Show what stands in the way."""
+    click.echo("Nothing was applied: this stands in the way.", err=True)
+    for fault in found:
+        click.echo(f"- {fault.what}\n  {fault.remedy}", err=True)
+
+
+def table(changes: Iterable[Change], *, checked: bool) -> None:
+    """Show what would change."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = [one for one in changes if one.action != "unchanged"]
+    if not shown:
+        click.echo("Nothing would change.")
+        return
+    grid = Table("", "KIND", "NAME", "FIELDS", box=None, pad_edge=False)
+    for one in shown:
+        fields = "\n".join(f"{f.path}: {_short(str(f.before))} -> {_short(str(f.after))}" for f in one.fields)
+        grid.add_row(f"[{_COLOURS[one.action]}]{one.action}[/]", one.kind, one.name, _plain(fields))
+    Console(width=None if sys.stdout.isatty() else 200).print(grid)
+    click.echo(f"{len(shown)} objects would change.")
+    if not checked:
+        click.echo("The namespace is not there yet: the server looks at the manifests when it is.")
+
+
+def explain(outcome: Outcome) -> None:
+    """Say why what was applied is not ready."""
+    if outcome.stage == "migrations":
+        click.echo("The migrations did not succeed: nothing after them was applied.", err=True)
+    for one in outcome.unready:
+        click.echo(f"{one.kind} {one.name} is not ready{f': {one.reason}' if one.reason else '.'}", err=True)
+        for reason in one.pods:
+            click.echo(f"  {reason.text}", err=True)
+            for line in reason.log:
+                click.echo(f"    | {line}", err=True)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    """Keep brackets of paths from being read as markup."""
+    return text.replace("[", "\\[")

@@ -1,0 +1,265 @@
+"""One deployment, from the first check to the last object that is ready.
+
+    prepared = await prepare(cluster, functions, target, os.environ, oidc=True)
+    outcome = await deploy(cluster, prepared, seconds=600, progress=progress)
+
+The order: namespace, Secrets and trust, servers for trying out, migrations, then everything else, and when all of it is
+ready what is rendered no longer is deleted. Nothing is written while `prepared.faults` names any. When the migrations
+fail, nothing after them was applied. Whoever stops in between leaves what was applied; the next deployment goes on from
+there.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from knative.deploy import applyset, preflight, secrets
+from knative.deploy.changes import Change
+from knative.deploy.cluster import ClusterError
+from knative.deploy.kinds import JOB, NAMESPACE, POD, SERVICE, kind_of
+from knative.deploy.planning import Plan, plan
+from knative.deploy.preflight import Fault
+from knative.deploy.readiness import readiness
+from knative.deploy.waiting import Unready, until_gone, until_ready
+from knative.render import BEFORE, MIGRATIONS, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from knative.deploy.cluster import Cluster
+    from knative.deploy.kinds import Kind
+    from knative.deploy.secrets import Secrets
+    from knative.deploy.waiting import Progress
+    from knative.description import FunctionDescription
+    from knative.render.target import Manifest, Target
+
+VERSIONS: Final = "hal9.ai/secrets"
+"""The annotation of a revision that changes with the Secrets that it reads."""
+
+_TO_COME: Final = "to come"
+_POSTGRES: Final = "app.kubernetes.io/name=hal9-postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A deployment that was looked at from all sides, and not begun.
+
+    Attributes:
+        target: what is to be applied, and where.
+        files: the manifests, by file.
+        secrets: what is to be written of Secrets.
+        plan: what would change.
+        faults: what stands in the way: with any of them nothing may be written.
+    """
+
+    target: Target
+    files: Mapping[str, Sequence[Manifest]] = field(repr=False)
+    secrets: Secrets | None
+    plan: Plan | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What would be made, changed or deleted, in its order."""
+        return (*(self.secrets.changes if self.secrets else ()), *(self.plan.changes if self.plan else ()))
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the cluster is as it is to be."""
+        return all(one.action == "unchanged" for one in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went.
+
+    Attributes:
+        unready: what did not become ready, with the reasons.
+        pruned: what was deleted.
+        stage: `migrations`, where those failed; else empty.
+    """
+
+    unready: tuple[Unready, ...] = ()
+    pruned: tuple[Change, ...] = ()
+    stage: str = ""
+
+
+async def prepare(
+    cluster: Cluster,
+    functions: Sequence[FunctionDescription],
+    target: Target,
+    environment: Mapping[str, str],
+    *,
+    oidc: bool,
+) -> Prepared:
+    """Check the cluster, and find out what would change; write nothing.
+
+    Args:
+        cluster: where to.
+        functions: all of them.
+        target: what differs from one cluster to the next.
+        environment: of whoever deploys: values of Secrets.
+        oidc: whether the parts prove themselves by the cluster's tokens.
+    """
+    files = render(functions, target)
+    faults = await preflight.check(cluster, target, oidc=oidc)
+    prepared = await _secrets(cluster, functions, target, environment, faults)
+    if prepared is None or faults:
+        return Prepared(target, files, prepared, None, tuple(faults))
+    planned = await plan(cluster, _members(files, target, _expected(prepared)))
+    refused = [Fault(text, "Nothing of HAL9's release should be refused: report it.") for text in planned.faults]
+    return Prepared(target, files, prepared, planned, tuple(refused))
+
+
+async def _secrets(
+    cluster: Cluster,
+    functions: Sequence[FunctionDescription],
+    target: Target,
+    environment: Mapping[str, str],
+    faults: list[Fault],
+) -> Secrets | None:
+    """Look at the Secrets; None where we may not, of which `faults` speaks already."""
+    try:
+        found = await secrets.prepare(cluster, functions, target, environment)
+    except ClusterError as error:
+        if not faults:
+            raise
+        del error
+        return None
+    faults += found.faults
+    return found
+
+
+async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progress: Progress) -> Outcome:
+    """Apply what was prepared, and wait until it is ready.
+
+    Args:
+        cluster: where to.
+        prepared: without faults.
+        seconds: how long to wait at most, for the servers, the migrations and the functions each.
+        progress: is told how it goes.
+
+    Raises:
+        ClusterError: The server refused something, or went away.
+    """
+    if prepared.secrets is None or prepared.faults:
+        raise ValueError("a deployment with faults is not begun")
+    target, files = prepared.target, prepared.files
+    await _make_namespace(cluster, files)
+    versions = await secrets.write(cluster, prepared.secrets)
+    wanted = _members(files, target, versions)
+    await _judge_again(cluster, prepared, wanted)
+    await cluster.apply(applyset.parent({*await applyset.contained(cluster), *_kinds(wanted)}, target))
+    before = _of(files, BEFORE, wanted)
+    unready = await _applied(cluster, before, seconds, progress)
+    if unready:
+        return Outcome(tuple(unready), stage="data")
+    unready = await _migrate(cluster, _of(files, (MIGRATIONS,), wanted), seconds, progress)
+    if unready:
+        return Outcome(tuple(unready), stage="migrations")
+    rest = _of(files, [name for name in files if name not in {*BEFORE, MIGRATIONS}], wanted)
+    unready = await _applied(cluster, rest, seconds, progress)
+    if unready:
+        return Outcome(tuple(unready))
+    return Outcome(pruned=tuple(await _prune(cluster, wanted, target)))
+
+
+def _members(files: Mapping[str, Sequence[Manifest]], target: Target, versions: Mapping[str, str]) -> list[Manifest]:
+    """Give every manifest as it is applied: a member of what HAL9 made here, and with its Secrets' versions."""
+    manifests = [
+        applyset.member(_stamped(one, versions), target.namespace) for one in chain.from_iterable(files.values())
+    ]
+    return [*manifests, applyset.parent(_kinds(manifests), target)]
+
+
+def _stamped(manifest: Manifest, versions: Mapping[str, str]) -> Manifest:
+    if kind_of(manifest) != SERVICE:
+        return manifest
+    stamped = copy.deepcopy(manifest)
+    template = stamped["spec"]["template"]
+    template["metadata"]["annotations"][VERSIONS] = secrets.stamp(template["spec"], versions)
+    return stamped
+
+
+def _expected(prepared: Secrets) -> dict[str, str]:
+    """Give the versions as they will be, as far as that can be known."""
+    return {**prepared.versions, **{one["metadata"]["name"]: _TO_COME for one in prepared.writes}}
+
+
+def _kinds(manifests: Iterable[Manifest]) -> set[Kind]:
+    return {kind_of(one) for one in manifests}
+
+
+def _of(files: Mapping[str, Sequence[Manifest]], names: Iterable[str], wanted: Sequence[Manifest]) -> list[Manifest]:
+    """Give the manifests of some files, as they are applied."""
+    named = {_identity(one) for name in names for one in files.get(name, ())}
+    return [one for one in wanted if _identity(one) in named]
+
+
+def _identity(manifest: Manifest) -> tuple[str, str, str]:
+    return manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"]
+
+
+async def _make_namespace(cluster: Cluster, files: Mapping[str, Sequence[Manifest]]) -> None:
+    for manifest in chain.from_iterable(files.values()):
+        if kind_of(manifest) == NAMESPACE:
+            await cluster.apply(manifest)
+
+
+async def _judge_again(cluster: Cluster, prepared: Prepared, wanted: Sequence[Manifest]) -> None:
+    """Have the server look at everything, where it could not before because the namespace was not there."""
+    if prepared.plan is not None and prepared.plan.checked:
+        return
+    if faults := (await plan(cluster, wanted)).faults:
+        raise ClusterError("The server refuses manifests:\n" + "\n".join(faults))
+
+
+async def _applied(
+    cluster: Cluster, manifests: Sequence[Manifest], seconds: float, progress: Progress
+) -> list[Unready]:
+    for manifest in manifests:
+        await cluster.apply(manifest)
+    return await until_ready(cluster, manifests, seconds, progress)
+
+
+async def _migrate(
+    cluster: Cluster, manifests: Sequence[Manifest], seconds: float, progress: Progress
+) -> list[Unready]:
+    """Run the Job, unless this version's has run on these databases."""
+    for manifest in manifests:
+        if kind_of(manifest) == JOB:
+            await _clear(cluster, manifest["metadata"]["name"])
+    return await _applied(cluster, manifests, seconds, progress)
+
+
+async def _clear(cluster: Cluster, name: str) -> None:
+    """Delete a Job that must run again: it failed, or its databases have begun anew since."""
+    job = await cluster.get(JOB, name)
+    if job is None:
+        return
+    state = readiness(job).state
+    if state == "waiting" or (state == "ready" and not await _begun_since(cluster, job["status"]["completionTime"])):
+        return
+    await cluster.delete(JOB, name, uid=job["metadata"]["uid"])
+    await until_gone(cluster, JOB, name)
+
+
+async def _begun_since(cluster: Cluster, moment: str) -> bool:
+    """Whether a database of the namespace was started later (times are RFC 3339 in UTC, so that text compares)."""
+    pods = await cluster.listed(POD, _POSTGRES)
+    return any((pod.get("status") or {}).get("startTime", "") > moment for pod in pods)
+
+
+async def _prune(cluster: Cluster, wanted: Sequence[Manifest], target: Target) -> list[Change]:
+    """Delete what HAL9 once made and renders no longer; then the set is what was rendered."""
+    kinds = {*await applyset.contained(cluster), *_kinds(wanted)}
+    gone = []
+    for one in applyset.obsolete(await applyset.members(cluster, kinds), wanted):
+        name = one["metadata"]["name"]
+        if await cluster.delete(kind_of(one), name, uid=one["metadata"]["uid"]):
+            gone.append(Change("delete", one["kind"], name))
+    await cluster.apply(applyset.parent(_kinds(wanted), target))
+    return gone

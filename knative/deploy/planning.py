@@ -1,0 +1,76 @@
+"""What a deployment would change, asked of the server: every manifest is applied with dry run, nothing is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from knative.deploy import applyset
+from knative.deploy.changes import Change, change
+from knative.deploy.cluster import ClusterError
+from knative.deploy.kinds import NAMESPACE, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from knative.deploy.cluster import Cluster
+    from knative.render.target import Manifest
+
+_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would happen.
+
+    Attributes:
+        changes: one for each manifest, in their order, then what would be pruned.
+        faults: what the server refuses, and its warnings, each with the object that it is about.
+        checked: whether the server looked at the manifests: it cannot before their namespace is there.
+    """
+
+    changes: tuple[Change, ...]
+    faults: tuple[str, ...] = ()
+    checked: bool = True
+    obsolete: tuple[Manifest, ...] = field(default=(), repr=False)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether nothing would be made, changed or deleted."""
+        return all(one.action == "unchanged" for one in self.changes)
+
+
+async def plan(cluster: Cluster, manifests: Sequence[Manifest]) -> Plan:
+    """Ask the server what it would make of the manifests, and what would be pruned."""
+    if await cluster.get(NAMESPACE, cluster.namespace) is None:
+        creations = (change(one["kind"], one["metadata"]["name"], None, one) for one in manifests)
+        return Plan(tuple(creations), checked=False)
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def judged(manifest: Manifest) -> tuple[Change | None, list[str]]:
+        async with turn:
+            return await _judged(cluster, manifest)
+
+    found = await asyncio.gather(*(judged(manifest) for manifest in manifests))
+    kinds = {*await applyset.contained(cluster), *(kind_of(manifest) for manifest in manifests)}
+    old = applyset.obsolete(await applyset.members(cluster, kinds), manifests)
+    return Plan(
+        (
+            *(one for one, _ in found if one is not None),
+            *(Change("delete", one["kind"], one["metadata"]["name"]) for one in old),
+        ),
+        tuple(fault for _, faults in found for fault in faults),
+        obsolete=tuple(old),
+    )
+
+
+async def _judged(cluster: Cluster, manifest: Manifest) -> tuple[Change | None, list[str]]:
+    kind, name = kind_of(manifest), manifest["metadata"]["name"]
+    try:
+        live = await cluster.get(kind, name)
+        applied = await cluster.apply(manifest, dry_run=True)
+    except ClusterError as error:
+        return None, [f"{kind.name} {name}: {error}"]
+    warnings = [f"{kind.name} {name}: the server warns: {text}" for text in applied.warnings]
+    return change(kind.name, name, live, applied.object), warnings

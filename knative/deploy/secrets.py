@@ -1,0 +1,205 @@
+"""Secrets, identities and trust: made in the cluster through its API, never in a manifest, a file or a log.
+
+What is external comes from the environment of whoever deploys (HAL9_SHARDS, HAL9_SHARDS_ADMIN, HAL9_CACHE_URL, and what
+the functions declare); what is there already is kept when the environment does not name it. Identities, and the
+passwords of servers for trying out, are made once and kept. Promises: nothing is written before everything that is
+needed was found; a value that stands is not written again, so that it keeps its version, by which revisions know that
+it changed.
+Does not: rotate, or delete.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from knative.deploy.changes import Change
+from knative.deploy.kinds import CONFIG_MAP, SECRET
+from knative.deploy.preflight import Fault
+from knative.render import data
+from knative.render.migrations import SHARDS_ADMIN
+from knative.render.services import SETTINGS, secret_name
+from shared.keys import PrivateKey, base64url, trust_document
+from shared.keys.trust import PublicKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from knative.deploy.cluster import Cluster
+    from knative.description import FunctionDescription
+    from knative.render.target import Manifest, Target
+
+GATEWAY: Final = "gateway"
+TRUST: Final = "hal9-trust"
+KEPT_LABEL: Final = "hal9.ai/kept"
+"""On what outlives a removal that keeps the data: without it nobody could read what the volumes hold."""
+
+_VALUE: Final = "value"
+_KEY_FILE: Final = "key.json"
+_TRUST_FILE: Final = "jwks.json"
+_PASSWORD_BYTES: Final = 24
+_DIGITS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What is to be written, and what is missing.
+
+    Attributes:
+        writes: manifests of Secrets and of the trust; empty when all is there as it must be.
+        changes: the same, to be shown: no values.
+        faults: what nobody gave.
+        versions: of what is there: kind and name -> resourceVersion.
+    """
+
+    writes: tuple[Manifest, ...] = field(repr=False)
+    changes: tuple[Change, ...]
+    faults: tuple[Fault, ...]
+    versions: Mapping[str, str]
+
+
+async def prepare(
+    cluster: Cluster, functions: Sequence[FunctionDescription], target: Target, environment: Mapping[str, str]
+) -> Secrets:
+    """See what is there, and make what is not, without writing anything.
+
+    Args:
+        cluster: where.
+        functions: all of them.
+        target: what is to be applied.
+        environment: of whoever deploys.
+    """
+    there = {one["metadata"]["name"]: one for one in await cluster.listed(SECRET)}
+    wanted = _identities(functions, there)
+    wanted |= _of_servers(there, target) if target.data is not None else {}
+    wanted |= _given(functions, environment, target)
+    writes = [
+        _secret(name, values, target)
+        for name, values in sorted(wanted.items())
+        if name not in there or _values(there[name]) != values
+    ]
+    trusted = await cluster.get(CONFIG_MAP, TRUST)
+    trust = _trust(wanted, target)
+    if trusted is None or trusted.get("data") != trust["data"]:
+        writes.append(trust)
+    settings = await cluster.get(CONFIG_MAP, SETTINGS)
+    present = {*there, *({TRUST} if trusted else ())}
+    return Secrets(
+        tuple(writes),
+        tuple(_change(one, present) for one in writes),
+        tuple(_missing(functions, {*there, *wanted}, target)),
+        {
+            name: one["metadata"]["resourceVersion"]
+            for name, one in (there | ({SETTINGS: settings} if settings else {})).items()
+        },
+    )
+
+
+async def write(cluster: Cluster, prepared: Secrets) -> dict[str, str]:
+    """Write what is to be written; give the versions of everything afterwards."""
+    versions = dict(prepared.versions)
+    for manifest in prepared.writes:
+        applied = await cluster.apply(manifest)
+        versions[manifest["metadata"]["name"]] = applied.object["metadata"]["resourceVersion"]
+    return versions
+
+
+def stamp(pod: Manifest, versions: Mapping[str, str]) -> str:
+    """Give a short digest of the versions of all Secrets and settings that a pod's spec names.
+
+    It stands in a revision's annotations, so that another value makes another revision.
+    """
+    text = json.dumps(pod)
+    named = sorted(f"{name}={version}" for name, version in versions.items() if f'"{name}"' in text)
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()[:_DIGITS]
+
+
+def _identities(functions: Iterable[FunctionDescription], there: Mapping[str, Manifest]) -> dict[str, dict[str, bytes]]:
+    """Give every function a key of its own, the one that it has when it has one."""
+    found = {}
+    for function in functions:
+        name = f"hal9-identity-{function.name}"
+        kept = _values(there[name]).get(_KEY_FILE) if name in there else None
+        issuer = GATEWAY if function.name == GATEWAY else f"function:{function.name}"
+        found[name] = {_KEY_FILE: kept or PrivateKey.generate(issuer).document()}
+    return found
+
+
+def _of_servers(there: Mapping[str, Manifest], target: Target) -> dict[str, dict[str, bytes]]:
+    """Give the passwords of the servers for trying out, and the addresses that they make."""
+    kept = _values(there[data.PASSWORDS]) if data.PASSWORDS in there else {}
+    passwords = {
+        name: kept.get(name) or secrets.token_urlsafe(_PASSWORD_BYTES).encode() for name in ("owner", "app", "cache")
+    }
+    text = {name: value.decode("ascii") for name, value in passwords.items()}
+
+    def shards(role: str) -> bytes:
+        addresses = (
+            data.shard_address(shard, f"hal9_{role}", text[role], target.namespace) for shard in range(data.SHARDS)
+        )
+        return ",".join(addresses).encode()
+
+    return {
+        data.PASSWORDS: passwords,
+        secret_name("HAL9_SHARDS"): {_VALUE: shards("app")},
+        SHARDS_ADMIN: {_VALUE: shards("owner")},
+        secret_name("HAL9_CACHE_URL"): {_VALUE: data.cache_address(text["cache"], target.namespace).encode()},
+    }
+
+
+def _given(
+    functions: Iterable[FunctionDescription], environment: Mapping[str, str], target: Target
+) -> dict[str, dict[str, bytes]]:
+    """Give what the environment names; with servers of its own a deployment's addresses are those."""
+    names = {secret.env for function in functions for secret in function.secrets} | {"HAL9_SHARDS_ADMIN"}
+    own = {"HAL9_SHARDS", "HAL9_SHARDS_ADMIN", "HAL9_CACHE_URL"} if target.data is not None else set()
+    return {secret_name(name): {_VALUE: environment[name].encode()} for name in names - own if environment.get(name)}
+
+
+def _missing(functions: Iterable[FunctionDescription], known: set[str], target: Target) -> list[Fault]:
+    needed = {secret.env for function in functions for secret in function.secrets if not secret.optional}
+    return [
+        Fault(
+            f"The Secret {secret_name(name)} is missing.",
+            f"Set {name} in the environment of this command, or make it: kubectl -n {target.namespace} create secret "
+            f"generic {secret_name(name)} --from-literal=value=…",
+        )
+        for name in sorted(needed | {"HAL9_SHARDS_ADMIN"})
+        if secret_name(name) not in known
+    ]
+
+
+def _trust(wanted: Mapping[str, Mapping[str, bytes]], target: Target) -> Manifest:
+    """Give the public halves of all identities."""
+    keys = []
+    for values in wanted.values():
+        if _KEY_FILE in values:
+            document = json.loads(values[_KEY_FILE])
+            private = PrivateKey.from_seed(base64url.decode(document["d"]), document["iss"])
+            keys.append(PublicKey.of(private))
+    text = trust_document(sorted(keys, key=lambda key: key.issuer)).decode("ascii")
+    metadata = target.metadata(TRUST, labels={KEPT_LABEL: "true"})
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {_TRUST_FILE: text}}
+
+
+def _secret(name: str, values: Mapping[str, bytes], target: Target) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": target.metadata(name, labels={KEPT_LABEL: "true"}),
+        "type": "Opaque",
+        "data": {key: base64.b64encode(value).decode("ascii") for key, value in values.items()},
+    }
+
+
+def _values(secret: Manifest) -> dict[str, bytes]:
+    return {name: base64.b64decode(value) for name, value in (secret.get("data") or {}).items()}
+
+
+def _change(manifest: Manifest, there: set[str]) -> Change:
+    name = manifest["metadata"]["name"]
+    return Change("change" if name in there else "create", manifest["kind"], name)
