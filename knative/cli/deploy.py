@@ -7,10 +7,12 @@ import dataclasses
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from knative.cli.clusterorganisations import write_demo_credentials
 from knative.cli.progress import Progress, Silent, explain, faults, table
 from knative.cli.targets import functions, target, target_options
 
@@ -27,10 +29,28 @@ _INTERRUPTED = 130
 @click.option("--context", help="Context of KUBECONFIG; its current one, when left out.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--without-oidc", is_flag=True, help="Go on where Eventing's OIDC is off: a shared secret instead.")
+@click.option(
+    "--demo-organisation", is_flag=True, help="Make the organisation `demo` too, and write its credentials to a file."
+)
+@click.option(
+    "--credentials",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="That file; else HAL9_HOME/clusters/NAMESPACE.json. HAL9_CREDENTIALS names it to other commands.",
+)
+@click.option("--connect-to", help="host:port of the cluster's ingress, for that file, where no DNS has its names.")
 @click.option("--timeout", default=600, show_default=True, type=click.IntRange(1), help="Seconds to wait at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    *, context: str | None, only_plan: bool, without_oidc: bool, timeout: int, as_json: bool, **given: Any
+    *,
+    context: str | None,
+    only_plan: bool,
+    without_oidc: bool,
+    demo_organisation: bool,
+    credentials: Path | None,
+    connect_to: str | None,
+    timeout: int,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Apply HAL9 to the cluster of KUBECONFIG, and wait until all of it is ready.
 
@@ -52,7 +72,10 @@ def command(
     described = functions(wanted.environment)
     run = _Run(context, wanted, described, as_json=as_json, only_plan=only_plan, oidc=not without_oidc, seconds=timeout)
     try:
-        sys.exit(asyncio.run(run.run()))
+        code = asyncio.run(run.run())
+        if code == 0 and demo_organisation and not only_plan:
+            write_demo_credentials(context, wanted.namespace, credentials, connect_to)
+        sys.exit(code)
     except KeyboardInterrupt:
         click.echo("\nStopped. What was applied stays: the same command goes on from there.", err=True)
         sys.exit(_INTERRUPTED)

@@ -40,11 +40,9 @@ def _slug(context: click.Context, parameter: click.Parameter, value: str) -> str
     return value
 
 
-def _region(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+def _region(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     del context, parameter
-    if value is None:
-        return load(PlatformSettings).region
-    if not SLUG.fullmatch(value):
+    if value is not None and not SLUG.fullmatch(value):
         raise click.BadParameter(f"{value!r} is no region's name: give one such as `eu-central`.")
     return value
 
@@ -53,33 +51,60 @@ def _region(context: click.Context, parameter: click.Parameter, value: str | Non
 def command() -> None:
     """Make and list organisations, as the platform's operator.
 
-    Reads HAL9_SHARDS_ADMIN, else the local platform that runs.
+    Reads HAL9_SHARDS_ADMIN, else the local platform that runs; `create` works on a cluster too, through its API.
     """
 
 
 @command.command("create")
 @click.argument("slug", callback=_slug)
-@click.option("--region", callback=_region, help="The region that its data stays in; HAL9_REGION, when left out.")
+@click.option(
+    "--region", callback=_region, help="The region that its data stays in; HAL9_REGION or the cluster's, when left out."
+)
+@click.option("--context", help="Make it on the cluster of that context of KUBECONFIG: the key is made here.")
+@click.option("--namespace", default="hal9", show_default=True, help="Namespace of the deployment on that cluster.")
 @_JSON
-def create(slug: str, region: str, *, as_json: bool) -> None:
+def create(slug: str, region: str | None, *, context: str | None, namespace: str, as_json: bool) -> None:
     """Make the organisation SLUG, and print its first owner's key: this once, it is kept nowhere.
 
     For one that exists, a key is made only when no owner's key of it works any more: revoked, expired, or never given
     because the first try was cut off. Exit code 1 when one does.
     """
-    made = _run(_create(slug, region))
+    if context is not None:
+        _on_cluster(slug, region, context, namespace, as_json=as_json)
+        return
+    made = _run(_create(slug, region or load(PlatformSettings).region))
     if made is None:
-        raise click.ClickException(
-            f"The organisation {slug} exists, and a key of its owner works: make others with that (`hal9 keys create`)."
-        )
+        raise _exists(slug)
     organisation, key = made
     if as_json:
         click.echo(json.dumps({**_document(organisation), "key": key}, indent=2))
         return
+    _show_key(key, slug, f"{organisation.org_id}, {organisation.region}")
+
+
+def _on_cluster(slug: str, region: str | None, context: str, namespace: str, *, as_json: bool) -> None:
+    from knative.cli.clusterorganisations import establish
+
+    made = establish(context, namespace, slug, region)
+    if made.key is None:
+        raise _exists(slug)
+    if as_json:
+        click.echo(json.dumps({**dataclasses.asdict(made), "org_id": str(made.org_id)}, indent=2))
+        return
+    _show_key(made.key, slug, f"{made.org_id}, {made.region}")
+
+
+def _exists(slug: str) -> click.ClickException:
+    return click.ClickException(
+        f"The organisation {slug} exists, and a key of its owner works: make others with that (`hal9 keys create`)."
+    )
+
+
+def _show_key(key: str, slug: str, about: str) -> None:
     click.echo(key)
     click.echo(
-        f"\nThat is the whole key of the owner of {slug} ({organisation.org_id}, {organisation.region}), shown this "
-        "once: hand it over now.\nIt is used as HAL9_API_KEY; with it, `hal9 keys create` makes further ones.",
+        f"\nThat is the whole key of the owner of {slug} ({about}), shown this once: hand it over now.\n"
+        "It is used as HAL9_API_KEY; with it, `hal9 keys create` makes further ones.",
         err=True,
     )
 

@@ -23,6 +23,9 @@ SHARDS_ADMIN: Final = "hal9-shards-admin"
 LABELS: Final = {"app.kubernetes.io/name": NAME}
 _DEADLINE_SECONDS: Final = 900
 _AGAIN: Final = 2
+_AT_ONCE: Final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [2, 3]}}
+"""A wrong setting, or an organisation that has its key, is no better at the second try."""
+
 _DIGITS: Final = 10
 
 
@@ -41,6 +44,7 @@ def job(arguments: Sequence[str], target: Target) -> Manifest:
     spec = {
         "backoffLimit": _AGAIN,
         "activeDeadlineSeconds": _DEADLINE_SECONDS,
+        "podFailurePolicy": {"rules": [_AT_ONCE]},
         "template": {
             "metadata": {"labels": {"app.kubernetes.io/part-of": "hal9", **LABELS}},
             "spec": _pod(arguments, target),

@@ -24,6 +24,7 @@ class Client:
     Args:
         url: The API's address, for example `http://127.0.0.1:9000`.
         api_key: The key that requests are made with.
+        connect_to: `host:port` to connect to instead of the address's own.
         seconds: How long one try of a request may take.
         tries: How often a request is sent at most, where that does no harm.
         sleep: Waits between tries, seconds; the system's unless a test says otherwise.
@@ -42,11 +43,12 @@ class Client:
         url: str,
         api_key: str,
         *,
+        connect_to: str | None = None,
         seconds: float = 60.0,
         tries: int = 4,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
-        credentials = Credentials(url, api_key)
+        credentials = Credentials(url, api_key, connect_to)
         self._transport = (
             Transport(credentials, seconds, tries) if sleep is None else Transport(credentials, seconds, tries, sleep)
         )
@@ -59,7 +61,7 @@ class Client:
 
     @classmethod
     def from_environment(cls, home: Path | None = None) -> Self:
-        """Make the client of HAL9_URL and HAL9_API_KEY, or else of `credentials.json` in HAL9_HOME.
+        """Make the client of HAL9_URL and HAL9_API_KEY, else of HAL9_CREDENTIALS, else of HAL9_HOME's file.
 
         Args:
             home: The platform's folder; None for HAL9_HOME.
@@ -68,7 +70,7 @@ class Client:
             CredentialsError: There are no credentials.
         """
         credentials = Credentials.find(home)
-        return cls(credentials.url, credentials.api_key)
+        return cls(credentials.url, credentials.api_key, connect_to=credentials.connect_to)
 
     def close(self) -> None:
         """Close every connection."""

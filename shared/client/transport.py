@@ -58,6 +58,7 @@ class Transport:
             timeout=seconds,
             headers={"Authorization": f"Bearer {credentials.api_key}", "User-Agent": _USER_AGENT},
             follow_redirects=False,
+            transport=None if credentials.connect_to is None else _ElsewhereTransport(credentials.connect_to),
         )
 
     def close(self) -> None:
@@ -156,6 +157,30 @@ class Transport:
         if at_least is not None:
             self._sleep(min(at_least, _LONGEST_PAUSE_SECONDS))
         self.pause(self._tries - left)
+
+
+class _ElsewhereTransport(httpx.HTTPTransport):
+    """Connects to one place, whatever the address says; the host that is asked for, and TLS's name, stay the address's.
+
+    Args:
+        place: `host:port`.
+    """
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        host, _, port = place.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request there."""
+        moved = httpx.Request(
+            request.method,
+            request.url.copy_with(host=self._host, port=self._port),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": request.url.host},
+        )
+        return super().handle_request(moved)
 
 
 def _error(answer: httpx.Response) -> ApiError | UnreachableError:

@@ -60,11 +60,23 @@ async def establish(shards: Shards, slug: str, region: str, clock: Clock, random
         clock: For the key's beginning.
         randomness: For the key's secret.
     """
+    new = apikeys.generate(randomness)
+    return new.text if await establish_with(shards, slug, region, clock, new) else None
+
+
+async def establish_with(shards: Shards, slug: str, region: str, clock: Clock, new: apikeys.NewKey) -> bool:
+    """Make an organisation, or make one whole, with a key that was made elsewhere: of it only prefix and hash are used.
+
+    Returns:
+        whether the key is its owner's now; not when another one of its owner works.
+    """
     org_id = organisation_id(slug)
     await shards.create_organisation(org_id, region, slug=slug)
     if await _owned(shards.directory, org_id, clock.now()):
-        return None
-    return await owner_key(shards.directory, org_id, slug, clock, randomness)
+        return False
+    now = clock.now()
+    await apikeys.create(shards.directory, org_id, new_id(), new, name=slug, roles=_OWNER, created_at=now)
+    return True
 
 
 async def owner_key(directory: Database, org_id: UUID, name: str, clock: Clock, randomness: Randomness) -> str:

@@ -282,3 +282,30 @@ async def test_half_of_the_credentials_are_refused(tmp_path: Any) -> None:
         code, _, errors = await hal9(environment, "keys", "list")
         assert code == 1
         assert said in errors
+
+
+async def test_an_ingress_is_reached_at_its_address_by_the_hosts_name(tmp_path: Any) -> None:
+    """With HAL9_CONNECT_TO, or the file's `connect_to`, the name is asked for and no DNS is."""
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.extend(line for line in head.decode().splitlines() if line.lower().startswith("host:"))
+        body = b'{"keys": [], "next_cursor": null}'
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    written = tmp_path / "cluster.json"
+    written.write_text(json.dumps({"url": "http://gateway.hal9.invalid", "api_key": "k", "connect_to": place}))
+    variables = {"HAL9_URL": "http://gateway.hal9.invalid", "HAL9_API_KEY": "k", "HAL9_CONNECT_TO": place}
+    unset = {"HAL9_URL": "", "HAL9_API_KEY": ""}
+    async with server:
+        for environment in ({**unset, "HAL9_CREDENTIALS": str(written)}, variables):
+            code, output, errors = await hal9(environment, "keys", "list", "--json")
+            assert (code, json.loads(output)) == (0, []), errors
+    assert {line.lower() for line in asked} == {"host: gateway.hal9.invalid"}
+    code, _, errors = await hal9({**variables, "HAL9_CONNECT_TO": "nonsense"}, "keys", "list")
+    assert (code, "host:port" in errors) == (1, True)
