@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from knative.render import Target
 
 _INTERRUPTED = 130
+_WITHOUT_OIDC = (
+    "Without OIDC whoever may read the namespace's Triggers can pose as the broker, and any pod of the cluster can "
+    "send events to the Broker: only for a cluster whose other tenants you trust."
+)
 
 
 @click.command("deploy")
 @target_options
 @click.option("--context", help="Context of KUBECONFIG; its current one, when left out.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--without-oidc", is_flag=True, help="Go on where Eventing's OIDC is off: a shared secret instead.")
 @click.option(
     "--demo-organisation", is_flag=True, help="Make the organisation `demo` too, and write its credentials to a file."
 )
@@ -44,7 +47,6 @@ def command(
     *,
     context: str | None,
     only_plan: bool,
-    without_oidc: bool,
     demo_organisation: bool,
     credentials: Path | None,
     connect_to: str | None,
@@ -69,8 +71,10 @@ def command(
       hal9 deploy --region eu-central --images registry.example/hal9 --version 1.4.0 --plan
     """
     wanted = target(given)
+    if not wanted.oidc:
+        click.echo(_WITHOUT_OIDC, err=True)
     described = functions(wanted.environment)
-    run = _Run(context, wanted, described, as_json=as_json, only_plan=only_plan, oidc=not without_oidc, seconds=timeout)
+    run = _Run(context, wanted, described, as_json=as_json, only_plan=only_plan, seconds=timeout)
     try:
         code = asyncio.run(run.run())
         if code == 0 and demo_organisation and not only_plan:
@@ -90,7 +94,6 @@ class _Run:
     functions: tuple[FunctionDescription, ...]
     as_json: bool
     only_plan: bool
-    oidc: bool
     seconds: int
 
     async def run(self) -> int:
@@ -100,7 +103,7 @@ class _Run:
 
         try:
             async with connect(self.context, self.target.namespace) as cluster:
-                prepared = await prepare(cluster, self.functions, self.target, os.environ, oidc=self.oidc)
+                prepared = await prepare(cluster, self.functions, self.target, os.environ)
                 if self.only_plan or prepared.faults:
                     return self._show(prepared)
                 progress = Silent() if self.as_json else Progress()

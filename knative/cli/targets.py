@@ -31,6 +31,13 @@ _OPTIONS: Final = (
     click.option("--ingress-namespace", multiple=True, help="Where the cluster's ingress runs; may be repeated."),
     click.option("--database-cidr", multiple=True, help="Addresses of the PostgreSQL shards; may be repeated."),
     click.option("--cache-cidr", multiple=True, help="Addresses of Valkey or Redis; may be repeated."),
+    click.option(
+        "--api-cidr",
+        multiple=True,
+        help="Addresses of the cluster's API server; may be repeated. `hal9 deploy` finds them.",
+    ),
+    click.option("--api-port", default=6443, show_default=True, type=click.IntRange(1, 65535), help="Its port there."),
+    click.option("--without-oidc", is_flag=True, help="Go on where Eventing's OIDC is off: a shared secret instead."),
     click.option("--objects", default="", help="Where artefacts are kept: s3://bucket/prefix; else s3://hal9-REGION."),
     click.option(
         "--pool-size",
@@ -80,6 +87,9 @@ def target(given: Mapping[str, Any]) -> Target:
             ingress_namespaces=given["ingress_namespace"] or default.ingress_namespaces,
             database_cidrs=given["database_cidr"] or default.database_cidrs,
             cache_cidrs=given["cache_cidr"] or default.cache_cidrs,
+            oidc=not given["without_oidc"],
+            api_cidrs=given["api_cidr"] or default.api_cidrs,
+            api_port=given["api_port"],
             objects=given["objects"],
             pool_size=given["pool_size"],
             data=data,

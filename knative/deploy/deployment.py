@@ -1,6 +1,6 @@
 """One deployment, from the first check to the last object that is ready.
 
-    prepared = await prepare(cluster, functions, target, os.environ, oidc=True)
+    prepared = await prepare(cluster, functions, target, os.environ)
     outcome = await deploy(cluster, prepared, seconds=600, progress=progress)
 
 The order: namespace, Secrets and trust, servers for trying out, migrations, then everything else, and when all of it is
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from knative.deploy import applyset, preflight, secrets
+from knative.deploy import accounts, applyset, preflight, secrets, surroundings
 from knative.deploy.changes import Change
 from knative.deploy.cluster import ClusterError
 from knative.deploy.kinds import JOB, NAMESPACE, POD, SERVICE, kind_of
@@ -25,6 +25,7 @@ from knative.deploy.preflight import Fault
 from knative.deploy.readiness import readiness
 from knative.deploy.waiting import Unready, until_gone, until_ready
 from knative.render import BEFORE, MIGRATIONS, render
+from knative.render.proofs import with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -92,8 +93,6 @@ async def prepare(
     functions: Sequence[FunctionDescription],
     target: Target,
     environment: Mapping[str, str],
-    *,
-    oidc: bool,
 ) -> Prepared:
     """Check the cluster, and find out what would change; write nothing.
 
@@ -102,14 +101,14 @@ async def prepare(
         functions: all of them.
         target: what differs from one cluster to the next.
         environment: of whoever deploys: values of Secrets.
-        oidc: whether the parts prove themselves by the cluster's tokens.
     """
+    target = await surroundings.found(cluster, target)
     files = render(functions, target)
-    faults = await preflight.check(cluster, target, oidc=oidc)
+    faults = await preflight.check(cluster, target)
     prepared = await _secrets(cluster, functions, target, environment, faults)
     if prepared is None or faults:
         return Prepared(target, files, prepared, None, tuple(faults))
-    planned = await plan(cluster, _members(files, target, _expected(prepared)))
+    planned = await plan(cluster, _members(files, target, _expected(prepared), prepared.proofs))
     refused = [Fault(text, "Nothing of HAL9's release should be refused: report it.") for text in planned.faults]
     return Prepared(target, files, prepared, planned, tuple(refused))
 
@@ -150,7 +149,7 @@ async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progre
     target, files = prepared.target, prepared.files
     await _make_namespace(cluster, files)
     versions = await secrets.write(cluster, prepared.secrets)
-    wanted = _members(files, target, versions)
+    wanted = _members(files, target, versions, prepared.secrets.proofs)
     await _judge_again(cluster, prepared, wanted)
     await cluster.apply(applyset.parent({*await applyset.contained(cluster), *_kinds(wanted)}, target))
     before = _of(files, BEFORE, wanted)
@@ -162,16 +161,24 @@ async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progre
         return Outcome(tuple(unready), stage="migrations")
     rest = _of(files, [name for name in files if name not in {*BEFORE, MIGRATIONS}], wanted)
     unready = await _applied(cluster, rest, seconds, progress)
+    if not unready and target.oidc:
+        unready = await accounts.misnamed(cluster, rest)
     if unready:
         return Outcome(tuple(unready))
     return Outcome(pruned=tuple(await _prune(cluster, wanted, target)))
 
 
-def _members(files: Mapping[str, Sequence[Manifest]], target: Target, versions: Mapping[str, str]) -> list[Manifest]:
-    """Give every manifest as it is applied: a member of what HAL9 made here, and with its Secrets' versions."""
-    manifests = [
-        applyset.member(_stamped(one, versions), target.namespace) for one in chain.from_iterable(files.values())
-    ]
+def _members(
+    files: Mapping[str, Sequence[Manifest]], target: Target, versions: Mapping[str, str], proofs: Mapping[str, str]
+) -> list[Manifest]:
+    """Give every manifest as it is applied.
+
+    It becomes a member of what HAL9 made here, has its Secrets' versions, and the broker's secrets in the addresses
+    where the broker has no other proof.
+    """
+    rendered = chain.from_iterable(files.values())
+    proven = rendered if target.oidc else (with_secrets(one, proofs) for one in rendered)
+    manifests = [applyset.member(_stamped(one, versions), target.namespace) for one in proven]
     return [*manifests, applyset.parent(_kinds(manifests), target)]
 
 

@@ -56,18 +56,17 @@ class Fault:
     remedy: str
 
 
-async def check(cluster: Cluster, target: Target, *, oidc: bool) -> list[Fault]:
+async def check(cluster: Cluster, target: Target) -> list[Fault]:
     """Give everything that stands in the way of a deployment.
 
     Args:
         cluster: where to.
         target: what is to be applied.
-        oidc: whether the parts are to prove themselves by the cluster's tokens.
     """
     parts = await asyncio.gather(
         _kubernetes(cluster),
         _serving(cluster, target),
-        _eventing(cluster, target, oidc=oidc),
+        _eventing(cluster, target),
         _storage(cluster, target),
         permissions.missing(cluster, target),
     )
@@ -99,15 +98,15 @@ async def _serving(cluster: Cluster, target: Target) -> list[Fault]:
     ]
 
 
-async def _eventing(cluster: Cluster, target: Target, *, oidc: bool) -> list[Fault]:
-    wanted = [BROKER, TRIGGER, PING_SOURCE, *([EVENT_POLICY] if oidc else [])]
+async def _eventing(cluster: Cluster, target: Target) -> list[Fault]:
+    wanted = [BROKER, TRIGGER, PING_SOURCE, *([EVENT_POLICY] if target.oidc else [])]
     faults = await _served(cluster, "Knative Eventing", wanted, "https://knative.dev/docs/install/")
     if faults:
         return faults
     faults = await _release(cluster, "Knative Eventing", EVENTING, "eventing-controller")
     faults += await _broker(cluster, target)
     features = await _config(cluster, EVENTING, "config-features")
-    if oidc and features is not None and features.get(_OIDC, "disabled").lower() != "enabled":
+    if target.oidc and features is not None and features.get(_OIDC, "disabled").lower() != "enabled":
         faults.append(
             Fault(
                 f"The flag {_OIDC} is off: without it Knative's broker cannot prove to a function that it is the "

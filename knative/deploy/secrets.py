@@ -22,6 +22,8 @@ from knative.deploy.kinds import CONFIG_MAP, SECRET
 from knative.deploy.preflight import Fault
 from knative.render import data
 from knative.render.migrations import SHARDS_ADMIN
+from knative.render.network import is_delivered_to
+from knative.render.proofs import SECRET as SECRET_OF_BROKER
 from knative.render.services import SETTINGS, secret_name
 from shared.keys import PrivateKey, base64url, trust_document
 from shared.keys.trust import PublicKey
@@ -42,6 +44,7 @@ _VALUE: Final = "value"
 _KEY_FILE: Final = "key.json"
 _TRUST_FILE: Final = "jwks.json"
 _PASSWORD_BYTES: Final = 24
+_PROOF_BYTES: Final = 32
 _DIGITS: Final = 16
 
 
@@ -54,12 +57,14 @@ class Secrets:
         changes: the same, to be shown: no values.
         faults: what nobody gave.
         versions: of what is there: kind and name -> resourceVersion.
+        proofs: by which deployments know the broker where OIDC is off, by deployment; else none.
     """
 
     writes: tuple[Manifest, ...] = field(repr=False)
     changes: tuple[Change, ...]
     faults: tuple[Fault, ...]
     versions: Mapping[str, str]
+    proofs: Mapping[str, str] = field(repr=False)
 
 
 async def prepare(
@@ -77,6 +82,8 @@ async def prepare(
     wanted = _identities(functions, there)
     wanted |= _of_servers(there, target) if target.data is not None else {}
     wanted |= _given(functions, environment, target)
+    proofs = {} if target.oidc else _proofs(functions, there, target)
+    wanted |= {SECRET_OF_BROKER: proofs} if proofs else {}
     writes = [
         _secret(name, values, target)
         for name, values in sorted(wanted.items())
@@ -96,6 +103,7 @@ async def prepare(
             name: one["metadata"]["resourceVersion"]
             for name, one in (there | ({SETTINGS: settings} if settings else {})).items()
         },
+        {name: value.decode("ascii") for name, value in proofs.items()},
     )
 
 
@@ -127,6 +135,19 @@ def _identities(functions: Iterable[FunctionDescription], there: Mapping[str, Ma
         issuer = GATEWAY if function.name == GATEWAY else f"function:{function.name}"
         found[name] = {_KEY_FILE: kept or PrivateKey.generate(issuer).document()}
     return found
+
+
+def _proofs(
+    functions: Iterable[FunctionDescription], there: Mapping[str, Manifest], target: Target
+) -> dict[str, bytes]:
+    """Give every deployment that the broker delivers to a secret of its own, the one that it has when it has one."""
+    kept = _values(there[SECRET_OF_BROKER]) if SECRET_OF_BROKER in there else {}
+    deployments = [part for function in functions for part in function.deployments(target.environment)]
+    return {
+        one.name: kept.get(one.name) or secrets.token_urlsafe(_PROOF_BYTES).encode()
+        for one in deployments
+        if is_delivered_to(one)
+    }
 
 
 def _of_servers(there: Mapping[str, Manifest], target: Target) -> dict[str, dict[str, bytes]]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from events.subscriber import SCHEDULED_TYPE
 from knative.description import Delivery
+from knative.render.proofs import ping_source_name, trigger_name
+from shared.function.brokerproof import audience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,13 +53,8 @@ def _destination(deployment: Deployment, path: str, target: Target) -> Manifest:
             "namespace": target.namespace,
         },
         "uri": path,
-        "audience": audience(deployment),
+        **({"audience": audience(deployment.function.name)} if target.oidc else {}),
     }
-
-
-def audience(deployment: Deployment) -> str:
-    """Name whom the broker's token for a deployment is for."""
-    return f"hal9/{deployment.function.name}"
 
 
 def trigger(deployment: Deployment, subscription: Subscription, sink: Deployment, target: Target) -> Manifest:
@@ -66,7 +63,7 @@ def trigger(deployment: Deployment, subscription: Subscription, sink: Deployment
     return {
         "apiVersion": _EVENTING,
         "kind": "Trigger",
-        "metadata": target.metadata(trigger_name(deployment, subscription), annotations=annotations),
+        "metadata": target.metadata(trigger_name(deployment, subscription.name), annotations=annotations),
         "spec": {
             "broker": target.broker_name,
             "filters": [_plain(part) for part in subscription.filters],
@@ -74,11 +71,6 @@ def trigger(deployment: Deployment, subscription: Subscription, sink: Deployment
             "delivery": {**_delivery(subscription.delivery), "deadLetterSink": dead_letter_sink(sink, target)},
         },
     }
-
-
-def trigger_name(deployment: Deployment, subscription: Subscription) -> str:
-    """Name a Trigger after what it delivers to and why."""
-    return f"{deployment.name}-{subscription.name}"
 
 
 def _delivery(delivery: Delivery) -> Manifest:
@@ -108,7 +100,7 @@ def ping_source(deployment: Deployment, schedule: Schedule, target: Target) -> M
     return {
         "apiVersion": "sources.knative.dev/v1",
         "kind": "PingSource",
-        "metadata": target.metadata(f"{deployment.name}-{schedule.name}"),
+        "metadata": target.metadata(ping_source_name(deployment, schedule.name)),
         "spec": {
             "schedule": schedule.cron,
             "contentType": "application/json",
@@ -127,7 +119,7 @@ def event_policy(deployments: Sequence[Deployment], target: Target) -> Manifest:
         if "broker" in deployment.function.egress.functions
     ]
     replies = [
-        _sender("Trigger", _EVENTING, trigger_name(deployment, subscription), target)
+        _sender("Trigger", _EVENTING, trigger_name(deployment, subscription.name), target)
         for deployment in deployments
         for subscription in deployment.subscriptions
     ]

@@ -47,9 +47,16 @@ def _egress(deployment: Deployment, target: Target) -> Manifest:
         rules.append(_to([_namespace("knative-eventing")], tcp=_BROKER))
     if set(function.egress.functions) - {"broker"}:
         rules.append(_to([_namespace(name) for name in target.ingress_namespaces], tcp=_INGRESS))
+    if target.oidc and is_delivered_to(deployment):
+        rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.api_cidrs], tcp=[target.api_port]))
     if function.egress.hosts or "objects" in function.needs:
         rules.append(_to([{"ipBlock": {"cidr": "0.0.0.0/0", "except": _PRIVATE}}], tcp=_outside(function.egress.hosts)))
     return _policy(deployment.name, {_SERVICE: deployment.name}, target, egress=rules)
+
+
+def is_delivered_to(deployment: Deployment) -> bool:
+    """Whether the broker delivers to it, so that it needs the cluster's keys to verify that."""
+    return bool(deployment.subscriptions or deployment.schedules or deployment.function.dead_letters)
 
 
 def migrations(labels: dict[str, str], target: Target) -> Manifest:

@@ -6,11 +6,13 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from knative.render import proofs
 from knative.render.pods import CONTAINER_SECURITY, POD_SECURITY, secret_variable
 from knative.render.target import OBJECTS, OBJECTS_CLAIM, PORT
 
 if TYPE_CHECKING:
     from knative.description import Deployment, Secret
+    from knative.render.proofs import Deliverers
     from knative.render.target import Manifest, Target
 
 SETTINGS: Final = "hal9-settings"
@@ -26,8 +28,8 @@ _ALIVE: Final = {"httpGet": {"path": "/healthz/live", "port": 0}, "periodSeconds
 _AUTOSCALING: Final = "autoscaling.knative.dev"
 
 
-def service(deployment: Deployment, target: Target) -> Manifest:
-    """Give the Knative Service of a deployment."""
+def service(deployment: Deployment, allowed: Deliverers, target: Target) -> Manifest:
+    """Give the Knative Service of a deployment, which `allowed` may deliver to."""
     labels = {} if deployment.name == _PUBLIC else {"networking.knative.dev/visibility": "cluster-local"}
     return {
         "apiVersion": "serving.knative.dev/v1",
@@ -39,7 +41,7 @@ def service(deployment: Deployment, target: Target) -> Manifest:
                     "annotations": autoscaling(deployment, target),
                     "labels": {"app.kubernetes.io/part-of": "hal9"},
                 },
-                "spec": _pod(deployment, target),
+                "spec": _pod(deployment, allowed, target),
             }
         },
     }
@@ -67,7 +69,7 @@ def autoscaling(deployment: Deployment, target: Target) -> dict[str, str]:
     }
 
 
-def _pod(deployment: Deployment, target: Target) -> Manifest:
+def _pod(deployment: Deployment, allowed: Deliverers, target: Target) -> Manifest:
     return {
         "serviceAccountName": deployment.name,
         "automountServiceAccountToken": False,
@@ -76,7 +78,7 @@ def _pod(deployment: Deployment, target: Target) -> Manifest:
         "timeoutSeconds": round(deployment.function.timeout_seconds),
         "securityContext": POD_SECURITY,
         "topologySpreadConstraints": [_spread(deployment, key) for key in _SPREAD],
-        "containers": [_container(deployment, target)],
+        "containers": [_container(deployment, allowed, target)],
         "volumes": [
             {
                 "name": "identity",
@@ -84,6 +86,7 @@ def _pod(deployment: Deployment, target: Target) -> Manifest:
             },
             {"name": "trust", "configMap": {"name": "hal9-trust"}},
             {"name": "temporary", "emptyDir": {"sizeLimit": "512Mi"}},
+            *proofs.volumes(deployment, allowed, target),
             *([_objects(target)] if _keeps_objects(deployment, target) else []),
         ],
     }
@@ -98,7 +101,7 @@ def _spread(deployment: Deployment, key: str) -> Manifest:
     }
 
 
-def _container(deployment: Deployment, target: Target) -> Manifest:
+def _container(deployment: Deployment, allowed: Deliverers, target: Target) -> Manifest:
     function, resources = deployment.function, deployment.resources
     return {
         "name": "function",
@@ -106,7 +109,11 @@ def _container(deployment: Deployment, target: Target) -> Manifest:
         "args": ["--deployment", deployment.name],  # behind the image's own: the host, the function's folder, the port
         "ports": [{"name": "http1", "containerPort": PORT, "protocol": "TCP"}],
         "envFrom": [{"configMapRef": {"name": SETTINGS, "optional": True}}],  # what the operator adds; ours come first
-        "env": [*_environment(deployment, target), *(_secret(secret) for secret in function.secrets)],
+        "env": [
+            *_environment(deployment, target),
+            *proofs.variables(deployment, allowed, target),
+            *(_secret(secret) for secret in function.secrets),
+        ],
         "resources": {
             "requests": {"cpu": resources.cpu, "memory": resources.memory},
             "limits": {"memory": resources.memory},
@@ -118,6 +125,7 @@ def _container(deployment: Deployment, target: Target) -> Manifest:
             {"name": "identity", "mountPath": _IDENTITY, "readOnly": True},
             {"name": "trust", "mountPath": _TRUST, "readOnly": True},
             {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+            *proofs.mounts(deployment, allowed, target),
             *([{"name": "objects", "mountPath": OBJECTS}] if _keeps_objects(deployment, target) else []),
         ],
     }

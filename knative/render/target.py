@@ -87,6 +87,11 @@ class Target:
         ingress_namespaces: where the cluster's ingress runs: the way in, and from function to function.
         database_cidrs: addresses of the PostgreSQL shards, in CIDR notation.
         cache_cidrs: addresses of Valkey or Redis, in CIDR notation.
+        oidc: whether the broker and the functions prove themselves to each other by the cluster's tokens; without, the
+            broker does by a shared secret, and functions not at all.
+        api_cidrs: addresses of the API server behind the service `kubernetes`, in CIDR notation: functions get the
+            cluster's keys from there.
+        api_port: the API server's port there.
         objects: where artefacts are kept, `s3://bucket/prefix`; empty for the bucket `hal9-<region>`, or a volume with
             `data`.
         data: servers for trying out; None where PostgreSQL and Valkey are elsewhere, which is the rule.
@@ -107,6 +112,9 @@ class Target:
     ingress_namespaces: tuple[str, ...] = ("knative-serving", "kourier-system")
     database_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
     cache_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
+    oidc: bool = True
+    api_cidrs: tuple[str, ...] = ("10.0.0.0/8",)
+    api_port: int = 6443
     objects: str = ""
     data: Data | None = None
     pool_size: int = 0
@@ -119,7 +127,7 @@ class Target:
             *(f"{name!r} is no name of a namespace" for name in self.ingress_namespaces if not _LABEL.fullmatch(name)),
             *(
                 f"{cidr!r} is no range in CIDR notation"
-                for cidr in self.database_cidrs + self.cache_cidrs
+                for cidr in self.database_cidrs + self.cache_cidrs + self.api_cidrs
                 if not _is_cidr(cidr)
             ),
             *(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from knative.render import data, eventing, migrations, network, pods, services
+from knative.render import data, eventing, migrations, network, pods, proofs, services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from knative.description import Deployment, FunctionDescription
+    from knative.render.proofs import Deliverers
     from knative.render.target import Manifest, Target
 
 _HEADER: Final = "# Written by `hal9 render`: change function.toml, not this file.\n"
@@ -44,14 +45,19 @@ def render(functions: Sequence[FunctionDescription], target: Target) -> dict[str
         "20-accounts.yaml": [pods.account(deployment.name, target) for deployment in deployments],
         "30-network-policies.yaml": network.policies(deployments, target),
         "40-broker.yaml": [eventing.broker(sink, target)],
-        **{f"50-{deployment.name}.yaml": _deployment(deployment, sink, target) for deployment in deployments},
-        "60-event-policies.yaml": [eventing.event_policy(deployments, target)],
+        **{
+            f"50-{deployment.name}.yaml": _deployment(
+                deployment, sink, proofs.deliverers(deployment, deployments, sink, target), target
+            )
+            for deployment in deployments
+        },
+        **({"60-event-policies.yaml": [eventing.event_policy(deployments, target)]} if target.oidc else {}),
     }
 
 
-def _deployment(deployment: Deployment, sink: Deployment, target: Target) -> list[Manifest]:
+def _deployment(deployment: Deployment, sink: Deployment, allowed: Deliverers, target: Target) -> list[Manifest]:
     return [
-        services.service(deployment, target),
+        services.service(deployment, allowed, target),
         services.disruption_budget(deployment, target),
         *(eventing.trigger(deployment, subscription, sink, target) for subscription in deployment.subscriptions),
         *(eventing.ping_source(deployment, schedule, target) for schedule in deployment.schedules),

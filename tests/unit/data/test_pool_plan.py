@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from knative.cli.pools import holders_of
 from knative.description import load_all
+from knative.render.proofs import Deliverers
 from knative.render.services import service
 from knative.render.target import Target
 from shared.pools import Holder, Plan, Server
@@ -115,6 +116,6 @@ def test_the_manifests_say_the_planned_pool() -> None:
             (Target("us-west"), deployment.resources.connections),
             (Target("us-west", pool_size=2), holder.connections),
         ):
-            (container,) = service(deployment, target)["spec"]["template"]["spec"]["containers"]
+            (container,) = service(deployment, Deliverers(), target)["spec"]["template"]["spec"]["containers"]
             variables = {one["name"]: one.get("value") for one in container["env"]}
             assert variables["HAL9_POOL_SIZE"] == str(expected)
