@@ -102,7 +102,8 @@ async def _work(resources: Resources, org_id: UUID, step: StepRequested) -> tupl
     if known is not None:
         return known, None
     try:
-        report = await verification.verify(work.tree, work.language, resources.settings.limits())
+        settings = resources.settings
+        report = await verification.verify(work.tree, work.language, settings.limits(), settings.toolchains_folder())
     except ToolchainMissingError as error:
         return _answered(step, outcome="failed", reason=f"{error}."), None
     artefact = Artefact(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from events.broker import BrokerConnection, publisher_over
 from events.publisher import PublisherSettings
 from events.relay import Relay
@@ -30,9 +33,20 @@ class CodegenSettings:
         minimum=64 << 20,
     )
 
+    toolchains: Path | None = setting(
+        "HAL9_TOOLCHAINS",
+        None,
+        "Folder of the toolchains that verify generated projects, one folder for each language; `toolchains` below "
+        "Python's prefix, when left out.",
+    )
+
     def limits(self) -> Limits:
         """Give the sandbox's limits."""
         return Limits(wall_seconds=self.verification_seconds, memory_bytes=self.verification_memory_bytes)
+
+    def toolchains_folder(self) -> Path:
+        """Give the folder of the toolchains."""
+        return self.toolchains or Path(sys.prefix) / "toolchains"
 
 
 class Resources:

@@ -1,7 +1,7 @@
 """How a project of a language is checked: the commands of its own linter, type checker and tests, and how to read them.
 
-The tools come from `<sys.prefix>/toolchains/<language>` (`hal9 toolchains install`), so that nothing is downloaded
-while verifying. Promises: a fault names a file of the project and a line where the tool does. A check whose output
+The tools are installed before (`hal9 toolchains install`, or in the image), so that nothing is downloaded while
+verifying. Promises: a fault names a file of the project and a line where the tool does. A check whose output
 cannot be read still fails, with its output and no fault.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +53,17 @@ class ToolchainMissingError(Exception):
     """The toolchain of a language is not installed; the text says what to run."""
 
 
-def toolchain(language: str) -> Toolchain:
+def toolchain(language: str, folder: Path) -> Toolchain:
     """Give the toolchain of a language.
+
+    Args:
+        language: such as `python`.
+        folder: what holds a folder for each language.
 
     Raises:
         ToolchainMissingError: It is not installed here.
     """
-    home = Path(sys.prefix) / "toolchains" / language
+    home = folder / language
     if language not in _STEPS or not (home / "bin" / "python").exists():
         raise ToolchainMissingError(
             f"no toolchain for {language} is installed: run `hal9 toolchains install {language}`"

@@ -40,13 +40,13 @@ class Report:
         return all(check.passed for check in self.checks) and self.tests_passed > 0
 
 
-async def verify(tree: SourceTree, language: str, limits: sandbox.Limits) -> Report:
-    """Run every check of the language on the tree.
+async def verify(tree: SourceTree, language: str, limits: sandbox.Limits, toolchains: Path) -> Report:
+    """Run every check of the language on the tree; `toolchains` holds a folder for each language's tools.
 
     Raises:
         ToolchainMissingError: The language's toolchain is not installed.
     """
-    tools = toolchain.toolchain(language)
+    tools = toolchain.toolchain(language, toolchains)
     with tempfile.TemporaryDirectory(prefix="hal9-verify-") as folder:
         project = Path(folder)
         archive.write(tree, project)

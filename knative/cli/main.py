@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, str]] = {
     "organisations": "Make and list organisations, as the platform's operator.",
     "shards": "Show the shards: sizes, slots, lag, pool use.",
     "pools": "Plan the connections between instances and databases.",
+    "images": "Make, list and push container images, with no container engine.",
     "render": "Write the manifests that a Knative cluster needs.",
     "deploy": "Apply HAL9 to a Knative cluster, and wait until it is ready.",
     "undeploy": "Take away what `hal9 deploy` made.",

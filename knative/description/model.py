@@ -152,6 +152,19 @@ class Egress:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageParts:
+    """What a function's image holds beside what the function imports.
+
+    Attributes:
+        toolchains: languages whose toolchain verifies generated projects.
+        packages: packages of the base image's Linux distribution.
+    """
+
+    toolchains: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredDeployment:
     """A `[[deployments]]` table, before it is resolved."""
 
@@ -213,6 +226,7 @@ class FunctionDescription:
         dead_letters: the path of the dead-letter sink, for the one function that is it.
         secrets: what comes from Secrets.
         egress: where it may connect to.
+        image: what its image holds beside what it imports.
         declared: the `[[deployments]]` as written.
         overrides: environment -> deployment -> overriding tables.
     """
@@ -233,6 +247,7 @@ class FunctionDescription:
     dead_letters: str | None = None
     secrets: tuple[Secret, ...] = ()
     egress: Egress = field(default_factory=Egress)
+    image: ImageParts = field(default_factory=ImageParts)
     declared: tuple[DeclaredDeployment, ...] = ()
     overrides: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = field(default_factory=dict)
 

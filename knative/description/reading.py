@@ -11,6 +11,7 @@ from knative.description.model import (
     Delivery,
     Egress,
     FunctionDescription,
+    ImageParts,
     Resources,
     Route,
     Scale,
@@ -35,6 +36,8 @@ _PATH: Final = re.compile(r"(/([a-zA-Z0-9._~-]+|\{[a-z_]+(:path)?\}))+")
 _CPU: Final = re.compile(r"\d+m|\d+(\.\d+)?")
 _MEMORY: Final = re.compile(r"\d+(Ki|Mi|Gi)")
 _HOST: Final = re.compile(r"[a-z0-9*]([a-z0-9.-]*[a-z0-9])?:\d{1,5}")
+_LANGUAGE: Final = re.compile(r"[a-z]+")
+_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _CRON_FIELD: Final = re.compile(r"(\*|\d+(-\d+)?)(/\d+)?(,(\*|\d+(-\d+)?)(/\d+)?)*")
 _CRON_FIELDS: Final = 5
 _NAME_TEXT: Final = "a name of lower-case letters, digits and hyphens, at most 63"
@@ -130,6 +133,7 @@ def _function(table: Table, folder: Path) -> FunctionDescription:
         dead_letters=_dead_letters(table),
         secrets=tuple(_secret(one) for one in table.tables("secrets")),
         egress=_egress(table.table("egress")),
+        image=_image(table.table("image")),
         declared=_deployments(table, name, scale),
         overrides=_overrides(table.table("environments")),
     )
@@ -285,6 +289,15 @@ def _secret(table: Table) -> Secret:
 def _egress(table: Table) -> Egress:
     found = Egress(
         table.texts("functions", NAME, "names of functions"), table.texts("hosts", _HOST, "addresses such as host:443")
+    )
+    table.finish()
+    return found
+
+
+def _image(table: Table) -> ImageParts:
+    found = ImageParts(
+        table.texts("toolchains", _LANGUAGE, "languages such as python"),
+        table.texts("packages", _PACKAGE, "names of packages such as chromium"),
     )
     table.finish()
     return found
