@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.apikeys.key import NewKey, PresentedKey, generate, made_before, present
+from shared.apikeys.key import NewKey, PresentedKey, generate, present
 
 if TYPE_CHECKING:
     from shared.apikeys.rows import ApiKey, LastOwnerKeyError, create, find, get, list_keys, revoke, touch
@@ -25,7 +25,6 @@ __all__ = [
     "generate",
     "get",
     "list_keys",
-    "made_before",
     "present",
     "revoke",
     "touch",

@@ -74,11 +74,5 @@ def present(text: str) -> PresentedKey | None:
     return None if match is None else PresentedKey(match[1], _hash(match[2]))
 
 
-def made_before(text: str) -> NewKey | None:
-    """Give a key of which somebody has the text already, to be kept; None when the text has not the form of one."""
-    match = _FORM.match(text)
-    return None if match is None else NewKey(text, match[1], _hash(match[2]))
-
-
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("ascii")).digest()
