@@ -1,8 +1,8 @@
 """`python -m knative.images.entry.migrations`: the Job that runs before a roll-out.
 
-Brings every shard of HAL9_SHARDS_ADMIN up to date. With `--organisation SLUG --region REGION --owner-key PREFIX:HASH` it
-then makes that organisation, whose owner's key was made elsewhere: only its prefix and its hash (base64url) come here.
-Every step may be repeated.
+Brings every shard of HAL9_SHARDS_ADMIN up to date. With `--organisation SLUG --region REGION --owner-key PREFIX:HASH`
+it then makes that organisation, whose owner's key was made elsewhere: only its prefix and its hash (base64url) come
+here. Every step may be repeated.
 
 Exit codes: 1 a shard does not answer, or a migration is refused; 2 the command line or a setting is wrong; 3 a key of
 the organisation's owner works already, so that this one was not taken. The reason is one sentence on standard error.
