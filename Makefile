@@ -19,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help
 help: ## Show this help
 	@printf 'HAL9: hierarchical AI agents, as functions on Knative.\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nStart with `make run`.\n'
 
 $(RUN_STAMP): requirements/run.lock requirements/generated-python.lock pyproject.toml
@@ -47,6 +47,10 @@ run: install ## Start the platform, build a sample project from plain English, s
 .PHONY: test
 test: $(DEV_STAMP) ## Run the test suite (it starts every server that it needs)
 	@$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: test-cluster
+test-cluster: $(DEV_STAMP) ## Run the tests that need a cluster against that of KUBECONFIG
+	@$(BIN)/python -m pytest $(or $(TESTS),tests/cluster)
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style, types, layers, migrations, and that generated files are current

@@ -225,7 +225,12 @@ async def connect(context: str | None, namespace: str) -> AsyncIterator[Cluster]
         ClusterError: There is no such context, no credentials, or no answer.
     """
     with _folder_for_keys():
-        yield Cluster(await _connected(context, namespace), namespace)
+        api = await _connected(context, namespace)
+        try:
+            yield Cluster(api, namespace)
+        finally:
+            if api._session is not None:  # noqa: SLF001 - the library has no way to close it
+                await api._session.aclose()  # noqa: SLF001
 
 
 async def _connected(context: str | None, namespace: str) -> kr8s.asyncio.Api:

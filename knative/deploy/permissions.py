@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from knative.deploy.cluster import ClusterError
 from knative.deploy.kinds import (
     ACCOUNT,
     BROKER,
@@ -79,7 +81,12 @@ async def _needed(cluster: Cluster, target: Target) -> list[tuple[str, Kind, str
 
 async def _namespace(cluster: Cluster) -> list[tuple[str, Kind, str]]:
     """A namespace that is there is only changed when its labels differ; one that is not must be made."""
-    there = await cluster.get(NAMESPACE, cluster.namespace) is not None
+    try:
+        there = await cluster.get(NAMESPACE, cluster.namespace) is not None
+    except ClusterError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        there = True
     return [(verb, NAMESPACE, "") for verb in ("get", "patch", *(() if there else ("create",)))]
 
 
