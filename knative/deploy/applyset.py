@@ -42,6 +42,11 @@ def member(manifest: Manifest, namespace: str) -> Manifest:
     return marked
 
 
+def kinds_of(manifests: Iterable[Manifest]) -> set[Kind]:
+    """Give the kinds that the members among manifests are of."""
+    return {kind_of(one) for one in manifests if MEMBER in one["metadata"].get("labels", {})}
+
+
 def parent(kinds: Iterable[Kind], target: Target) -> Manifest:
     """Give the parent, which says as well what was applied.
 
@@ -49,7 +54,7 @@ def parent(kinds: Iterable[Kind], target: Target) -> Manifest:
         kinds: that members are of.
         target: what is applied.
     """
-    names = sorted({kind.qualified for kind in kinds if kind not in KEPT})
+    names = sorted({kind.qualified for kind in kinds})
     metadata = target.metadata(PARENT, labels={_ID: set_id(target.namespace)})
     metadata["annotations"] = {_TOOLING: "hal9/v1", _KINDS: ",".join(names)}
     data = {
@@ -69,10 +74,14 @@ async def contained(cluster: Cluster) -> tuple[Kind, ...]:
 
 
 async def members(cluster: Cluster, kinds: Iterable[Kind]) -> list[Manifest]:
-    """Give every member of these kinds, the last applied first."""
+    """Give every member of these kinds, the last applied first.
+
+    What a controller made is none, though Knative copies a Service's labels to the objects that it makes for it.
+    """
     ordered = sorted(set(kinds) - KEPT, key=APPLIED.index, reverse=True)
     selector = f"{MEMBER}={set_id(cluster.namespace)}"
-    return [one for kind in ordered for one in await cluster.listed(kind, selector)]
+    found = [one for kind in ordered for one in await cluster.listed(kind, selector)]
+    return [one for one in found if not one["metadata"].get("ownerReferences")]
 
 
 def obsolete(found: Sequence[Manifest], wanted: Sequence[Manifest]) -> list[Manifest]:

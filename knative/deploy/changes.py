@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from shared.function.brokerproof import SECRET_QUERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 Action = Literal["create", "change", "delete", "unchanged"]
 MISSING: Final = "(none)"
+_PROOF: Final = re.compile(rf"([?&]{SECRET_QUERY}=)[^&]+")
 
 _METADATA: Final = frozenset(
     {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink", "ownerReferences"}
@@ -70,7 +74,12 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[Field]:
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from _differences(old, new, f"{path}[{index}]")
     elif before != after:
-        yield Field(path, before, after)
+        yield Field(path, _without_proof(before), _without_proof(after))
+
+
+def _without_proof(value: Any) -> Any:
+    """Hide the broker's secret, which addresses hold where OIDC is off."""
+    return _PROOF.sub(r"\1…", value) if isinstance(value, str) else value
 
 
 def _joined(path: str, name: str) -> str:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from knative.deploy.cluster import Cluster
-    from knative.deploy.kinds import Kind
     from knative.deploy.secrets import Secrets
     from knative.deploy.waiting import Progress
     from knative.description import FunctionDescription
@@ -151,7 +150,7 @@ async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progre
     versions = await secrets.write(cluster, prepared.secrets)
     wanted = _members(files, target, versions, prepared.secrets.proofs)
     await _judge_again(cluster, prepared, wanted)
-    await cluster.apply(applyset.parent({*await applyset.contained(cluster), *_kinds(wanted)}, target))
+    await cluster.apply(applyset.parent({*await applyset.contained(cluster), *applyset.kinds_of(wanted)}, target))
     before = _of(files, BEFORE, wanted)
     unready = await _applied(cluster, before, seconds, progress)
     if unready:
@@ -179,7 +178,7 @@ def _members(
     rendered = chain.from_iterable(files.values())
     proven = rendered if target.oidc else (with_secrets(one, proofs) for one in rendered)
     manifests = [applyset.member(_stamped(one, versions), target.namespace) for one in proven]
-    return [*manifests, applyset.parent(_kinds(manifests), target)]
+    return [*manifests, applyset.parent(applyset.kinds_of(manifests), target)]
 
 
 def _stamped(manifest: Manifest, versions: Mapping[str, str]) -> Manifest:
@@ -193,11 +192,7 @@ def _stamped(manifest: Manifest, versions: Mapping[str, str]) -> Manifest:
 
 def _expected(prepared: Secrets) -> dict[str, str]:
     """Give the versions as they will be, as far as that can be known."""
-    return {**prepared.versions, **{one["metadata"]["name"]: _TO_COME for one in prepared.writes}}
-
-
-def _kinds(manifests: Iterable[Manifest]) -> set[Kind]:
-    return {kind_of(one) for one in manifests}
+    return {**prepared.versions, **dict.fromkeys(prepared.written, _TO_COME)}
 
 
 def _of(files: Mapping[str, Sequence[Manifest]], names: Iterable[str], wanted: Sequence[Manifest]) -> list[Manifest]:
@@ -262,11 +257,11 @@ async def _begun_since(cluster: Cluster, moment: str) -> bool:
 
 async def _prune(cluster: Cluster, wanted: Sequence[Manifest], target: Target) -> list[Change]:
     """Delete what HAL9 once made and renders no longer; then the set is what was rendered."""
-    kinds = {*await applyset.contained(cluster), *_kinds(wanted)}
+    kinds = {*await applyset.contained(cluster), *applyset.kinds_of(wanted)}
     gone = []
     for one in applyset.obsolete(await applyset.members(cluster, kinds), wanted):
         name = one["metadata"]["name"]
         if await cluster.delete(kind_of(one), name, uid=one["metadata"]["uid"]):
             gone.append(Change("delete", one["kind"], name))
-    await cluster.apply(applyset.parent(_kinds(wanted), target))
+    await cluster.apply(applyset.parent(applyset.kinds_of(wanted), target))
     return gone

@@ -53,7 +53,7 @@ async def plan(cluster: Cluster, manifests: Sequence[Manifest]) -> Plan:
             return await _judged(cluster, manifest)
 
     found = await asyncio.gather(*(judged(manifest) for manifest in manifests))
-    kinds = {*await applyset.contained(cluster), *(kind_of(manifest) for manifest in manifests)}
+    kinds = {*await applyset.contained(cluster), *applyset.kinds_of(manifests)}
     old = applyset.obsolete(await applyset.members(cluster, kinds), manifests)
     return Plan(
         (

@@ -66,6 +66,11 @@ class Secrets:
     versions: Mapping[str, str]
     proofs: Mapping[str, str] = field(repr=False)
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The names of the Secrets that will have another version."""
+        return tuple(one["metadata"]["name"] for one in self.writes if one["kind"] == SECRET.name)
+
 
 async def prepare(
     cluster: Cluster, functions: Sequence[FunctionDescription], target: Target, environment: Mapping[str, str]
@@ -108,11 +113,15 @@ async def prepare(
 
 
 async def write(cluster: Cluster, prepared: Secrets) -> dict[str, str]:
-    """Write what is to be written; give the versions of everything afterwards."""
+    """Write what is to be written; give the versions of everything afterwards.
+
+    The trust has none: functions read it again by themselves when it changes.
+    """
     versions = dict(prepared.versions)
     for manifest in prepared.writes:
         applied = await cluster.apply(manifest)
-        versions[manifest["metadata"]["name"]] = applied.object["metadata"]["resourceVersion"]
+        if manifest["kind"] == SECRET.name:
+            versions[manifest["metadata"]["name"]] = applied.object["metadata"]["resourceVersion"]
     return versions
 
 

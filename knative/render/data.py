@@ -103,6 +103,7 @@ def _stateful_set(server: _Server, data: Data, target: Target) -> Manifest:
         "spec": {
             "replicas": 1,
             "serviceName": server.name,
+            "podManagementPolicy": "Parallel",  # else a pod that never became ready is not replaced by an update
             "selector": {"matchLabels": _labels(server)},
             "template": {
                 "metadata": {"labels": {"app.kubernetes.io/part-of": "hal9", **_labels(server)}},
