@@ -130,7 +130,11 @@ class _Run:
             explain(outcome)
         else:
             changed = sum(one.action != "unchanged" for one in prepared.changes)
-            said = "nothing had to be changed" if prepared.unchanged else f"{changed} objects were changed"
+            said = (
+                "nothing had to be changed"
+                if prepared.unchanged
+                else f"{changed} object{'' if changed == 1 else 's'} changed"
+            )
             click.echo(f"HAL9 is ready in {self.target.namespace}: {said}.")
         return 1 if outcome.unready else 0
 

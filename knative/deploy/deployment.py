@@ -11,6 +11,7 @@ there.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from dataclasses import dataclass, field
 from itertools import chain
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from knative.deploy import accounts, applyset, preflight, secrets, surroundings
 from knative.deploy.changes import Change
 from knative.deploy.cluster import ClusterError
-from knative.deploy.kinds import JOB, NAMESPACE, POD, SERVICE, kind_of
+from knative.deploy.kinds import APPLIED, JOB, NAMESPACE, POD, SERVICE, kind_of
 from knative.deploy.planning import Plan, plan
 from knative.deploy.preflight import Fault
 from knative.deploy.readiness import readiness
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 VERSIONS: Final = "hal9.ai/secrets"
 """The annotation of a revision that changes with the Secrets that it reads."""
 
+_AT_ONCE: Final = 8
 _TO_COME: Final = "to come"
 _POSTGRES: Final = "app.kubernetes.io/name=hal9-postgres"
 
@@ -79,7 +81,7 @@ class Outcome:
     Attributes:
         unready: what did not become ready, with the reasons.
         pruned: what was deleted.
-        stage: `migrations`, where those failed; else empty.
+        stage: where it stopped: `data`, `migrations` or `functions`; empty when everything is ready.
     """
 
     unready: tuple[Unready, ...] = ()
@@ -151,19 +153,17 @@ async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progre
     wanted = _members(files, target, versions, prepared.secrets.proofs)
     await _judge_again(cluster, prepared, wanted)
     await cluster.apply(applyset.parent({*await applyset.contained(cluster), *applyset.kinds_of(wanted)}, target))
-    before = _of(files, BEFORE, wanted)
-    unready = await _applied(cluster, before, seconds, progress)
-    if unready:
-        return Outcome(tuple(unready), stage="data")
-    unready = await _migrate(cluster, _of(files, (MIGRATIONS,), wanted), seconds, progress)
-    if unready:
-        return Outcome(tuple(unready), stage="migrations")
-    rest = _of(files, [name for name in files if name not in {*BEFORE, MIGRATIONS}], wanted)
-    unready = await _applied(cluster, rest, seconds, progress)
-    if not unready and target.oidc:
-        unready = await accounts.misnamed(cluster, rest)
-    if unready:
-        return Outcome(tuple(unready))
+    rest = [name for name in files if name not in {*BEFORE, MIGRATIONS}]
+    for stage, names in {"data": BEFORE, "migrations": (MIGRATIONS,), "functions": rest}.items():
+        manifests = _of(files, names, wanted)
+        if stage == "migrations":
+            await _clear(cluster, manifests)
+        await _apply(cluster, manifests)
+        unready = await until_ready(cluster, manifests, seconds, progress)
+        if not unready and stage == "functions" and target.oidc:
+            unready = await accounts.misnamed(cluster, wanted)
+        if unready:
+            return Outcome(tuple(unready), stage=stage)
     return Outcome(pruned=tuple(await _prune(cluster, wanted, target)))
 
 
@@ -219,26 +219,21 @@ async def _judge_again(cluster: Cluster, prepared: Prepared, wanted: Sequence[Ma
         raise ClusterError("The server refuses manifests:\n" + "\n".join(faults))
 
 
-async def _applied(
-    cluster: Cluster, manifests: Sequence[Manifest], seconds: float, progress: Progress
-) -> list[Unready]:
-    for manifest in manifests:
-        await cluster.apply(manifest)
-    return await until_ready(cluster, manifests, seconds, progress)
+async def _apply(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
+    """Apply, one kind after the other in the order in which they need each other."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(manifest: Manifest) -> None:
+        async with turn:
+            await cluster.apply(manifest)
+
+    for kind in APPLIED:
+        await asyncio.gather(*(one(manifest) for manifest in manifests if kind_of(manifest) == kind))
 
 
-async def _migrate(
-    cluster: Cluster, manifests: Sequence[Manifest], seconds: float, progress: Progress
-) -> list[Unready]:
-    """Run the Job, unless this version's has run on these databases."""
-    for manifest in manifests:
-        if kind_of(manifest) == JOB:
-            await _clear(cluster, manifest["metadata"]["name"])
-    return await _applied(cluster, manifests, seconds, progress)
-
-
-async def _clear(cluster: Cluster, name: str) -> None:
+async def _clear(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
     """Delete a Job that must run again: it failed, or its databases have begun anew since."""
+    name = next(one["metadata"]["name"] for one in manifests if kind_of(one) == JOB)
     job = await cluster.get(JOB, name)
     if job is None:
         return
