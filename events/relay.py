@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 from uuid import UUID
+
+import msgspec
 
 from events import codec, deadletters
 from events.publisher import Refused
@@ -63,8 +64,7 @@ class Publishes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Claimed:
+class _Claimed(msgspec.Struct, frozen=True):
     id: UUID
     event: CloudEvent
 
@@ -214,8 +214,7 @@ async def _release(tx: Transaction, org_id: UUID, *, gone: Sequence[UUID], left:
         await tx.execute("UPDATE outbox SET claimed_until = NULL WHERE org_id = $1 AND id = ANY($2)", org_id, left)
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(msgspec.Struct, frozen=True):
     """What a sweep did.
 
     Attributes:

@@ -42,7 +42,7 @@ _CLOCK: Final = SystemClock()
 class EventData(BaseModel):
     """The base of every model of `data`: immutable, and strict about members that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 DataT = TypeVar("DataT", bound=BaseModel)

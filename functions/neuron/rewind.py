@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 _ENDED = frozenset({"completed", "failed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A live step, as far as a rewind looks at it."""
 
     id: UUID
@@ -37,8 +37,7 @@ class Node:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """A step that waits anew.
 
     Attributes:
@@ -52,8 +51,7 @@ class Waiting:
     pending: int
 
 
-@dataclass(frozen=True, slots=True)
-class Blamed:
+class Blamed(msgspec.Struct, frozen=True):
     """A signal at its place: the step that it was resolved to, and the revision that it leads to."""
 
     step_id: UUID
@@ -62,8 +60,7 @@ class Blamed:
     signal: Signal
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What a rewind does."""
 
     sender_path: str
@@ -73,8 +70,7 @@ class Plan:
     signals: tuple[Blamed, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Exhausted:
+class Exhausted(msgspec.Struct, frozen=True):
     """A cap on revisions does not hold another one.
 
     Attributes:

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
@@ -65,8 +65,7 @@ class TryLater(Exception):  # noqa: N818 - what is to be done
         self.seconds = seconds
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(msgspec.Struct, frozen=True):
     """What is to be written of a step."""
 
     result: Result[Any]
@@ -176,7 +175,7 @@ class Runtime:
         try:
             thought = await self._thought(body, work, claim)
             if thought is not None:
-                work = dataclasses.replace(work, thought=thought)
+                work = msgspec.structs.replace(work, thought=thought)
             result = await asyncio.to_thread(_worker(body), work)
         except (NoAnswer, BudgetExhausted) as error:
             code = "budget-exhausted" if isinstance(error, BudgetExhausted) else "no-engine"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import msgspec
 from pydantic import ValidationError
 
 from functions.neuron import points
@@ -261,7 +261,7 @@ def _start(
 
 
 def _keyed(start: Start, key: str, request: str) -> Start:
-    return dataclasses.replace(start, key=key, request_hash=hashlib.sha256(request.encode()).digest())
+    return msgspec.structs.replace(start, key=key, request_hash=hashlib.sha256(request.encode()).digest())
 
 
 def _unstartable(data: RunRequested, fault: tuple[str, str], correlation: str | None) -> Start:

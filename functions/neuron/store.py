@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
+import msgspec
 
 from functions.neuron import points
 from functions.neuron.rewind import Exhausted, Node, Plan, plan_rewind
@@ -54,8 +54,7 @@ _NODES: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where a transition comes from: what its events will say.
 
     Attributes:
@@ -73,8 +72,7 @@ class Origin:
     event_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """A step as its holder knows it.
 
     Attributes:
@@ -92,8 +90,7 @@ class Held:
     token: UUID | None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A claimed step with everything that its body needs; JSON is still text."""
 
     held: Held
@@ -116,8 +113,7 @@ class Claim:
     signals: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """A run to start.
 
     Attributes:

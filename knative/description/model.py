@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,7 @@ def duration_seconds(text: str) -> float:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(msgspec.Struct, frozen=True):
     """How many instances there are, in Knative's terms.
 
     Attributes:
@@ -46,8 +46,7 @@ class Scale:
     idle_seconds: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(msgspec.Struct, frozen=True):
     """What an instance may use.
 
     Attributes:
@@ -61,8 +60,7 @@ class Resources:
     connections: int = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """A public route. `permission` is None only when `public` is true."""
 
     method: str
@@ -71,8 +69,7 @@ class Route:
     public: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """How the broker delivers to a subscription: Knative's delivery spec.
 
     Attributes:
@@ -98,8 +95,7 @@ class Delivery:
         return duration_seconds(self.timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True):
     """Events that are delivered to `POST /events`: one Trigger.
 
     Attributes:
@@ -110,7 +106,7 @@ class Subscription:
 
     name: str
     filters: tuple[Mapping[str, Any], ...] = ()
-    delivery: Delivery = field(default_factory=Delivery)
+    delivery: Delivery = msgspec.field(default_factory=Delivery)
 
     @property
     def for_each_deployment(self) -> bool:
@@ -118,8 +114,7 @@ class Subscription:
         return _holds_placeholder(self.filters)
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True):
     """An event by the clock: one PingSource.
 
     Attributes:
@@ -135,24 +130,21 @@ class Schedule:
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(msgspec.Struct, frozen=True):
     """An environment variable that comes from a Secret; the function starts without one that is optional."""
 
     env: str
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Egress:
+class Egress(msgspec.Struct, frozen=True):
     """Where a function may connect to: functions (and `broker`) by name, outside hosts as `host:port`."""
 
     functions: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ImageParts:
+class ImageParts(msgspec.Struct, frozen=True):
     """What a function's image holds beside what the function imports.
 
     Attributes:
@@ -164,19 +156,17 @@ class ImageParts:
     packages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredDeployment:
+class DeclaredDeployment(msgspec.Struct, frozen=True):
     """A `[[deployments]]` table, before it is resolved."""
 
     name: str
     routes: bool
-    environment: Mapping[str, str] = field(default_factory=dict)
-    scale: Mapping[str, Any] = field(default_factory=dict)
-    resources: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict)
+    scale: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    resources: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(msgspec.Struct, frozen=True):
     """One deployment of a function, with every override and placeholder resolved.
 
     Attributes:
@@ -205,8 +195,7 @@ class Deployment:
         return self.resources.connections if "database" in self.function.needs else 0
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionDescription:
+class FunctionDescription(msgspec.Struct, frozen=True):
     """A whole function.toml.
 
     Attributes:
@@ -239,17 +228,17 @@ class FunctionDescription:
     timeout_seconds: float = 60.0
     grace_seconds: float = 30.0
     body_limit_bytes: int = 1 << 20
-    scale: Scale = field(default_factory=Scale)
-    resources: Resources = field(default_factory=Resources)
+    scale: Scale = msgspec.field(default_factory=Scale)
+    resources: Resources = msgspec.field(default_factory=Resources)
     routes: tuple[Route, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     dead_letters: str | None = None
     secrets: tuple[Secret, ...] = ()
-    egress: Egress = field(default_factory=Egress)
-    image: ImageParts = field(default_factory=ImageParts)
+    egress: Egress = msgspec.field(default_factory=Egress)
+    image: ImageParts = msgspec.field(default_factory=ImageParts)
     declared: tuple[DeclaredDeployment, ...] = ()
-    overrides: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = msgspec.field(default_factory=dict)
 
     def deployments(self, environment: str | None = None) -> tuple[Deployment, ...]:
         """Give the deployments, with the overrides of an environment such as `production`, if there are any.
@@ -277,11 +266,11 @@ class FunctionDescription:
             name=one.name,
             function=self,
             environment={**one.environment, **overrides.get("environment", {})},
-            scale=replace(self.scale, **{**one.scale, **overrides.get("scale", {})}),
-            resources=replace(self.resources, **{**one.resources, **overrides.get("resources", {})}),
+            scale=msgspec.structs.replace(self.scale, **{**one.scale, **overrides.get("scale", {})}),
+            resources=msgspec.structs.replace(self.resources, **{**one.resources, **overrides.get("resources", {})}),
             routes=self.routes if one.routes else (),
             subscriptions=tuple(
-                replace(subscription, filters=_replaced(subscription.filters, one.name))
+                msgspec.structs.replace(subscription, filters=_replaced(subscription.filters, one.name))
                 for subscription in self.subscriptions
                 if one.routes or subscription.for_each_deployment
             ),

@@ -103,6 +103,7 @@ def _run(folder: Path, deployment: Deployment, settings: HostSettings, listening
     configure_spans(deployment.name, **{"service.namespace": "hal9", "faas.name": deployment.function.name})
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again
+    gc.enable()
 
     async def serve() -> None:
         description = deployment.function

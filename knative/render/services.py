@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from knative.render import proofs
 from knative.render.pods import CONTAINER_SECURITY, POD_SECURITY, secret_variable
@@ -55,7 +56,9 @@ def autoscaling(deployment: Deployment, target: Target) -> dict[str, str]:
     """
     scale = deployment.scale
     if _keeps_objects(deployment, target) and not target.objects_claim:
-        scale = replace(scale, min=1, max=1)  # the artefacts go with the instance: it stays, and is the only one
+        scale = msgspec.structs.replace(
+            scale, min=1, max=1
+        )  # the artefacts go with the instance: it stays, and is the only one
     return {
         f"{_AUTOSCALING}/class": "kpa.autoscaling.knative.dev",
         f"{_AUTOSCALING}/metric": "concurrency",

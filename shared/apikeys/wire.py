@@ -26,6 +26,7 @@ class KeyRequest(BaseModel):
     """The body of `POST /v1/keys`."""
 
     model_config = ConfigDict(
+        defer_build=True,
         frozen=True,
         extra="forbid",
         json_schema_extra={
@@ -48,7 +49,7 @@ class KeyRequest(BaseModel):
 class KeyQuery(BaseModel):
     """The query of `GET /v1/keys`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     limit: int = Field(50, ge=1, le=200, description="Keys in a page.")
     cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
@@ -57,7 +58,7 @@ class KeyQuery(BaseModel):
 class KeyView(BaseModel):
     """An API key, without its secret."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [_EXAMPLE_KEY]})
+    model_config = ConfigDict(defer_build=True, frozen=True, json_schema_extra={"examples": [_EXAMPLE_KEY]})
 
     id: UUID
     name: str
@@ -73,6 +74,7 @@ class NewKeyView(KeyView):
     """A key that was just made: the only answer that ever holds its text."""
 
     model_config = ConfigDict(
+        defer_build=True,
         frozen=True,
         json_schema_extra={
             "examples": [{**_EXAMPLE_KEY, "key": "hal9_k3v7q2m5xw4a_Zm9yIGRvY3VtZW50YXRpb24gb25seSwgbm90IGEga2V5"}]
@@ -85,7 +87,7 @@ class NewKeyView(KeyView):
 class KeyPage(BaseModel):
     """A page of keys, newest first."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     keys: list[KeyView]
     next_cursor: UUID | None = Field(description="Give it as `cursor` for the next page; null on the last one.")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class DeadLetterQuery(BaseModel):
     """The query of `GET /v1/events/dead-letters`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     limit: int = Field(50, ge=1, le=200, description="Dead letters in a page.")
     cursor: str | None = Field(
@@ -23,7 +23,7 @@ class DeadLetterQuery(BaseModel):
 class DeadLetterView(BaseModel):
     """An event that could not be delivered to one destination."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     id: UUID
     event_id: str
@@ -47,7 +47,7 @@ class DeadLetterDetail(DeadLetterView):
 class DeadLetterPage(BaseModel):
     """A page of dead letters, newest first."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     dead_letters: list[DeadLetterView]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")

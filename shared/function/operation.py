@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from starlette.responses import Response
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ BROKER_ISSUERS: Final = ("broker",)
 _TEMPLATE: Final = re.compile(r"\{([a-z_][a-z0-9_]*)(:path)?\}")
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One request to an operation, authenticated and checked.
 
     Attributes:
@@ -60,8 +59,7 @@ class Call:
 Handler = Callable[[Call], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One method of one path.
 
     Attributes:
@@ -95,18 +93,18 @@ class Operation:
     summary: str
     request: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
-    responses: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)
+    responses: Mapping[int, type[BaseModel] | None] = msgspec.field(default_factory=dict)
     description: str = ""
     tags: tuple[str, ...] = ()
     public: bool = False
     raw_body: bool = False
     streaming: bool = False
     issuers: tuple[str, ...] = REQUEST_ISSUERS
-    consumes: Mapping[str, Mapping[str, Any]] | Callable[[], Mapping[str, Mapping[str, Any]]] = field(
+    consumes: Mapping[str, Mapping[str, Any]] | Callable[[], Mapping[str, Mapping[str, Any]]] = msgspec.field(
         default_factory=dict
     )
     produces: str = "application/json"
-    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    headers: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.public and not self.permission:

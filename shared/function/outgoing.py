@@ -17,10 +17,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import httptools
+import msgspec
 
 from shared import deadlines
 from shared.settings import load, setting, settings
@@ -69,8 +69,7 @@ class Unreachable(ConnectionError):  # noqa: N818 - says what is the case
     """There is no answer: no connection, or it ended before the answer did."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A whole answer.
 
     Attributes:

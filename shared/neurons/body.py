@@ -8,9 +8,9 @@ a replay exact.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import msgspec
 from pydantic import BaseModel
 
 from shared.neurons.layers import LAYERS, executor_of
@@ -27,8 +27,7 @@ InputT = TypeVar("InputT", bound=BaseModel)
 OutputT = TypeVar("OutputT", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class Work(Generic[InputT]):
+class Work(msgspec.Struct, Generic[InputT], frozen=True):
     """One call of a body.
 
     Attributes:
@@ -46,7 +45,7 @@ class Work(Generic[InputT]):
 
     input: InputT
     phase: int = 0
-    children: Mapping[str, Outcome] = field(default_factory=dict)
+    children: Mapping[str, Outcome] = msgspec.field(default_factory=dict)
     signals: tuple[Signal, ...] = ()
     revision: int = 0
     memo: Any = None
@@ -64,8 +63,7 @@ Worker = Callable[[Work[InputT]], "Result[OutputT]"]
 Asker = Callable[[Work[InputT]], "Question[Any] | None"]
 
 
-@dataclass(frozen=True, slots=True)
-class Body(Generic[InputT, OutputT]):
+class Body(msgspec.Struct, Generic[InputT, OutputT], frozen=True):
     """A neuron: a typed contract and what fulfils it.
 
     Attributes:

@@ -9,9 +9,9 @@ never knows whether a language model answered, and every artefact can say which 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
+import msgspec
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def _no_faults(_answer: BaseModel) -> Sequence[Signal]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Question(Generic[AnswerT]):
+class Question(msgspec.Struct, Generic[AnswerT], frozen=True):
     """What a body wants to know before it works.
 
     Attributes:
@@ -49,8 +48,7 @@ class Question(Generic[AnswerT]):
     check: Callable[[AnswerT], Sequence[Signal]] = _no_faults
 
 
-@dataclass(frozen=True, slots=True)
-class Thought(Generic[AnswerT]):
+class Thought(msgspec.Struct, Generic[AnswerT], frozen=True):
     """An engine's answer.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 OutputT = TypeVar("OutputT", bound="BaseModel")
 
 
-@dataclass(frozen=True, slots=True)
-class Complete(Generic[OutputT]):
+class Complete(msgspec.Struct, Generic[OutputT], frozen=True):
     """The step is done; its parent's count goes down by one.
 
     Attributes:
@@ -26,8 +26,7 @@ class Complete(Generic[OutputT]):
     output: OutputT
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(msgspec.Struct, frozen=True):
     """A step to start under this one.
 
     Attributes:
@@ -44,8 +43,7 @@ class Child:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Spawn:
+class Spawn(msgspec.Struct, frozen=True):
     """Start children; the body is called again, one phase on, when all of them have ended.
 
     Attributes:
@@ -57,8 +55,7 @@ class Spawn:
     memo: BaseModel | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Backward(Generic[OutputT]):
+class Backward(msgspec.Struct, Generic[OutputT], frozen=True):
     """Something made earlier is wrong: the blamed steps run again with the signals, and everything that rested on them.
 
     Attributes:
@@ -71,8 +68,7 @@ class Backward(Generic[OutputT]):
     output: OutputT | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fail(Generic[OutputT]):
+class Fail(msgspec.Struct, Generic[OutputT], frozen=True):
     """The step cannot be done, and trying again would not help.
 
     Attributes:
@@ -90,8 +86,7 @@ class Fail(Generic[OutputT]):
 Result = Complete[OutputT] | Spawn | Backward[OutputT] | Fail[OutputT]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a child ended, as its parent sees it at the join.
 
     Attributes:
@@ -111,5 +106,5 @@ class Outcome:
     output: BaseModel | None
     engine: str = "builtin"
     exhausted: bool = False
-    signals: tuple[Signal, ...] = field(default=())
+    signals: tuple[Signal, ...] = msgspec.field(default=())
     failure: str | None = None

@@ -16,7 +16,7 @@ Severity = Literal["error", "warning"]
 class Signal(BaseModel):
     """One fault, found later, in what a step made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     blame_step: str = Field(
         max_length=1000,

@@ -18,7 +18,7 @@ from shared.software.specification import Specification
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class SoftwareRequest(_Part):

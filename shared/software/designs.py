@@ -29,7 +29,7 @@ Share = Literal["project", "domain", "interface", "storage", "tests"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 # the interface

@@ -28,6 +28,7 @@ class ProjectRequest(BaseModel):
     """The body of `POST /v1/projects`."""
 
     model_config = ConfigDict(
+        defer_build=True,
         frozen=True,
         extra="forbid",
         json_schema_extra={
@@ -56,7 +57,7 @@ class ProjectRequest(BaseModel):
 class ProjectQuery(BaseModel):
     """The query of `GET /v1/projects`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     limit: int = Field(50, ge=1, le=200, description="Projects in a page.")
     cursor: str | None = Field(
@@ -66,7 +67,7 @@ class ProjectQuery(BaseModel):
 
 
 class _Out(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
 
 class NotDone(_Out):

@@ -34,7 +34,7 @@ def foremost(engines: Iterable[EngineName]) -> EngineName:
 class SourceFile(BaseModel):
     """One text file of a project."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     path: str
     content: str
@@ -64,7 +64,7 @@ class SourceFile(BaseModel):
 class SourceTree(BaseModel):
     """The files of a project (or of one implementer's share of it), sorted by path."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     files: tuple[SourceFile, ...]
 

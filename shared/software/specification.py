@@ -29,7 +29,7 @@ Scalar = str | int | float | bool | None
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Kind(StrEnum):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.bodies.designing import Design, implementers, joined
-from functions.neuron.synthesis.interface import design_api
 from shared.neurons.body import Body
 from shared.neurons.results import Complete
 from shared.software.designs import DesignerInput, DesignerOutput
@@ -23,10 +22,14 @@ SHARES: Final = ("project", "domain", "interface")
 
 def design(work: Work[DesignerInput]) -> Result[DesignerOutput]:
     """Design the face and have it written; then join what was written."""
+    from functions.neuron.synthesis.interface import (
+        design_api,  # only the layer that designs needs it, at its first step
+    )
+
+    face = design_api(work.input.specification)
     if work.phase == 0:
-        face = design_api(work.input.specification)
         return implementers(work.input, SHARES, Design(api=face))
-    return Complete(DesignerOutput(tree=joined(work), api=design_api(work.input.specification)))
+    return Complete(DesignerOutput(tree=joined(work), api=face))
 
 
 API_DESIGNER: Final = Body(

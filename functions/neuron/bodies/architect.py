@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from functions.neuron import reading
 from shared.neurons.body import Body
 from shared.neurons.engine import Question
 from shared.neurons.results import Child, Complete, Fail, Spawn
@@ -36,7 +35,7 @@ _DEADLINE_SECONDS: Final = 300.0
 class Reading(BaseModel):
     """What the request was read into: a specification, or the sentence that says why there can be none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     specification: Specification | None = None
     refusal: str = ""
@@ -45,7 +44,7 @@ class Reading(BaseModel):
 class Plan(BaseModel):
     """What the architect keeps from phase to phase."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     specification: Specification
     engine: EngineName = EngineName.BUILTIN
@@ -80,6 +79,8 @@ def question(work: Work[SoftwareRequest]) -> Question[Reading] | None:
 
 def read(request: str) -> Reading:
     """Read a request with the built-in grammar."""
+    from functions.neuron import reading  # only this layer needs the grammar, at its first request
+
     try:
         return Reading(specification=reading.read(request))
     except reading.UnreadableError as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.bodies.designing import Design, implementers, joined
-from functions.neuron.synthesis.database import design_database
-from functions.neuron.synthesis.interface import design_api
 from shared.neurons.body import Body
 from shared.neurons.results import Complete
 from shared.software.designs import DesignerInput, DesignerOutput
@@ -19,6 +17,11 @@ if TYPE_CHECKING:
 
 def design(work: Work[DesignerInput]) -> Result[DesignerOutput]:
     """Design the tables and have them written; software that keeps nothing needs none."""
+    from functions.neuron.synthesis.database import (
+        design_database,  # only the layer that designs needs it, at its first step
+    )
+    from functions.neuron.synthesis.interface import design_api
+
     specification = work.input.specification
     database = design_database(specification)
     if not specification.entities:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Design(BaseModel):
     """What a designer has decided."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     api: ApiDesign | None = None
     database: DatabaseDesign | None = None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.neuron.synthesis.python.shares import implement
 from shared.neurons.body import Body
 from shared.neurons.engine import Question
 from shared.neurons.results import Complete
@@ -32,7 +31,7 @@ of those. Keep the names that other files import. Do not weaken a check, a rule 
 class Correction(BaseModel):
     """The new content of one file of the share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     path: str = Field(max_length=300)
     content: str = Field(max_length=200_000)
@@ -41,9 +40,16 @@ class Correction(BaseModel):
 class Corrections(BaseModel):
     """The files that change; none leaves the share as the built-in engine wrote it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     files: tuple[Correction, ...] = ()
+
+
+def implement(task: ImplementerInput) -> ImplementerOutput:
+    """Write the share with the built-in engine."""
+    from functions.neuron.synthesis.python import shares  # only this layer needs it, at its first step
+
+    return shares.implement(task)
 
 
 def question(work: Work[ImplementerInput]) -> Question[Corrections] | None:

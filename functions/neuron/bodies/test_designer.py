@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.bodies.designing import Design, implementers, joined
-from functions.neuron.synthesis.interface import design_api
-from functions.neuron.synthesis.testing import design_tests
 from shared.neurons.body import Body
 from shared.neurons.results import Complete
 from shared.software.designs import DesignerInput, DesignerOutput
@@ -18,6 +16,11 @@ if TYPE_CHECKING:
 
 def design(work: Work[DesignerInput]) -> Result[DesignerOutput]:
     """Design the cases and have them written; then join what was written."""
+    from functions.neuron.synthesis.interface import (
+        design_api,  # only the layer that designs needs it, at its first step
+    )
+    from functions.neuron.synthesis.testing import design_tests
+
     specification = work.input.specification
     tests = design_tests(specification)
     if work.phase == 0:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from events import catalogue
@@ -137,7 +137,7 @@ async def test_the_cap_of_the_run_holds_over_all_its_steps(shards: Shards, organ
 
 
 async def test_a_process_that_fails_when_exhausted_fails(shards: Shards, organisation: Any) -> None:
-    strict = dataclasses.replace(TALLY, exhausted="fail")
+    strict = msgspec.structs.replace(TALLY, exhausted="fail")
     org_id, office = await organisation(), Office(shards, processes=(strict,))
     run = await office.start(org_id, "liar", audit=True, revisions_per_step=1)
     await office.settle(org_id)

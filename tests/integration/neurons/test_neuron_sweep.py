@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from events import catalogue
@@ -79,7 +79,7 @@ async def test_who_lost_a_lease_cannot_write_while_another_works(shards: Shards,
     second = await office.store.claim(org_id, Origin(office.source), run.id, run.tree[0].id, 1, 0, 10.0)
     assert second is not None
     origin = Origin(office.source)
-    stale = dataclasses.replace(first.held, epoch=1)
+    stale = msgspec.structs.replace(first.held, epoch=1)
     for held in (first.held, stale):
         assert await office.store.complete(held, origin, '{"letters": 7}', "builtin", None) == "stale"
         assert await office.store.spawn(held, origin, None, [], "builtin", None, 10) == "stale"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from pydantic import BaseModel
 
@@ -63,7 +63,7 @@ def test_a_registry_imports_paths_and_names_what_is_wrong() -> None:
         with pytest.raises(ValueError, match=path.split(":", maxsplit=1)[0]):
             Registry.imported([path])
     with pytest.raises(ValueError, match="two processes"):
-        Registry([TALLY, dataclasses.replace(TALLY)])
+        Registry([TALLY, msgspec.structs.replace(TALLY)])
 
 
 def test_the_catalogue_holds_what_this_release_knows_and_what_is_configured() -> None:
