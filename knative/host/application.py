@@ -104,7 +104,8 @@ class Application:
         """Answer one request, whatever happens."""
         self._under_way.add(exchange)
         try:
-            parent, state = exchange.traceparent.decode("latin-1"), exchange.tracestate.decode("latin-1")
+            parent = exchange.traceparent.decode("latin-1")
+            state = exchange.tracestate.decode("latin-1") if exchange.tracestate else ""
             if exporting():
                 with serving(exchange.scope["method"], parent, state) as finish:
                     await self._dispatch(exchange)

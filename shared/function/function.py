@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from starlette.requests import ClientDisconnect
 
@@ -16,7 +17,7 @@ from shared.telemetry import begin, begun, logger, set_organisation, trace
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     Authenticate = Callable[[Request, Operation], Awaitable[Claims | None]]
 
 _log = logger(__name__)
+_NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Resources(Protocol):
@@ -124,26 +126,27 @@ class Function:
         try:
             if not self._opened:
                 await self.open()
-            return await self._answer(request)
+            scope = request.scope
+            found = self._routes.find(scope["method"], scope["path"])
+            if found is None:
+                return await self._unmatched(request)
+            operation, path = found
+            scope["hal9.operation"] = operation
+            call = Call(request, operation, path, resources=self.resources)
+            if not operation.public:
+                call.claims = await self._authorised(request, operation)
+            if operation.query is not None:
+                call.query = bodies.query_of(request, operation.query)
+            if operation.request is not None and not operation.raw_body:
+                call.body = await bodies.body_of(request, operation.request)
+            return await operation.handler(call)
         except Exception as error:  # noqa: BLE001 - the last place where a fault can become an answer
             return problem_response(problem_of(error))
 
-    async def _answer(self, request: Request) -> Response:
-        found = self._routes.find(request.method, request.scope["path"])
-        if found is None:
-            if self._fallback is not None:
-                return await self._fallback(request)
+    async def _unmatched(self, request: Request) -> Response:
+        if self._fallback is None:
             raise Problem("route-unknown", 404, "There is nothing at this path: look it up in the API reference.")
-        operation, path = found
-        request.scope["hal9.operation"] = operation
-        call = Call(request, operation, path, resources=self.resources)
-        if not operation.public:
-            call.claims = await self._authorised(request, operation)
-        if operation.query is not None:
-            call.query = bodies.query_of(request, operation.query)
-        if operation.request is not None and not operation.raw_body:
-            call.body = await bodies.body_of(request, operation.request)
-        return await operation.handler(call)
+        return await self._fallback(request)
 
     async def _authorised(self, request: Request, operation: Operation) -> Claims:
         claims = await self._authenticate(request, operation)
@@ -231,13 +234,13 @@ class _Routes:
             if methods.setdefault(operation.method, operation) is not operation:
                 raise ValueError(f"{operation.name} is there twice")
 
-    def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]] | None:
+    def find(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]] | None:
         """Give the operation and the path's parameters; None when nothing is at this path.
 
         Raises:
             Problem: 405 with Allow when the path is known and the method is not.
         """
-        methods, parameters = self._fixed.get(path), dict[str, Any]()
+        methods, parameters = self._fixed.get(path), _NO_PARAMETERS
         if methods is None:
             for pattern, candidates in self._patterns.values():
                 match = pattern.fullmatch(path)
