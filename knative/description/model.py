@@ -1,4 +1,4 @@
-"""What function.toml says, as frozen dataclasses."""
+"""What function.toml says, as immutable structs."""
 
 from __future__ import annotations
 
