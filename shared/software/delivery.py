@@ -69,7 +69,8 @@ class Verification(_Part):
         verified: Every check passed.
         checks: In the order in which they ran.
         tests_passed: How many of the project's own tests passed.
-        isolation: `namespaces` (own file system, no network) or `process-group` (where the kernel refuses the former).
+        isolation: `namespaces` (own file system, no network), `landlock` (the same files, no sockets), or
+            `process-group` (neither): the strongest that the kernel allows.
         artefact_id: The archive of the project, whether it verified or not.
         sha256: Of the archive (tar.gz), hexadecimal.
         size: Of the archive, in bytes.

@@ -87,7 +87,9 @@ class ProjectResult(_Out):
     verified: bool = Field(description="The project's own linter, types and tests passed in the sandbox.")
     checks: list[Check]
     tests_passed: int
-    isolation: str = Field(description="`namespaces`, or `process-group` where the kernel refuses those.")
+    isolation: str = Field(
+        description="`namespaces`, else `landlock`, else `process-group`: the strongest that the kernel allows."
+    )
     files: int
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from functions.codegen.sandbox import Limits, Outcome, Plan, interpreter_paths, run
+from functions.codegen.sandbox import Isolation, Limits, Outcome, Plan, interpreter_paths, run
 
 PYTHON = str(Path(sys.executable).resolve())
-BOTH = pytest.mark.parametrize("namespaces", [True, False], ids=["namespaces", "process-group"])
+WALLS: tuple[Isolation, ...] = ("namespaces", "landlock", "process-group")
+ALL = pytest.mark.parametrize("walls", WALLS)
+STRONG = pytest.mark.parametrize("walls", WALLS[:2])
 
 
 def namespaces_allowed() -> bool:
@@ -31,9 +33,9 @@ def project() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def python(project: Path, code: str, *, namespaces: bool = True, limits: Limits | None = None) -> Outcome:
+async def python(project: Path, code: str, walls: Isolation = "namespaces", *, limits: Limits | None = None) -> Outcome:
     plan = Plan(
-        (PYTHON, "-I", "-c", code), project, interpreter_paths(), {"LANG": "C.UTF-8"}, limits or Limits(), namespaces
+        (PYTHON, "-I", "-c", code), project, interpreter_paths(), {"LANG": "C.UTF-8"}, limits or Limits(), walls
     )
     return await run(plan)
 
@@ -62,25 +64,68 @@ def test_this_kernel_allows_the_strong_walls() -> None:
     assert namespaces_allowed()
 
 
-@BOTH
-async def test_it_runs_and_says_how_it_ended(project: Path, namespaces: bool) -> None:
-    outcome = await python(project, "print('hello'); raise SystemExit(7)", namespaces=namespaces)
+@ALL
+async def test_it_runs_and_says_how_it_ended(project: Path, walls: Isolation) -> None:
+    outcome = await python(project, "print('hello'); raise SystemExit(7)", walls)
     assert (outcome.code, outcome.output, outcome.timed_out) == (7, "hello\n", False)
 
 
-@BOTH
-async def test_it_may_write_its_project(project: Path, namespaces: bool) -> None:
-    outcome = await python(project, "open('made', 'w').write('x')", namespaces=namespaces)
+@ALL
+async def test_it_may_write_its_project(project: Path, walls: Isolation) -> None:
+    outcome = await python(project, "open('made', 'w').write('x')", walls)
     assert outcome.code == 0
     assert (project / "made").read_text() == "x"
 
 
-@BOTH
-async def test_the_environment_is_scrubbed(project: Path, namespaces: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@ALL
+async def test_the_environment_is_scrubbed(project: Path, walls: Isolation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HAL9_SHARDS", "postgresql://secret")
-    outcome = await python(project, "import os; print(sorted(os.environ))", namespaces=namespaces)
+    outcome = await python(project, "import os; print(sorted(os.environ))", walls)
     assert "HAL9" not in outcome.output
     assert "LANG" in outcome.output
+
+
+@STRONG
+async def test_the_walls_are_those_that_were_asked_for(project: Path, walls: Isolation) -> None:
+    assert (await python(project, "", walls)).isolation == walls
+
+
+@STRONG
+async def test_it_reads_nothing_but_what_it_was_given(project: Path, tmp_path: Path, walls: Isolation) -> None:
+    secret = tmp_path / "key.json"
+    secret.write_text("secret")
+    code = (
+        f"import os\nfor path in ({str(secret)!r}, '/etc/hostname', '/proc/{os.getpid()}/environ', '/sys/kernel'):\n"
+        "    try:\n        print(os.listdir(path) if os.path.isdir(path) else open(path).read())\n"
+        "    except OSError as e:\n        print('refused')"
+    )
+    assert (await python(project, code, walls)).output == "refused\n" * 4
+
+
+@STRONG
+async def test_it_touches_no_other_process(project: Path, walls: Isolation) -> None:
+    """Neither by signals nor by reading memory; 101 and 310 are ptrace and process_vm_readv of x86-64."""
+    code = (
+        "import ctypes, os\nc = ctypes.CDLL(None, use_errno=True)\n"
+        f"try:\n    os.kill({os.getpid()}, 0)\n    print('alive')\nexcept OSError:\n    print('refused')\n"
+        f"print(c.ptrace(16, {os.getpid()}, None, None))"
+    )
+    assert (await python(project, code, walls)).output == "refused\n-1\n"
+
+
+async def test_behind_landlock_it_opens_no_socket_but_a_pair(project: Path) -> None:
+    code = (
+        "import asyncio, socket\nfor family in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK):\n"
+        "    try:\n        socket.socket(family, socket.SOCK_DGRAM)\n        print('open')\n"
+        "    except OSError as e:\n        print(e.errno)\n"
+        "asyncio.run(asyncio.sleep(0))\nsocket.socketpair()\nprint('paired')"
+    )
+    assert (await python(project, code, "landlock")).output == "1\n" * 4 + "paired\n"
+
+
+async def test_behind_landlock_there_is_a_temporary_folder(project: Path) -> None:
+    code = "import tempfile; f = tempfile.NamedTemporaryFile(); print(f.name.startswith('/tmp/hal9-root-'))"
+    assert (await python(project, code, "landlock")).output == "True\n"
 
 
 async def test_it_sees_nothing_but_what_it_was_given(project: Path, tmp_path: Path) -> None:
@@ -127,10 +172,11 @@ async def test_it_has_a_loopback_of_its_own(project: Path) -> None:
     assert (await python(project, code)).output == "yes\n"
 
 
+@STRONG
 @pytest.mark.parametrize("path", ["/usr/x", "/bin/x", "/x", "/etc/x", "/dev/x"])
-async def test_it_cannot_write_elsewhere(project: Path, path: str) -> None:
+async def test_it_cannot_write_elsewhere(project: Path, path: str, walls: Isolation) -> None:
     code = f"try:\n    open({path!r}, 'w')\nexcept OSError:\n    print('refused')"
-    outcome = await python(project, code)
+    outcome = await python(project, code, walls)
     assert outcome.output == "refused\n"
 
 
@@ -143,27 +189,25 @@ async def test_it_is_nobody_and_stays_so(project: Path) -> None:
     assert (await python(project, code)).output == "True -1 -1 1\n"
 
 
-@BOTH
-async def test_memory_is_bounded(project: Path, namespaces: bool) -> None:
+@ALL
+async def test_memory_is_bounded(project: Path, walls: Isolation) -> None:
     limits = Limits(memory_bytes=256 << 20)
-    outcome = await python(project, "bytearray(1 << 30)", namespaces=namespaces, limits=limits)
+    outcome = await python(project, "bytearray(1 << 30)", walls, limits=limits)
     assert outcome.code == 1
     assert "MemoryError" in outcome.output
 
 
-@BOTH
-async def test_files_are_bounded(project: Path, namespaces: bool) -> None:
-    outcome = await python(
-        project, "open('big', 'wb').write(bytes(2 << 20))", namespaces=namespaces, limits=Limits(file_bytes=1 << 20)
-    )
+@ALL
+async def test_files_are_bounded(project: Path, walls: Isolation) -> None:
+    outcome = await python(project, "open('big', 'wb').write(bytes(2 << 20))", walls, limits=Limits(file_bytes=1 << 20))
     assert outcome.code != 0
     assert (project / "big").stat().st_size <= 1 << 20
 
 
-@BOTH
-async def test_output_is_kept_up_to_a_bound_and_drained_beyond(project: Path, namespaces: bool) -> None:
+@ALL
+async def test_output_is_kept_up_to_a_bound_and_drained_beyond(project: Path, walls: Isolation) -> None:
     limits = Limits(output_bytes=1000)
-    outcome = await python(project, "print('x' * 5_000_000)", namespaces=namespaces, limits=limits)
+    outcome = await python(project, "print('x' * 5_000_000)", walls, limits=limits)
     assert (outcome.code, len(outcome.output)) == (0, 1000)
 
 
@@ -176,29 +220,29 @@ async def test_a_fork_bomb_ends_at_the_bound(project: Path) -> None:
     assert outcome.output == "True\n"
 
 
-@BOTH
-async def test_it_ends_in_time_and_leaves_no_process(project: Path, namespaces: bool) -> None:
+@ALL
+async def test_it_ends_in_time_and_leaves_no_process(project: Path, walls: Isolation) -> None:
     mark = f"mark-{uuid.uuid4()}"
     command = ("/bin/sh", "-c", f"(setsid sh -c 'sleep 600; : {mark}' &); sleep 600; : {mark}")
-    outcome = await run(Plan(command, project, limits=Limits(wall_seconds=0.5), namespaces=namespaces))
+    outcome = await run(Plan(command, project, limits=Limits(wall_seconds=0.5), strongest=walls))
     assert (outcome.timed_out, outcome.code) == (True, 137)
     assert await gone(mark)
 
 
-@BOTH
-async def test_what_it_left_behind_is_ended_with_it(project: Path, namespaces: bool) -> None:
+@ALL
+async def test_what_it_left_behind_is_ended_with_it(project: Path, walls: Isolation) -> None:
     mark = f"mark-{uuid.uuid4()}"
     command = ("/bin/sh", "-c", f"(setsid sh -c 'sleep 600; : {mark}' > /dev/null 2>&1 &); echo done")
-    outcome = await run(Plan(command, project, namespaces=namespaces))
+    outcome = await run(Plan(command, project, strongest=walls))
     assert outcome.output == "done\n"
     assert await gone(mark)
 
 
-@BOTH
-async def test_cancelling_ends_it(project: Path, namespaces: bool) -> None:
+@ALL
+async def test_cancelling_ends_it(project: Path, walls: Isolation) -> None:
     mark = f"mark-{uuid.uuid4()}"
     command = ("/bin/sh", "-c", f"touch started; sleep 600; : {mark}")
-    task = asyncio.ensure_future(run(Plan(command, project, namespaces=namespaces)))
+    task = asyncio.ensure_future(run(Plan(command, project, strongest=walls)))
     while not (project / "started").exists():  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(0.01)
     task.cancel()

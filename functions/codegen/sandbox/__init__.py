@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-Isolation = Literal["namespaces", "process-group"]
+Isolation = Literal["namespaces", "landlock", "process-group"]
+"""How strong the walls are, the strongest first."""
 
 NOT_STARTED: Final = 127
 """The code of an outcome whose command could not be started at all."""
@@ -66,7 +67,7 @@ class Plan:
     readable: tuple[Path, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
-    namespaces: bool = True  # False only in the test of what happens where the kernel refuses them
+    strongest: Isolation = "namespaces"  # less only in the tests of what happens where the kernel refuses more
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _wire(plan: Plan, root: Path, report: int) -> str:
             "project_inside": str(project),
             "readable": [*_SYSTEM, *(str(path) for path in plan.readable)],
             "environment": plan.environment,
-            "namespaces": plan.namespaces,
+            "strongest": plan.strongest,
             "report": report,
             **{
                 name: getattr(plan.limits, name)
@@ -139,8 +140,16 @@ async def _watch(process: asyncio.subprocess.Process, limits: Limits, told: int)
         timed_out = True
         await _end(process)
         code = 128 + signal.SIGKILL
-    isolation: Isolation = "namespaces" if os.read(told, 64).strip() == b"namespaces" else "process-group"
-    return Outcome(code, kept.decode("utf-8", "replace"), timed_out, isolation)
+    return Outcome(code, kept.decode("utf-8", "replace"), timed_out, _isolation(os.read(told, 64)))
+
+
+def _isolation(report: bytes) -> Isolation:
+    """Read the launcher's first line; one that died before it had walls had the weakest."""
+    found: Isolation
+    for found in ("namespaces", "landlock"):
+        if report.strip() == found.encode():
+            return found
+    return "process-group"
 
 
 async def _drain(process: asyncio.subprocess.Process, kept: bytearray, most: int) -> None:

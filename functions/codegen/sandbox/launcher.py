@@ -5,18 +5,20 @@ Run as a program: `python -I -S launcher.py PLAN`.
 PLAN is a JSON object (see `sandbox.Plan`). Where the kernel allows unprivileged user namespaces, the command gets
 namespaces of its own for users, mounts, processes, network (only a loopback interface) and IPC, on a file system that
 holds nothing but what PLAN names: in the mount namespace `/` is an empty tmpfs, so neither the platform's sockets and
-keys nor anyone's home can be opened. Where it does not, the command still gets its own session, resource limits and a
-scrubbed environment, and every descendant is killed at its end.
+keys nor anyone's home can be opened. Where it does not (a container under a restricted profile), the command is held by
+Landlock and seccomp: the same files, no sockets, no look into other processes. Where the kernel has not even those, it
+still gets its own session, resource limits and a scrubbed environment, and every descendant is killed at its end.
 
-The first line on the report descriptor says which of the two it became. Promises: nothing of the command's processes
+The first line on the report descriptor says which of the three it became. Promises: nothing of the command's processes
 outlives this process. Imports only the standard library, for it runs before any package can be reached. References:
-unshare(2), pivot_root(2), mount_setattr(2), user_namespaces(7).
+unshare(2), pivot_root(2), mount_setattr(2), user_namespaces(7), landlock(7), seccomp(2).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -42,6 +44,24 @@ _MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID = 1, 2
 _SYS_PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
 _SYS_MOUNT_SETATTR: Final = 442
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
+_LANDLOCK_VERSION, _LANDLOCK_PATH_BENEATH = 1, 1
+_LANDLOCK_ALL: Final = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
+"""Every right to files that a version of Landlock knows; a version that is not here knows those of the one before."""
+_LANDLOCK_READ: Final = 1 << 0 | 1 << 2 | 1 << 3  # execute, read files, list folders
+_LANDLOCK_OF_FILES: Final = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15
+_LANDLOCK_NETWORK: Final = 1 << 0 | 1 << 1  # bind and connect TCP, from version 4
+_LANDLOCK_SCOPES: Final = 1 << 0 | 1 << 1  # abstract sockets and signals stay within, from version 6
+_DEVICES: Final = ("null", "zero", "full", "random", "urandom")
+_ARCHITECTURES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_SYSCALLS: Final = {
+    # socket, ptrace, process_vm_readv, process_vm_writev, pidfd_getfd, io_uring_setup, bpf, keyctl, userfaultfd
+    "x86_64": (41, 101, 310, 311, 438, 425, 321, 250, 323),
+    "aarch64": (198, 117, 270, 271, 438, 425, 280, 219, 282),
+}
+"""What a command must not ask for: no socket of any kind, but for a pair, which asyncio needs."""
+_X32: Final = 0x40000000
 _INNER_ID: Final = 1000
 _NOBODY: Final = 65534
 _REFUSED: Final = 126
@@ -138,7 +158,7 @@ def _own_file_system(plan: dict[str, Any]) -> None:
     root = Path(plan["root"])
     _mount("none", Path("/"), None, _MS_REC | _MS_PRIVATE)
     _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=16m,mode=755")
-    for name in ("null", "zero", "full", "random", "urandom"):
+    for name in _DEVICES:
         _bind(Path("/dev") / name, root, read_only=False)
     for name, size in (("tmp", plan["temporary_bytes"]), ("dev/shm", plan["temporary_bytes"])):
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -261,25 +281,88 @@ def _behind_namespaces(plan: dict[str, Any], stages: list[tuple[int, int]]) -> N
         os._exit(_REFUSED)
 
 
+def _confined(plan: dict[str, Any]) -> bool:
+    """Hold this process, for good, to the plan's files and to no sockets; False where the kernel cannot."""
+    try:
+        _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+        _only_files_of(plan)
+        _no_sockets()
+    except OSError:
+        return False
+    plan["environment"] = {**plan["environment"], "HOME": plan["root"], "TMPDIR": plan["root"]}
+    return True
+
+
+def _only_files_of(plan: dict[str, Any]) -> None:
+    version = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION)
+    if version < 1:
+        raise OSError("this kernel has no Landlock")
+    known = _LANDLOCK_ALL[max(number for number in _LANDLOCK_ALL if number <= version)]
+    attributes = struct.pack(
+        "QQQ", known, _LANDLOCK_NETWORK if version >= 4 else 0, _LANDLOCK_SCOPES if version >= 6 else 0
+    )
+    size = 24 if version >= 6 else 16 if version >= 4 else 8
+    ruleset = _libc.syscall(_LANDLOCK_CREATE_RULESET, attributes, size, 0)
+    _check(min(ruleset, 0), "landlock_create_ruleset")
+    for path in plan["readable"]:
+        _allow(ruleset, Path(path), _LANDLOCK_READ & known)
+    for path in (*(f"/dev/{name}" for name in _DEVICES), plan["project"], plan["root"]):
+        _allow(ruleset, Path(path), known)
+    _check(_libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
+    os.close(ruleset)
+
+
+def _allow(ruleset: int, path: Path, rights: int) -> None:
+    if not path.exists():
+        return
+    beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    rule = struct.pack("=Qi", rights if path.is_dir() else rights & _LANDLOCK_OF_FILES, beneath)
+    _check(_libc.syscall(_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_PATH_BENEATH, rule, 0), f"landlock_add_rule {path}")
+    os.close(beneath)
+
+
+def _no_sockets() -> None:
+    """Refuse the system calls in `_SYSCALLS`, and those of other architectures, with EPERM."""
+    machine = os.uname().machine
+    refused = _SYSCALLS[machine]
+    load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06  # instructions of classic BPF
+    allow, deny = 0x7FFF0000, 0x00050000 | errno.EPERM
+    last = len(refused) + 1  # the jumps below count from the instruction after them to the one that denies
+    program = [
+        (load, 0, 0, 4),  # the architecture
+        (equal, 0, last + 2, _ARCHITECTURES[machine]),
+        (load, 0, 0, 0),  # the call's number
+        (at_least, last, 0, _X32),
+        *((equal, last - 1 - index, 0, number) for index, number in enumerate(refused)),
+        (give, 0, 0, allow),
+        (give, 0, 0, deny),
+    ]
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+    kept = ctypes.create_string_buffer(code, len(code))
+    filters = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(kept))
+    _check(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, filters, 0, 0), "seccomp")
+
+
 def _descendants() -> list[int]:
     listing = Path(f"/proc/self/task/{os.getpid()}/children")
     return [int(pid) for pid in listing.read_text().split()] if listing.exists() else []
 
 
 def _grouped(plan: dict[str, Any]) -> int:
-    """Run the command with a session, limits and a scrubbed environment only.
+    """Run the command in a session of its own, held by Landlock and seccomp where the kernel has them.
 
     Whatever it leaves behind is ours to end.
     """
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "pdeathsig")
     signal.signal(signal.SIGTERM, lambda *_: _end_descendants())
-    _report(plan, "process-group")
     child = os.fork()
     if child == 0:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _report(plan, "landlock" if plan["strongest"] != "process-group" and _confined(plan) else "process-group")
         _command(plan, plan["project"], processes=False)
+    os.close(plan["report"])
     code = _reap_until(child)
     _end_descendants()
     return code
@@ -298,7 +381,7 @@ def main() -> None:
     """Run the plan of the command line and exit with the command's code (128 + the signal that ended it)."""
     plan = json.loads(sys.argv[1])
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
-    code = _isolated(plan) if plan["namespaces"] else None
+    code = _isolated(plan) if plan["strongest"] == "namespaces" else None
     os._exit(_grouped(plan) if code is None else code)
 
 
