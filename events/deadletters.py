@@ -6,13 +6,16 @@ transaction's organisation.
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from events import codec, outbox
 from events.inbox import organisation_of
+from shared.function.brokerproof import SECRET_QUERY
 from shared.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ MAX_PAGE: Final = 200
 
 _LONGEST_ERROR: Final = 2000
 _COLUMNS: Final = "id, event, destination, error_code, error, attempts, received_at, redriven_at"
+_ERROR_DATA_LETTERS: Final = 1024
+_PROOF: Final = re.compile(rf"([?&]{SECRET_QUERY}=)[^&\s\"']*")
 _KNATIVE: Final = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
 
 
@@ -85,12 +90,29 @@ async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_cod
 def reason(event: CloudEvent) -> tuple[CloudEvent, str, int | None, str]:
     """Take apart what Knative's dead-letter sink gets: the event as it was sent, destination, error code, error.
 
-    Knative adds `knativeerrordest`, `knativeerrorcode` and `knativeerrordata`; the last one may be base64.
+    Knative adds `knativeerrordest`, `knativeerrorcode` and `knativeerrordata`; the last one is the answer's body, which
+    its own broker writes in base64. The query of an address is left out: it may hold the broker's proof.
     """
     destination, code, data = (event.extensions.get(name) for name in _KNATIVE)
     original = event.with_extensions(**dict.fromkeys(_KNATIVE))
     number = int(str(code)) if str(code).isascii() and str(code).isdigit() and len(str(code)) < 5 else None
-    return original, str(destination or "unknown"), number, "" if data is None else codec.canonical_text(data)
+    error = "" if data is None else _PROOF.sub(r"\1…", _readable(codec.canonical_text(data)))
+    return original, str(destination or "unknown").partition("?")[0], number, error
+
+
+def _readable(data: str) -> str:
+    """Give the text that base64 stands for; what is no base64 of a text, as it is.
+
+    Knative cuts it after 1024 letters, which may be in the middle of a character.
+    """
+    try:
+        raw = base64.b64decode(data, validate=True)
+        text = raw.decode("utf-8", "ignore")
+    except ValueError:
+        return data
+    lost = len(raw) - len(text.encode())
+    readable = all(part.isprintable() or part.isspace() for part in text)
+    return text if text and readable and lost <= (3 if len(data) == _ERROR_DATA_LETTERS else 0) else data
 
 
 async def page(tx: Transaction, org_id: UUID, *, limit: int = 50, before: UUID | None = None) -> list[DeadLetter]:

@@ -246,7 +246,7 @@ async def test_a_request_that_became_a_dead_letter_fails_its_step_and_is_kept(
     page = await service.page(resources, org_id, 10, None)
     [letter] = page.dead_letters
     detail = await service.show(resources, org_id, letter.id)
-    assert (detail.destination, detail.error_code, detail.error) == ("http://neuron-l2", 503, "b3ZlcmxvYWRlZA==")
+    assert (detail.destination, detail.error_code, detail.error) == ("http://neuron-l2", 503, "overloaded")
     assert "knativeerrordest" not in detail.event
     assert (detail.event["type"], detail.event["orgid"]) == ("ai.hal9.neuron.step.requested", str(org_id))
     for use in (service.show, service.redrive):
