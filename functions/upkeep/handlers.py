@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 async def sweep_requested(delivery: Delivery) -> CloudEvent | None:
-    """Sweep."""
+    """Sweep, and go on until the next tick where the clock is slow."""
+    delivery.resources.sweeps.begin()
     await service.sweep(delivery.resources)
     return None
 

@@ -6,6 +6,8 @@ from events import catalogue
 from events.broker import BrokerConnection, publisher_over
 from events.publisher import PublisherSettings
 from events.relay import Relay
+from functions.upkeep import service
+from functions.upkeep.repetition import Repetition
 from functions.upkeep.store import Store
 from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
@@ -20,6 +22,12 @@ class UpkeepSettings:
     """Where upkeep runs."""
 
     region: str = setting("HAL9_REGION", default="us-west", doc="Region that this process runs in.")
+    repeat_seconds: float = setting(
+        "HAL9_REPEAT_SECONDS",
+        default=0.0,
+        doc="Seconds between the sweeps that follow a tick of a clock that ticks once a minute; 0 for a faster clock.",
+        minimum=0,
+    )
 
 
 class Resources:
@@ -40,6 +48,7 @@ class Resources:
         self.broker = BrokerConnection(publishing.broker_url)
         self.publisher = publisher_over(self.broker, publishing, Issuer(PrivateKey.load(identity), self.clock))
         self.relay = Relay(self.shards, self.publisher)
+        self.sweeps = Repetition(lambda: service.sweep(self), self.settings.repeat_seconds, self.clock)
 
     async def check(self) -> None:
         """Ask every shard for an answer."""
@@ -47,6 +56,7 @@ class Resources:
 
     async def close(self) -> None:
         """Publish what was committed, then close everything."""
+        await self.sweeps.close()
         await self.relay.close()
         await self.broker.close()
         await self.shards.close()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from knative.render.proofs import Deliverers
     from knative.render.target import Manifest, Target
 
+TICK_SECONDS: Final = 60.0
+"""The least time between two ticks of a PingSource."""
+
 SETTINGS: Final = "hal9-settings"
 """A ConfigMap of the operator's own, with further settings for all functions; it need not be there."""
 
@@ -148,8 +151,11 @@ def _objects(target: Target) -> dict[str, Any]:
 def _environment(deployment: Deployment, target: Target) -> list[dict[str, Any]]:
     """Give the variables: in the revision itself, so that an older one keeps its own while two run side by side."""
     pool = {"HAL9_POOL_SIZE": str(target.pool_size or deployment.connections)} if deployment.connections else {}
+    # Knative's clock ticks once a minute at most: a function that has a faster schedule goes on by itself in between.
+    fast = [schedule.every_seconds for schedule in deployment.schedules if schedule.every_seconds < TICK_SECONDS]
     values = {
         **pool,
+        **({"HAL9_REPEAT_SECONDS": f"{min(fast):g}"} if fast else {}),
         "HAL9_REGION": target.region,
         "HAL9_BROKER_URL": target.broker_url,
         "HAL9_FUNCTION_URL": target.function_url,

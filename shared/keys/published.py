@@ -156,7 +156,7 @@ def read_published(raw: bytes) -> dict[str, PublishedKey]:
     Keys of other kinds are left out, as RFC 7517 section 5 asks.
 
     Raises:
-        ValueError: It is no such set, two keys have the same id, or an RSA key is malformed or weak.
+        ValueError: It is no such set, two keys have the same id, an RSA key is malformed or weak, or there is none.
     """
     if len(raw) > _LONGEST_SET:
         raise ValueError("a key set that is too long")
@@ -167,6 +167,8 @@ def read_published(raw: bytes) -> dict[str, PublishedKey]:
     keys = {key.kid: key for key in ours}
     if len(keys) != len(ours):
         raise ValueError("two keys have the same id")
+    if not keys:
+        raise ValueError(f"no key for {ALGORITHM}")
     return keys
 
 

@@ -359,6 +359,10 @@ async def test_a_malformed_or_weak_key_set_is_none(cluster: Cluster, served: byt
 )
 async def test_keys_for_something_else_verify_nothing(cluster: Cluster, members: dict[str, Any]) -> None:
     cluster.server.answer = key_set(jwk(CLUSTER, "k1", **members))
+    with pytest.raises(KeysUnavailableError, match="no key for RS256"):
+        await cluster.verify(GENUINE)
+    cluster.server.answer = key_set(jwk(CLUSTER, "k1", **members), jwk(NEXT, "k2"))
+    cluster.clock.advance(RETRY_SECONDS)
     with pytest.raises(NotGenuineError):
         await cluster.verify(GENUINE)
 
