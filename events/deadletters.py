@@ -31,6 +31,9 @@ _LONGEST_ERROR: Final = 2000
 _COLUMNS: Final = "id, event, destination, error_code, error, attempts, received_at, redriven_at"
 _ERROR_DATA_LETTERS: Final = 1024
 _PROOF: Final = re.compile(rf"([?&]{SECRET_QUERY}=)[^&\s\"']*")
+_OF_KNATIVE: Final = "knative"
+"""What the extensions begin with that its brokers add: errors, hops that are left, time of arrival."""
+
 _KNATIVE: Final = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
 
 
@@ -94,7 +97,7 @@ def reason(event: CloudEvent) -> tuple[CloudEvent, str, int | None, str]:
     its own broker writes in base64. The query of an address is left out: it may hold the broker's proof.
     """
     destination, code, data = (event.extensions.get(name) for name in _KNATIVE)
-    original = event.with_extensions(**dict.fromkeys(_KNATIVE))
+    original = event.with_extensions(**{name: None for name in event.extensions if name.startswith(_OF_KNATIVE)})
     number = int(str(code)) if str(code).isascii() and str(code).isdigit() and len(str(code)) < 5 else None
     error = "" if data is None else _PROOF.sub(r"\1…", _readable(codec.canonical_text(data)))
     return original, str(destination or "unknown").partition("?")[0], number, error

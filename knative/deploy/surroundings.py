@@ -66,7 +66,7 @@ async def _read(cluster: Cluster, namespace: str) -> list[Manifest]:
 
 
 async def _ingress(cluster: Cluster) -> tuple[str, ...]:
-    """Name the namespaces of the ingress; one that runs beside Knative Serving needs no further."""
+    """Name the namespaces of the ingress; one that is not known is looked for beside Knative Serving."""
     try:
         network = await cluster.get(CONFIG_MAP, "config-network", namespace=_SERVING)
     except ClusterError as error:
@@ -77,4 +77,4 @@ async def _ingress(cluster: Cluster) -> tuple[str, ...]:
         return ()
     entries = network.get("data") or {}
     name = entries.get("ingress-class") or entries.get("ingress.class") or _DEFAULT_CLASS
-    return (_SERVING, *_INGRESSES.get(name, ()))
+    return _INGRESSES.get(name, (_SERVING,))

@@ -16,6 +16,13 @@ _POSTGRES: Final = (5432, 6432)  # direct, and through PgBouncer
 _VALKEY: Final = (6379, 6380)
 _SERVICE: Final = "serving.knative.dev/service"
 _BROKER: Final = (8080, 8443)
+_BROKER_INGRESS: Final = {
+    "channel": {"eventing.knative.dev/brokerRole": "ingress"},
+    "kafka": {"app": "kafka-broker-receiver"},
+}
+"""The pods that take events; the others of Eventing are none of a function's business."""
+
+_SERVING: Final = ("activator", "autoscaler", "autoscaler-hpa", "controller", "webhook")
 _INGRESS: Final = (8080, 8081, 8443, 8012, 8112)
 _PRIVATE: Final = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"]
 
@@ -44,9 +51,9 @@ def _egress(deployment: Deployment, target: Target) -> Manifest:
     if needs_cache(function) and target.data is None:
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.cache_cidrs], tcp=_VALKEY))
     if "broker" in function.egress.functions:
-        rules.append(_to([_namespace("knative-eventing")], tcp=_BROKER))
+        rules.append(_to([_namespace("knative-eventing", _BROKER_INGRESS[target.broker])], tcp=_BROKER))
     if set(function.egress.functions) - {"broker"}:
-        rules.append(_to([_namespace(name) for name in target.ingress_namespaces], tcp=_INGRESS))
+        rules.append(_to([_ingress(name) for name in target.ingress_namespaces], tcp=_INGRESS))
     if target.oidc and is_delivered_to(deployment):
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.api_cidrs], tcp=[target.api_port]))
     if function.egress.hosts or "objects" in function.needs:
@@ -121,6 +128,15 @@ def _namespace(name: str, pods: dict[str, str] | None = None) -> Manifest:
     peer: Manifest = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
     if pods is not None:
         peer["podSelector"] = {"matchLabels": pods}
+    return peer
+
+
+def _ingress(namespace: str) -> Manifest:
+    """Give the pods of an ingress; beside Knative Serving not Serving's own."""
+    peer = _namespace(namespace)
+    if namespace == "knative-serving":
+        own = {"key": "app", "operator": "NotIn", "values": list(_SERVING)}
+        peer["podSelector"] = {"matchExpressions": [own]}
     return peer
 
 

@@ -67,7 +67,7 @@ async def test_the_broker_delivers_by_the_filters_as_the_local_one_does(stage: S
         if sorted(got[one["id"]]) != (who := expected(one))
     }
     assert differing == {}
-    assert {len(who) for who in got.values()} >= {0, 1, 2}
+    assert {len(who) for who in got.values()} >= {0, 1}
 
 
 async def test_a_reply_is_an_event_for_others(stage: Stage) -> None:

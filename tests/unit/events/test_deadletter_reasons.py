@@ -37,7 +37,12 @@ def test_the_error_is_a_text_whoever_wrote_it(data: str | None, error: str) -> N
 
 
 def test_the_event_is_as_it_was_sent() -> None:
-    dead = letter(knativeerrordest="http://codegen.hal9.svc.cluster.local/events", knativeerrorcode=422)
+    dead = letter(
+        knativeerrordest="http://codegen.hal9.svc.cluster.local/events",
+        knativeerrorcode=422,
+        knativebrokerttl=250,
+        knativearrivaltime="2026-01-01T00:00:00Z",
+    )
     original, destination, code, _ = reason(dead)
     assert original == letter()
     assert (destination, code) == ("http://codegen.hal9.svc.cluster.local/events", 422)

@@ -96,7 +96,7 @@ async def fetch(call: Call) -> Response:
     try:
         reply = await outgoing.request(
             wanted.get("method", "GET"), wanted.get("target", ""), headers, wanted.get("body", "").encode() or None,
-            seconds=_SECONDS,
+            seconds=5 * _SECONDS,
         )  # fmt: skip
     except (OSError, TimeoutError) as error:
         return JSONResponse({"error": type(error).__name__})
