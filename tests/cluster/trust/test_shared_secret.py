@@ -60,5 +60,7 @@ async def test_the_secret_in_the_address_is_the_proof_and_shown_to_nobody() -> N
         assert told[1] == f"http://codegen.{stage.target.namespace}.svc.cluster.local/events"
 
         async with asyncio.timeout(90):
-            while not [one for one in await stage.seen("upkeep") if "scheduledtype" in one["event"]]:
+            while True:
+                if any("scheduledtype" in one["event"] for one in await stage.seen("upkeep")):
+                    break
                 await asyncio.sleep(1)
