@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import tempfile
@@ -92,19 +93,20 @@ def build_images(
       hal9 images build --base python.tar --images dev.local/hal9 --out build/images --format docker-tar
     """
     revision, seconds = revision_of(_CHECKOUT)
+    kept = cache_folder().with_name("layers")
     with tempfile.TemporaryDirectory(prefix="hal9-images-") as work:
         try:
             request = Request(
                 checkout=_CHECKOUT,
                 names=names,
-                base=sources.open_base(base, platform, Path(work)),
+                base=sources.open_base(base, platform, Path(work), kept),
                 prefix=images,
                 version=version,
                 revision=revision,
                 source=source,
                 created=created_at(seconds),
                 work=Path(work),
-                layers=cache_folder().with_name("layers"),
+                layers=kept,
                 tell=(lambda _: None) if as_json else (lambda name: click.echo(f"making {name} …", err=True)),
             )
             made = build(request)
@@ -152,6 +154,32 @@ def list_images(folder: Path, *, as_json: bool) -> None:
         return
     for about in found:
         click.echo(f"{about['name']}  {about['digest']}  {about['bytes'] / _MEGABYTE:.1f} MB")
+
+
+@command.command("push")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--to", required=True, help="HOST[:PORT]/PREFIX: an image becomes PREFIX/<image>:<version>.")
+@click.option("--plain-http", is_flag=True, help="HTTP instead of HTTPS; always so for localhost.")
+@_JSON
+def push_images(folder: Path, to: str, *, plain_http: bool, as_json: bool) -> None:
+    """Push the images of the layout FOLDER to a registry, each with its SBOM as a referrer.
+
+    What the registry has is not sent again. Credentials are those of `docker login`, or of a credential helper.
+    """
+    from knative.images import registry
+
+    def tell(one: registry.Pushed) -> None:
+        if not as_json:
+            click.echo(
+                f"{one.name}@{one.digest}  {one.sent / _MEGABYTE:.1f} MB sent, {one.known / _MEGABYTE:.1f} MB known"
+            )
+
+    try:
+        pushed = registry.push(folder, to, plain=plain_http, tell=tell)
+    except (registry.RegistryError, layout.LayoutError) as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(one) for one in pushed], indent=1))
 
 
 def _about(folder: Path, descriptor: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
+import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,6 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-TAR: Final = "application/vnd.oci.image.layer.v1.tar"
 GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 _LEVEL: Final = 6
 _READ: Final = 1 << 20
@@ -38,7 +39,7 @@ class Layer:
 
     Attributes:
         path: where it is.
-        media_type: `TAR` or `GZIP`.
+        media_type: `GZIP`.
         digest: of the file, `sha256:…`.
         diff_id: of the archive in it, `sha256:…`.
         size: of the file, in bytes.
@@ -117,13 +118,31 @@ def _add(archive: tarfile.TarFile, name: str, content: Content) -> None:
         archive.addfile(info, io.BytesIO(content.data))
 
 
-def measured(path: Path, history: str) -> Layer:
-    """Measure a layer that somebody else wrote."""
+def compressed(path: Path, folder: Path, history: str) -> Layer:
+    """Give a layer that somebody else wrote, compressed: itself when it is, else a file in `folder`, made once.
+
+    Registries and their tools expect compressed layers; the archive's own digest, the `diff_id`, stays what it is.
+    """
     with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
+        if file.read(2) == b"\x1f\x8b":
+            return measured(path, history)
+    target = folder / f"{digest_of(path)[0].removeprefix('sha256:')}.tar.gz"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+        with path.open("rb") as source, partial.open("wb") as raw, gzip.GzipFile("", "wb", _LEVEL, raw, 0) as zipped:
+            shutil.copyfileobj(source, zipped, _READ)
+        partial.replace(target)
+    return measured(target, history)
+
+
+def measured(path: Path, history: str) -> Layer:
+    """Measure a compressed layer that somebody else wrote.
+
+    Raises:
+        OSError: It is not compressed by gzip.
+    """
     digest, size = digest_of(path)
-    if not zipped:
-        return Layer(path, TAR, digest, digest, size, size, history)
     sha256, length = hashlib.sha256(), 0
     with gzip.open(path) as archive:
         while block := archive.read(_READ):

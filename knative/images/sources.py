@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from knative.images.base import Base, BaseError
-from knative.images.layers import digest_of, measured
+from knative.images.layers import compressed, digest_of, measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,13 +22,14 @@ MANIFESTS: Final = frozenset(
 )
 
 
-def open_base(name: str, platform: str, work: Path) -> Base:
+def open_base(name: str, platform: str, work: Path, kept: Path | None = None) -> Base:
     """Open a base image.
 
     Args:
         name: a folder, a file, or `[HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]`.
         platform: such as `linux/amd64`, where the name stands for several.
         work: a folder for what is unpacked or downloaded.
+        kept: a folder for what is made of it and may serve again; `work` when left out.
 
     Raises:
         BaseError: it is not there, is damaged, or is for another machine.
@@ -38,9 +39,10 @@ def open_base(name: str, platform: str, work: Path) -> Base:
         if path.is_dir():
             base = _from_layout(path, path.name, platform)
         elif path.is_file():
-            base = _from_tar(path, platform, work)
+            base = _from_tar(path, platform, work, kept or work)
         else:
-            raise BaseError(f"{name} is no file and no folder: name a layout or a tar with --base")
+            folder, digest = _pulled(name, platform, work)
+            base = _from_layout(folder, name, platform, digest)
     except (OSError, ValueError, KeyError, tarfile.TarError) as error:
         raise BaseError(f"the base {name} cannot be read: {error}") from error
     if base.platform != platform:
@@ -48,23 +50,32 @@ def open_base(name: str, platform: str, work: Path) -> Base:
     return base
 
 
-def _from_tar(path: Path, platform: str, work: Path) -> Base:
+def _pulled(name: str, platform: str, work: Path) -> tuple[Path, str]:
+    from knative.images.registry import RegistryError, pull  # httpx, for those who need it
+
+    try:
+        return pull(name, platform, work)
+    except RegistryError as error:
+        raise BaseError(f"the base {name} is no file, no folder, and cannot be pulled: {error}") from None
+
+
+def _from_tar(path: Path, platform: str, work: Path, kept: Path) -> Base:
     folder = work / "base"
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path) as archive:
         archive.extractall(folder, filter="data")
     if (folder / "index.json").exists():
         return _from_layout(folder, path.name, platform)
-    return _from_docker_archive(folder, path.name)
+    return _from_docker_archive(folder, path.name, kept)
 
 
-def _from_docker_archive(folder: Path, name: str) -> Base:
+def _from_docker_archive(folder: Path, name: str, kept: Path) -> Base:
     images = json.loads((folder / "manifest.json").read_bytes())
     if len(images) != 1:
         raise BaseError(f"the base {name} must hold one image, not {len(images)}")
     (image,) = images
     config = json.loads((folder / image["Config"]).read_bytes())
-    layers = tuple(measured(folder / layer, "base") for layer in image["Layers"])
+    layers = tuple(compressed(folder / layer, kept, "base") for layer in image["Layers"])
     if [layer.diff_id for layer in layers] != config["rootfs"]["diff_ids"]:
         raise BaseError(f"the base {name} is damaged: its layers are not those of its configuration")
     tags = image.get("RepoTags") or [name]
