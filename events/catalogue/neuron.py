@@ -83,7 +83,7 @@ class RunCancelled(EventData):
 
 @event_type("ai.hal9.neuron.step.requested")
 class StepRequested(EventData):
-    """A step is to be done by the executor that the extension `executor` names; a delegated one's input is here."""
+    """A step is to be done by the executor that the extension `executor` names."""
 
     run_id: UUID
     step_id: UUID
@@ -91,7 +91,11 @@ class StepRequested(EventData):
     phase: int = Field(0, ge=0)
     body: str = Field(description="Name of the neuron's body.")
     path: str = Field("/", max_length=2000, description="Place of the step in the run's tree.")
-    input: Any = Field(None, description="Only for delegated executors; the others read it from the shard.")
+    input: Any = Field(
+        None,
+        description="For delegated executors, and where the extension `process` names the step's process; "
+        "otherwise it is read from the shard.",
+    )
     deadline: dt.datetime | None = Field(None, description="When a delegated step is given up.")
 
 

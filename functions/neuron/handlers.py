@@ -28,8 +28,11 @@ async def run_requested(delivery: Delivery) -> CloudEvent | None:
 async def step_requested(delivery: Delivery) -> CloudEvent | None:
     """Do a step."""
     resources: Resources = delivery.resources
+    process = delivery.event.extensions.get("process")
     try:
-        await resources.runtime.work(delivery.org_id, _origin(delivery), delivery.data)
+        await resources.runtime.work(
+            delivery.org_id, _origin(delivery), delivery.data, None if process is None else str(process)
+        )
     except TryLater as later:
         raise NotYet(later.seconds) from later
     resources.relay.after_commit(delivery.org_id)

@@ -28,10 +28,11 @@ CALLED: Final = register(
 )
 SETTLED: Final = register("step.call.settled", "A paid call is journalled: when the step runs again it costs nothing.")
 WORKED: Final = register(
-    "step.work.done", "The work is done, its result only in memory: the step runs again with a new epoch."
+    "step.work.done",
+    "The work is done, its result only in memory: unclaimed, it is delivered again; claimed, it runs with a new epoch.",
 )
 COMPLETION_BEFORE: Final = register(
-    "step.completion.before_commit", "The completion is about to be written: the step runs again with a new epoch."
+    "step.completion.before_commit", "The completion is about to be written: the step is done again, as after its work."
 )
 COMPLETION_COMMITTED: Final = register(
     "step.completion.committed",

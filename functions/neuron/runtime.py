@@ -1,13 +1,15 @@
 """The runtime of steps: claim, work, complete.
 
     runtime = Runtime(store, registry, engine_of, settings)
-    await runtime.work(org_id, origin, data)          # step.requested
+    await runtime.work(org_id, origin, data, process) # step.requested
     await runtime.answer(org_id, origin, data)        # step.answered, by a delegated executor
 
-A step is claimed in one transaction, worked on outside any, and completed in another. Promises: whatever the number and
-order of deliveries, and wherever the process dies, a step's completion is written once; a request that cannot be worked
-on just now raises, so that it is delivered again; work for a step that somebody else does now is thrown away. Does not:
-know any process or body.
+A step is claimed in one transaction, worked on outside any, and completed in another. One that needs nothing but the
+input in its request, and may cost nothing, is worked on first, then claimed and completed in one transaction; it is
+claimed beforehand as soon as its work turns out to last. Promises: whatever the number and order of deliveries, and
+wherever the process dies, a step's completion is written once; a request that cannot be worked on just now raises, so
+that it is delivered again; work for a step that somebody else does now is thrown away; nothing is paid for a step that
+is not claimed. Does not: know any process or body.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from functions.neuron import points
 from functions.neuron.ledger import JournalLedger, LeaseLost, journal_key
@@ -32,13 +34,13 @@ from shared.neurons.engine import NoAnswer
 from shared.telemetry import counter, histogram, logger, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from events.catalogue.neuron import StepAnswered, StepFailed, StepRequested
     from functions.neuron.settings import NeuronSettings
     from functions.neuron.store import Claim, Origin, Store
-    from shared.neurons import Body, Child, Engine, Process, Registry, Result
+    from shared.neurons import Body, Child, Engine, Ledger, Process, Registry, Reply, Result
 
 _log = logger(__name__)
 _steps = counter("hal9_neuron_steps_total", "Steps worked on, by what became of them.", ("outcome",))
@@ -51,6 +53,10 @@ _MAX_DELEGATED_JSON: Final = 900_000
 """A delegated step's input travels in its event, and an event holds 1 MiB."""
 
 _RETRY_SECONDS: Final = 2.0
+
+_UNCLAIMED_SECONDS: Final = 0.1
+"""For how long a step may be worked on before it is claimed: what duplicates may do for nothing, and what nobody who
+watches a run would see running."""
 
 
 class TryLater(Exception):  # noqa: N818 - what is to be done
@@ -92,50 +98,120 @@ class Runtime:
         self._engine_of = engine_of
         self._settings = settings
 
-    async def work(self, org_id: UUID, origin: Origin, data: StepRequested) -> str:
+    async def work(self, org_id: UUID, origin: Origin, data: StepRequested, process: str | None = None) -> str:
         """Do a step: `done`, or why there was nothing to do (`dropped`, `seen`, `stale`).
+
+        Args:
+            org_id: The organisation.
+            origin: Where the request comes from.
+            data: The request.
+            process: The step's process, when the request says that it carries the input of the step's first try.
 
         Raises:
             TryLater: It cannot be done just now.
         """
         point(points.CLAIM_BEFORE)
-        claim = await self._store.claim(
-            org_id, origin, data.run_id, data.step_id, data.epoch, data.phase, self._settings.lease_seconds
-        )
-        if claim is None:
-            _steps.add("dropped")
-            return "dropped"
-        point(points.CLAIM_COMMITTED)
+        lease = _Lease(self._store, self._settings.lease_seconds, lambda: self._claim(org_id, origin, data))
+        carried = None if process is None else self._carried(process, data)
         try:
-            verdict = await self._held(claim, origin)
+            if carried is None:
+                verdict = await self._claimed(lease, origin)
+            else:
+                verdict = await self._at_once(lease, org_id, origin, data, *carried)
         except LeaseLost:
             verdict = "stale"
         except (Exception, asyncio.CancelledError):
             # Whatever it was, the step must not wait for its lease to run out.
-            with contextlib.suppress(Exception), deadlines.no_deadline():
-                await asyncio.wait_for(self._store.release(claim.held, origin), 5.0)
+            if lease.claim is not None:
+                with contextlib.suppress(Exception), deadlines.no_deadline():
+                    await asyncio.wait_for(self._store.release(lease.claim.held, origin), 5.0)
             raise
         _steps.add(verdict)
         if verdict == "lost":
             raise TryLater
         return verdict
 
-    async def _held(self, claim: Claim, origin: Origin) -> str:
-        """Work on a claimed step while its lease is kept, then write what came out."""
+    async def _claim(self, org_id: UUID, origin: Origin, data: StepRequested) -> Claim | None:
+        claim = await self._store.claim(
+            org_id, origin, data.run_id, data.step_id, data.epoch, data.phase, self._settings.lease_seconds
+        )
+        if claim is not None:
+            point(points.CLAIM_COMMITTED)
+        return claim
+
+    async def _claimed(self, lease: _Lease, origin: Origin) -> str:
+        """Claim a step, work on it while its lease is kept, then write what came out."""
+        claim = await lease.take()
+        if claim is None:
+            return "dropped"
+        process = self._process(claim)
+        async with lease:
+            answer = await self._answer(process, claim)
+        if answer is None:
+            verdict = await self._store.delegate(claim.held, origin)
+            point(points.COMPLETION_COMMITTED)
+            return verdict
+        point(points.WORKED)
+        return await self._completed(process, claim, origin, answer)
+
+    def _process(self, claim: Claim) -> Process:
         process = self._registry.get(claim.process)
         if process is None:
             # Another release of this function may know it.
             _log.warning("process unknown", process=claim.process)
             raise TryLater
-        async with _Lease(self._store, claim, self._settings.lease_seconds):
-            answer = await self._answer(process, claim)
-        if answer is None:
-            verdict = await self._store.delegate(claim.held, origin)
-        else:
-            point(points.WORKED)
-            verdict = await self._written(process, claim.held, claim.depth, claim.phase, origin, answer)
+        return process
+
+    async def _completed(self, process: Process, claim: Claim, origin: Origin, answer: _Answer) -> str:
+        verdict = await self._written(process, claim.held, claim.depth, claim.phase, origin, answer)
         point(points.COMPLETION_COMMITTED)
         return verdict
+
+    def _carried(self, name: str, data: StepRequested) -> tuple[Body[Any, Any], Work[Any]] | None:
+        """The body and its work, when they are in the request and nothing about them can cost money."""
+        process = self._registry.get(name)
+        try:
+            body = None if process is None else process.body(data.body)
+        except KeyError:
+            return None
+        if body is None or body.work is None or body.unavailable or data.phase > 0:
+            return None
+        if body.question is not None and not isinstance(self._engine_of(body.layer), Builtin):
+            return None
+        try:
+            # As JSON again: some types are read from JSON only, and a claimed step's input is JSON as well.
+            given = body.input.model_validate_json(to_json(data.input))
+        except ValidationError:
+            return None
+        return body, Work(input=given, run_id=data.run_id, path=data.path)
+
+    async def _at_once(
+        self, lease: _Lease, org_id: UUID, origin: Origin, data: StepRequested, body: Body[Any, Any], work: Work[Any]
+    ) -> str:
+        """Work on a step that is not claimed, then claim and complete it in one transaction.
+
+        What is more than a completion is written as that of any claimed step.
+        """
+        begun = time.perf_counter()
+        async with lease:
+            with span("neuron.work", body=body.name, path=data.path, phase=0):
+                answer = await self._worked(body, work, Builtin(), _NothingToSpend())
+        seconds = time.perf_counter() - begun
+        _seconds.observe(seconds, body.layer)
+        point(points.WORKED)
+        output = _plain_output(answer) if lease.claim is None else None
+        if output is not None:
+            point(points.COMPLETION_BEFORE)
+            verdict = await self._store.claim_and_complete(
+                org_id, origin, data.run_id, data.step_id, data.epoch,
+                output, answer.engine, answer.note or None, seconds,
+            )  # fmt: skip
+            point(points.COMPLETION_COMMITTED)
+            return verdict
+        claim = await lease.take()
+        if claim is None:
+            return "dropped"
+        return await self._completed(self._process(claim), claim, origin, _given_up(claim) or answer)
 
     async def _answer(self, process: Process, claim: Claim) -> _Answer | None:
         """Find what a claimed step answers; None when it must be delegated."""
@@ -143,8 +219,9 @@ class Runtime:
             body = process.body(claim.body)
         except KeyError:
             return _Answer(Fail(f"the process {process.name} has no neuron {claim.body} any more", "body-unknown"))
-        if claim.attempts > claim.max_attempts:
-            return _Answer(Fail(f"given up after {claim.max_attempts} attempts", "attempts-exhausted"))
+        given_up = _given_up(claim)
+        if given_up is not None:
+            return given_up
         if body.unavailable:
             return _Answer(Fail(body.unavailable, "unavailable"))
         if body.delegated:
@@ -172,33 +249,39 @@ class Runtime:
         except (ValidationError, KeyError):
             _log.exception("stored work unreadable", body=claim.body)
             return _Answer(Fail(f"what was stored for {claim.body} does not fit its contract", "contract"))
+        engine = Builtin() if claim.engine == "builtin" else self._engine_of(body.layer)
+        return await self._worked(body, work, engine, JournalLedger(self._store, claim))
+
+    async def _worked(self, body: Body[Any, Any], work: Work[Any], engine: Engine, ledger: Ledger) -> _Answer:
+        """Ask the engine what the body asks, then let the body work."""
         try:
-            thought = await self._thought(body, work, claim)
+            thought = await self._thought(body, work, engine, ledger)
             if thought is not None:
                 work = msgspec.structs.replace(work, thought=thought)
-            result = await asyncio.to_thread(_worker(body), work)
+            result = _worker(body)(work) if body.brief else await asyncio.to_thread(_worker(body), work)
         except (NoAnswer, BudgetExhausted) as error:
             code = "budget-exhausted" if isinstance(error, BudgetExhausted) else "no-engine"
-            return _Answer(Fail(f"{claim.body}: {error}", code))
+            return _Answer(Fail(f"{body.name}: {error}", code))
         except (LeaseLost, TryLater):
             raise
         except Exception as error:  # noqa: BLE001 - a body is pure: it would raise the same again
-            _log.exception("body failed", body=claim.body)
-            return _Answer(Fail(f"the neuron {claim.body} failed unexpectedly ({type(error).__name__})", "body-error"))
+            _log.exception("body failed", body=body.name)
+            return _Answer(Fail(f"the neuron {body.name} failed unexpectedly ({type(error).__name__})", "body-error"))
         if isinstance(result, Complete) and not isinstance(result.output, body.output):
             found, wanted = type(result.output).__name__, body.output.__name__
-            return _Answer(Fail(f"the neuron {claim.body} gave a {found}, its contract says {wanted}", "contract"))
+            return _Answer(Fail(f"the neuron {body.name} gave a {found}, its contract says {wanted}", "contract"))
         if thought is None:
             return _Answer(result)
         return _Answer(result, thought.engine, thought.note)
 
-    async def _thought(self, body: Body[Any, Any], work: Work[Any], claim: Claim) -> Thought[Any] | None:
+    async def _thought(
+        self, body: Body[Any, Any], work: Work[Any], engine: Engine, ledger: Ledger
+    ) -> Thought[Any] | None:
         question = body.question(work) if body.question is not None else None
         if question is None:
             return None
-        engine = Builtin() if claim.engine == "builtin" else self._engine_of(body.layer)
         try:
-            return await engine.think(question, JournalLedger(self._store, claim))
+            return await engine.think(question, ledger)
         except (NoAnswer, BudgetExhausted) as without:
             if question.builtin is None:
                 raise
@@ -207,7 +290,7 @@ class Runtime:
             raise
         except Exception as error:
             # An engine's fault may pass: another try, unless the built-in can do without it.
-            _log.exception("engine failed", body=claim.body)
+            _log.exception("engine failed", body=body.name)
             if question.builtin is None:
                 raise TryLater from error
             note = f"the engine failed ({type(error).__name__})"
@@ -308,41 +391,102 @@ class _BrokenRuleError(Exception):
         self.code = code
 
 
-class _Lease:
-    """Keeps a lease while its block runs; cancels the block's task when the lease is lost."""
+class _NothingToSpend:
+    """The ledger of a step that nobody has claimed: nothing can be paid for it."""
 
-    def __init__(self, store: Store, claim: Claim, seconds: float) -> None:
+    async def call(self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Refuse.
+
+        Raises:
+            BudgetExhausted: Always.
+        """
+        del request, most_microdollars, make
+        raise BudgetExhausted("run")
+
+
+class _Lease:
+    """Keeps a lease while its block runs; cancels the block's task when the lease is lost.
+
+    A block may begin without a claim: then the step is claimed as soon as the block has lasted for a moment.
+
+    Args:
+        store: Where the lease is.
+        seconds: How long it is.
+        claim: Claims the step.
+
+    Attributes:
+        claim: The claim, once there is one.
+    """
+
+    def __init__(self, store: Store, seconds: float, claim: Callable[[], Awaitable[Claim | None]]) -> None:
         self._store = store
-        self._claim = claim
         self._seconds = seconds
+        self._take = claim
         self._lost = False
+        self._owner: asyncio.Task[Any] | None = None
         self._handle: asyncio.TimerHandle | None = None
+        self._taking: asyncio.Task[None] | None = None
         self._renewal: asyncio.Task[None] | None = None
+        self.claim: Claim | None = None
+
+    async def take(self) -> Claim | None:
+        """Claim the step unless it is claimed: None when it is not to be had."""
+        if self.claim is None:
+            self.claim = await self._take()
+        return self.claim
 
     async def __aenter__(self) -> None:
         self._owner = asyncio.current_task()
-        self._handle = asyncio.get_running_loop().call_later(self._seconds / 3, self._begin)
+        third, loop = self._seconds / 3, asyncio.get_running_loop()
+        if self.claim is None:
+            self._handle = loop.call_later(min(_UNCLAIMED_SECONDS, third), self._begin_taking)
+        else:
+            self._handle = loop.call_later(third, self._begin, self.claim)
 
-    def _begin(self) -> None:
+    def _begin_taking(self) -> None:
+        self._taking = asyncio.get_running_loop().create_task(self._taken())
+
+    async def _taken(self) -> None:
+        try:
+            with deadlines.no_deadline():
+                claim = await self.take()
+        except Exception as error:  # noqa: BLE001 - a shard that is away now may be back later
+            _log.warning("step not claimed", error=type(error).__name__)
+            self._handle = asyncio.get_running_loop().call_later(self._seconds / 3, self._begin_taking)
+            return
+        if claim is None:
+            self._lose()
+        else:
+            self._handle = asyncio.get_running_loop().call_later(self._seconds / 3, self._begin, claim)
+
+    def _lose(self) -> None:
+        self._lost = True
+        if self._owner is not None:
+            self._owner.cancel()
+
+    def _begin(self, claim: Claim) -> None:
         # A task only for work that lasts: most steps are done before the first renewal is due.
-        self._renewal = asyncio.get_running_loop().create_task(self._renew())
+        self._renewal = asyncio.get_running_loop().create_task(self._renew(claim))
 
-    async def _renew(self) -> None:
+    async def _renew(self, claim: Claim) -> None:
         with deadlines.no_deadline():
             while True:
                 try:
-                    kept = await self._store.renew(self._claim.held, self._seconds)
+                    kept = await self._store.renew(claim.held, self._seconds)
                 except Exception as error:  # noqa: BLE001 - a shard that is away now may be back for the next renewal
                     _log.warning("lease not renewed", error=type(error).__name__)
                     kept = True
                 if not kept:
-                    self._lost = True
-                    if self._owner is not None:
-                        self._owner.cancel()
+                    self._lose()
                     return
                 await asyncio.sleep(self._seconds / 3)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        owner, self._owner = self._owner, None
+        if self._taking is not None:
+            # Not cancelled: a claim that is made and not known would keep the step until its lease has run out.
+            await asyncio.wait([self._taking])
+            self._taking.result()
         if self._handle is not None:
             self._handle.cancel()
         if self._renewal is not None:
@@ -350,9 +494,26 @@ class _Lease:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._renewal
         if self._lost:
-            if kind is not None and issubclass(kind, asyncio.CancelledError) and self._owner is not None:
-                self._owner.uncancel()
+            if kind is not None and issubclass(kind, asyncio.CancelledError) and owner is not None:
+                owner.uncancel()
             raise LeaseLost from error
+
+
+def _given_up(claim: Claim) -> _Answer | None:
+    """What is to be written of a step that was tried too often."""
+    if claim.attempts <= claim.max_attempts:
+        return None
+    return _Answer(Fail(f"given up after {claim.max_attempts} attempts", "attempts-exhausted"))
+
+
+def _plain_output(answer: _Answer) -> str | None:
+    """The JSON of an answer that does no more than complete its step; None of any other."""
+    if not isinstance(answer.result, Complete):
+        return None
+    try:
+        return _json(answer.result.output)
+    except _BrokenRuleError:
+        return None
 
 
 def _worker(body: Body[Any, Any]) -> Callable[[Work[Any]], Any]:

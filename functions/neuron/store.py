@@ -1,4 +1,4 @@
-"""The SQL of runs: transitions are functions of the database (shard/0003_neurons.sql), one round trip each."""
+"""The SQL of runs: transitions are functions of the database (from shard/0003_neurons.sql on), one round trip each."""
 
 from __future__ import annotations
 
@@ -245,6 +245,40 @@ class Store:
             held, origin, "neuron_complete", output, engine, note, False, None, *(journal or (None, None))
         )
 
+    async def claim_and_complete(
+        self,
+        org_id: UUID,
+        origin: Origin,
+        run_id: UUID,
+        step_id: UUID,
+        epoch: int,
+        output: str,
+        engine: str,
+        note: str | None,
+        seconds: float,
+    ) -> str:
+        """Complete a step that was worked on unclaimed in its first phase: `done`, `seen` or `stale`.
+
+        Args:
+            org_id: The organisation.
+            origin: Where it comes from.
+            run_id: The run.
+            step_id: The step.
+            epoch: The epoch that was worked on.
+            output: JSON.
+            engine: What made it.
+            note: Why the built-in did.
+            seconds: For how long it was worked on.
+        """
+        try:
+            verdict: str = await self._calls.value(
+                org_id, "neuron_claim_and_complete", origin.source, origin.trace, origin.cause,
+                run_id, step_id, epoch, origin.event_source, origin.event_id, output, engine, note, seconds,
+            )  # fmt: skip
+        except asyncpg.PostgresError as error:
+            return _refused(error)
+        return verdict
+
     async def spawn(
         self,
         held: Held,
@@ -296,13 +330,12 @@ class Store:
 
     async def _transit(self, held: Held, origin: Origin, function: str, *arguments: Any) -> str:
         try:
-            [row] = await self._calls.call(
+            verdict: str = await self._calls.value(
                 held.org_id, function, origin.source, origin.trace, origin.cause,
                 held.run_id, held.step_id, held.epoch, held.token, origin.event_source, origin.event_id, *arguments,
             )  # fmt: skip
         except asyncpg.PostgresError as error:
             return _refused(error)
-        verdict: str = row[0]
         return verdict
 
     async def undelivered(

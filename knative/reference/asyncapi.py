@@ -49,6 +49,7 @@ _ATTRIBUTES: Final[dict[str, dict[str, Any]]] = {
     "correlationid": {**_TEXT, "description": "The `id` of the first event of the chain."},
     "expirytime": {"type": "string", "format": "date-time", "description": "After this moment nobody acts on it."},
     "executor": {**_TEXT, "description": "The deployment that does a step."},
+    "process": {**_TEXT, "description": "The process of a step whose request carries all that it needs."},
 }
 _ORGANISATION: Final = {
     "type": "string",

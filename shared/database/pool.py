@@ -10,6 +10,7 @@ import asyncpg
 
 from shared import deadlines
 from shared.database.opening import Openings
+from shared.database.resting import Resting
 from shared.database.retry import CommitUnknownError, ShardUnavailableError, is_connection_lost
 from shared.problems import Problem
 from shared.settings import setting, settings
@@ -100,6 +101,11 @@ class Database:
         self._openings = openings or Openings()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening: asyncio.Lock | None = None
+        self._resting = Resting(self._given_back)
+
+    async def _given_back(self, connection: Transaction) -> None:
+        if self._pool is not None:
+            await self._pool.release(connection)
 
     async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
         if self._pool is not None:
@@ -129,11 +135,16 @@ class Database:
             Problem: 504 `deadline-exceeded` when no connection became free in time, or a statement took too long.
         """
         try:
-            pool = await self._opened()
-            connection = await _acquired(pool)
+            pool = self._pool or await self._opened()
+            connection = None if _over() else self._resting.take()
+            if connection is None:
+                connection = await self._acquired(pool)
             try:
                 yield connection
-            finally:
+            except BaseException:
+                await pool.release(connection)
+                raise
+            if not self._resting.put(connection):
                 await pool.release(connection)
         except ShardUnavailableError:
             raise
@@ -170,6 +181,18 @@ class Database:
                 raise
             await _commit(connection)
 
+    async def _acquired(self, pool: asyncpg.Pool[asyncpg.Record]) -> Transaction:
+        self._resting.wanted += 1
+        try:
+            return await pool.acquire(timeout=deadlines.remaining())
+        except TimeoutError as error:
+            deadline = deadlines.current()
+            if deadline is not None and deadline.expired:
+                raise Problem("deadline-exceeded") from error
+            raise ShardUnavailableError from error  # it was connecting that took too long
+        finally:
+            self._resting.wanted -= 1
+
     async def ping(self) -> None:
         """Ask the server for an answer, over a pooled connection."""
         async with self.connection() as connection:
@@ -179,6 +202,7 @@ class Database:
         """Close the pool: wait for what is in use, at most five seconds."""
         if self._pool is None:
             return
+        await self._resting.empty()
         pool, self._pool = self._pool, None
         try:
             await asyncio.wait_for(pool.close(), 5.0)
@@ -201,16 +225,6 @@ async def _begin(connection: Transaction, prelude: str) -> str:
     except BaseException:
         await _roll_back(connection)
         raise
-
-
-async def _acquired(pool: asyncpg.Pool[asyncpg.Record]) -> Transaction:
-    try:
-        return await pool.acquire(timeout=deadlines.remaining())
-    except TimeoutError as error:
-        deadline = deadlines.current()
-        if deadline is not None and deadline.expired:
-            raise Problem("deadline-exceeded") from error
-        raise ShardUnavailableError from error  # it was connecting that took too long
 
 
 def _require(status: str, expected: str | None) -> None:

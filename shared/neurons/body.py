@@ -73,12 +73,14 @@ class Body(msgspec.Struct, Generic[InputT, OutputT], frozen=True):
         input: The contract's input model.
         output: The contract's output model.
         summary: One sentence about what it does.
-        work: The built-in engine: work -> result. Runs in a thread.
+        work: The built-in engine: work -> result. Runs in a thread, unless it is `brief`.
         question: What to ask an engine before `work` is called in a phase, or None for nothing.
         memo: The model of what `Spawn(memo=…)` carries from phase to phase.
         deadline_seconds: How long a delegated executor has for an answer before the sweep asks again.
         attempts: How often the step is tried in a revision (crashes, lost leases, delegated deadlines) before it fails.
         unavailable: Why this body cannot be used yet; a step that needs it fails with this sentence.
+        brief: Whatever its input, `work` takes well under a millisecond. It then runs without a thread: handing work to
+            one and waiting for it costs more than that.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Body(msgspec.Struct, Generic[InputT, OutputT], frozen=True):
     deadline_seconds: float = 300.0
     attempts: int = 12
     unavailable: str = ""
+    brief: bool = False
 
     def __post_init__(self) -> None:
         if self.delegated == (self.work is not None) and not self.unavailable:

@@ -52,18 +52,27 @@ class Calls:
                 `deadline-exceeded`.
             asyncpg.PostgresError: what the function raised.
         """
+        return await self._settled(org_id, f"* FROM {function}", arguments)
+
+    async def value(self, org_id: UUID, function: str, *arguments: Any) -> Any:
+        """Call a function that gives one value, as `call`: a little faster, as its result is no table."""
+        [row] = await self._settled(org_id, function, arguments)
+        return row[0]
+
+    async def _settled(self, org_id: UUID, selected: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
+        """The rows, after a move of the organisation if there is one."""
         try:
-            return await self._retried(org_id, function, arguments)
+            return await self._retried(org_id, selected, arguments)
         except asyncpg.PostgresError as error:
             if error.sqlstate != MOVED:
                 raise
         # An ordinary transaction waits until the move is over, and remembers where the organisation is now.
         async with self._shards.transaction(org_id):
             pass
-        return await self._retried(org_id, function, arguments)
+        return await self._retried(org_id, selected, arguments)
 
-    async def _retried(self, org_id: UUID, function: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
-        text = self._text(function, len(arguments) + 2)
+    async def _retried(self, org_id: UUID, selected: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
+        text = self._text(selected, len(arguments) + 2)
 
         async def attempt() -> Sequence[asyncpg.Record]:
             placement = await self._shards.locate(org_id)
@@ -76,9 +85,9 @@ class Calls:
 
         return await retrying(attempt, idempotent=True)
 
-    def _text(self, function: str, count: int) -> str:
-        known = self._texts.get((function, count))
+    def _text(self, selected: str, count: int) -> str:
+        known = self._texts.get((selected, count))
         if known is None:
             places = ", ".join(f"${number}" for number in range(1, count + 1))
-            known = self._texts[function, count] = f"SELECT * FROM {function}({places})"  # noqa: S608 - constant name
+            known = self._texts[selected, count] = f"SELECT {selected}({places})"
         return known
