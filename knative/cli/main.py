@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, str]] = {
     "shards": "Show the shards: sizes, slots, lag, pool use.",
     "pools": "Plan the connections between instances and databases.",
     "images": "Make, list and push container images, with no container engine.",
+    "capacity": "Say what a load needs: instances, latencies, cost, what to set.",
     "render": "Write the manifests that a Knative cluster needs.",
     "deploy": "Apply HAL9 to a Knative cluster, and wait until it is ready.",
     "undeploy": "Take away what `hal9 deploy` made.",

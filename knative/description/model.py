@@ -34,9 +34,11 @@ class Scale(msgspec.Struct, frozen=True):
     Attributes:
         min: the least number of instances; 0 scales to zero.
         max: the greatest number of instances.
-        concurrency: requests at once in one instance: containerConcurrency, and the target at 100 % utilisation.
+        concurrency: requests at once in one instance: containerConcurrency.
         queue: requests that wait in an instance; what comes beyond is refused with 503.
         idle_seconds: how long nobody calls before an instance goes.
+        utilisation: the part of `concurrency`, in percent, that the autoscaler aims for; what is left takes what comes
+            while another instance starts.
     """
 
     min: int = 0
@@ -44,6 +46,7 @@ class Scale(msgspec.Struct, frozen=True):
     concurrency: int = 8
     queue: int = 32
     idle_seconds: float = 60.0
+    utilisation: int = 100
 
 
 class Resources(msgspec.Struct, frozen=True):

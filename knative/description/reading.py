@@ -159,6 +159,7 @@ def _scale(table: Table) -> Scale:
         concurrency,
         table.whole("queue", 4 * concurrency, 0, 10_000),
         table.number("idle_seconds", usual.idle_seconds, 1.0, 3600.0),
+        table.whole("utilisation", usual.utilisation, 2, 100),
     )
     if found.min > found.max:
         table.fault("min", f"is greater than max: {found.min} > {found.max}")

@@ -54,8 +54,7 @@ def service(deployment: Deployment, allowed: Deliverers, target: Target) -> Mani
 def autoscaling(deployment: Deployment, target: Target) -> dict[str, str]:
     """Give the autoscaler's annotations. Values are strings: Knative's webhook refuses numbers.
 
-    The target is met whole (utilisation 100, not the default 70), since `containerConcurrency` is the hard limit and
-    the host's own queue takes what lies above it.
+    The target is `containerConcurrency`, the hard limit; the autoscaler aims for the function's `utilisation` of it.
     """
     scale = deployment.scale
     if _keeps_objects(deployment, target) and not target.objects_claim:
@@ -66,7 +65,7 @@ def autoscaling(deployment: Deployment, target: Target) -> dict[str, str]:
         f"{_AUTOSCALING}/class": "kpa.autoscaling.knative.dev",
         f"{_AUTOSCALING}/metric": "concurrency",
         f"{_AUTOSCALING}/target": str(scale.concurrency),
-        f"{_AUTOSCALING}/target-utilization-percentage": "100",
+        f"{_AUTOSCALING}/target-utilization-percentage": str(scale.utilisation),
         f"{_AUTOSCALING}/min-scale": str(scale.min),
         f"{_AUTOSCALING}/max-scale": str(scale.max),
         f"{_AUTOSCALING}/initial-scale": str(max(1, scale.min)),
