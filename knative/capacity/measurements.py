@@ -7,6 +7,7 @@ Promises: a file that is wrong is refused whole, with every fault named.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
 Kind = tuple[float, float, bool]
 """A request: seconds on the event loop, seconds elsewhere, and whether its latency counts."""
@@ -75,7 +77,7 @@ class Work(_Strict):
     def kinds(self, chance: random.Random, count: int = _KINDS) -> list[Kind]:
         """Give requests to draw from, each as likely as any other."""
         processors, waits = spread(self.processor_seconds, count), spread(self.wait_seconds, count)
-        chance.shuffle(waits)
+        _mix(waits, chance)
         pairs = zip(processors, waits, strict=True)
         if self.parallel:
             return [(0.0, processor + wait, not self.stream) for processor, wait in pairs]
@@ -128,12 +130,17 @@ class Measurements(_Strict):
         )
         drawn = [spread(part, count) for part in parts]
         for one in drawn:
-            chance.shuffle(one)
+            _mix(one, chance)
         return [sum(one) for one in zip(*drawn, strict=True)]
 
 
-def spread(quantiles: Quantiles, count: int) -> list[float]:
+def spread(quantiles: Sequence[tuple[float, float]], count: int) -> list[float]:
     """Cut a distribution into parts of equal weight: the value in the middle of each, rising."""
+    return list(_spread(tuple(quantiles), count))
+
+
+@functools.lru_cache(maxsize=256)
+def _spread(quantiles: tuple[tuple[float, float], ...], count: int) -> list[float]:
     values, place = [], 0
     for number in range(count):
         part = (number + 0.5) / count
@@ -142,6 +149,12 @@ def spread(quantiles: Quantiles, count: int) -> list[float]:
         (low, least), (high, most) = quantiles[place], quantiles[place + 1]
         values.append(least + (most - least) * (part - low) / (high - low))
     return values
+
+
+def _mix(values: list[float], chance: random.Random) -> None:
+    """Shuffle; `random.shuffle` takes three times as long."""
+    draw = chance.random
+    values.sort(key=lambda _: draw())
 
 
 def mean(quantiles: Quantiles) -> float:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from knative.capacity.measurements import Kind, Measurements
 
 DOOR: Final = "gateway"
-_GATEWAY_KINDS: Final = 256
+_GATEWAY_KINDS: Final = 128
 RAMP_SECONDS: Final = 60
 """The load grows to its full size over this time, and is counted from then on."""
 
@@ -316,7 +316,8 @@ def _mixed(kinds: Mapping[str, Sequence[Kind]], weights: Mapping[str, float], ch
     if not names:
         return [(0.0, 0.0, True)]
     chosen = chance.choices(names, [weights[name] for name in names], k=1 << 14)
-    return [chance.choice(kinds[name]) for name in chosen]
+    draw = chance.random
+    return [kinds[name][int(draw() * len(kinds[name]))] for name in chosen]
 
 
 def run(
