@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from knative.deploy import reasons
 from knative.deploy.cluster import ClusterError
-from knative.deploy.kinds import JOB, SERVICE, STATEFUL_SET, Kind, kind_of
+from knative.deploy.kinds import BROKER, EVENT_POLICY, JOB, PING_SOURCE, SERVICE, STATEFUL_SET, TRIGGER, Kind, kind_of
 from knative.deploy.readiness import Readiness, readiness
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _STUCK_SECONDS: Final = 60.0
 _GONE_LOOKS: Final = 120
 _SETTLE_SECONDS: Final = 30.0
 """How long an object may say that it failed before it is believed: Triggers say so until their Broker is there."""
+
+_ON_SERVICES: Final = frozenset({BROKER, TRIGGER, PING_SOURCE, EVENT_POLICY})
+"""What says that it failed for as long as a Service that it delivers to is starting, the dead-letter sink included."""
 
 
 class Progress(Protocol):
@@ -140,6 +143,9 @@ async def _still(cluster: Cluster, left: Sequence[_Waited], progress: Progress) 
         if one.readiness.state == "ready":
             progress.ready(one.kind.name, one.name)
     unready = [one for one in left if one.readiness.state != "ready"]
+    if any(one.kind == SERVICE for one in unready):
+        for one in unready:
+            one.failed_since = None if one.kind in _ON_SERVICES else one.failed_since
     progress.waiting({one.title: one.readiness.reason for one in unready})
     return unready
 
