@@ -68,7 +68,8 @@ def split(tokens: Sequence[Token]) -> list[Clause]:
         if _is_heading(sentence):
             heading = (*heading, *sentence)
             continue
-        made = _clauses(sentence, header, first=i == 0 and not header)
+        opens = i == 0 or (i < _LATEST_REQUEST and _requests(sentence))
+        made = _clauses(sentence, header, first=opens and not header)
         if made and heading:
             made[0] = Clause(made[0].tokens, made[0].lead, made[0].header, heading, made[0].intro)
             heading = ()
@@ -76,6 +77,18 @@ def split(tokens: Sequence[Token]) -> list[Clause]:
     if heading:
         found.append(Clause(heading))
     return found
+
+
+_LATEST_REQUEST: Final = 4
+_REQUESTING: Final = lexicon.words("build create make write develop implement design need want")
+
+
+def _requests(sentence: Sequence[Token]) -> bool:
+    """Whether a sentence behind the first one asks for the software: "We rent out tools. Build an API with …"."""
+    words = [token.low for token in sentence[:5] if token.low not in {"please", "now", "so", "would", "like", "to"}]
+    if words[:1] in (["i"], ["we"]):
+        words = words[1:]
+    return bool(words) and words[0] in _REQUESTING and any(token.low in _KIND_WORDS for token in sentence[:10])
 
 
 def _without_heading(sentence: list[Token]) -> tuple[list[Token], tuple[Token, ...]]:
@@ -413,7 +426,18 @@ def _introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
             listing = (
                 token.text == ":" and frames.imperative_at(sentence, after) and sentence[start].low in lexicon.ARTICLES
             )
-            if verb_at is not None and verb_at < i and not frames.imperative_at(sentence, start) and not listing:
+            asking = (
+                verb_at is not None
+                and sentence[start].low in {"i", "we", "i'd", "please"}
+                and frames.verb_group(sentence, verb_at).verb in _ASKS_WORDS
+            )
+            if (
+                verb_at is not None
+                and verb_at < i
+                and not frames.imperative_at(sentence, start)
+                and not listing
+                and not asking
+            ):
                 return None
             if token.text == "," and after < len(sentence) and sentence[after].low == "where":
                 after += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import inference, lexicon, morphology
+from functions.neuron.reading import conventions, inference, lexicon, morphology
 from functions.neuron.reading.declarations import GENERIC, SHARED_NOUNS, UNITS, Open, hold, relation
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
 from functions.neuron.reading.fields import items
@@ -45,6 +45,7 @@ _NOUNS: Final[dict[str, tuple[str, ...]]] = {
 def close(draft: Draft, later: Open) -> None:
     """Resolve everything that is still open in the draft."""
     _drop_weak(draft)
+    _drop_longer(draft)
     _make_linked(draft, later)
     for verb, subject, objects, at, behind in later.links:
         draft.at = at
@@ -60,8 +61,9 @@ def close(draft: Draft, later: Open) -> None:
     _many(draft, later)
     for entity in draft.entities.values():
         if not entity.fields:
-            entity.fields["name"] = DraftField("name")
+            entity.fields = conventions.fields(entity.name)
     for entity in list(draft.entities.values()):
+        _owners(draft, entity)
         _references(draft, entity)
     _contents(draft)
     for entity in draft.entities.values():
@@ -108,6 +110,18 @@ def _drop_weak(draft: Draft) -> None:
             del draft.entities[name]
             if draft.topic == name:
                 draft.topic = None
+
+
+def _drop_longer(draft: Draft) -> None:
+    """Leave out "delivery vans" that hold nothing when the request goes on about vans that do."""
+    for name, entity in list(draft.entities.items()):
+        words = name.split("_")
+        shorter = [
+            e for i in range(1, len(words)) if (e := draft.entities.get("_".join(words[i:]))) is not None and e.fields
+        ]
+        named = any(f.target == name for e in draft.entities.values() for f in e.fields.values())
+        if not entity.fields and shorter and not named:
+            del draft.entities[name]
 
 
 def finish(draft: Draft) -> None:
@@ -392,7 +406,8 @@ def _many(draft: Draft, later: Open) -> None:
             continue
         fresh = child is None
         child = child or draft.entity(name, declared=True)
-        _join(draft, holder, child, mutual=mutual, both=both, fresh=fresh)
+        linked = any({subject, objects[0]} == {holder, child.name} for _, subject, objects, _, _ in later.links)
+        _join(draft, holder, child, mutual=mutual, both=both, fresh=fresh, linked=linked)
         if limits is not None:
             _bounded(draft, draft.entities[holder], child, limits)
 
@@ -417,12 +432,16 @@ def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound
     )
 
 
-def _join(draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: bool, fresh: bool) -> None:
+_MANY: Final = 3  # references of what links more than two: a vote of a voter, for an option, in a poll
+
+
+def _join(
+    draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: bool, fresh: bool, linked: bool
+) -> None:
     """Relate an entity with the many that it holds: by a reference of theirs."""
     parent = draft.entities[holder]
-    if child.name == holder or any(
-        e.reference_to(holder) and e.reference_to(child.name) for e in draft.entities.values()
-    ):
+    joined = [e for e in draft.entities.values() if e.reference_to(holder) and e.reference_to(child.name)]
+    if child.name == holder or any(linked or len([f for f in e.fields.values() if f.target]) < _MANY for e in joined):
         draft.mark(("entity", child.name))
         return
     if child.reference_to(holder) is not None or (parent.reference_to(child.name) is not None and not both):
@@ -445,6 +464,17 @@ def _join(draft: Draft, holder: str, child: DraftEntity, *, mutual: bool, both: 
 
 def _known_relation(draft: Draft, left: str, right: str) -> str | None:
     return next((r.name for r in draft.relations.values() if {r.left, r.right} == {left, right}), None)
+
+
+def _owners(draft: Draft, entity: DraftEntity) -> None:
+    """Let what is "unique on its floor" refer to the floor."""
+    for item in list(entity.fields.values()):
+        for word in item.unique_per:
+            target = draft.entities.get(word)
+            if target is not None and target is not entity and entity.reference_to(word) is None:
+                known = entity.fields.get(word)
+                if known is None:
+                    entity.add(DraftField(word, FieldType.REFERENCE, target=word))
 
 
 def _references(draft: Draft, entity: DraftEntity) -> None:

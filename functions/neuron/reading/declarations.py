@@ -147,9 +147,8 @@ def is_generic(name: str | None) -> bool:
 UNITS: Final = lexicon.words("hour minute day week month year time money point mile kilometre kilometer step")
 
 
-def read(clause: Clause, draft: Draft, later: Open) -> bool:
-    """Read a clause for what it declares; True when it declares something."""
-    words = clause.words
+def read(clause: Clause, draft: Draft, later: Open, words: Sequence[Token]) -> bool:
+    """Read a clause for what it declares; True when it declares something. `words`: its words, or what is left."""
     if clause.intro:
         return introduction(clause, draft, later)
     if clause.header and (found := _under_header(clause, draft, later)) is not None:
@@ -164,6 +163,11 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
     frame = frames.parse(bare)
     if frame is None:
         return _verbless(bare, draft, later)
+    return of_frame(frame, draft, later)
+
+
+def of_frame(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read a clause that has been taken apart."""
     return any(
         reader(frame, draft, later)
         for reader in (_holding, _belonging, _managing, _ordering, _consisting, _linking, _transitive)
@@ -510,7 +514,7 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     verb = frame.verb
     passive_record = (
         frame.group.passive
-        and verb in {"identify", "describe", "define", "characterise"}
+        and verb in {"identify", "describe", "define", "characterise", "know", "recognise"}
         and frame.rest
         and frame.rest[0].low in {"by", "with"}
     )
@@ -636,7 +640,14 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     names = [name for name in subject_names(frame.subject, draft) if not is_generic(name) or draft.entities.get(name)]
     if not names or quantities.duration(rest, 1) is not None:
         return False
-    cut = next((i for i, t in enumerate(rest) if t.low in {"with", "has", "having"} and i > 0), len(rest))
+    cut = next(
+        (
+            i
+            for i, t in enumerate(rest)
+            if t.low in {"with", "has", "having"} and i > 0 and not (i + 1 < len(rest) and rest[i + 1].low == "one")
+        ),
+        len(rest),
+    )
     targets = rest[1:cut]
     entity = draft.entity(names[0], declared=True)
     draft.topic = entity.name
@@ -671,6 +682,7 @@ def _without_prepositions(tokens: Sequence[Token]) -> list[Token]:
             and (tokens[i + 1].low in lexicon.DETERMINERS or tokens[i + 1].low == "one")
             and (i == 0 or tokens[i - 1].low in {"and", ","})
         )
+        and not (token.low in {"in", "with"} and i + 1 < len(tokens) and tokens[i + 1].low == "one")
     ]
 
 
@@ -683,12 +695,17 @@ def _refer(entity: DraftEntity, item: fields.Item, draft: Draft, later: Open, *,
     if item.many or (singular != item.field.name.split("_")[-1] and not (item.bound and item.bound.high == 1)):
         later.many.append((entity.name, item.field.name, draft.at, item.bound, True))
         return draft.mark(("many", entity.name, item.field.name))
+    return refer(entity, name, draft, optional=optional or item.field.required is False)
+
+
+def refer(entity: DraftEntity, name: str, draft: Draft, *, optional: bool) -> bool:
+    """Let an entity refer to another one, which is made if it is new."""
     target = draft.known(name.split("_")) or _by_suffix(name, draft) or draft.entity(name)
     new = DraftField(
         name,
         FieldType.REFERENCE,
         target=target.name,
-        required=False if optional or item.field.required is False else None,
+        required=False if optional else None,
     )
     added = entity.add(new)
     return draft.mark(("field", entity.name, added.name))
@@ -930,7 +947,7 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
         name, behind = targets[0], [*head_with(head), *behind]
     if name is None and behind and verb in lexicon.LINKING_VERBS:
         targets = _prepositional(behind, draft)
-        name, behind = (targets[0], []) if targets else (None, behind)
+        name = targets[0] if targets else None
     if (
         not subjects
         or name is None
@@ -1017,10 +1034,14 @@ def _verbless(words: Sequence[Token], draft: Draft, later: Open) -> bool:
     cut = next((i for i, t in enumerate(words) if t.low in {"with", "having"}), None)
     if cut is None or cut == 0 or any(t.kind is Kind.PUNCTUATION for t in words[:cut]):
         return False
-    names = subject_names(words[:cut], draft)
+    of = next((i for i, t in enumerate(words[:cut]) if i and t.low in {"for", "of", "per", "by"}), cut)
+    names = subject_names(words[:of], draft)
     if not names or is_generic(names[-1]) or names[-1] in _NOT_ENTITIES:
         return False
-    return hold(draft.entity(names[-1], declared=True), words[cut + 1 :], draft, later) and draft.settle()
+    entity = draft.entity(names[-1], declared=True)
+    if of < cut and draft.mentions(words[of + 1 : cut]):
+        hold(entity, words[of + 1 : cut], draft, later)
+    return hold(entity, words[cut + 1 :], draft, later) and draft.settle()
 
 
 def relation(draft: Draft, left: str, right: str) -> Relation:

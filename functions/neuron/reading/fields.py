@@ -129,6 +129,7 @@ class Item:
     bound: quantities.Bound | None = None
     many: bool = False
     determined: bool = False
+    plural: bool = False  # many are meant although one is named: "at least one ingredient"
     left: list[tuple[Token, ...]] = dataclasses.field(default_factory=list)  # what was not understood
 
 
@@ -139,6 +140,10 @@ def items(tokens: Sequence[Token]) -> list[Item]:
     while i < len(tokens):
         start = i
         i, optional = _skip_separators(tokens, i)
+        if (asked := _asked(tokens, i)) is not None:
+            found.append(asked[0])
+            i = asked[1]
+            continue
         if (pair := _pair(tokens, i)) is not None:
             found += pair[0]
             i = pair[1]
@@ -158,6 +163,31 @@ def items(tokens: Sequence[Token]) -> list[Item]:
     return found
 
 
+_ENDINGS: Final = frozenset({"leave", "end", "return", "finish", "close", "complete", "stop", "resolve", "cancel"})
+
+
+def _asked(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
+    """Read "which vehicle stands on which spot" and "when it left" as what is recorded: a vehicle, a moment."""
+    if at + 1 >= len(tokens) or tokens[at].low not in {"which", "when"}:
+        return None
+    end = next(
+        (i for i in range(at + 1, len(tokens)) if tokens[i].low in _SEPARATORS | {"which", "when"}), len(tokens)
+    )
+    said = list(tokens[at + 1 : end])
+    if tokens[at].low == "which":
+        noun = next((i for i, t in enumerate(said) if t.low in _STOPS or (i and t.verb is not None)), len(said))
+        if not 0 < noun <= 3 or not all(t.is_word for t in said[:noun]):
+            return None
+        core = [*[t.low for t in said[: noun - 1]], said[noun - 1].singular]
+        return Item(DraftField(morphology.name(*core), words=tuple(core)), tuple(tokens[at:end]), determined=True), end
+    verb = next((t.verb for t in reversed(said) if t.verb is not None and t.low not in lexicon.BE | lexicon.HAVE), None)
+    if verb is None or said[0].low not in lexicon.PRONOUNS | lexicon.DETERMINERS:
+        return None
+    name = morphology.name(morphology.participle(verb), "at")
+    item = DraftField(name, FieldType.DATETIME, required=False if verb in _ENDINGS else None, words=(name,))
+    return Item(item, tuple(tokens[at:end]), determined=True), end
+
+
 _PAIRED: Final = lexicon.words(
     "opening start first home billing minimum birth starting departure check-in origin source arrival begin "
     "given low lower min maximum white sender"
@@ -171,8 +201,11 @@ def _pair(tokens: Sequence[Token], at: int) -> tuple[list[Item], int] | None:
         i += 1
     if i + 3 >= len(tokens) or tokens[i].low not in _PAIRED or tokens[i + 1].low != "and":
         return None
-    head_at = i + 3
-    first, second, head = tokens[i], tokens[i + 2], tokens[head_at]
+    shift = tokens[i + 2].low in {"a", "an", "the"}
+    head_at = i + 3 + shift
+    if head_at >= len(tokens):
+        return None
+    first, second, head = tokens[i], tokens[head_at - 1], tokens[head_at]
     if second.low in lexicon.DETERMINERS or not second.is_word or not head.is_word or head.low in _STOPS:
         return None
     item = Item(
@@ -249,9 +282,13 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
     if not core:
         return None, i
     core, i = _bare_enumeration(tokens, core, i, item)
+    if item.plural:
+        core = [*core[:-1], morphology.plural(morphology.singular(core[-1]))]
     item.field.words = tuple(core)
     item.field.name = morphology.name(*core)
     i = attributes(tokens, i, item.field, item.left)
+    if (example := _example(tokens, i)) is not None:
+        i = attributes(tokens, example, item.field, item.left)
     if i < len(tokens) and tokens[i].low in {"where", "when"}:
         i = next(
             (j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"} or tokens[j].low == "and"), len(tokens)
@@ -260,6 +297,20 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
         item.field.name = morphology.name(item.field.name, "per", item.field.per)
     item.tokens = tuple(tokens[at:i])
     return item, i
+
+
+_EXAMPLES: Final = ("e.g.", "eg", "i.e.", "for example", "for instance", "such as", "like")
+
+
+def _example(tokens: Sequence[Token], at: int) -> int | None:
+    """Pass over an example behind a field, with the commas around it: ", e.g. "A12", unique on its floor"."""
+    i = at + (at < len(tokens) and tokens[at].text == ",")
+    behind = next((e for words in _EXAMPLES if (e := quantities.phrase(tokens, i, words)) is not None), None)
+    if behind is None or behind >= len(tokens) or (tokens[behind].kind is Kind.WORD and tokens[behind].low.islower()):
+        return None
+    end = next((j for j in range(behind, len(tokens)) if tokens[j].text in {",", ";", "("}), len(tokens))
+    comma = end < len(tokens) and tokens[end].text == "," and _continues(tokens, end + 1)
+    return end + 1 if comma else end
 
 
 def _premodifiers(tokens: Sequence[Token], i: int, item: Item) -> int:
@@ -288,6 +339,7 @@ def _premodifiers(tokens: Sequence[Token], i: int, item: Item) -> int:
         ):
             item.bound, item.determined = bound[0], True
             item.many = item.many or bound[0].high is None or bound[0].high > 1
+            item.plural = bound[0].high is None and tokens[bound[1] - 1].value == 1
             i = bound[1]
             continue
         elif (
@@ -324,6 +376,7 @@ def _adjective(target: DraftField, word: str) -> None:
             target.type = _TYPES[word]
 
 
+_WHEN: Final = frozenset({"date", "day", "time"})
 _CORE_WORDS: Final = lexicon.words("default minimum maximum min max optional starting assigned used measured limited")
 
 
@@ -344,11 +397,11 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         if (
             i < len(tokens)
             and tokens[i].low in {"at", "on"}
-            and (i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low == "and")
+            and (i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low in _WHEN | {"and"})
             and morphology.is_participle(core[-1])
         ):
             core.append(tokens[i].low)
-            i += 1
+            i += 1 + (i + 1 < len(tokens) and tokens[i + 1].low in _WHEN)
         if (end := quantities.phrase(tokens, i, "on hand")) is not None:
             core += ["on", "hand"]
             i = end
@@ -367,6 +420,8 @@ def _stops(tokens: Sequence[Token], i: int) -> bool:
     token = tokens[i]
     if token.low in {"in", "on"} and token.text.isupper():
         return False
+    if token.low in {"yes", "true"} and i + 1 < len(tokens) and tokens[i + 1].low in {"/", "or"}:
+        return True
     if token.low in _STOPS_WORDS and quantities.bound(tokens, i) is not None:
         return True
     if token.low in {"optional", "maximum", "minimum", "max", "min"}:
@@ -415,6 +470,16 @@ def _unwrapped(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> 
 
 def _bare_enumeration(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> tuple[list[str], int]:
     """Read "priority low, medium or high": the last word of the name is the first value."""
+    if len(core) > 1 and i + 1 < len(tokens) and tokens[i].text == "/":
+        values, end = [core[-1]], i
+        while end + 1 < len(tokens) and tokens[end].text == "/":
+            value, after = _value(tokens, end + 1)
+            if value is None:
+                break
+            values.append(value)
+            end = after
+        item.field.values = tuple(values)
+        return core[:-1], end
     if len(core) < 2 or i >= len(tokens) or tokens[i].low not in {",", "or"}:
         return core, i
     read = _values_until_or(tokens, i - 1)
@@ -494,7 +559,26 @@ def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
             break
         words.append(token.text if token.text.isupper() and len(token.text) <= 4 else token.low)
         i += 1
+        if i < len(tokens) and tokens[i].text in _SIGNS and tokens[i].start == token.end and _value_ends(tokens, i + 1):
+            words[-1] += tokens[i].text
+            i += 1
+        if (
+            i < len(tokens)
+            and tokens[i].low in {"in", "out", "up", "off", "on"}
+            and morphology.is_participle(token.low)
+            and _value_ends(tokens, i + 1)
+        ):
+            words.append(tokens[i].low)
+            i += 1
     return (" ".join(words) or None), i if words else start
+
+
+_SIGNS: Final = frozenset({"+", "-", "#"})
+
+
+def _value_ends(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a value is over at this position: what follows is a separator, or nothing."""
+    return i >= len(tokens) or tokens[i].text in {",", ";", "/", "|", ")"} or tokens[i].low in {"or", "and"}
 
 
 def _adverbial(tokens: Sequence[Token], i: int) -> bool:
@@ -595,8 +679,11 @@ def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
         (i for i in range(at + 1, len(tokens)) if tokens[i].text in _DASHES and tokens[i].start > tokens[i - 1].end),
         len(tokens),
     )
+    said = list(tokens[at + 1 : end])
+    while said and (said[0].low in lexicon.ARTICLES | {"it", "this"} or morphology.name(said[0].low) in target.words):
+        said = said[1:]
     probe = replace(target)
-    _parenthesised(tokens[at + 1 : end], probe, None)
+    _parenthesised(said, probe, None)
     if (probe.values, probe.unique, probe.required, probe.minimum, probe.max_length) == (
         target.values,
         target.unique,
@@ -605,7 +692,7 @@ def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
         target.max_length,
     ):
         return None
-    _parenthesised(tokens[at + 1 : end], target, None)
+    _parenthesised(said, target, None)
     return min(end + 1, len(tokens))
 
 
@@ -746,6 +833,10 @@ def _uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
         "in each",
         "in its",
         "by",
+        "on its",
+        "on the",
+        "on a",
+        "on each",
         "across the",
         "for the same",
         "amongst",
@@ -841,6 +932,9 @@ def _requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | N
 
 
 def _named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    if [t.low for t in tokens[i : i + 3]] in (["yes", "/", "no"], ["true", "/", "false"], ["yes", "or", "no"]):
+        target.type = FieldType.BOOLEAN
+        return i + 3
     j = i
     while j < len(tokens) and tokens[j].low in {"as", "a", "an", "is", ":", "valid", "in"}:
         j += 1
@@ -1006,7 +1100,11 @@ def _helper(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     j = i
     if tokens[j].low in {"which", "that"}:
         j += 1
-    while j < len(tokens) and tokens[j].low in (lexicon.BE | _HELPER_WORDS):
+    while (
+        j < len(tokens)
+        and tokens[j].low in (lexicon.BE | _HELPER_WORDS)
+        and not (j > i and _requirement(tokens, j, replace(target)) is not None)
+    ):
         j += 1
     if j == i or j >= len(tokens):
         return None

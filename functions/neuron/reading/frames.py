@@ -26,6 +26,8 @@ _FINITE_HELPERS: Final = (
     lexicon.MODALS | (lexicon.BE - {"being", "been", "be"}) | (lexicon.HAVE - {"having"}) | {"do", "does", "do-not"}
 )
 _PERMISSIONS: Final = lexicon.words("allowed able permitted free required supposed expected forbidden prohibited")
+_WISHES: Final = frozenset({"want", "wants", "wish", "wishes", "like", "need"})
+_RECORDING: Final = frozenset({"record", "store", "log", "note", "save", "capture"})
 _LETTING: Final = frozenset(["let", "allow", "enable", "permit", "help"])
 
 
@@ -211,7 +213,7 @@ def _agrees_in_singular(tokens: Sequence[Token], at: int, i: int) -> bool:
 
 
 _BEGINS_COMPLEMENT_WORDS: Final = lexicon.words(
-    "at up more only for to from in into by through them it twice once on as with new"
+    "at up more only for to from in into by through them it twice once on as with new which when"
 )
 
 
@@ -295,6 +297,8 @@ def verb_group(tokens: Sequence[Token], at: int) -> VerbGroup:
         elif word in _PERMISSIONS and be and _infinitive_follows(tokens, i + 1):
             modal, be = ("must" if word in {"required", "supposed", "expected"} else "can"), False
             negated = negated or word in {"forbidden", "prohibited"}
+        elif word in _WISHES and i + 2 < len(tokens) and tokens[i + 1].low == "to":
+            i += 1
         elif not _helper(tokens, i):
             break
         i += 1
@@ -436,7 +440,14 @@ def _begins_condition(rest: Sequence[Token], at: int) -> bool:
 def _with_conditions(frame: Frame) -> Frame:
     """Cut trailing conditions ("if …", "while …", "before it is returned") off the complement."""
     rest, found = list(frame.rest), list(frame.conditions)
+    closed = -1
     for i, token in enumerate(rest):
+        if token.text in {"(", "["}:
+            closed = max(closed, close_of(rest, i))
+        if i <= closed:
+            continue
+        if token.low == "when" and frame.verb in _RECORDING:
+            continue  # "records when it left": what is recorded
         cuts = (token.low in _SPLITTING and (token.low != "once" or _begins_condition(rest, i + 1))) or (
             token.low in _TIMELY and finite_verb(rest, i + 1, conjoined=True) is not None
         )

@@ -349,7 +349,7 @@ VERBS: Final = words(
     "store submit subscribe subtract sum summarise summarize supply support suspend swap take talk teach tell "
     "test total track train transfer transform translate trim trigger truncate try turn unassign unlock "
     "update upload use validate vary verify view visit volunteer vote wait want warn watch weigh withdraw "
-    "work wrap write yield reactivate administer possess capture cover draft assess catalogue catalog "
+    "work wrap write yield drive fly ride wear feed assist supervise coach reactivate administer possess capture cover draft assess catalogue catalog "
     "capitalise capitalize lowercase uppercase tokenize"
 )
 # Words that are nouns more often than verbs: as a main verb only where the grammar leaves nothing else.
@@ -380,6 +380,20 @@ IRREGULAR_VERBS: Final = {
     "drawn": "draw",
     "drew": "draw",
     "drawn-up": "draw",
+    "driven": "drive",
+    "drove": "drive",
+    "flown": "fly",
+    "flew": "fly",
+    "ridden": "ride",
+    "rode": "ride",
+    "worn": "wear",
+    "eaten": "eat",
+    "ate": "eat",
+    "hung": "hang",
+    "caught": "catch",
+    "fed": "feed",
+    "sung": "sing",
+    "swum": "swim",
     "found": "find",
     "gave": "give",
     "given": "give",
@@ -441,7 +455,6 @@ IRREGULAR_VERBS: Final = {
     "rented": "rent",
     "booked": "book",
     "borne": "bear",
-    "worn": "wear",
     "won": "win",
     "wins": "win",
     "born": "bear",
@@ -456,6 +469,16 @@ PARTICIPLES: Final = {
     "choose": "chosen",
     "do": "done",
     "draw": "drawn",
+    "drive": "driven",
+    "fly": "flown",
+    "ride": "ridden",
+    "wear": "worn",
+    "eat": "eaten",
+    "hang": "hung",
+    "catch": "caught",
+    "feed": "fed",
+    "sing": "sung",
+    "swim": "swum",
     "find": "found",
     "give": "given",
     "go": "gone",

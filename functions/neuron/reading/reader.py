@@ -10,7 +10,9 @@ from functions.neuron.reading import (
     closing,
     computing,
     declarations,
+    descriptions,
     frames,
+    implied,
     lexicon,
     outside,
     rules,
@@ -55,6 +57,7 @@ def read(request: str) -> Specification:
     draft.kind, _ = subject.kind(cut, draft.clauses)
     _declare(draft)
     _compute(draft)
+    implied.named_thing(draft)
     _rule(draft)
     if not assembly.covered(draft):
         raise UnreadableError(
@@ -76,8 +79,12 @@ def _declare(draft: Draft) -> None:
         if why is not None and not _lists_fields(clause):
             draft.reasons[draft.at] = why
             continue
-        declarations.read(clause, draft, later)
+        if not descriptions.early(clause, draft, later):
+            words = descriptions.beside(clause, draft, later)
+            _ = declarations.read(clause, draft, later, words) or descriptions.read(clause, draft, later)
+    implied.things(draft)
     closing.close(draft, later)
+    implied.relations(draft)
 
 
 def _lists_fields(clause: Clause) -> bool:

@@ -101,5 +101,11 @@ def tokenise(text: str) -> list[Token]:
             inner = inner[1:-1].strip()
             if not inner:
                 form, inner = "punctuation", match.group()
+        if form == "possessive" and tokens and tokens[-1].low in _SHORTENED_BEHIND:
+            form, inner = "word", "is"
         tokens.append(Token(_KINDS[form], inner, match.start(), match.end()))
     return tokens
+
+
+# Behind these, "'s" is no possessive but short for "is": "a name that's unique".
+_SHORTENED_BEHIND = frozenset({"that", "it", "there", "who", "which", "what", "he", "she", "here"})

@@ -1,0 +1,273 @@
+"""Reads further ways to say what a thing is like, where no verb of having stands.
+
+"Voters, identified by a unique email, vote", "each item is a product and a quantity", "a trip starts at a time and
+covers a distance in km", "transactions are deposits or withdrawals with an amount", "a ticket can be assigned to an
+agent", "a finished book gets a rating", "contacts: a member books a class".
+
+Tried when `declarations` finds nothing, but for what it would misread (`early`). Promises: adds only fields and
+entities that the clause names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import declarations, fields, frames, inference, lexicon, morphology, quantities
+from functions.neuron.reading.draft import DraftField
+from functions.neuron.reading.tokens import Kind
+from shared.software.specification import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.clauses import Clause
+    from functions.neuron.reading.declarations import Open
+    from functions.neuron.reading.draft import Draft, DraftEntity
+    from functions.neuron.reading.frames import Frame
+    from functions.neuron.reading.tokens import Token
+
+
+def early(clause: Clause, draft: Draft, later: Open) -> bool:
+    """Read what `declarations` would take for something else."""
+    if clause.intro:
+        return False
+    if _unnamed(clause, draft, later):
+        return True
+    frame = frames.parse(clause.words)
+    if frame is None or not frame.subject:
+        return False
+    return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _kinds))
+
+
+def read(clause: Clause, draft: Draft, later: Open) -> bool:
+    """Read what `declarations` found nothing in."""
+    words = clause.words
+    if _titled(words, draft, later):
+        return True
+    frame = frames.parse(words)
+    if frame is None or not frame.subject:
+        return False
+    return _getting(clause, draft, later) or any(reader(frame, draft, later) for reader in (_composed, _measured))
+
+
+def beside(clause: Clause, draft: Draft, later: Open) -> Sequence[Token]:
+    """Read what stands between commas behind a subject, and give the clause's words without it.
+
+    "Voters, identified by a unique email, vote for one option" holds an email and leaves "Voters vote for one option".
+    """
+    words = clause.words
+    comma = next((i for i, t in enumerate(words[:5]) if t.text == "," and i), None)
+    if comma is None or comma + 2 >= len(words) or words[comma + 1].low not in _IDENTIFIED | {"who", "which"}:
+        return words
+    by = next((i for i in range(comma + 1, min(comma + 5, len(words))) if words[i].low in {"by", "with", "have"}), None)
+    end = next((i for i in range(comma + 2, len(words)) if words[i].text == ","), None)
+    name = declarations.noun_name(words[:comma], draft)
+    if by is None or end is None or by > end or name is None or declarations.is_generic(name):
+        return words
+    entity = draft.entity(name, declared=True)
+    declarations.hold(entity, _without_owner(words[by + 1 : end]), draft, later)
+    return (*words[:comma], *words[end + 1 :])
+
+
+_IDENTIFIED: Final = lexicon.words("identified known described recognised recognized defined")
+
+
+def _without_owner(tokens: Sequence[Token]) -> Sequence[Token]:
+    return tokens[1:] if tokens and tokens[0].low in {"their", "its", "his", "her"} else tokens
+
+
+# a list of fields without an owner
+
+
+_SOFTWARE: Final = lexicon.words(
+    "api cli app application tool program service backend server system book list tracker manager database web rest "
+    "http simple small command line command-line terminal management register log my a an the for of me please build "
+    "create make write develop implement i need want we us python crud json basic little tiny quick"
+)
+
+
+def _unnamed(clause: Clause, draft: Draft, later: Open) -> bool:
+    """Read "contact book cli: name, phone, email": the fields of what the software is named after."""
+    before = draft.clauses[draft.at - 1] if draft.at else None
+    if before is None or not before.intro or any(entity.fields for entity in draft.entities.values()):
+        return False
+    body = clause.words
+    if ":" not in draft.request[before.end : clause.start] or any(t.text == ":" for t in body[:4]):
+        return False
+    verbal = frames.finite_verb(body, 0) is not None or frames.imperative_at(body, 0)
+    several = any(
+        i and t.low in {"(", "with", "having"} and morphology.is_plural(body[i - 1].low) for i, t in enumerate(body)
+    )
+    if several or clause.header:
+        return False
+    name = named_after(before.tokens)
+    if name is None or verbal or body[0].text == "(" or len(fields.items(body)) < 2:
+        return False
+    for other in draft.weak & set(draft.entities):
+        del draft.entities[other]
+    return declarations.hold(draft.entity(name, declared=True), body, draft, later) and draft.settle()
+
+
+def named_after(tokens: Sequence[Token]) -> str | None:
+    """Give the thing that software is named after: "contact book cli" keeps contacts; None when there is none."""
+    words = [
+        t
+        for t in tokens
+        if t.kind is Kind.WORD and t.low not in _SOFTWARE | lexicon.DETERMINERS | lexicon.PREPOSITIONS | {"that", "to"}
+    ]
+    verbal = [t for t in words if t.verb is not None and t.verb not in lexicon.NOUN_VERBS]
+    if not 0 < len(words) <= 2 or words[-1].low.endswith("ing") or verbal:
+        return None
+    return morphology.name(*[t.low for t in words[:-1]], words[-1].singular)
+
+
+# a label in front of a sentence
+
+
+def _titled(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "bookings: a member books a class": the label names what the sentence is about."""
+    colon = next((i for i, t in enumerate(words[:4]) if t.text == ":"), None)
+    if not colon or not all(t.is_word for t in words[:colon]) or frames.finite_verb(words, colon + 1) is None:
+        return False
+    name = declarations.noun_name(words[:colon], draft)
+    frame = frames.parse(words[colon + 1 :])
+    if name is None or frame is None or declarations.is_generic(name) or not morphology.is_plural(words[colon - 1].low):
+        return False
+    entity = draft.entity(name, declared=True)
+    draft.topic = entity.name
+    declarations.of_frame(frame, draft, later)
+    return draft.mark(("entity", entity.name))
+
+
+# verbs that describe
+
+
+def _owner(frame: Frame, draft: Draft) -> DraftEntity | None:
+    """Give the one known thing that the subject names."""
+    found = draft.mentions(frame.subject)
+    if not found and frame.subject[-1].low in {"it", "they"} and draft.topic in draft.entities:
+        return draft.entities[draft.topic]
+    return found[0].entity if len(found) == 1 and found[0].start <= 2 else None
+
+
+def _assigned(frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "each ticket can be assigned to an agent" as a reference, not as a thing of its own."""
+    entity = _owner(frame, draft)
+    if (
+        entity is None
+        or frame.verb not in {"assign", "attach", "allocate"}
+        or not frame.group.passive
+        or frame.negated
+        or len(frame.rest) < 2
+        or frame.rest[0].low != "to"
+        or frame.rest[1].low not in {"a", "an", "one", "exactly"}
+        or morphology.is_plural(frame.subject[-1].low)
+    ):
+        return False
+    name = declarations.noun_name(frame.rest[1:], draft)
+    if name is None or declarations.is_generic(name) and name not in draft.entities:
+        return False
+    optional = frame.modal in {"can", "may", "might", "could"}
+    return declarations.refer(entity, name, draft, optional=optional)
+
+
+_MOMENTS: Final = {
+    "start": "start",
+    "begin": "start",
+    "end": "end",
+    "finish": "end",
+    "depart": "departure",
+    "arrive": "arrival",
+    "expire": "expiry",
+    "close": "closing",
+    "open": "opening",
+}
+
+
+def _lasting(frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "a trip starts at a time and ends at a time", "a course begins on a date": its moments."""
+    entity = _owner(frame, draft)
+    if entity is None or frame.negated or frame.group.passive or frame.verb not in _MOMENTS or len(frame.rest) < 2:
+        return False
+    noun = frame.rest[-1].low
+    given = {"a", "an", "some", "given", "certain", "specific", "particular"}
+    if frame.rest[0].low not in {"at", "on"} or noun not in {"time", "date", "day"} or len(frame.rest) > 4:
+        return False
+    if not all(t.low in given for t in frame.rest[1:-1]):
+        return False
+    kind = "time" if noun == "time" else "date"
+    added = entity.add(DraftField(f"{_MOMENTS[frame.verb]}_{kind}"))
+    added.at = draft.at
+    return draft.mark(("field", entity.name, added.name)) and draft.settle()
+
+
+def _kinds(frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "transactions are deposits or withdrawals with an amount": kinds of one thing, and what all of them hold."""
+    if frame.verb != "be" or frame.negated or frame.group.passive or not morphology.is_plural(frame.subject[-1].low):
+        return False
+    cut = next((i for i, t in enumerate(frame.rest) if t.low in {"with", "having", ","} and i > 1), len(frame.rest))
+    head = [t for t in frame.rest[:cut] if t.low not in {"either", ","}]
+    plain = [t for t in head if t.low != "or"]
+    if len(plain) < 2 or "or" not in [t.low for t in head] or not all(morphology.is_plural(t.low) for t in plain):
+        return False
+    name = declarations.noun_name(frame.subject, draft)
+    if name is None or declarations.is_generic(name):
+        return False
+    entity = draft.entity(name, declared=True)
+    added = entity.add(DraftField("type", FieldType.ENUM, values=tuple(t.singular for t in plain)))
+    draft.mark(("field", entity.name, added.name))
+    if cut < len(frame.rest):
+        declarations.hold(entity, frame.rest[cut + 1 :], draft, later)
+    draft.topic = entity.name
+    return draft.settle()
+
+
+def _composed(frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "each item is a product and a quantity", "a line is for a product and has a quantity"."""
+    if frame.verb != "be" or frame.negated or frame.group.passive or frame.modal is not None or frame.conditions:
+        return False
+    name = declarations.noun_name(frame.subject, draft)
+    determined = [t for t in frame.rest if t.low in {"a", "an", "one"}]
+    items = fields.items(frame.rest)
+    if name is None or declarations.is_generic(name) or len(items) < 2 or len(determined) < len(items):
+        return False
+    if frame.subject[0].low not in lexicon.DETERMINERS:
+        return False
+    return declarations.hold(draft.entity(name, declared=True), frame.rest, draft, later) and draft.settle()
+
+
+_GETTING: Final = lexicon.words("get receive carry bear earn")
+
+
+def _getting(clause: Clause, draft: Draft, later: Open) -> bool:
+    """Read "a finished book gets a rating from 1 to 5": a field that not every book has."""
+    words = clause.words
+    at = next((i for i, t in enumerate(words[:8]) if t.verb in _GETTING), None)
+    if at is None or at == 0 or at + 1 >= len(words):
+        return False
+    subject, rest = words[:at], words[at + 1 :]
+    mentions = draft.mentions(subject)
+    if len(mentions) != 1 or rest[0].low not in {"a", "an", "its", "their"} or draft.mentions(rest):
+        return False
+    modals = {t.low for t in subject} & lexicon.MODALS
+    if modals - {"can", "may"} or {t.low for t in subject} & lexicon.NEGATIONS:
+        return False
+    optional = bool(mentions[0].adjectives) or bool(modals)
+    return declarations.hold(mentions[0].entity, rest, draft, later, optional=optional)
+
+
+def _measured(frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "covers a distance in km", "lasts a number of minutes": an attribute as the object of some verb."""
+    entity = _owner(frame, draft)
+    if entity is None or frame.negated or frame.group.passive or frame.modal not in {None, "must"} or frame.conditions:
+        return False
+    if frame.verb in {"be", "go", "do", "belong"} or not frame.rest or frame.rest[0].low not in {"a", "an", "its"}:
+        return False
+    items = fields.items(frame.rest)
+    if len(items) != 1 or draft.mentions(frame.rest) or quantities.bound(frame.rest, 0) is not None:
+        return False
+    probe = DraftField(items[0].field.name, items[0].field.type, values=items[0].field.values)
+    inference.complete(probe)
+    if probe.type in {FieldType.STRING, FieldType.TEXT, FieldType.BOOLEAN}:
+        return False
+    return declarations.hold(entity, frame.rest, draft, later)
