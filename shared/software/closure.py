@@ -21,7 +21,7 @@ _STANDARD_ACTIONS = frozenset({"create", "update", "delete"})
 _ALLOWED_NODES = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.Name, ast.Load, ast.Constant,
     ast.IfExp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd, ast.Not,
-    ast.And, ast.Or, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
+    ast.And, ast.Or, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Attribute,
 )  # fmt: skip
 
 
@@ -139,9 +139,24 @@ def _rule_faults(pointer: str, rule: spec.Rule, entities: dict[str, spec.Entity]
         yield from _child_faults(pointer, rule, entities)
     else:
         yield from _condition_faults(pointer, getattr(rule, "when", ()), entity, entities)
-    if isinstance(rule, spec.CapacityRule):
-        yield from _limit_faults(pointer, rule, entity, entities)
+    yield from _further_faults(pointer, rule, entity, entities)
     yield from fitness.rule_faults(pointer, rule, entity, entities)
+
+
+def _further_faults(
+    pointer: str, rule: spec.Rule, entity: spec.Entity, entities: dict[str, spec.Entity]
+) -> Iterator[str]:
+    match rule:
+        case spec.CapacityRule():
+            yield from _limit_faults(pointer, rule, entity, entities)
+        case spec.ComputedRule():
+            yield from expression_faults(pointer, rule.expression, _numbers_of(entity, entities))
+        case spec.EffectRule():
+            moves = {t.name for t in entity.machine.transitions} if entity.machine else set()
+            if rule.action not in moves | {"create"}:
+                yield f"{pointer}: {rule.action} is no action of {entity.name}"
+        case _:
+            pass
 
 
 def _own_fields(rule: spec.Rule) -> list[str]:
@@ -158,8 +173,10 @@ def _own_fields(rule: spec.Rule) -> list[str]:
             return [rule.reference, *([rule.weight_field] if rule.weight_field else [])]
         case spec.QuotaRule():
             return [name for name in (rule.reference, *rule.also, rule.weight_field, rule.period_field) if name]
-        case spec.AggregateRule():
+        case spec.AggregateRule() | spec.ComputedRule():
             return [rule.field]
+        case spec.EffectRule():
+            return [rule.reference, f"{rule.reference}.{rule.field}", *([rule.amount] if rule.amount else [])]
         case _:
             return []
 
@@ -185,7 +202,19 @@ def _child_faults(
         yield f"{pointer}: {rule.reference} does not refer from {rule.of} to {rule.entity}"
     yield from _condition_faults(pointer, rule.when, child, entities)
     if isinstance(rule, spec.AggregateRule) and rule.expression is not None:
-        yield from expression_faults(pointer, rule.expression, set(_fields(child)))
+        yield from expression_faults(pointer, rule.expression, _numbers_of(child, entities))
+
+
+def _numbers_of(entity: spec.Entity, entities: dict[str, spec.Entity]) -> set[str]:
+    """Name what an expression over an entity may use: its fields, and those of what it refers to (`product.price`)."""
+    own = _fields(entity)
+    through = {
+        f"{name}.{tail}"
+        for name, field in own.items()
+        if field.target in entities
+        for tail in _fields(entities[field.target or ""])
+    }
+    return set(own) | through
 
 
 def _view_faults(pointer: str, view: spec.View, entities: dict[str, spec.Entity]) -> Iterator[str]:
@@ -233,6 +262,8 @@ def expression_faults(pointer: str, expression: str, names: set[str]) -> Iterato
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED_NODES):
             yield f"{pointer}: {type(node).__name__} may not stand in an expression"
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) not in names:
+            yield f"{pointer}: {ast.unparse(node)} is unknown in {expression!r}"
         elif isinstance(node, ast.Name) and node.id not in names | called:
             yield f"{pointer}: {node.id} is unknown in {expression!r}"
     for name in sorted(called - spec.EXPRESSION_CALLS):

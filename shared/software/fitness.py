@@ -6,6 +6,7 @@ both types are known; does not check that a rule makes sense.
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -65,8 +66,40 @@ def rule_faults(pointer: str, rule: spec.Rule, entity: spec.Entity, entities: En
             yield from _range_faults(pointer, rule, entity, entities)
         case spec.AggregateRule():
             yield from _aggregate_faults(pointer, rule, entity)
+        case spec.ComputedRule() | spec.EffectRule():
+            yield from _change_faults(pointer, rule, entity, entities)
         case _:
             pass
+
+
+def _change_faults(
+    pointer: str, rule: spec.ComputedRule | spec.EffectRule, entity: spec.Entity, entities: Entities
+) -> Iterator[str]:
+    if isinstance(rule, spec.ComputedRule):
+        for name in (rule.field, *expression_names(rule.expression)):
+            yield from _numeric(pointer, name, entity, entities)
+        return
+    changed = f"{rule.reference}.{rule.field}"
+    yield from _numeric(pointer, changed, entity, entities)
+    yield from _numeric(pointer, rule.amount, entity, entities)
+    kinds = (type_of(changed, entity, entities), type_of(rule.amount, entity, entities) if rule.amount else None)
+    if kinds[1] is not None and kinds[0] is not kinds[1] and kinds not in _EXACT_CHANGES:
+        yield f"{pointer}: {rule.field} cannot be changed exactly by {rule.amount}"
+
+
+_EXACT_CHANGES = {(spec.FieldType.DECIMAL, spec.FieldType.INTEGER), (spec.FieldType.NUMBER, spec.FieldType.INTEGER)}
+
+
+def expression_names(expression: str) -> list[str]:
+    """Name the fields in an arithmetic expression, `product.price` as one; none when it is no expression."""
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except SyntaxError:
+        return []
+    dotted = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    heads = {id(node.value) for node in dotted}
+    plain = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in heads]
+    return [*plain, *(ast.unparse(node) for node in dotted)]
 
 
 def _numeric(pointer: str, name: str | None, entity: spec.Entity, entities: Entities) -> Iterator[str]:

@@ -242,9 +242,37 @@ class AggregateRule(_Rule):
     of: Name  # the child entity
     reference: Name  # the child's field that points here
     function: Literal["count", "sum", "minimum", "maximum", "average"]
-    expression: str | None = None  # over the child's fields (`quantity * unit_price`); None for count
+    expression: str | None = None  # over the child's fields (`quantity * product.price`); None for count
     when: tuple[Condition, ...] = ()
     limit: int | float | None = None
+
+
+class ComputedRule(_Rule):
+    """A managed field that is computed from others of its entity whenever it is read (`quantity * unit_price`).
+
+    `expression` is arithmetic over numeric fields, also through one reference (`product.price`), and numbers.
+    """
+
+    kind: Literal["computed"] = "computed"
+    field: Name
+    expression: str
+
+
+class EffectRule(_Rule):
+    """Creating an entity, or a move of it, changes a number of what it refers to (an order takes from the stock).
+
+    An effect of creation stands as long as its record does: a change of the record moves the number by the difference,
+    deletion gives back what was taken. It ends with a move of the record that has the opposite effect (a cancelled
+    order has given back already). A number that would leave its field's bounds refuses the change.
+    """
+
+    kind: Literal["effect"] = "effect"
+    action: Name  # "create", or a transition's name
+    reference: Name  # of `entity`, to what is changed
+    field: Name  # the number there
+    direction: Literal["increase", "decrease"]
+    amount: Name | None = None  # the field of `entity` that says by how much; None: by one
+    when: tuple[Condition, ...] = ()  # on fields of `entity` that are given
 
 
 class ReferencedRule(_Rule):
@@ -266,6 +294,8 @@ Rule = Annotated[
     | QuotaRule
     | TransitionRule
     | AggregateRule
+    | ComputedRule
+    | EffectRule
     | ReferencedRule,
     Field(discriminator="kind"),
 ]

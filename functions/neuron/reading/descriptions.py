@@ -150,7 +150,7 @@ def _owner(frame: Frame, draft: Draft) -> DraftEntity | None:
     return found[0].entity if len(found) == 1 and found[0].start <= 2 else None
 
 
-def _assigned(frame: Frame, draft: Draft, later: Open) -> bool:
+def _assigned(frame: Frame, draft: Draft, _later: Open) -> bool:
     """Read "each ticket can be assigned to an agent" as a reference, not as a thing of its own."""
     entity = _owner(frame, draft)
     if (
@@ -165,7 +165,7 @@ def _assigned(frame: Frame, draft: Draft, later: Open) -> bool:
     ):
         return False
     name = declarations.noun_name(frame.rest[1:], draft)
-    if name is None or declarations.is_generic(name) and name not in draft.entities:
+    if name is None or (declarations.is_generic(name) and name not in draft.entities):
         return False
     optional = frame.modal in {"can", "may", "might", "could"}
     return declarations.refer(entity, name, draft, optional=optional)
@@ -184,7 +184,7 @@ _MOMENTS: Final = {
 }
 
 
-def _lasting(frame: Frame, draft: Draft, later: Open) -> bool:
+def _lasting(frame: Frame, draft: Draft, _later: Open) -> bool:
     """Read "a trip starts at a time and ends at a time", "a course begins on a date": its moments."""
     entity = _owner(frame, draft)
     if entity is None or frame.negated or frame.group.passive or frame.verb not in _MOMENTS or len(frame.rest) < 2:

@@ -170,9 +170,7 @@ def _asked(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
     """Read "which vehicle stands on which spot" and "when it left" as what is recorded: a vehicle, a moment."""
     if at + 1 >= len(tokens) or tokens[at].low not in {"which", "when"}:
         return None
-    end = next(
-        (i for i in range(at + 1, len(tokens)) if tokens[i].low in _SEPARATORS | {"which", "when"}), len(tokens)
-    )
+    end = next((i for i in range(at + 1, len(tokens)) if tokens[i].low in _SEPARATORS | {"which", "when"}), len(tokens))
     said = list(tokens[at + 1 : end])
     if tokens[at].low == "which":
         noun = next((i for i, t in enumerate(said) if t.low in _STOPS or (i and t.verb is not None)), len(said))

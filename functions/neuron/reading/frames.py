@@ -297,8 +297,6 @@ def verb_group(tokens: Sequence[Token], at: int) -> VerbGroup:
         elif word in _PERMISSIONS and be and _infinitive_follows(tokens, i + 1):
             modal, be = ("must" if word in {"required", "supposed", "expected"} else "can"), False
             negated = negated or word in {"forbidden", "prohibited"}
-        elif word in _WISHES and i + 2 < len(tokens) and tokens[i + 1].low == "to":
-            i += 1
         elif not _helper(tokens, i):
             break
         i += 1
@@ -311,6 +309,8 @@ def _infinitive_follows(tokens: Sequence[Token], at: int) -> bool:
 
 def _helper(tokens: Sequence[Token], i: int) -> bool:
     word = tokens[i].low
+    if word in _WISHES and i + 2 < len(tokens) and tokens[i + 1].low == "to":
+        return True
     if word in {"has", "have", "had"}:
         following = tokens[i + 1 : i + 3]
         return bool(following) and (

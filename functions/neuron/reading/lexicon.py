@@ -349,7 +349,8 @@ VERBS: Final = words(
     "store submit subscribe subtract sum summarise summarize supply support suspend swap take talk teach tell "
     "test total track train transfer transform translate trim trigger truncate try turn unassign unlock "
     "update upload use validate vary verify view visit volunteer vote wait want warn watch weigh withdraw "
-    "work wrap write yield drive fly ride wear feed assist supervise coach reactivate administer possess capture cover draft assess catalogue catalog "
+    "work wrap write yield drive fly ride wear feed assist supervise coach "
+    "reactivate administer possess capture cover draft assess catalogue catalog "
     "capitalise capitalize lowercase uppercase tokenize"
 )
 # Words that are nouns more often than verbs: as a main verb only where the grammar leaves nothing else.

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal
 
 from shared.software import designs
-from shared.software.specification import AggregateRule, Condition, Entity, FieldSpec, FieldType, Operator
+from shared.software.specification import AggregateRule, ComputedRule, Condition, Entity, FieldSpec, FieldType, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,12 +85,12 @@ class Dialect:
 
     def __init__(self, specification: Specification) -> None:
         self._entities = {entity.name: entity for entity in specification.entities}
-        self._aggregates: dict[str, list[AggregateRule]] = {}
+        self._aggregates: dict[str, list[AggregateRule | ComputedRule]] = {}
         for rule in specification.rules:
-            if isinstance(rule, AggregateRule):
+            if isinstance(rule, AggregateRule | ComputedRule):
                 self._aggregates.setdefault(rule.entity, []).append(rule)
 
-    def aggregates(self, entity: Entity) -> list[AggregateRule]:
+    def aggregates(self, entity: Entity) -> list[AggregateRule | ComputedRule]:
         """Give the rules whose fields are computed when the entity is read."""
         return self._aggregates.get(entity.name, [])
 
@@ -102,6 +102,9 @@ class Dialect:
         """Write a field, possibly through one reference (`member.active`), as a SQL expression."""
         head, _, tail = name.partition(".")
         field = designs.field_of(entity, head)
+        computed = next((rule for rule in self.aggregates(entity) if rule.field == head), None)
+        if computed is not None and not tail and alias == quoted(designs.table(entity)):
+            return self.aggregate(computed), field  # the table itself has no such column
         own = f"{alias}." if alias else ""
         own += quoted(designs.attribute(field) if field else head)
         if not tail:
@@ -145,8 +148,10 @@ class Dialect:
         """Write conditions that must all hold; empty when there are none."""
         return " AND ".join(self.condition(condition, entity, alias) for condition in conditions)
 
-    def aggregate(self, rule: AggregateRule) -> str:
-        """Write the value of an aggregate for the row of the entity's own table."""
+    def aggregate(self, rule: AggregateRule | ComputedRule) -> str:
+        """Write the value of an aggregate, or of a computed field, for the row of the entity's own table."""
+        if isinstance(rule, ComputedRule):
+            return self._computed(rule)
         parent, child = self._entities[rule.entity], self._entities[rule.of]
         reference = designs.field_of(child, rule.reference)
         field = designs.field_of(parent, rule.field)
@@ -156,6 +161,14 @@ class Dialect:
             where += f" AND {self.conditions(rule.when, child, 'child')}"
         value = self._function(rule, child, field)
         return f"(SELECT {value} FROM {quoted(self.source(child))} AS child WHERE {where})"  # noqa: S608 (names)
+
+    def _computed(self, rule: ComputedRule) -> str:
+        entity = self._entities[rule.entity]
+        field = designs.field_of(entity, rule.field)
+        sql, scale = self.expression(rule.expression, entity, quoted(designs.table(entity)))
+        if field is not None and field.type is FieldType.DECIMAL:
+            return _rescaled(sql, scale, field.scale)
+        return f"{sql} / {10.0**scale!r}" if scale else sql
 
     def _function(self, rule: AggregateRule, child: Entity, field: FieldSpec | None) -> str:
         if rule.function == "count" or rule.expression is None:
@@ -190,6 +203,9 @@ class Dialect:
                 return str(scaled(repr(value), digits)), digits
             case ast.Name(id=name):
                 column, field = self.column(name, entity, alias)
+                return column, _scale(field)
+            case ast.Attribute(value=ast.Name(id=head), attr=tail):
+                column, field = self.column(f"{head}.{tail}", entity, alias)
                 return column, _scale(field)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner, scale = self._arithmetic(operand, entity, alias)

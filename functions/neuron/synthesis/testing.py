@@ -18,7 +18,9 @@ from shared.software.designs import CaseDesign, FieldRecipe, Recipe, TestDesign,
 from shared.software.specification import (
     AggregateRule,
     CapacityRule,
+    ComputedRule,
     Condition,
+    EffectRule,
     Entity,
     FieldSpec,
     FieldType,
@@ -126,7 +128,8 @@ class Planner:
         return Recipe(entity=entity.name, fields=fields, moves=way.moves if way else ())
 
     def _values(self, entity: Entity) -> dict[str, ValueDesign]:
-        aggregated = {r.field for r in self._rules if isinstance(r, AggregateRule) and r.entity == entity.name}
+        computed = AggregateRule | ComputedRule
+        aggregated = {r.field for r in self._rules if isinstance(r, computed) and r.entity == entity.name}
         given = [field for field in entity.fields if not field.managed and field.name not in aggregated]
         values = {
             field.name: self._value(field, entity)
@@ -166,11 +169,18 @@ class Planner:
         return ValueDesign(kind="number", value=value, step=1 if unique else 0)
 
     def _is_weight(self, field: FieldSpec, entity: Entity) -> bool:
-        return any(getattr(r, "weight_field", None) == field.name and r.entity == entity.name for r in self._rules)
+        return any(
+            field.name in {getattr(r, "weight_field", None), r.amount if isinstance(r, EffectRule) else None}
+            and r.entity == entity.name
+            for r in self._rules
+        )
 
     def _is_limit(self, field: FieldSpec, entity: Entity) -> bool:
         for rule in self._rules:
-            if isinstance(rule, CapacityRule) and rule.limit_field == field.name:
+            limiting = (isinstance(rule, CapacityRule) and rule.limit_field == field.name) or (
+                isinstance(rule, EffectRule) and rule.field == field.name
+            )
+            if isinstance(rule, CapacityRule | EffectRule) and limiting:
                 reference = designs.field_of(self._specification.entity(rule.entity), rule.reference)
                 if reference is not None and reference.target == entity.name:
                     return True

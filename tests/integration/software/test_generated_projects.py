@@ -68,8 +68,10 @@ def checked(folder: Path, *command: str) -> None:
         samples.repair_program,
         samples.repair_library,
         samples.awkward_names,
+        samples.stock_keeping,
+        lambda: samples.stock_keeping(samples.Kind.LIBRARY),
     ],
-    ids=lambda make: make.__name__,
+    ids=lambda make: make.__name__.strip("<>"),
 )
 def test_a_project_passes_its_own_checks(make: Callable[[], Specification], tmp_path: Path) -> None:
     folder = written(make(), tmp_path)

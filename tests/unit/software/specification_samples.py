@@ -8,14 +8,19 @@ from shared.software.specification import (
     Case,
     CommandLine,
     Computation,
+    ComputedRule,
     Condition,
     Derivation,
+    EffectRule,
+    Endpoint,
     Entity,
     Example,
     FieldSpec,
     FieldType,
     Kind,
+    LibraryFace,
     NoOverlapRule,
+    OperationKind,
     Operator,
     OrderedRule,
     Parameter,
@@ -113,6 +118,134 @@ def lending_library() -> Specification:
             ),
         ),
     )
+
+
+def stock_keeping(kind: Kind = Kind.API) -> Specification:
+    """Orders that take from a stock, cost what their products cost, and give back what is cancelled."""
+    taking = {"entity": "purchase", "reference": "product", "field": "stock", "amount": "quantity"}
+    return Specification(
+        name="stock_keeping",
+        title="Stock keeping",
+        kind=kind,
+        request="Purchases take from the stock.",
+        library=LibraryFace(package="stock_keeping", stores=("product", "cart", "purchase", "account", "booking"))
+        if kind is Kind.LIBRARY
+        else None,
+        entities=(
+            Entity(
+                name="product",
+                plural="products",
+                label="name",
+                fields=(
+                    FieldSpec(name="name", type=T.STRING, unique=True),
+                    FieldSpec(name="price", type=T.DECIMAL, minimum=0, exclusive_minimum=True),
+                    FieldSpec(name="stock", type=T.INTEGER, minimum=0),
+                ),
+            ),
+            Entity(
+                name="cart",
+                plural="carts",
+                fields=(
+                    FieldSpec(name="customer", type=T.STRING),
+                    FieldSpec(name="total", type=T.DECIMAL, managed=True, required=False),
+                    FieldSpec(name="gross", type=T.DECIMAL, managed=True, required=False),
+                ),
+            ),
+            Entity(
+                name="purchase",
+                plural="purchases",
+                fields=(
+                    FieldSpec(name="cart", type=T.REFERENCE, target="cart"),
+                    FieldSpec(name="product", type=T.REFERENCE, target="product"),
+                    FieldSpec(name="quantity", type=T.INTEGER, minimum=1),
+                    FieldSpec(name="cost", type=T.DECIMAL, managed=True, required=False),
+                    FieldSpec(name="status", type=T.ENUM, values=("open", "shipped", "cancelled"), managed=True),
+                ),
+                machine=StateMachine(
+                    field="status",
+                    initial="open",
+                    states=("open", "shipped", "cancelled"),
+                    transitions=(
+                        Transition(name="ship", sources=("open",), target="shipped"),
+                        Transition(name="cancel", sources=("open",), target="cancelled"),
+                    ),
+                ),
+            ),
+            Entity(
+                name="account",
+                plural="accounts",
+                label="name",
+                fields=(
+                    FieldSpec(name="name", type=T.STRING),
+                    FieldSpec(name="balance", type=T.DECIMAL, minimum=0, default="0"),
+                ),
+            ),
+            Entity(
+                name="booking",
+                plural="bookings",
+                fields=(
+                    FieldSpec(name="account", type=T.REFERENCE, target="account"),
+                    FieldSpec(name="type", type=T.ENUM, values=("deposit", "withdrawal")),
+                    FieldSpec(name="amount", type=T.DECIMAL, minimum=0, exclusive_minimum=True),
+                ),
+            ),
+        ),
+        rules=(
+            EffectRule(
+                **taking, name="purchase_takes_stock", message="There is not enough stock.", action="create",
+                direction="decrease",
+            ),
+            EffectRule(
+                **taking, name="cancel_gives_back", message="It goes back.", action="cancel", direction="increase"
+            ),
+            ComputedRule(
+                name="purchase_cost", entity="purchase", message="What it costs.", field="cost",
+                expression="quantity * product.price",
+            ),
+            AggregateRule(
+                name="cart_total", entity="cart", message="", field="total", of="purchase", reference="cart",
+                function="sum", expression="quantity * product.price",
+            ),
+            ComputedRule(
+                name="cart_gross", entity="cart", message="With the tax.", field="gross", expression="total * 1.19"
+            ),
+            EffectRule(
+                name="deposits_add", entity="booking", message="A deposit adds.", action="create",
+                reference="account", field="balance", direction="increase", amount="amount",
+                when=(Condition(field="type", operator=Operator.EQ, value="deposit"),),
+            ),
+            EffectRule(
+                name="withdrawals_take", entity="booking", message="There is not enough money.", action="create",
+                reference="account", field="balance", direction="decrease", amount="amount",
+                when=(Condition(field="type", operator=Operator.EQ, value="withdrawal"),),
+            ),
+        ),
+        endpoints=(
+            *_crud("product"), *_crud("cart"), *_crud("purchase"), *_crud("account"), *_crud("booking"),
+            *(
+                Endpoint(
+                    method="POST", path=f"/purchases/{{id}}/{name}", operation=OperationKind.TRANSITION,
+                    entity="purchase", target=name,
+                )
+                for name in ("ship", "cancel")
+            ),
+        )
+        if kind is Kind.API
+        else (),
+    )  # fmt: skip
+
+
+def _crud(entity: str) -> list[Endpoint]:
+    path, one = f"/{entity}s", f"/{entity}s/{{id}}"
+    offered = (
+        ("POST", path, OperationKind.CREATE),
+        ("GET", path, OperationKind.LIST),
+        ("GET", one, OperationKind.READ),
+        ("PUT", one, OperationKind.UPDATE),
+        ("PATCH", one, OperationKind.UPDATE),
+        ("DELETE", one, OperationKind.DELETE),
+    )
+    return [Endpoint(method=m, path=p, operation=o, entity=entity) for m, p, o in offered]
 
 
 def calculator_service() -> Specification:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from functions.neuron.synthesis.database import design_database, indexable, nullable
-from functions.neuron.synthesis.python import names
+from functions.neuron.synthesis.python import effects, names
 from functions.neuron.synthesis.python.conditions import OPPOSITE_SIGNS, Conditions, names_of_parent, uses_clock
 from functions.neuron.synthesis.sql import Dialect, quoted
 from shared.software import designs
@@ -22,6 +22,7 @@ from shared.software.specification import (
     CapacityRule,
     Condition,
     Derivation,
+    EffectRule,
     Entity,
     FieldSpec,
     FieldType,
@@ -136,6 +137,7 @@ class Move:
     guards: tuple[str, ...]
     values: tuple[str, ...]
     uses_now: bool
+    effects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -529,7 +531,7 @@ class EntityView:
             parameters=tuple(parameters),
             arguments=tuple(arguments),
             doc=names.docstring(message),
-            body=(f"if {conditions.fails(requires)}:", f"    {_refusal(name, message)}"),
+            body=(f"if {conditions.fails(requires)}:", f"    {refusal(name, message)}"),
         )
         return Guard(check, tuple(seen.values()), clock)
 
@@ -604,7 +606,7 @@ class EntityView:
                 attribute = designs.attribute(spec)
                 lines.append(f"if values.get({names.text(attribute)}, before.{attribute}) != before.{attribute}:")
                 message = f"The {names.words(spec.name)} of {self.a} is given once and cannot be changed."
-                lines.append(f"    {_refusal(f'{self.name}_{spec.name}_immutable', message)}")
+                lines.append(f"    {refusal(f'{self.name}_{spec.name}_immutable', message)}")
         return lines
 
     @property
@@ -652,8 +654,19 @@ class EntityView:
                 table = names.module(self.specification.entity(rule.of))
                 arguments = ["connection", f"{self.var}.id", *(["self._clock()"] if uses_clock(rule.when) else [])]
                 lines.append(f"if {table}.count_{rule.name}({', '.join(arguments)}):")
-                lines.append(f"    {_refusal(rule.name, rule.message)}")
+                lines.append(f"    {refusal(rule.name, rule.message)}")
         return lines
+
+    @cached_property
+    def effects(self) -> list[EffectRule]:
+        """Give what creating or moving a record changes elsewhere."""
+        return [rule for rule in self.specification.rules if isinstance(rule, EffectRule) and rule.entity == self.name]
+
+    @cached_property
+    def effect_functions(self) -> list[Check]:
+        """Give the functions that change a number elsewhere."""
+        offered = {move.name for move in self.transitions} | ({"create"} if self.can.create else set())
+        return [effects.function(rule, self) for rule in self.effects if rule.action in offered]
 
     @cached_property
     def moves(self) -> list[Move]:
@@ -681,8 +694,9 @@ class EntityView:
             values.append(f"{names.text(move.stamps)}: {'now.date()' if is_date else 'now'}")
         values.append('"updated_at": now')
         method = f"{move.name}_{self.name}"
+        taken = tuple(effects.call(rule, "moved") for rule in self.effects if rule.action == move.name)
         doc = f"Move {self.a} to {names.words(move.target)}; raises NotFoundError, RuleError."
-        return Move(method, names.docstring(doc, 8), tuple(lines), tuple(values), uses_now=True)
+        return Move(method, names.docstring(doc, 8), tuple(lines), tuple(values), uses_now=True, effects=taken)
 
     def move_code(self, move: Transition) -> str:
         """Name the refusal of a move from a state that does not allow it."""
@@ -817,7 +831,7 @@ class EntityView:
         test = " and ".join([*when, *absent, f"{left} {OPPOSITE_SIGNS[rule.operator]} {right}"])
         own = not references and not rule.when
         refused = (
-            _invalid(self._field(rule.field), rule.name, rule.message) if own else _refusal(rule.name, rule.message)
+            _invalid(self._field(rule.field), rule.name, rule.message) if own else refusal(rule.name, rule.message)
         )
         looked_through = [field for name in sorted(references) if (field := designs.field_of(self.entity, name))]
         body = (*self._fetched(looked_through, self.var), f"if {test}:", f"    {refused}")
@@ -872,8 +886,8 @@ class EntityView:
         arguments += ["now"] if now else []
         table = self.plural_var
         call = f"{table}.{'sum' if rule.weight_field else 'count'}_{rule.name}({', '.join(arguments)})"
-        refused = (f"if {call} > {rule.limit}:", f"    {_refusal(rule.name, rule.message)}")
-        body = (*self._unless_absent(rule.reference), *refused)
+        refused = (f"if {call} > {rule.limit}:", f"    {refusal(rule.name, rule.message)}")
+        body = (*self.unless_absent(rule.reference), *refused)
         check = self._own_check(rule.name, rule.message, body, connection=True, now=now)
         fields = [rule.reference, *rule.also, rule.weight_field, rule.period_field, *(c.field for c in rule.when)]
         condition = ("before is None" if self.updates else "") if now else self._changed(f for f in fields if f)
@@ -885,7 +899,7 @@ class EntityView:
             return f"datetime.combine({self.var}.{spec.name}, time(), UTC)"
         return f"{self.var}.{spec.name if spec else 'created_at'}"
 
-    def _unless_absent(self, reference: str | None) -> tuple[str, ...]:
+    def unless_absent(self, reference: str | None) -> tuple[str, ...]:
         """Write that a check has nothing to say where the reference is empty."""
         spec = designs.field_of(self.entity, reference or "")
         if spec is None or not nullable(spec, self.entity):
@@ -903,16 +917,16 @@ class EntityView:
         now = uses_clock(rule.when)
         clock = ", now" if now else ""
         limit_name = designs.attribute(limit)
-        refusal = f"    {_refusal(rule.name, rule.message)}"
+        refused = f"    {refusal(rule.name, rule.message)}"
         if rule.entity == self.name:
             holder = self.parent_variable(reference)
             absent = f"{holder}.{limit_name} is not None and " if nullable(limit, parent) else ""
             own = f"{self.var}.{designs.attribute(reference)}"
             body = (
-                *self._unless_absent(rule.reference),
+                *self.unless_absent(rule.reference),
                 f"{holder} = {names.module(parent)}.get(connection, {own})",
                 f"if {absent}{self.plural_var}.{function}(connection, {own}{clock}) > {holder}.{limit_name}:",
-                refusal,
+                refused,
             )
             check = self._own_check(rule.name, rule.message, body, connection=True, now=now)
             fields = [rule.reference, rule.weight_field, *(c.field for c in rule.when)]
@@ -922,7 +936,7 @@ class EntityView:
             used = f"{names.module(child)}.{function}(connection, {self.var}.id{clock})"
             limited = (
                 f"if {absent}{used} > {self.var}.{limit_name}:",
-                refusal,
+                refused,
             )
             check = self._own_check(f"{rule.name}_after_change", rule.message, limited, connection=True, now=now)
             yield _with_condition(check, f"before is not None and before.{limit_name} != {self.var}.{limit_name}", "")
@@ -941,7 +955,7 @@ class EntityView:
     ) -> Check:
         now = uses_clock(when)
         call = f"{self.plural_var}.{question}(connection, {self.var}{', now' if now else ''})"
-        body = (f"if {call}:", f"    {_refusal(rule.name, rule.message)}")
+        body = (f"if {call}:", f"    {refusal(rule.name, rule.message)}")
         check = self._own_check(rule.name, rule.message, body, connection=True, now=now)
         return _with_condition(check, self._changed(fields), "")
 
@@ -954,10 +968,10 @@ class EntityView:
         maybe = aggregate is not None and rule.function in {"minimum", "maximum", "average"}
         absent = f"{holder}.{rule.field} is not None and " if maybe else ""
         body = (
-            *self._unless_absent(rule.reference),
+            *self.unless_absent(rule.reference),
             f"{holder} = {names.module(parent)}.get(connection, {self.var}.{designs.attribute(reference)})",
             f"if {absent}{holder}.{rule.field} > {names.literal(rule.limit, aggregate)}:",
-            f"    {_refusal(rule.name, rule.message)}",
+            f"    {refusal(rule.name, rule.message)}",
         )
         return self._own_check(rule.name, rule.message, body, connection=True, now=False)
 
@@ -1035,7 +1049,8 @@ def _call(check: Check) -> str:
     return f"{check.name}({', '.join(check.arguments)})"
 
 
-def _refusal(code: str, message: str) -> str:
+def refusal(code: str, message: str) -> str:
+    """Write the refusal by a rule."""
     return f"raise RuleError({names.text(code)}, {names.text(message)})"
 
 

@@ -11,7 +11,8 @@ from functions.neuron.synthesis.database import nullable
 from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.domain import EntityView, python_type
 from shared.software import designs
-from shared.software.specification import FieldType
+from shared.software.fitness import expression_names
+from shared.software.specification import ComputedRule, FieldType
 
 if TYPE_CHECKING:
     from shared.software.specification import Computation, FieldSpec, Parameter
@@ -204,7 +205,23 @@ def _always_there(field: FieldSpec, view: EntityView) -> bool:
     """Say whether an aggregate has a value even for no rows: a count and a sum have."""
     rules = {rule.field: rule for rule in view.dialect.aggregates(view.entity)}
     rule = rules.get(field.name)
+    if isinstance(rule, ComputedRule):
+        return all(_surely_there(name, view) for name in expression_names(rule.expression))
     return rule is not None and rule.function in {"count", "sum"}
+
+
+def _surely_there(name: str, view: EntityView) -> bool:
+    """Say whether what an expression names, possibly through a reference, always has a value."""
+    head, _, tail = name.partition(".")
+    field = designs.field_of(view.entity, head)
+    if field is None:
+        return False
+    own = not nullable(field, view.entity) or (field.name in view.aggregate_names and _always_there(field, view))
+    if not tail or not own:
+        return own
+    target = view.target(field)
+    last = designs.field_of(target, tail)
+    return last is not None and not nullable(last, target)
 
 
 def parameter_fields(computation: Computation) -> list[ModelField]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.neuron.synthesis.database import design_database
 from functions.neuron.synthesis.interface import design_api
-from functions.neuron.synthesis.python import functions, layout, models, names
+from functions.neuron.synthesis.python import effects, functions, layout, models, names
 from functions.neuron.synthesis.python.commands import CommandWriter
 from functions.neuron.synthesis.python.computed import ComputationTests, program_tests, service_tests
 from functions.neuron.synthesis.python.domain import EntityView, RelationMethods, converter, view_method
@@ -110,7 +110,7 @@ def _write_storage(project: Project) -> None:
         f"{source}/table.py",
         "storage/table.py.j2",
         has_references=project.refers,
-        has_updates=any(view.updates for view in project.entities),
+        has_updates=any(view.updates or view.effects for view in project.entities),
         has_deletes=any(view.can.delete for view in project.entities),
         has_counts=any(isinstance(rule, counting) for rule in rules),
     )
@@ -165,7 +165,7 @@ def _write_domain(project: Project) -> None:
     out.add(f"{source}/services/__init__.py", '"""The services: what can be done, and the rules that hold."""\n')
     for view in project.entities:
         _write_models(project, view)
-        facts = {"e": view, "stdlib": project.stdlib}
+        facts = {"e": view, "stdlib": project.stdlib, "effects": effects}
         out.python(f"{source}/services/{view.module}.py", "services/entity.py.j2", project.pointer(view), **facts)
 
 

@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from functions.neuron.synthesis.database import nullable, unique_rules
 from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.domain import EntityView
+from functions.neuron.synthesis.python.effect_tests import EffectTests, least
 from functions.neuron.synthesis.python.functions import evaluated
 from functions.neuron.synthesis.testing import Planner, Way
 from shared.software import designs
 from shared.software.designs import Recipe, TestDesign, ValueDesign
+from shared.software.fitness import expression_names
 from shared.software.specification import (
     AggregateRule,
     CapacityRule,
+    ComputedRule,
+    EffectRule,
     Entity,
     FieldSpec,
     FieldType,
@@ -64,14 +68,20 @@ class Factory:
 
 
 class TestWriter:
-    """Writes the tests of one specification."""
+    """Writes the tests of one specification.
+
+    Attributes:
+        specification: What is tested.
+        planner: Finds ways to records.
+        views: What is offered of each entity, by its name.
+    """
 
     __test__ = False
 
     def __init__(self, specification: Specification, views: list[EntityView], design: TestDesign) -> None:
-        self._specification = specification
-        self._views = {view.name: view for view in views}
-        self._planner = Planner(specification)
+        self.specification = specification
+        self.views = {view.name: view for view in views}
+        self.planner = Planner(specification)
         self._recipes = {recipe.entity: recipe for recipe in design.recipes}
         self._kind = specification.kind
         self._ruled_cases = {case.rule for case in design.cases}
@@ -90,7 +100,7 @@ class TestWriter:
         return found
 
     def _factory(self, recipe: Recipe) -> Factory:
-        entity = self._specification.entity(recipe.entity)
+        entity = self.specification.entity(recipe.entity)
         values, references = [], []
         for part in recipe.fields:
             field = designs.field_of(entity, part.field)
@@ -201,7 +211,7 @@ class TestWriter:
             faulty=list(self._faulty(view)),
             references=[designs.attribute(field) for field in view.references],
             movable=[designs.attribute(field) for field in view.references if not field.immutable],
-            frozen=self._guarded(entity, "update"),
+            frozen=self.guarded(entity, "update"),
             immutable=self._immutable(view) if several > 1 else [],
             required=self._required(view),
             given=list(self._given(entity)),
@@ -211,19 +221,19 @@ class TestWriter:
             search_part="needle 100%" if search else "",
             changed=designs.attribute(changed) if changed else "",
             new_value=f'valid_{entity.name}(world)["{designs.attribute(changed)}"]' if changed else "",
-            deletable=not self._guarded(entity, "delete"),
+            deletable=not self.guarded(entity, "delete"),
         )
 
     def _all_makers(self) -> list[str]:
         return sorted({name for name in self.factory_names() if name.startswith(("make_", "ready_"))})
 
-    def _guarded(self, entity: Entity, action: str) -> bool:
+    def guarded(self, entity: Entity, action: str) -> bool:
         """Say whether a guard may refuse an action on what the factories make."""
-        return not self._planner.allowed(entity, action)
+        return not self.planner.allowed(entity, action)
 
     def _immutable(self, view: EntityView) -> list[tuple[str, str]]:
         """Name the fields given once that two records of the factories surely differ in."""
-        if self._guarded(view.entity, "update"):
+        if self.guarded(view.entity, "update"):
             return []
         recipe = {part.field: part.value for part in self._recipes[view.name].fields}
         fields = [field for field in view.given if field.immutable and field.name in recipe]
@@ -250,7 +260,7 @@ class TestWriter:
         return ""
 
     def _changed_field(self, view: EntityView) -> FieldSpec | None:
-        if not view.can.change or self._guarded(view.entity, "update"):
+        if not view.can.change or self.guarded(view.entity, "update"):
             return None
         ruled = self._ruled(view.entity)
         plain = [f for f in view.given if not f.immutable and f.type is not FieldType.REFERENCE and f.name not in ruled]
@@ -259,7 +269,7 @@ class TestWriter:
     def _ruled(self, entity: Entity) -> set[str]:
         """Name the fields on which a rule other than uniqueness looks."""
         found: set[str] = set()
-        for rule in self._specification.rules:
+        for rule in self.specification.rules:
             if isinstance(rule, UniqueRule):
                 continue
             own = rule.entity == entity.name or getattr(rule, "of", None) == entity.name
@@ -270,7 +280,7 @@ class TestWriter:
             ]
             named += [parts.get("other"), *(parts.get("per") or ()), *(parts.get("also") or ())]
             named += [name for c in conditions for name in (c["field"], c["other"])]
-            named += [parts.get("limit_field"), parts.get("expression")]
+            named += [parts.get("limit_field"), parts.get("expression"), parts.get("amount")]
             texts = [str(name) for name in named if name]
             if own:
                 found |= {text.partition(".")[0] for text in texts}
@@ -356,21 +366,21 @@ class TestWriter:
     def rule_tests(self) -> list[str]:
         """Write a test for each rule, move, view and relation that can be tried."""
         found: list[list[str]] = []
-        for entity in self._specification.entities:
-            view = self._views[entity.name]
-            for unique in unique_rules(entity, self._specification):
+        for entity in self.specification.entities:
+            view = self.views[entity.name]
+            for unique in unique_rules(entity, self.specification):
                 if view.can.create and unique.name in self._ruled_cases:
                     found += self._unique_test(unique)
             if view.can.create:
                 found += self._move_tests(view)
-        for rule in self._specification.rules:
-            made = self._views[rule.entity].can.create or isinstance(rule, AggregateRule | ReferencedRule)
+        for rule in self.specification.rules:
+            made = self.views[rule.entity].can.create or isinstance(rule, AggregateRule | ReferencedRule)
             if made and rule.name in self._ruled_cases:
                 found += self._rule_tests(rule)
-        for view in self._views.values():
+        for view in self.views.values():
             for listed in view.offered_views:
                 found += self._view_test(view, listed) if view.can.create else []
-        for relation in self._specification.relations:
+        for relation in self.specification.relations:
             found += self._relation_test(relation.name, relation.left, relation.right)
         return ["\n".join(lines) for lines in found]
 
@@ -390,19 +400,22 @@ class TestWriter:
                 return self._guard_test(rule)
             case AggregateRule():
                 return self._aggregate_test(rule)
+            case ComputedRule() | EffectRule():
+                return self._change_tests(rule)
             case ReferencedRule():
                 return self._referenced_test(rule)
             case _:
                 return []
 
-    def _test(self, name: str, message: str, lines: Iterable[str]) -> list[str]:
+    def test(self, name: str, message: str, lines: Iterable[str]) -> list[str]:
+        """Write a test of a rule."""
         doc = names.docstring(message)
         return [f"def test_{name}(world: World) -> None:", f"    {doc}", *(f"    {line}" for line in lines)]
 
     def _unique_test(self, rule: UniqueRule) -> list[list[str]]:
-        entity = self._specification.entity(rule.entity)
+        entity = self.specification.entity(rule.entity)
         fields = [field for name in rule.fields if (field := designs.field_of(entity, name))]
-        way = self._planner.way(entity, rule.when)
+        way = self.planner.way(entity, rule.when)
         filled = {part.field for part in self._recipes[entity.name].fields if part.value != _NOTHING}
         if way is None or not {field.name for field in fields} <= filled or self._hard(entity, rule):
             return []
@@ -412,16 +425,16 @@ class TestWriter:
             f'with refused_by_rule("{rule.name}"):',
             *(f"    {line}" for line in _last_call(self.reached(entity, way, "second", [own]), keep=bool(way.moves))),
         ]
-        tests = [self._test(rule.name, rule.message, lines)]
-        changeable = self._views[entity.name].can.change and not any(f.immutable for f in fields) and not rule.when
-        if changeable and not self._guarded(entity, "update") and not self._crowded(entity, fields):
+        tests = [self.test(rule.name, rule.message, lines)]
+        changeable = self.views[entity.name].can.change and not any(f.immutable for f in fields) and not rule.when
+        if changeable and not self.guarded(entity, "update") and not self._crowded(entity, fields):
             changes = ", ".join(f'"{designs.attribute(f)}": first["{designs.attribute(f)}"]' for f in fields)
             change = [
                 f"first, second = make_{entity.name}(world), make_{entity.name}(world)",
                 f'with refused_by_rule("{rule.name}"):',
                 f'    world.change("{entity.name}", second["id"], {{{changes}}})',
             ]
-            tests.append(self._test(f"{rule.name}_when_changed", rule.message, change))
+            tests.append(self.test(f"{rule.name}_when_changed", rule.message, change))
         return tests
 
     def _crowded(self, entity: Entity, fields: list[FieldSpec]) -> bool:
@@ -429,13 +442,13 @@ class TestWriter:
         named = {field.name for field in fields}
         return bool(named & self._ruled(entity)) or any(
             isinstance(rule, QuotaRule | CapacityRule) and rule.entity == entity.name and rule.reference in named
-            for rule in self._specification.rules
+            for rule in self.specification.rules
         )
 
     def _hard(self, entity: Entity, rule: object) -> bool:
         """Say whether another rule of the same entity would refuse a second one before this rule does."""
         fields = set(getattr(rule, "fields", ()))
-        for other in self._specification.rules:
+        for other in self.specification.rules:
             if other is rule or other.entity != entity.name:
                 continue
             if isinstance(other, NoOverlapRule) and set(other.per) <= fields and other.start in fields:
@@ -449,8 +462,8 @@ class TestWriter:
         return False
 
     def _quota_test(self, rule: QuotaRule) -> list[list[str]]:
-        entity = self._specification.entity(rule.entity)
-        way = self._planner.way(entity, rule.when)
+        entity = self.specification.entity(rule.entity)
+        way = self.planner.way(entity, rule.when)
         blocking = any(condition.other in {"now", "today"} for condition in rule.when)
         limit = rule.limit
         if way is None or (limit > _MOST_REPEATED and not rule.weight_field) or self._hard(entity, rule):
@@ -469,7 +482,7 @@ class TestWriter:
             made = self.reached(entity, way, "blocking", given)
             lines += [*_last_call(made), f'with refused_by_rule("{rule.name}"):']
             lines += [f"    make_{entity.name}({', '.join(['world', *given])})"]
-            return [self._test(rule.name, rule.message, lines)]
+            return [self.test(rule.name, rule.message, lines)]
         one = _last_call(self.reached(entity, way, "made", given), keep=bool(way.moves))
         if limit:
             lines += [f"for {'k' if spread else '_'} in range({limit}):", *(f"    {line}" for line in one)]
@@ -478,7 +491,7 @@ class TestWriter:
         if rule.reference is not None and not spread:
             others = [part for part in given if not part.startswith(f"{self._attribute(entity, rule.reference)}=")]
             lines.append(f"make_{entity.name}({', '.join(['world', *others])})")
-        tests = [self._test(rule.name, rule.message, lines)]
+        tests = [self.test(rule.name, rule.message, lines)]
         return tests + self._freed_tests(rule, entity, way)
 
     def _spread(self, rule: QuotaRule, entity: Entity) -> list[str] | None:
@@ -503,7 +516,7 @@ class TestWriter:
         return [f"{name}={call}({offset} + 2 * k)" for name, offset in names_of]
 
     def _of(self, entity: Entity, kind: type[_RuleT]) -> list[_RuleT]:
-        return [rule for rule in self._specification.rules if isinstance(rule, kind) and rule.entity == entity.name]
+        return [rule for rule in self.specification.rules if isinstance(rule, kind) and rule.entity == entity.name]
 
     def _period_value(self, rule: QuotaRule, entity: Entity) -> list[str]:
         field = designs.field_of(entity, rule.period_field or "")
@@ -514,7 +527,7 @@ class TestWriter:
             return []
         fixed = recipe.model_copy(update={"step": 0})
         ordered = any(
-            isinstance(r, NoOverlapRule | OrderedRule) and r.entity == entity.name for r in self._specification.rules
+            isinstance(r, NoOverlapRule | OrderedRule) and r.entity == entity.name for r in self.specification.rules
         )
         return [] if ordered else [f"{designs.attribute(field)}={self.value(fixed, field, '1')}"]
 
@@ -538,7 +551,7 @@ class TestWriter:
         lines, agreed = self._agreeing(entity, [*([rule.reference] if rule.reference else []), *rule.also])
         made = self.reached(entity, way, "made", agreed)
         machine = entity.machine
-        view = self._views[entity.name]
+        view = self.views[entity.name]
         if rule.period and not rule.period_field and rule.limit:
             lines += [
                 f"for _ in range({rule.limit}):",
@@ -546,19 +559,19 @@ class TestWriter:
             ]
             lines.append(f"world.now += timedelta(days={_PERIOD_DAYS[rule.period]})")
             lines += _last_call(made, keep=bool(way.moves))
-            return [self._test(f"{rule.name}_begins_anew_in_the_next_{rule.period}", rule.message, lines)]
+            return [self.test(f"{rule.name}_begins_anew_in_the_next_{rule.period}", rule.message, lines)]
         states = {c.field for c in rule.when}
         if machine is None or machine.field not in states or way.moves or not rule.limit or rule.period:
             return []
         leaving = next(
             (m for m in view.transitions if machine.initial in m.sources and self._leaves(m.target, rule)), None
         )
-        if leaving is None or leaving.when or self._guarded(entity, leaving.name):
+        if leaving is None or leaving.when or self.guarded(entity, leaving.name):
             return []
         one = f"make_{entity.name}({', '.join(['world', *agreed])})"
         lines += [f"made = [{one} for _ in range({rule.limit})]"]
         lines += [f'world.act("{entity.name}", made[0]["id"], "{leaving.name}")', one]
-        return [self._test(f"{rule.name}_has_room_after_{leaving.name}", rule.message, lines)]
+        return [self.test(f"{rule.name}_has_room_after_{leaving.name}", rule.message, lines)]
 
     def _leaves(self, state: str, rule: QuotaRule) -> bool:
         for condition in rule.when:
@@ -582,24 +595,20 @@ class TestWriter:
             return []
         more = [*given, *self.overrides(entity, way)]
         enough = ", ".join(["world", *more, f"{name}={self.number(rule.limit, weight)}"])
-        extra = ", ".join(["world", *more, f"{name}={self.number(self._least(weight), weight)}"])
+        extra = ", ".join(["world", *more, f"{name}={self.number(least(weight), weight)}"])
         lines += [
             f"make_{entity.name}({enough})",
             f'with refused_by_rule("{rule.name}"):',
             f"    make_{entity.name}({extra})",
         ]
-        return [self._test(rule.name, rule.message, lines)]
-
-    def _least(self, field: FieldSpec) -> int | float:
-        least = field.minimum if field.minimum is not None and field.minimum > 0 else 1
-        return least + 1 if field.exclusive_minimum and field.minimum == least else least
+        return [self.test(rule.name, rule.message, lines)]
 
     def _capacity_test(self, rule: CapacityRule) -> list[list[str]]:
-        entity = self._specification.entity(rule.entity)
+        entity = self.specification.entity(rule.entity)
         reference = designs.field_of(entity, rule.reference)
-        parent = self._specification.entity((reference.target if reference else None) or "")
+        parent = self.specification.entity((reference.target if reference else None) or "")
         limit = designs.field_of(parent, rule.limit_field)
-        way = self._planner.way(entity, rule.when)
+        way = self.planner.way(entity, rule.when)
         if reference is None or limit is None or limit.managed or way is None or way.days:
             return []
         weight = designs.field_of(entity, rule.weight_field or "")
@@ -613,7 +622,7 @@ class TestWriter:
             given_all = [*given, f"{designs.attribute(weight)}={room}"]
             if weight.maximum is not None and weight.maximum < room:
                 return []
-            last = [*given, f"{designs.attribute(weight)}={self._least(weight)}"]
+            last = [*given, f"{designs.attribute(weight)}={least(weight)}"]
             fill = _last_call(self.reached(entity, way, "made", given_all), keep=bool(way.moves))
             over = _last_call(self.reached(entity, way, "made", last), keep=bool(way.moves))
             lines += fill
@@ -621,9 +630,9 @@ class TestWriter:
             over = _last_call(self.reached(entity, way, "made", given), keep=bool(way.moves))
             lines += [f"for _ in range({room}):", *(f"    {line}" for line in over)]
         lines += [f'with refused_by_rule("{rule.name}"):', *(f"    {line}" for line in over)]
-        tests = [self._test(rule.name, rule.message, lines)]
-        view = self._views[parent.name]
-        changeable = view.can.change and not limit.immutable and not self._guarded(parent, "update")
+        tests = [self.test(rule.name, rule.message, lines)]
+        view = self.views[parent.name]
+        changeable = view.can.change and not limit.immutable and not self.guarded(parent, "update")
         if changeable and (limit.minimum or 0) < room:
             lines = [
                 f"{holder} = {maker}(world, {name}={room})",
@@ -631,12 +640,12 @@ class TestWriter:
                 f'with refused_by_rule("{rule.name}"):',
                 f'    world.change("{parent.name}", {holder}["id"], {{"{name}": {room - 1}}})',
             ]
-            tests.append(self._test(f"{rule.name}_when_{name}_shrinks", rule.message, lines))
+            tests.append(self.test(f"{rule.name}_when_{name}_shrinks", rule.message, lines))
         return tests
 
     def _overlap_test(self, rule: NoOverlapRule) -> list[list[str]]:
-        entity = self._specification.entity(rule.entity)
-        way = self._planner.way(entity, rule.when)
+        entity = self.specification.entity(rule.entity)
+        way = self.planner.way(entity, rule.when)
         start, end = designs.field_of(entity, rule.start), designs.field_of(entity, rule.end)
         if way is None or way.days or start is None or end is None or start.managed or end.managed:
             return []
@@ -651,8 +660,8 @@ class TestWriter:
         lines += [f"    {line}" for line in _last_call(once_more, keep=bool(way.moves))]
         next_to = self.reached(entity, way, "third", after)
         return [
-            self._test(rule.name, rule.message, lines),
-            self._test(
+            self.test(rule.name, rule.message, lines),
+            self.test(
                 f"{rule.name}_allows_what_follows",
                 rule.message,
                 [*self.reached(entity, way, "first"), *_last_call(next_to, keep=bool(way.moves))],
@@ -660,7 +669,7 @@ class TestWriter:
         ]
 
     def _ordered_test(self, rule: OrderedRule) -> list[list[str]]:
-        entity = self._specification.entity(rule.entity)
+        entity = self.specification.entity(rule.entity)
         before, after = designs.field_of(entity, rule.before), designs.field_of(entity, rule.after)
         if before is None or after is None or before.managed or after.managed:
             return []
@@ -679,12 +688,12 @@ class TestWriter:
         else:
             early = "world.moment(-9000)" if after.type is FieldType.DATETIME else "world.day(-900)"
             lines.append(f'    make_{entity.name}(world, **values | {{"{a}": {early}}})')
-        return [self._test(rule.name, rule.message, lines)]
+        return [self.test(rule.name, rule.message, lines)]
 
     def _range_test(self, rule: RangeRule) -> list[list[str]]:
-        entity = self._specification.entity(rule.entity)
+        entity = self.specification.entity(rule.entity)
         field = designs.field_of(entity, rule.field)
-        way = self._planner.way(entity, rule.when) if not any("." in c.field for c in rule.when) else None
+        way = self.planner.way(entity, rule.when) if not any("." in c.field for c in rule.when) else None
         if field is None or field.managed or way is None or way.moves or way.days:
             return []
         given = self.overrides(entity, way)
@@ -696,7 +705,7 @@ class TestWriter:
         parent = [f'{self._attribute(entity, (rule.other or "").partition(".")[0])}=parent["id"]'] if lines else []
         arguments = ", ".join(["world", *given, *parent, f"{designs.attribute(field)}={value}"])
         lines += [f"with {expected}:", f"    make_{entity.name}({arguments})"]
-        return [self._test(rule.name, rule.message, lines)]
+        return [self.test(rule.name, rule.message, lines)]
 
     def _violation(self, rule: RangeRule, entity: Entity, field: FieldSpec) -> tuple[list[str], str | None]:
         """Write a value that breaks a range rule, with the parent that bounds it."""
@@ -714,7 +723,7 @@ class TestWriter:
             if design is None or design.kind != "number" or design.step or not isinstance(design.value, int | float):
                 return [], None
             return [], self._beyond(design.value, rule.operator, field)
-        parent = self._specification.entity((reference.target if reference else None) or "")
+        parent = self.specification.entity((reference.target if reference else None) or "")
         limit = designs.field_of(parent, tail)
         if limit is None or limit.managed or limit.type not in {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}:
             return [], None
@@ -733,17 +742,17 @@ class TestWriter:
         return self.number(value, field)
 
     def _guard_test(self, rule: TransitionRule) -> list[list[str]]:
-        entity = self._specification.entity(rule.entity)
+        entity = self.specification.entity(rule.entity)
         if rule.action == "create":
             return self._create_guard_test(rule, entity)
         own = [condition for condition in rule.requires if "." not in condition.field]
-        way = self._planner.against(entity, own)
-        view = self._views[entity.name]
+        way = self.planner.against(entity, own)
+        view = self.views[entity.name]
         action = self._action(rule.action, view)
         if way is None or action is None:
             return []
         lines = [*self.reached(entity, way, "made"), f'with refused_by_rule("{rule.name}"):', f"    {action}"]
-        return [self._test(rule.name, rule.message, lines)]
+        return [self.test(rule.name, rule.message, lines)]
 
     def _action(self, action: str, view: EntityView) -> str | None:
         if action == "delete":
@@ -768,20 +777,20 @@ class TestWriter:
             if field is None:
                 continue
             if not tail:
-                way = self._planner.against(entity, (condition,))
+                way = self.planner.against(entity, (condition,))
                 if way is None or way.moves or way.days:
                     continue
                 arguments = ", ".join(["world", *self.overrides(entity, way)])
                 lines = [f'with refused_by_rule("{rule.name}"):', f"    make_{entity.name}({arguments})"]
             else:
-                parent = self._specification.entity(field.target or "")
-                way = self._planner.against(parent, (condition.model_copy(update={"field": tail}),))
+                parent = self.specification.entity(field.target or "")
+                way = self.planner.against(parent, (condition.model_copy(update={"field": tail}),))
                 if way is None:
                     continue
                 holder = names.safe(head)
                 lines = [*self.reached(parent, way, holder), f'with refused_by_rule("{rule.name}"):']
                 lines.append(f'    make_{entity.name}(world, {designs.attribute(field)}={holder}["id"])')
-            tests.append(self._test(f"{rule.name}_{len(tests) + 1}" if tests else rule.name, rule.message, lines))
+            tests.append(self.test(f"{rule.name}_{len(tests) + 1}" if tests else rule.name, rule.message, lines))
         return tests
 
     def _move_tests(self, view: EntityView) -> list[list[str]]:
@@ -790,11 +799,11 @@ class TestWriter:
         tests: list[list[str]] = []
         for move in view.transitions if machine else ():
             assert machine is not None  # noqa: S101  (narrowing)
-            if not self._planner.allowed(entity, move.name, move.when):
+            if not self.planner.allowed(entity, move.name, move.when):
                 continue
-            path = self._planner.moves_to_state(entity, move.sources)
+            path = self.planner.moves_to_state(entity, move.sources)
             elsewhere = [state for state in machine.states if state not in move.sources]
-            wrong = self._planner.moves_to_state(entity, elsewhere) if elsewhere else None
+            wrong = self.planner.moves_to_state(entity, elsewhere) if elsewhere else None
             name = f"{move.name}_{entity.name}"
             if path is not None:
                 lines = self.reached(entity, Way({}, path), "made")
@@ -804,7 +813,7 @@ class TestWriter:
                     stamp = designs.field_of(entity, move.stamps)
                     now = "world.day(0)" if stamp and stamp.type is FieldType.DATE else "world.moment(0)"
                     lines.append(f'assert moved["{move.stamps}"] == {now}')
-                tests.append(self._test(name, f"{name.replace('_', ' ')} is possible", lines))
+                tests.append(self.test(name, f"{name.replace('_', ' ')} is possible", lines))
             if wrong is not None:
                 lines = [
                     *self.reached(entity, Way({}, wrong), "made"),
@@ -812,16 +821,16 @@ class TestWriter:
                     f'    world.act("{entity.name}", made["id"], "{move.name}")',
                 ]
                 tests.append(
-                    self._test(f"{name}_is_refused_elsewhere", f"{name.replace('_', ' ')} needs its state", lines)
+                    self.test(f"{name}_is_refused_elsewhere", f"{name.replace('_', ' ')} needs its state", lines)
                 )
         return tests
 
     def _aggregate_test(self, rule: AggregateRule) -> list[list[str]]:
-        parent, child = self._specification.entity(rule.entity), self._specification.entity(rule.of)
+        parent, child = self.specification.entity(rule.entity), self.specification.entity(rule.of)
         reference = designs.field_of(child, rule.reference)
         field = designs.field_of(parent, rule.field)
-        views = self._views
-        way = self._planner.way(child, rule.when)
+        views = self.views
+        way = self.planner.way(child, rule.when)
         usable = views[child.name].can.create and views[parent.name].can.create and views[parent.name].can.get
         if reference is None or field is None or way is None or way.days or not usable:
             return []
@@ -832,8 +841,23 @@ class TestWriter:
         lines += ["children = []", "for _ in range(2):", *(f"    {line}" for line in one), "    children.append(made)"]
         lines += [f'seen = world.get("{parent.name}", {holder}["id"])["{rule.field}"]']
         lines.append(f"assert {self._seen(field)} == {self._expected(rule, child)}")
-        tests = [self._test(rule.name, rule.message or f"{rule.field} is kept by the software", lines)]
+        tests = [self.test(rule.name, rule.message or f"{rule.field} is kept by the software", lines)]
         return tests + self._limit_test(rule, parent, child, way)
+
+    def _change_tests(self, rule: ComputedRule | EffectRule) -> list[list[str]]:
+        return self._computed_test(rule) if isinstance(rule, ComputedRule) else EffectTests(self, rule).tests
+
+    def _computed_test(self, rule: ComputedRule) -> list[list[str]]:
+        entity = self.specification.entity(rule.entity)
+        field = designs.field_of(entity, rule.field)
+        if field is None:
+            return []
+        lines = [
+            f"child = {self.maker(entity.name)}(world)",
+            f'seen = child["{rule.field}"]',
+            f"assert {self._seen(field)} == {self._value_of(rule.expression, entity)}",
+        ]
+        return [self.test(rule.name, rule.message or f"{rule.field} is kept by the software", lines)]
 
     def _limit_test(self, rule: AggregateRule, parent: Entity, child: Entity, way: Way) -> list[list[str]]:
         """Write that a child which takes an aggregate beyond its limit is refused."""
@@ -845,7 +869,7 @@ class TestWriter:
         given = [f'{designs.attribute(reference)}={holder}["id"]'] if reference else []
         made = _last_call(self.reached(child, way, "made", [*given, excess]), keep=bool(way.moves))
         lines = [f"{holder} = {self.maker(parent.name)}(world)", f'with refused_by_rule("{rule.name}"):']
-        return [self._test(f"{rule.name}_has_a_limit", rule.message, [*lines, *(f"    {line}" for line in made)])]
+        return [self.test(f"{rule.name}_has_a_limit", rule.message, [*lines, *(f"    {line}" for line in made)])]
 
     def _excess(self, rule: AggregateRule, child: Entity) -> str | None:
         """Write a value of one field with which a child's share alone lies beyond the limit."""
@@ -853,7 +877,7 @@ class TestWriter:
             part.field: part.value.value for part in self._recipes[child.name].fields if part.value.kind == "number"
         }
         environment = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
-        own = [other for other in self._specification.rules if other.entity == child.name]
+        own = [other for other in self.specification.rules if other.entity == child.name]
         ruled = {getattr(other, key, None) for other in own for key in ("weight_field", "field", "before", "after")}
         for name in environment:
             field = designs.field_of(child, name)
@@ -873,23 +897,34 @@ class TestWriter:
     def _expected(self, rule: AggregateRule, child: Entity) -> str:
         if rule.function == "count" or rule.expression is None:
             return "2"
-        tree = ast.parse(rule.expression, mode="eval").body
-        exact = any(
-            (f := designs.field_of(child, node.id)) and f.type is FieldType.DECIMAL
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name)
-        )
-        value = ast.unparse(_Items(child, exact=exact).visit(tree)).replace("'", '"')
+        value = self._value_of(rule.expression, child)
         function = {"sum": "sum", "minimum": "min", "maximum": "max", "average": "sum"}[rule.function]
         total = f"{function}({value} for child in children)"
         return f"{total} / 2" if rule.function == "average" else total
 
+    def _value_of(self, expression: str, child: Entity) -> str:
+        """Write the value of an expression over the record `child`."""
+        tree = ast.parse(expression, mode="eval").body
+        exact = any(
+            (f := self._operand(name, child)) is not None and f.type is FieldType.DECIMAL
+            for name in expression_names(expression)
+        )
+        items = _Items(child, self.specification, exact=exact)
+        return ast.unparse(items.visit(tree)).replace("'", '"')
+
+    def _operand(self, name: str, entity: Entity) -> FieldSpec | None:
+        head, _, tail = name.partition(".")
+        field = designs.field_of(entity, head)
+        if field is None or not tail:
+            return field
+        return designs.field_of(self.specification.entity(field.target or ""), tail)
+
     def _referenced_test(self, rule: ReferencedRule) -> list[list[str]]:
-        parent, child = self._specification.entity(rule.entity), self._specification.entity(rule.of)
+        parent, child = self.specification.entity(rule.entity), self.specification.entity(rule.of)
         reference = designs.field_of(child, rule.reference)
-        way = self._planner.way(child, rule.when)
-        views = self._views
-        usable = views[parent.name].can.delete and views[child.name].can.create and not self._guarded(parent, "delete")
+        way = self.planner.way(child, rule.when)
+        views = self.views
+        usable = views[parent.name].can.delete and views[child.name].can.create and not self.guarded(parent, "delete")
         if reference is None or way is None or not usable:
             return []
         holder = names.variable(parent)
@@ -902,22 +937,22 @@ class TestWriter:
             lines += [*made, remove, "with not_found():", f'    world.get("{child.name}", made["id"])']
         else:
             return []
-        return [self._test(rule.name, rule.message, lines)]
+        return [self.test(rule.name, rule.message, lines)]
 
     def _view_test(self, view: EntityView, listed: Any) -> list[list[str]]:
         entity = view.entity
         own = [condition for condition in listed.when if "." not in condition.field]
-        way = self._planner.way(entity, own)
+        way = self.planner.way(entity, own)
         if way is None or len(own) != len(listed.when):
             return []
         lines = [*self.reached(entity, way, "made")]
         lines.append(f'assert [item["id"] for item in world.view("{listed.name}")] == [made["id"]]')
-        tests = [self._test(f"{listed.name}_are_listed", listed.description or listed.name, lines)]
-        against = self._planner.against(entity, own) if own else None
+        tests = [self.test(f"{listed.name}_are_listed", listed.description or listed.name, lines)]
+        against = self.planner.against(entity, own) if own else None
         if against is not None:
             outside = _last_call(self.reached(entity, against, "made"), keep=bool(against.moves))
             lines = [*outside, f'assert world.view("{listed.name}") == []']
-            tests.append(self._test(f"{listed.name}_leave_others_out", listed.description or listed.name, lines))
+            tests.append(self.test(f"{listed.name}_leave_others_out", listed.description or listed.name, lines))
         return tests
 
     def _relation_test(self, relation: str, left: str, right: str) -> list[list[str]]:
@@ -932,19 +967,19 @@ class TestWriter:
             "with not_found():",
             f'    world.link("{relation}", {one}["id"], 404)',
         ]
-        return [self._test(f"{relation}_are_linked_and_unlinked", f"{relation} can be put together and parted", lines)]
+        return [self.test(f"{relation}_are_linked_and_unlinked", f"{relation} can be put together and parted", lines)]
 
     # Properties.
 
     def concurrent(self, api: ApiDesign) -> SimpleNamespace | None:
         """Give a quota or capacity on which many creations are tried at once."""
-        for rule in self._specification.rules:
+        for rule in self.specification.rules:
             if not isinstance(rule, QuotaRule | CapacityRule) or rule.weight_field or rule.reference is None:
                 continue
             if isinstance(rule, QuotaRule) and rule.period_field:
                 continue
-            entity = self._specification.entity(rule.entity)
-            way = self._planner.way(entity, rule.when)
+            entity = self.specification.entity(rule.entity)
+            way = self.planner.way(entity, rule.when)
             limit = rule.limit if isinstance(rule, QuotaRule) else 2
             path = next((o.path for o in api.operations if _creates(o, entity)), None)
             if way is None or way.moves or way.days or not 0 < limit <= 10 or path is None or self._hard(entity, rule):
@@ -953,7 +988,7 @@ class TestWriter:
             setup, given = self._agreeing(entity, shared)
             if isinstance(rule, CapacityRule):
                 parent = designs.field_of(entity, rule.reference)
-                holder = self._specification.entity((parent.target if parent else None) or "")
+                holder = self.specification.entity((parent.target if parent else None) or "")
                 field = designs.field_of(holder, rule.limit_field)
                 if field is None or field.managed or not (field.minimum or 0) <= limit <= (field.maximum or limit):
                     continue
@@ -966,7 +1001,7 @@ class TestWriter:
     def properties(self) -> list[SimpleNamespace]:
         """Give what the template of the property tests says of each entity."""
         found = []
-        for view in self._views.values():
+        for view in self.views.values():
             if not view.can.create or self.several(view.entity) < 3:
                 continue
             strategies = list(self._strategies(view))
@@ -986,14 +1021,14 @@ class TestWriter:
         """Say how many of an entity tests may make in one world: few where a quota counts all of them."""
         limits = [
             rule.limit
-            for rule in self._specification.rules
+            for rule in self.specification.rules
             if isinstance(rule, QuotaRule) and rule.reference is None and rule.entity == entity.name
         ]
         return max(1, min([3, *limits]))
 
     def _strategies(self, view: EntityView) -> Iterator[str]:
         ruled = self._ruled(view.entity)
-        unique = {name for rule in unique_rules(view.entity, self._specification) for name in rule.fields}
+        unique = {name for rule in unique_rules(view.entity, self.specification) for name in rule.fields}
         for field in view.given:
             if field.name in ruled | unique or field.pattern is not None:
                 continue
@@ -1044,9 +1079,20 @@ def _whole_bounds(field: FieldSpec) -> tuple[int, int]:
 class _Items(ast.NodeTransformer):
     """Turns the names of an expression into look-ups in a child."""
 
-    def __init__(self, child: Entity, *, exact: bool) -> None:
+    def __init__(self, child: Entity, specification: Specification, *, exact: bool) -> None:
         self._child = child
+        self._specification = specification
         self._exact = exact
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """Look a field of what the child refers to up."""
+        head = node.value.id if isinstance(node.value, ast.Name) else ""
+        field = designs.field_of(self._child, head)
+        target = self._specification.entity((field.target if field else None) or "")
+        last = designs.field_of(target, node.attr)
+        own = designs.attribute(field) if field else head
+        item = f'world.get("{target.name}", child["{own}"])["{designs.attribute(last) if last else node.attr}"]'
+        return ast.parse(f"Decimal(str({item}))" if self._exact else item, mode="eval").body
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Look a field up; numbers become decimals where the sum is exact."""
