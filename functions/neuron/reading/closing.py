@@ -45,7 +45,7 @@ _NOUNS: Final[dict[str, tuple[str, ...]]] = {
 def close(draft: Draft, later: Open) -> None:
     """Resolve everything that is still open in the draft."""
     _drop_weak(draft)
-    _drop_longer(draft)
+    _drop_longer(draft, later)
     _make_linked(draft, later)
     for verb, subject, objects, at, behind in later.links:
         draft.at = at
@@ -112,16 +112,21 @@ def _drop_weak(draft: Draft) -> None:
                 draft.topic = None
 
 
-def _drop_longer(draft: Draft) -> None:
+def _drop_longer(draft: Draft, later: Open) -> None:
     """Leave out "delivery vans" that hold nothing when the request goes on about vans that do."""
+    pending = {holder for holder, *_ in later.many}
+    pending |= {name for _, subject, objects, _, _ in later.links for name in (subject, *objects)}
     for name, entity in list(draft.entities.items()):
         words = name.split("_")
         shorter = [
             e for i in range(1, len(words)) if (e := draft.entities.get("_".join(words[i:]))) is not None and e.fields
         ]
         named = any(f.target == name for e in draft.entities.values() for f in e.fields.values())
-        if not entity.fields and shorter and not named:
+        if not entity.fields and shorter and not named and name not in pending:
             del draft.entities[name]
+            for known in draft.marks.values():
+                if ("entity", name) in known:
+                    known.append(("entity", shorter[0].name))
 
 
 def finish(draft: Draft) -> None:
@@ -415,7 +420,16 @@ def _many(draft: Draft, later: Open) -> None:
 def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound) -> None:
     """Limit how many a parent has; that it must have some cannot be held, because it is made first."""
     reference = child.reference_to(parent.name)
-    if reference is None or bound.high is None or bound.high == bound.low:
+    if bound.high is None or bound.high == bound.low:
+        return
+    if reference is None:
+        link = next(
+            (e for e in draft.entities.values() if e.reference_to(parent.name) and e.reference_to(child.name)), None
+        )
+        if link is None:
+            return
+        child, reference = link, link.reference_to(parent.name)
+    if reference is None:
         return
     limit = int(bound.whole().high or 0)
     text = f"A {parent.name} has at most {limit} {child.plural}.".replace("_", " ")

@@ -577,6 +577,12 @@ def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
     )
     if bound is None:
         return False
+    counted = any(quantities.period(frame.rest, i) is not None for i in range(bound[1], len(frame.rest)))
+    at_once = [t.low for t in frame.rest[-3:]] in (["at", "a", "time"], ["the", "same", "time"]) or (
+        [t.low for t in frame.rest[-2:]] == ["at", "once"]
+    )
+    if bound[0].high is not None and (counted or at_once):
+        return True
     mentioned = draft.mentions(frame.rest[bound[1] :])
     return (
         bool(mentioned)

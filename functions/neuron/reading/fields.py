@@ -515,6 +515,9 @@ def _values_until_or(tokens: Sequence[Token], at: int) -> tuple[list[str], int] 
 def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
     words: list[str] = []
     start = i
+    if i + 1 < len(tokens) and tokens[i].text == "A" and tokens[i + 1].start == tokens[i].end:
+        signed = tokens[i + 1].text in _SIGNS
+        return "A" + (tokens[i + 1].text if signed else ""), i + 1 + signed
     while i < len(tokens) and len(words) < 4:
         token = tokens[i]
         if token.kind is Kind.QUOTED and not words:
@@ -556,19 +559,21 @@ def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
         ):
             break
         words.append(token.text if token.text.isupper() and len(token.text) <= 4 else token.low)
-        i += 1
-        if i < len(tokens) and tokens[i].text in _SIGNS and tokens[i].start == token.end and _value_ends(tokens, i + 1):
-            words[-1] += tokens[i].text
-            i += 1
-        if (
-            i < len(tokens)
-            and tokens[i].low in {"in", "out", "up", "off", "on"}
-            and morphology.is_participle(token.low)
-            and _value_ends(tokens, i + 1)
-        ):
-            words.append(tokens[i].low)
-            i += 1
+        i = _value_tail(tokens, i + 1, words)
     return (" ".join(words) or None), i if words else start
+
+
+def _value_tail(tokens: Sequence[Token], i: int, words: list[str]) -> int:
+    """Read what belongs to a value's last word: "AB+", "checked in"."""
+    token = tokens[i - 1]
+    if i < len(tokens) and tokens[i].text in _SIGNS and tokens[i].start == token.end and _value_ends(tokens, i + 1):
+        words[-1] += tokens[i].text
+        i += 1
+    particle = i < len(tokens) and tokens[i].low in {"in", "out", "up", "off", "on"}
+    if particle and morphology.is_participle(token.low) and _value_ends(tokens, i + 1):
+        words.append(tokens[i].low)
+        i += 1
+    return i
 
 
 _SIGNS: Final = frozenset({"+", "-", "#"})
@@ -724,7 +729,18 @@ def _continues(tokens: Sequence[Token], i: int) -> bool:
 
 def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     token = tokens[i]
-    for reader in (_default, _uniqueness, _requirement, _named_type, _sizes, _unit, _role, _helper, _said_values):
+    for reader in (
+        _formula,
+        _default,
+        _uniqueness,
+        _requirement,
+        _named_type,
+        _sizes,
+        _unit,
+        _role,
+        _helper,
+        _said_values,
+    ):
         end = reader(tokens, i, target)
         if end is not None:
             return end
@@ -732,6 +748,39 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
         target.per = tokens[i + 1].low
         return i + 2
     return None
+
+
+_COMPUTING: Final = lexicon.words("times multiplied x \u00d7 * plus minus product")
+_ORIGINS: Final = (
+    "which is calculated as", "that is calculated as", "which is computed as", "calculated as", "computed as",
+    "calculated from", "computed from", "which is the", "that is the", "which equals", "that equals", "equal to",
+    "which is", "that is", "being the", "=", ":",
+)  # fmt: skip
+
+
+def _formula(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "which is the quantity times the unit price" and "that is 30 days after the issue date"."""
+    opened = next((e for words in _ORIGINS if (e := quantities.phrase(tokens, i, words)) is not None), None)
+    bare = quantities.duration(tokens, i)
+    start = opened if opened is not None else i
+    if opened is None and (bare is None or bare[1] >= len(tokens) or tokens[bare[1]].low != "after"):
+        return None
+    end = next(
+        (
+            j
+            for j in range(start, len(tokens))
+            if tokens[j].text in {",", ";"}
+            or (tokens[j].low == "and" and j + 1 < len(tokens) and tokens[j + 1].low in {"a", "an"})
+        ),
+        len(tokens),
+    )
+    said = tokens[start:end]
+    length = quantities.duration(tokens, start)
+    follows = length is not None and length[1] < end and tokens[length[1]].low in {"after", "from"}
+    if not follows and not any(t.low in _COMPUTING for t in said):
+        return None
+    target.formula = tuple(said)
+    return end
 
 
 def _default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -774,6 +823,9 @@ def _default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         if (read := quantities.number(tokens, end)) is not None:
             target.default = read[0]
             return read[1]
+        if end < len(tokens) and tokens[end].low in {"yes", "no", "true", "false"}:
+            target.default = _scalar(tokens[end].low)
+            return end + 1
         value, after = _value(tokens, end)
         if value is None:
             return end if words == "by default" else None

@@ -427,6 +427,8 @@ def _leading_condition(tokens: Sequence[Token]) -> tuple[Sequence[Token], list[t
     for i, token in enumerate(tokens):
         if token.text == "," and i > 1:
             return tokens[i + 1 :], [(tokens[0].low, tuple(tokens[1:i]))]
+        if token.low in {"no", "nobody", "nothing"} and i > 1 and tokens[0].low in _TIMELY:
+            return tokens[i:], [(tokens[0].low, tuple(tokens[1:i]))]
     return tokens, []
 
 

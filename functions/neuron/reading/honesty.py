@@ -51,8 +51,12 @@ _HOLLOW: Final = lexicon.words(
     "accept accepted belong belongs belonging related relate depend depends simple small different later earlier "
     "early late following several function functions class method compute computes calculate calculates check "
     "checks whether convert converts find finds search searched sort sorted filter filtered greater below above "
+    "km kg cm mm ml euros dollars percent me "
     "divided multiplied squared terminal cli module print prints printed tell tells turn turns n algorithm"
 )
+_STATUSES: Final = frozenset({"400", "404", "409", "422"})
+"""What a service answers when it refuses."""
+
 _MOST_UNFOUND: Final = 0.5
 _SMALLEST_TOLD: Final = 2
 _LEAST_STEM: Final = 4
@@ -65,6 +69,8 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
     parts = [part for pointer in clause.implements for part in _parts(pointer, specification)]
     said = tokens.tokenise(clause.text)
     numbers = _numbers_unfound(said, parts)
+    if any(_restricts(part) for part in parts):
+        numbers = [number for number in numbers if number not in _STATUSES]
     if numbers:
         return f"Nothing that was built stands for {_quoted(numbers)}."
     if _forbids(said) and not any(_restricts(part) for part in parts):
@@ -163,7 +169,7 @@ def _restricts(part: Any) -> bool:
             return not part.cascade
         case spec.UniqueRule() | spec.RangeRule() | spec.OrderedRule() | spec.NoOverlapRule() | spec.TransitionRule():
             return True
-        case spec.CapacityRule() | spec.QuotaRule() | spec.AggregateRule() | spec.View():
+        case spec.CapacityRule() | spec.QuotaRule() | spec.AggregateRule() | spec.EffectRule() | spec.View():
             return True
         case spec.Transition():
             return bool(part.when)
@@ -183,6 +189,7 @@ def _bounded(field: spec.FieldSpec) -> bool:
 def _words_unfound(said: Sequence[Token], parts: Sequence[Any]) -> list[str]:
     """Give the words of a clause that stand in none of its parts, when they are too many for turns of phrase."""
     texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
+    texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
     stems = {
         _stem(word) for text in texts for word in text.lower().replace("-", "_").replace(" ", "_").split("_") if word
     }
@@ -193,6 +200,19 @@ def _words_unfound(said: Sequence[Token], parts: Sequence[Any]) -> list[str]:
     ]
     unfound = [token.text for token in told if not _found(token, stems)]
     return unfound if unfound and len(unfound) > _MOST_UNFOUND * len(told) else []
+
+
+_MEANT: Final[dict[type, str]] = {
+    spec.NoOverlapRule: "double booked overlap same twice parallel simultaneous",
+    spec.UniqueRule: "same twice duplicate repeat again",
+    spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
+    spec.CapacityRule: "full sold out left room enough",
+    spec.TransitionRule: "accept possible late deadline",
+    spec.StateMachine: "mark tick set",
+    spec.Transition: "mark tick set",
+    spec.ComputedRule: "times multiplied product plus minus formula",
+}
+"""What rules are called in other words than those of their parts."""
 
 
 def _found(token: Token, stems: set[str]) -> bool:

@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import conditions, conventions, declarations, descriptions, frames, lexicon, morphology
+from functions.neuron.reading import (
+    conditions,
+    conventions,
+    declarations,
+    descriptions,
+    frames,
+    lexicon,
+    morphology,
+    subject,
+)
 from functions.neuron.reading.draft import DraftField
 from shared.software.specification import FieldType, Kind
 
@@ -35,13 +44,20 @@ def named_thing(draft: Draft) -> None:
     if draft.kind is Kind.LIBRARY or not draft.clauses or draft.computations or draft.entities:
         return
     draft.at = 0
-    name = descriptions.named_after(draft.clauses[0].tokens)
-    if name is None or name in draft.reasons.values():
+    first = draft.clauses[0]
+    name = descriptions.named_after(first.tokens) if subject.names_kind(first) and 0 not in draft.reasons else None
+    if name is None or name.split("_")[-1] in _TOOLS:
         return
     entity = draft.entity(conventions.keeps(name), declared=True)
     entity.fields = conventions.fields(entity.name)
     draft.mark(("kind",), ("entity", entity.name))
     draft.settle()
+
+
+_TOOLS: Final = lexicon.words(
+    "generator converter calculator checker parser formatter viewer validator counter linter game player editor "
+    "limiter cache trie queue server client bot crawler scraper simulator solver clock timer proxy shortener"
+)
 
 
 def relations(draft: Draft) -> None:

@@ -11,7 +11,10 @@ from functions.neuron.reading import (
     computing,
     declarations,
     descriptions,
+    effects,
+    figures,
     frames,
+    further_rules,
     implied,
     lexicon,
     outside,
@@ -27,6 +30,7 @@ from shared.software.specification import Kind, Specification
 if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
 
+RULES: Final = (*further_rules.READERS, *rules.READERS, *views.READERS)
 LONGEST: Final = 20_000  # code points
 
 
@@ -148,7 +152,8 @@ def _compute(draft: Draft) -> None:
 
 def _rule(draft: Draft) -> None:
     rules.stated_uniqueness(draft)
-    for readers in (states.READERS, (*rules.READERS, *views.READERS)):
+    figures.stated(draft)
+    for readers in (states.READERS, effects.READERS, effects.BOUNDS, RULES):
         for at, clause in enumerate(draft.clauses):
             draft.at = at
             if draft.at in draft.reasons or draft.at in draft.settled or clause.intro:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import closing, conditions, fields, frames, lexicon, morphology, quantities
+from functions.neuron.reading import closing, conditions, fields, figures, frames, lexicon, morphology, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
 from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType, Operator
@@ -98,10 +98,20 @@ def reading_of(clause: Clause, draft: Draft) -> Reading:
         subjects = [Mention(draft.entities[draft.topic], 0, 1)]
     if not subjects and frame.group.passive is False and not frame.subject:
         subjects = []
-    objects = draft.mentions(frame.rest)
+    objects = draft.mentions(frame.rest) or _ones(frame.rest, draft)
     if not objects and frame.rest and frame.rest[0].low in _STANDING_FOR and draft.topic in draft.entities:
         objects = [Mention(draft.entities[draft.topic], 0, 1)]
     return Reading(frame, tuple(clause.words), subjects, objects)
+
+
+def _ones(tokens: Sequence[Token], draft: Draft) -> list[Mention]:
+    """Read "only open ones" as what was last spoken of."""
+    at = next((i for i, t in enumerate(tokens) if t.low == "ones"), None)
+    topic = draft.entities.get(draft.topic or "")
+    if at is None or topic is None:
+        return []
+    before = tuple(t for t in tokens[:at] if t.low not in lexicon.DETERMINERS | {"only", "the"})
+    return [Mention(topic, at, at + 1, adjectives=before, plural=True)]
 
 
 def _fragment(clause: Clause) -> Frame:
@@ -150,7 +160,7 @@ def quota(r: Reading, draft: Draft) -> bool:
         limit=limit,
         weight_field=weight,
         period=period[0] if period else None,
-        period_field=_period_field(entity) if period else None,
+        period_field=period_field(entity) if period else None,
         when=when,
         **({"also": others} if others else {}),
     )
@@ -383,7 +393,14 @@ def _period(words: Sequence[Token]) -> tuple[quantities.Period, int] | None:
     return None
 
 
-def _period_field(entity: DraftEntity) -> str | None:
+def period_of(words: Sequence[Token]) -> quantities.Period | None:
+    """Give the period that a clause counts over; None when it names none."""
+    read = _period(words)
+    return read[0] if read is not None else None
+
+
+def period_field(entity: DraftEntity) -> str | None:
+    """Give the date or moment that places something in a period; None: its creation."""
     field = conditions.dated(entity, "start", "starts", "date", "time", "day", "scheduled", "begin")
     return field.name if field is not None and not field.managed else None
 
@@ -811,7 +828,8 @@ def overlap(r: Reading, draft: Draft) -> bool:
     lows = set(r.lows)
     text = " ".join(r.lows)
     overlapping = any(low.startswith("overlap") for low in lows) or "double-book" in text or "double book" in text
-    same_time = any(
+    two_at_once = "two" in lows and ("at once" in text or "at the same time" in text or "simultaneously" in lows)
+    same_time = two_at_once or any(
         phrase in text
         for phrase in (
             "same time",
@@ -841,7 +859,7 @@ def overlap(r: Reading, draft: Draft) -> bool:
         if point is None:
             return False
         if {"date", "time"} <= set(entity.fields):
-            return _add_unique(r, draft, entity, (*references, "date", "time"), conditions.running(entity))
+            return add_unique(r, draft, entity, (*references, "date", "time"), conditions.running(entity))
         rule: spec.Rule = spec.UniqueRule(
             name=_rule_name(entity.name, *references, point.name, "unique"),
             entity=entity.name,
@@ -1000,7 +1018,7 @@ def _combined(r: Reading, draft: Draft) -> bool:
             if m.entity is not entity and (f := entity.reference_to(m.entity.name)) and f.name not in names
         ]
         if len(names) > 1:
-            return _add_unique(r, draft, entity, tuple(dict.fromkeys(names)))
+            return add_unique(r, draft, entity, tuple(dict.fromkeys(names)))
     return False
 
 
@@ -1027,12 +1045,13 @@ def _shared(r: Reading, draft: Draft) -> bool:
     ]
     if not names:
         return False
-    return _add_unique(r, draft, r.subject, (*inside, *[n for n in names if n not in inside]))
+    return add_unique(r, draft, r.subject, (*inside, *[n for n in names if n not in inside]))
 
 
-def _add_unique(
+def add_unique(
     r: Reading, draft: Draft, entity: DraftEntity, names: tuple[str, ...], when: tuple[Condition, ...] = ()
 ) -> bool:
+    """Add a uniqueness: of one field, or of several together."""
     if len(names) == 1 and not when:
         entity.fields[names[0]].unique = True
         return draft.mark(("field", entity.name, names[0]))
@@ -1083,7 +1102,7 @@ def _repeated(r: Reading, draft: Draft) -> bool:
             mine = entity.reference_to(r.subject.name)
             theirs = [f for other in others if (f := entity.reference_to(other.name))]
             if mine is not None and theirs and (closing.makes(verb, entity) or verb in _REPEATED_WORDS):
-                return _add_unique(
+                return add_unique(
                     r,
                     draft,
                     entity,
@@ -1109,7 +1128,7 @@ def _once_per(r: Reading, draft: Draft) -> bool:
             references += [named[0].name] if named[0].name not in references else []
             per = named[2] - 1
         if len(references) >= 2:
-            return _add_unique(r, draft, entity, tuple(references), conditions.running(entity))
+            return add_unique(r, draft, entity, tuple(references), conditions.running(entity))
     return False
 
 
@@ -1215,7 +1234,7 @@ def _subject_fields(r: Reading, draft: Draft) -> list[tuple[DraftEntity, DraftFi
 
 def _unique_per(r: Reading, draft: Draft, entity: DraftEntity, item: DraftField, probe: DraftField) -> bool:
     names = resolve_per(entity, probe.unique_per, draft)
-    return bool(names) and _add_unique(r, draft, entity, (*names, item.name))
+    return bool(names) and add_unique(r, draft, entity, (*names, item.name))
 
 
 def resolve_per(entity: DraftEntity, words: Sequence[str], draft: Draft) -> tuple[str, ...]:
@@ -1265,7 +1284,7 @@ def guard(r: Reading, draft: Draft) -> bool:
         return True
     entity = r.subject
     mention = r.subjects[0]
-    told = _relative(r, draft) or _adjectives(mention, entity)
+    told = _relative(r, draft) or adjectives(mention, entity)
     stated = told if told is not None else _conditions(r, draft, entity)
     if not stated:
         return _guard_by_object(r, draft)
@@ -1336,7 +1355,8 @@ def _withheld(r: Reading, draft: Draft) -> bool:
     return draft.mark(("entity", entity.name))
 
 
-def _adjectives(mention: Mention, entity: DraftEntity) -> tuple[Condition, ...] | None:
+def adjectives(mention: Mention, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read the adjectives in front of a name as conditions; None when one of them means nothing known."""
     words = [token.low for token in mention.adjectives if token.low not in lexicon.ADVERBS]
     if not words:
         return None
@@ -1462,7 +1482,7 @@ def refusal(r: Reading, draft: Draft) -> bool:
     if len(r.subjects) < 2:
         return _too_late(r, draft, r.subject)
     entity, other = r.subject, r.subjects[1]
-    stated = _adjectives(other, other.entity)
+    stated = adjectives(other, other.entity)
     behind = r.frame.subject[other.end :]
     if stated is None and behind and behind[0].low in {"that", "which", "who"}:
         stated = conditions.predicate(behind[1:], other.entity, draft)
@@ -1509,7 +1529,7 @@ def _too_late(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
 def _guard_by_object(r: Reading, draft: Draft) -> bool:
     """Read "members can only borrow available books", "users cannot book closed rooms"."""
     for mention in r.objects:
-        stated = _adjectives(mention, mention.entity)
+        stated = adjectives(mention, mention.entity)
         if not stated:
             continue
         required = (
@@ -1663,10 +1683,21 @@ def aggregate(r: Reading, draft: Draft) -> bool:
     if child is None or child.reference_to(entity.name) is None:
         return False
     name = _aggregate_name(r, entity, function, child, words[verb_at:at])
-    expression = None if function == "count" else _expression(rest, child) or _only_figure(rest, child)
+    expression = (
+        None
+        if function == "count"
+        else figures.expression(_without(rest, entity), child, draft)
+        or _expression(rest, child)
+        or _only_figure(rest, child)
+    )
     if function != "count" and expression is None:
         return False
     return _add_aggregate(r, draft, entity, child, name, function, expression)
+
+
+def _without(tokens: Sequence[Token], entity: DraftEntity) -> list[Token]:
+    """Leave the name of what is computed out of what it is computed from: "of the order's items"."""
+    return [token for token in tokens if not (token.is_word and token.singular == entity.name)]
 
 
 _SHOWN_WORDS: Final = lexicon.words("show be compute calculate display return include derive track")
@@ -1822,6 +1853,7 @@ _OPERATORS: Final = {
 
 READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     aggregate,
+    figures.computed,
     overlap,
     referenced,
     unique,

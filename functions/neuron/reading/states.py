@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _GOING: Final = lexicon.words("go move pass progress change transition proceed advance run turn switch evolve")
 _PLAIN: Final = lexicon.words(
     "create update delete edit change modify remove add list view see show search find filter sort read get "
-    "retrieve make use have be do store save rate set keep allow let need must require include select sell"
+    "retrieve make use have be do store save rate set keep allow let need must require include select sell "
+    "increase decrease raise reduce lower deduct subtract debit credit increment decrement"
 )
 # States whose action is not their participle's verb.
 _ACTIONS: Final = {
@@ -183,6 +184,9 @@ def path(r: Reading, draft: Draft) -> bool:
     chain = _chain(
         r.frame.rest if told else [t for t in _complement(r) if t.low not in {"first", "initially", "is", "a"}]
     )
+    begun = entity.machine.initial if entity.machine is not None else None
+    if listed_in_order and not told and begun is not None and begun not in {s for step in chain for s in step}:
+        chain = [[begun], *chain]
     if len(chain) < 2:
         return False
     machine = machine_of(draft, entity, [s for step in chain for s in step], ordered=True)
@@ -339,6 +343,8 @@ def _state_phrase(tokens: Sequence[Token]) -> str | None:
 def moves(r: Reading, draft: Draft) -> bool:
     """Read "only placed orders can be cancelled", "a paid invoice can be refunded"."""
     if any(quantities.duration(r.frame.rest, i) is not None for i in range(len(r.frame.rest))):
+        return False
+    if r.frame.rest and r.frame.rest[0].low == "no":
         return False
     if r.subject is None or not r.subjects:
         return _imperative(r, draft)

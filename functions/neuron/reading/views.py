@@ -154,7 +154,7 @@ def _seen(r: Reading, draft: Draft) -> bool:
     if not looking:
         return False
     found = False
-    for mention in draft.mentions(tokens):
+    for mention in draft.mentions(tokens) or [m for m in r.objects if tokens is r.frame.rest]:
         made = _view(mention, tokens, draft)
         if made is not None:
             draft.views[made.name] = made

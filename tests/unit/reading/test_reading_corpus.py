@@ -59,6 +59,19 @@ def of_field(entity: Any, field: Any) -> Any:
     return f"{head} {' '.join([*kind, *bits])}".strip()
 
 
+def of_change(rule: Any, tail: Any) -> Any:
+    if rule.kind == "computed":
+        return f"computed {rule.entity}.{rule.field} = {rule.expression}"
+    changed = f"{rule.reference}.{rule.field} {rule.amount or 1}"
+    return f"effect {rule.entity} {rule.action} {rule.direction} {changed}{tail}"
+
+
+def of_time(rule: Any, tail: Any) -> Any:
+    if rule.kind == "ordered":
+        return f"ordered {rule.entity} {rule.before} {rule.after}{'' if rule.strict else ' loose'}"
+    return f"overlap {rule.entity} {rule.start} {rule.end} per {','.join(rule.per)}{tail}"
+
+
 def of_rule(rule: Any) -> Any:
     """Say what a rule holds."""
     when = getattr(rule, "when", ())
@@ -72,14 +85,14 @@ def of_rule(rule: Any) -> Any:
             return f"capacity {rule.entity} {rule.reference}.{rule.limit_field}{weight}{tail}"
         case "unique":
             return f"unique {rule.entity} {' '.join(rule.fields)}{tail}"
-        case "ordered":
-            return f"ordered {rule.entity} {rule.before} {rule.after}{'' if rule.strict else ' loose'}"
-        case "no_overlap":
-            return f"overlap {rule.entity} {rule.start} {rule.end} per {','.join(rule.per)}{tail}"
+        case "ordered" | "no_overlap":
+            return of_time(rule, tail)
         case "transition":
             return f"guard {rule.entity} {rule.action}{conditions(rule.requires)}"
         case "aggregate":
             return f"aggregate {rule.entity}.{rule.field} {rule.function} {rule.of} {rule.expression or ''}".strip()
+        case "computed" | "effect":
+            return of_change(rule, tail)
         case "referenced":
             return f"referenced {rule.entity} by {rule.of}{' cascade' if rule.cascade else ''}{tail}"
         case "range":

@@ -1,0 +1,181 @@
+"""Reads rules that stand in other words than those of `rules`: nobody, two at once, neither, accept no more.
+
+Tried before the readers of `rules`, which would take these for something simpler. Promises: a rule only where every
+part that it needs was found.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import closing, conditions, frames, lexicon, morphology, quantities, rules
+from shared.software.specification import Condition, FieldType, NoOverlapRule, Operator, QuotaRule, TransitionRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from functions.neuron.reading.draft import Draft, DraftEntity
+    from functions.neuron.reading.rules import Reading
+    from functions.neuron.reading.tokens import Token
+
+_ANYONE: Final = lexicon.words("nobody noone anyone everyone everybody person people")
+_WHO: Final = ("email", "name", "phone")
+
+
+def of_anyone(r: Reading, draft: Draft) -> bool:
+    """Read "nobody may buy more than 6 tickets for one event": a limit for each person, whom a field tells apart."""
+    subject = [t.low for t in r.frame.subject]
+    anyone = bool(set(subject) & _ANYONE) or subject[:2] == ["no", "one"]
+    if not anyone or r.subject is not None or len(subject) > 2:
+        return False
+    limit = next((b for i in range(len(r.frame.rest)) if (b := quantities.bound(r.frame.rest, i)) is not None), None)
+    if limit is None or not r.objects:
+        return False
+    high = limit[0].whole().high if limit[0].high is not None else None
+    if limit[0].low is not None and limit[0].high is None:
+        high = limit[0].negated().whole().high
+    entity = r.objects[0].entity
+    who = next(
+        (n for word in _WHO for n in entity.fields if word in n.split("_") and not entity.fields[n].target), None
+    )
+    if high is None or who is None:
+        return False
+    parent = next((f for m in r.objects[1:] if (f := entity.reference_to(m.entity.name))), None)
+    period = rules.period_of(r.words)
+    rule = QuotaRule(
+        name=morphology.name(entity.name, who, "quota"),
+        entity=entity.name,
+        message=rules.sentence(r.words, draft.request),
+        reference=parent.name if parent else None,
+        also=(who,),
+        limit=int(high),
+        period=period,
+        period_field=rules.period_field(entity) if period else None,
+        when=conditions.running(entity),
+    )
+    return draft.mark(draft.add_rule(rule), ("field", entity.name, who))
+
+
+def neither(r: Reading, draft: Draft) -> bool:
+    """Read "neither can a van" behind "a driver cannot be on two trips at once"."""
+    if not r.words or r.words[0].low not in {"neither", "nor"} or len(r.words) > _SHORT:
+        return False
+    mentions = draft.mentions(r.words)
+    if len(mentions) != 1:
+        return False
+    for rule in reversed(list(draft.rules.values())):
+        if isinstance(rule, NoOverlapRule | QuotaRule):
+            reference = draft.entities[rule.entity].reference_to(mentions[0].entity.name)
+            if reference is None:
+                return False
+            known = rule.per[-1] if isinstance(rule, NoOverlapRule) and rule.per else ""
+            message = rule.message.replace(known, reference.name) if known else rules.sentence(r.words, draft.request)
+            update = {"per": (reference.name,)} if isinstance(rule, NoOverlapRule) else {"reference": reference.name}
+            name = morphology.name(rule.entity, reference.name, rule.kind)
+            return draft.mark(draft.add_rule(rule.model_copy(update={"name": name, "message": message, **update})))
+    return False
+
+
+_SHORT: Final = 6
+
+
+def accepting(r: Reading, draft: Draft) -> bool:
+    """Read "closed jobs accept no applications", "after the closing date no votes are accepted"."""
+    return _accepts_none(r, draft) or _late(r, draft)
+
+
+_ACCEPTING: Final = lexicon.words("accept take allow receive get admit permit have")
+
+
+def _accepts_none(r: Reading, draft: Draft) -> bool:
+    if r.subject is None or r.frame.verb not in _ACCEPTING or r.frame.group.passive or not r.objects:
+        return False
+    behind = [t.low for t in r.frame.rest[: r.objects[0].start]]
+    if not (r.frame.negated or "no" in behind) or any(quantities.is_number(t) for t in r.frame.rest):
+        return False
+    stated = rules.adjectives(r.subjects[0], r.subject)
+    required = conditions.negate(stated) if stated else None
+    entity = r.objects[0].entity
+    reference = entity.reference_to(r.subject.name)
+    if required is None or reference is None:
+        return False
+    return _guard(
+        r, draft, entity, tuple(c.model_copy(update={"field": f"{reference.name}.{c.field}"}) for c in required)
+    )
+
+
+def _late(r: Reading, draft: Draft) -> bool:
+    """Read "after the closing date no votes are accepted", "no votes are accepted after the closing date"."""
+    refused = r.frame.negated and set(r.frame.group.verbs) & {"accept", "allow", "permit", "take", "make", "cast"}
+    if not refused or r.subject is None or not r.frame.group.passive:
+        return False
+    said = [(word, tokens) for word, tokens in r.frame.conditions if word in {"after", "before"}]
+    at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"after", "before"}), None)
+    if at is not None:
+        said.append((r.frame.rest[at].low, tuple(r.frame.rest[at + 1 :])))
+    for word, tokens in said:
+        for reference in r.subject.fields.values():
+            parent = draft.entities.get(reference.target or "")
+            named = conditions.find_field(tokens, parent) if parent is not None else None
+            if named is None or conditions.kind_of(named[0]) not in {FieldType.DATE, FieldType.DATETIME}:
+                continue
+            operator = Operator.GE if word == "after" else Operator.LE
+            field = f"{reference.name}.{named[0].name}"
+            requires = (Condition(field=field, operator=operator, other=conditions.moment(named[0])),)
+            return _guard(r, draft, r.subject, requires)
+    return False
+
+
+def _guard(r: Reading, draft: Draft, entity: DraftEntity, requires: tuple[Condition, ...]) -> bool:
+    rule = TransitionRule(
+        name=morphology.name(entity.name, "create", "allowed"),
+        entity=entity.name,
+        message=rules.sentence(r.words, draft.request),
+        action="create",
+        requires=requires,
+    )
+    return draft.mark(draft.add_rule(rule))
+
+
+def same_day(r: Reading, draft: Draft) -> bool:
+    """Read "a desk can only be reserved once for the same day", "one reservation per desk and day"."""
+    lows = r.lows
+    if "time" in lows and "date" in lows:
+        return False
+    if r.subject is None or not ({"once", "twice"} & set(lows)) or not {"day", "date"} & set(lows):
+        return False
+    if rules.period_of(r.words) is not None and "same" not in lows:
+        return False
+    at = next(i for i, low in enumerate(lows) if low in {"day", "date"})
+    if not {"same", "given", "one", "a", "any"} & set(lows[max(0, at - 2) : at]):
+        return False
+    for verb in r.frame.group.verbs:
+        for entity in draft.entities.values():
+            mine = entity.reference_to(r.subject.name)
+            moment = conditions.dated(entity, "date", "day")
+            if mine is not None and moment is not None and closing.makes(verb, entity):
+                return rules.add_unique(r, draft, entity, (mine.name, moment.name), conditions.running(entity))
+    return False
+
+
+def also_at_most(r: Reading, draft: Draft) -> bool:
+    """Read the limit behind a uniqueness: "can enroll in a course only once and in no more than 6 courses"."""
+    at = next((i for i, t in enumerate(r.frame.rest) if t.low == "and" and i), None)
+    if at is None or "once" not in [t.low for t in r.frame.rest[:at]] or r.subject is None:
+        return False
+    behind = r.frame.rest[at + 1 :]
+    if not any((b := quantities.bound(behind, i)) is not None and not b[0].exact for i in range(len(behind))):
+        return False
+    first = _part(r, draft, r.frame.rest[:at])
+    second = _part(r, draft, behind)
+    found = rules.unique(first, draft)
+    return rules.quota(second, draft) and found
+
+
+def _part(r: Reading, draft: Draft, rest: Sequence[Token]) -> Reading:
+    frame = frames.Frame(r.frame.subject, r.frame.group, tuple(rest), ())
+    subject = tuple(r.frame.subject)
+    return rules.Reading(frame, (*subject, *rest), r.subjects, draft.mentions(rest))
+
+
+READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (of_anyone, neither, accepting, same_day, also_at_most)
