@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.reading import conditions, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.tokens import Kind
-from shared.software.specification import ComputedRule, Derivation, FieldType
+from shared.software.specification import AggregateRule, ComputedRule, Derivation, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,3 +222,96 @@ def _derived(draft: Draft, entity: DraftEntity, field: DraftField) -> bool:
         field=field.name, base=origin, days=length[0].days, hours=length[0].hours
     )
     return draft.mark(("field", entity.name, field.name), ("derivation", entity.name, field.name))
+
+
+# figures that are asked for
+
+
+_FUNCTIONS: Final = {
+    "sum": "sum",
+    "total": "sum",
+    "totals": "sum",
+    "average": "average",
+    "mean": "average",
+    "highest": "maximum",
+    "maximum": "maximum",
+    "lowest": "minimum",
+    "minimum": "minimum",
+    "number": "count",
+    "count": "count",
+}
+_ASKING: Final = lexicon.words("show print report display list tell give calculate compute see view return know get")
+_EACH: Final = frozenset({"each", "every", "per"})
+_USUAL: Final = ("amount", "total", "price", "hours", "score", "stars", "rating", "quantity", "cost", "value", "points")
+
+
+def asked(r: Reading, draft: Draft) -> bool:
+    """Read "show the average rating of each recipe", "show how much each campaign has raised"."""
+    lows = r.lows
+    if r.frame.negated or not {t.verb for t in r.words} & _ASKING or "than" in lows:
+        return False
+    each = next((i for i, low in enumerate(lows) if low in _EACH), None)
+    if each is None:
+        return False
+    parent = next((m.entity for m in draft.mentions(r.words[each + 1 :]) if m.start <= 1), None)
+    if parent is None:
+        return False
+    much = next((i for i, low in enumerate(lows[:-1]) if low == "how" and lows[i + 1] in {"much", "many"}), None)
+    at = next((i for i, low in enumerate(lows) if low in _FUNCTIONS), None)
+    if much is not None:
+        function = "count" if lows[much + 1] == "many" else "sum"
+        return _sum_up(r, draft, parent, function, _done(r.words[each + 1 :]), r.words[much + 2 :])
+    if at is None:
+        return False
+    said = [t for t in r.words[at + 1 : each] if t.is_word and t.low not in _NOISE]
+    function = _FUNCTIONS[lows[at]]
+    name = morphology.name("total" if function == "sum" else lows[at], *[t.low for t in said]) if said else ""
+    return _sum_up(r, draft, parent, function, name, r.words[at + 1 :])
+
+
+def _done(words: Sequence[Token]) -> str:
+    """Name a figure after what was done: "has raised" -> raised."""
+    verb = next((t.low for t in reversed(words) if morphology.is_participle(t.low)), "")
+    return morphology.name(verb) if verb else ""
+
+
+def _sum_up(r: Reading, draft: Draft, parent: DraftEntity, function: str, name: str, said: Sequence[Token]) -> bool:
+    named = [m.entity for m in draft.mentions(said)]
+    children = [c for c in draft.entities.values() if c is not parent and c.reference_to(parent.name)]
+    children.sort(key=lambda c: c not in named)
+    for child in children:
+        reference = child.reference_to(parent.name)
+        figure = None if function == "count" else _figure_of(child, said)
+        if (
+            reference is None
+            or (figure is None and function != "count")
+            or (function == "count" and child not in named)
+        ):
+            continue
+        field = parent.add(
+            DraftField(name or (f"{child.name}_count" if function == "count" else f"{function}_{figure}"))
+        )
+        field.type = FieldType.INTEGER if function == "count" else FieldType.DECIMAL
+        field.managed, field.required, field.values = True, False, ()
+        field.minimum = field.maximum = None
+        rule = AggregateRule(
+            name=morphology.name(parent.name, field.name),
+            entity=parent.name,
+            message=_sentence(draft, r.words),
+            field=field.name,
+            of=child.name,
+            reference=reference.name,
+            function=function,
+            expression=figure,
+        )
+        return draft.mark(draft.add_rule(rule), ("field", parent.name, field.name))
+    return False
+
+
+def _figure_of(child: DraftEntity, said: Sequence[Token]) -> str | None:
+    """Give the figure that is meant: the one that is named, or the usual one of such a thing."""
+    named = conditions.find_field(said, child)
+    if named is not None and named[0].target is None and conditions.kind_of(named[0]) in _NUMBERS:
+        return named[0].name
+    figures = [n for n, f in child.fields.items() if not f.target and conditions.kind_of(f) in _NUMBERS]
+    return next((n for n in _USUAL if n in figures), figures[0] if len(figures) == 1 else None)

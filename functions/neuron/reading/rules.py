@@ -1854,6 +1854,7 @@ _OPERATORS: Final = {
 READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     aggregate,
     figures.computed,
+    figures.asked,
     overlap,
     referenced,
     unique,
