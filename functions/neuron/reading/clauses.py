@@ -218,8 +218,11 @@ def _asks(sentence: Sequence[Token]) -> bool:
     verb_at = 0 if frames.imperative_at(sentence, 0) else frames.finite_verb(sentence, 0, conjoined=True)
     if verb_at is None:
         return not any(token.text == ":" for token in sentence)
-    return frames.verb_group(sentence, verb_at).verb in _ASKS_WORDS and (
-        verb_at == 0 or sentence[0].low in {"i", "we", "please", "you", "our", "my"}
+    group = frames.verb_group(sentence, verb_at)
+    wanted = [token.low for token in sentence[group.end : group.end + 4]]
+    needs = group.verb in {"need", "want"} and wanted[:1] in (["a"], ["an"]) and bool(set(wanted) & _KIND_WORDS)
+    return group.verb in _ASKS_WORDS and (
+        verb_at == 0 or needs or sentence[0].low in {"i", "we", "please", "you", "our", "my"}
     )
 
 

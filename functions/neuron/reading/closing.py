@@ -259,6 +259,10 @@ def _accompanying(draft: Draft, entity: DraftEntity, behind: list[Token], later:
         ):
             added = entity.add(DraftField("date" if when[0].low == "day" else when[0].low))
             draft.mark(("field", entity.name, added.name))
+    if _from_one_to_another(draft, entity, lows):
+        return
+    behind = _for_a_number(draft, entity, behind)
+    lows = [token.low for token in behind]
     if "from" in lows and {"to", "until", "till"} & set(lows):
         start = lows.index("from")
         end = next(i for i, low in enumerate(lows) if low in {"to", "until", "till"})
@@ -267,6 +271,28 @@ def _accompanying(draft: Draft, entity: DraftEntity, behind: list[Token], later:
             if start < end and read and read[0].determined and draft.known(read[0].field.name.split("_")) is None:
                 added = entity.add(read[0].field)
                 draft.mark(("field", entity.name, added.name))
+
+
+def _from_one_to_another(draft: Draft, entity: DraftEntity, lows: list[str]) -> bool:
+    """Read "books a machine from one time to another" as the moments between which it is booked."""
+    at = next((i for i in range(len(lows)) if lows[i : i + 2] == ["from", "one"]), None)
+    if at is None or lows[at + 2 : at + 3] not in (["time"], ["moment"], ["date"], ["day"]):
+        return False
+    kind = "time" if lows[at + 2] in {"time", "moment"} else "date"
+    for name in (f"start_{kind}", f"end_{kind}"):
+        draft.mark(("field", entity.name, entity.add(DraftField(name)).name))
+    return True
+
+
+def _for_a_number(draft: Draft, entity: DraftEntity, behind: list[Token]) -> list[Token]:
+    """Read "for a number of attendees" as a field of the link; gives what stands before it."""
+    lows = [token.low for token in behind]
+    at = next((i for i in range(len(lows)) if lows[i : i + 4] == ["for", "a", "number", "of"]), None)
+    if at is None:
+        return behind
+    for item in items(behind[at + 1 :])[:1]:
+        draft.mark(("field", entity.name, entity.add(item.field).name))
+    return behind[:at]
 
 
 def _link_name(draft: Draft, verb: str, noun: str, target: str) -> str:

@@ -31,7 +31,7 @@ ACTORS: Final = lexicon.words(
 _SYSTEM: Final = lexicon.words(
     "system api service app application tool program cli library package backend server website platform "
     "software module solution we you i it they anyone everyone someone command utility script database "
-    "interface endpoint response result output input data information url web tui user-interface error code "
+    "interface endpoint response output input data information url web tui user-interface error code "
     "field attribute property rule way following one list each"
 )
 GENERIC: Final = ACTORS | _SYSTEM
@@ -140,7 +140,8 @@ def is_generic(name: str | None) -> bool:
     return (
         name is None
         or name.replace("_", "-") in GENERIC
-        or name.split("_")[-1] in {"api", "tool", "app", "system", "service", "cli", "program"}
+        or name.split("_")[-1] in {"api", "tool", "app", "system", "service", "cli", "program", "crm"}
+        or (name.endswith("_library") and name.split("_")[0] in {"python", "validation", "utility", "small", "math"})
     )
 
 
@@ -326,6 +327,8 @@ def _listed_entity(words: Sequence[Token], at: int, draft: Draft) -> tuple[str, 
     i = at
     while i < len(words) and (words[i].text == "," or words[i].low in {"and", "with"}):
         i += 1
+    if at and i == at:
+        return None
     start = i
     ending = lexicon.BE | lexicon.MODALS | lexicon.HAVE | {"and"}
     while i < len(words) and words[i].is_word and words[i].low not in ending:
@@ -343,7 +346,26 @@ def _listed_entity(words: Sequence[Token], at: int, draft: Draft) -> tuple[str, 
 
 
 def _bracketed_subject(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
-    """Read "gardeners (name, email) can request packets": what the brackets list belongs to the subject."""
+    """Read "gardeners (name, email) can request packets (kind, price)": what the brackets list belongs to the name."""
+    bare = _bracketed(words, draft, later)
+    return _bracketed_object(bare, draft, later) if bare is not words else words
+
+
+def _bracketed_object(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
+    at = next((i for i, t in enumerate(words) if t.text == "(" and i), None)
+    if at is None or not morphology.is_plural(words[at - 1].low):
+        return words
+    end = frames.close_of(words, at)
+    if not any(t.text in {",", ";"} for t in words[at:end]):
+        return words
+    name = morphology.name(words[at - 1].singular)
+    if is_generic(name):
+        return words
+    hold(draft.entity(name, declared=True), words[at + 1 : end], draft, later)
+    return [*words[:at], *words[end + 1 :]]
+
+
+def _bracketed(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
     at = next((i for i, t in enumerate(words[:6]) if t.text == "("), None)
     if at is None or at == 0 or not all(t.is_word for t in words[:at]) or frames.finite_verb(words[:at], 0) is not None:
         return words
@@ -381,10 +403,20 @@ def _labelled(words: Sequence[Token], colon: int, draft: Draft, later: Open) -> 
         or (name in {"note", "example", "constraint", "validation", "feature", "requirement"} and len(body) > 12)
     ):
         return False
+    if not bracket and _lists_things(body):
+        return _listed_entities(body, draft, later)
     entity = draft.entity(name, declared=True)
     draft.mark(("entity", entity.name))
     draft.topic = entity.name
     return hold(entity, body, draft, later) and draft.settle()
+
+
+def _lists_things(tokens: Sequence[Token]) -> bool:
+    """Whether a list is one of things that hold something: "companies (name, website), contacts (name, email)"."""
+    opened = next((i for i, t in enumerate(tokens) if t.text == "(" and i), None)
+    if opened is None or not morphology.is_plural(tokens[opened - 1].low) or opened > 3:
+        return False
+    return any(t.text == "," for t in tokens[opened : frames.close_of(tokens, opened)])
 
 
 def hold(entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: Open, *, optional: bool = False) -> bool:
@@ -520,6 +552,8 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     )
     if not frame.subject or frame.negated or not (verb in _HOLDING_WORDS_3 or passive_record):
         return False
+    if any(t.low in {"how", "whether", "what"} for t in frame.subject):
+        return False
     if frame.group.passive and not passive_record and verb in _HOLDING_WORDS:
         return False
     subjects = subject_names(frame.subject, draft)
@@ -568,6 +602,11 @@ def _may_hold(name: str) -> bool:
 
 def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
     """Whether "have" bounds a number of things that exist elsewhere ("may have at most 3 open loans")."""
+    one_per = [t.low for t in frame.rest[:1]] in (["one"], ["a"], ["1"]) and any(
+        t.low == "per" for t in frame.rest[1:4]
+    )
+    if one_per and len(draft.mentions(frame.rest)) > 1:
+        return True
     if not frame.rest or frame.modal is None:
         return False
     if frame.only and frame.rest[0].low in {"one", "a", "1"}:
@@ -594,7 +633,7 @@ def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
 _BELONGING_WORDS_4: Final = lexicon.words("connect link join relate pair match combine associate tie bind")
 
 
-_BELONGING_WORDS_3: Final = lexicon.words("by to in for from on at with")
+_BELONGING_WORDS_3: Final = lexicon.words("by to in for from on at with against under")
 
 
 _BELONGING_WORDS_2: Final = lexicon.words("a an one exactly some the several many multiple")

@@ -36,7 +36,7 @@ def early(clause: Clause, draft: Draft, later: Open) -> bool:
     frame = frames.parse(clause.words)
     if frame is None or not frame.subject:
         return False
-    return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _kinds))
+    return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _kinds, _being))
 
 
 def read(clause: Clause, draft: Draft, later: Open) -> bool:
@@ -100,10 +100,13 @@ def _unnamed(clause: Clause, draft: Draft, later: Open) -> bool:
     )
     if several or clause.header:
         return False
-    name = named_after(before.tokens)
+    alone = [entity.name for entity in draft.entities.values()]
+    name = alone[0] if len(alone) == 1 else named_after(before.tokens)
+    if any(t.low in {"with", "having"} for t in body[1:4]):
+        return False
     if name is None or verbal or body[0].text == "(" or len(fields.items(body)) < 2:
         return False
-    for other in draft.weak & set(draft.entities):
+    for other in (draft.weak & set(draft.entities)) - {name}:
         del draft.entities[other]
     return declarations.hold(draft.entity(name, declared=True), body, draft, later) and draft.settle()
 
@@ -222,6 +225,28 @@ def _kinds(frame: Frame, draft: Draft, later: Open) -> bool:
     return draft.settle()
 
 
+def _being(frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "a treatment is an appointment of a patient with a dentist": what it is of, and with whom."""
+    if frame.verb != "be" or frame.negated or frame.group.passive or frame.modal is not None or len(frame.rest) < 5:
+        return False
+    if frame.rest[0].low not in {"a", "an"} or frame.rest[2].low not in {"of", "by", "for", "between"}:
+        return False
+    name = declarations.noun_name(frame.subject, draft)
+    if name is None or declarations.is_generic(name) or frame.subject[0].low not in lexicon.DETERMINERS:
+        return False
+    cut = next((i for i, t in enumerate(frame.rest) if t.text in {",", ";"}), len(frame.rest))
+    named = [m for m in draft.mentions(frame.rest[3:cut]) if not m.plural]
+    if not named or draft.known([frame.rest[1].low]) is not None:
+        return False
+    entity = draft.entity(name, declared=True)
+    for mention in named:
+        declarations.refer(entity, mention.entity.name, draft, optional=False)
+    draft.topic = entity.name
+    if cut < len(frame.rest):
+        declarations.hold(entity, frame.rest[cut + 1 :], draft, later)
+    return draft.mark(("entity", entity.name))
+
+
 def _composed(frame: Frame, draft: Draft, later: Open) -> bool:
     """Read "each item is a product and a quantity", "a line is for a product and has a quantity"."""
     if frame.verb != "be" or frame.negated or frame.group.passive or frame.modal is not None or frame.conditions:
@@ -256,12 +281,17 @@ def _getting(clause: Clause, draft: Draft, later: Open) -> bool:
     return declarations.hold(mentions[0].entity, rest, draft, later, optional=optional)
 
 
+_NOT_DESCRIBING: Final = lexicon.words(
+    "be go do belong decrease increase reduce raise lower change set update exceed delete remove show reset"
+)
+
+
 def _measured(frame: Frame, draft: Draft, later: Open) -> bool:
     """Read "covers a distance in km", "lasts a number of minutes": an attribute as the object of some verb."""
     entity = _owner(frame, draft)
     if entity is None or frame.negated or frame.group.passive or frame.modal not in {None, "must"} or frame.conditions:
         return False
-    if frame.verb in {"be", "go", "do", "belong"} or not frame.rest or frame.rest[0].low not in {"a", "an", "its"}:
+    if frame.verb in _NOT_DESCRIBING or not frame.rest or frame.rest[0].low not in {"a", "an", "its"}:
         return False
     items = fields.items(frame.rest)
     if len(items) != 1 or draft.mentions(frame.rest) or quantities.bound(frame.rest, 0) is not None:

@@ -116,7 +116,8 @@ _UNITS: Final = lexicon.words(
     "dollar dollars usd gbp pound pounds cent cents kg kilogram kilograms kilo kilos gram grams g cm m mm km "
     "meter metre meters metres centimeters centimetres kilometer kilometre kilometers kilometres mile miles "
     "litre litres liter liters ml percent percentage celsius fahrenheit degree degrees bytes mb gb inches "
-    "inch feet lb lbs watts mph currency points credits coins stars calories pages people words"
+    "inch feet lb lbs m2 sqm m² km2 ha hectares acres watts mph currency points credits coins stars calories pages "
+    "people words"
 )
 
 
@@ -154,6 +155,11 @@ def items(tokens: Sequence[Token]) -> list[Item]:
             continue
         if i >= len(tokens):
             break
+        if tokens[i].low == "both" and len(found) > 1 and tokens[i - 1].text == "," and i + 1 < len(tokens):
+            for known in found[-2:]:
+                _adjective(known.field, tokens[i + 1].low)
+            i = next((j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"}), len(tokens))
+            continue
         item, end = _item(tokens, i)
         if item is not None:
             if optional:
@@ -457,6 +463,8 @@ def _unwrapped(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> 
         return core, i
     if core[-1] in {"stock", "supply"}:
         return core, end
+    if core == ["maximum"] or core == ["minimum"]:
+        return [*core, *inner], end
     if core[-1] in _COUNTERS:
         item.field.type, item.field.minimum = FieldType.INTEGER, 0
         return [*core[:-1], *inner], end
@@ -748,6 +756,34 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
         target.per = tokens[i + 1].low
         return i + 2
     return None
+
+
+_COMPARED: Final = frozenset({"earlier", "later", "before", "after", "higher", "lower", "greater", "less", "more"})
+
+
+def _compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "not earlier than the start date" and "which must not exceed the exam's maximum score"."""
+    j = i
+    passed = lexicon.BE | lexicon.MODALS | lexicon.NEGATIONS | {"which", "that", "on", "or", "no"}
+    while j < len(tokens) and tokens[j].low in passed:
+        j += 1
+    if j >= len(tokens) or tokens[j].low not in _COMPARED | {"exceed"}:
+        return None
+    k = j + 1 + (j + 1 < len(tokens) and tokens[j + 1].low == "than")
+    if k == j + 1 and tokens[j].low not in {"before", "after", "exceed"}:
+        return None
+    if k + 1 >= len(tokens) or tokens[k].low not in lexicon.ARTICLES or quantities.bound(tokens, k) is not None:
+        return None
+    end = next(
+        (
+            n
+            for n in range(k, len(tokens))
+            if tokens[n].text in {",", ";", ")"} or (tokens[n].low == "and" and n > k + 1)
+        ),
+        len(tokens),
+    )
+    target.compared = tuple(tokens[i:end])
+    return end
 
 
 _COMPUTING: Final = lexicon.words("times multiplied x \u00d7 * plus minus product")
@@ -1212,29 +1248,63 @@ def _boolean_values(values: Sequence[str]) -> bool:
 _PARENTHESISED_WORDS: Final = lexicon.words("e.g. i.e. example like such for eg etc")
 
 
+_SEVERAL: Final = 2
+_CHARACTERS: Final = {
+    "letters": "A-Za-z",
+    "digits": "0-9",
+    "numbers": "0-9",
+    "alphanumeric": "A-Za-z0-9",
+    "underscores": "_",
+    "hyphens": "\\-",
+    "dashes": "\\-",
+    "and": "",
+    "or": "",
+    "only": "",
+}
+
+
 def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple[Token, ...]] | None) -> None:
     """Read what stands in brackets behind a field: attributes, or the values of an enumeration."""
     parts = _parts(tokens)
     bare: list[str] = []
+    characters: set[str] = set()
     for part in parts:
-        understood = _part(part, target, alone=len(parts) == 1)
-        if not understood:
-            if part and part[0].low in _PARENTHESISED_WORDS:
-                continue
-            value, end = _value(part, 0)
-            if value is not None and end == len(part):
-                bare.append(value)
-            elif (chain := _values_until_or(part, 0)) is not None:
-                bare += chain[0]
-            elif left is not None and part:
-                left.append(tuple(part))
+        if _part(part, target, alone=len(parts) == 1) or (_exemplary(part) and not _like_value(part, parts)):
+            continue
+        if part and all(t.low in _CHARACTERS for t in part):
+            characters |= {_CHARACTERS[t.low] for t in part}
+            continue
+        value, end = _value(part, 0)
+        if value is None and part and part[0].low == "like":
+            value, end = " ".join(t.low for t in part), len(part)
+        if value is not None and end == len(part):
+            bare.append(value)
+        elif (chain := _values_until_or(part, 0)) is not None:
+            bare += chain[0]
+        elif left is not None and part:
+            left.append(tuple(part))
+    if any(characters):
+        low, high = target.min_length or 1, target.max_length or ""
+        target.type = FieldType.STRING
+        target.pattern = f"^[{''.join(sorted(characters))}]{{{low},{high}}}$"
     if len(bare) > 1 and target.type in {None, FieldType.STRING, FieldType.ENUM}:
-        if _boolean_values(bare):
-            target.type = FieldType.BOOLEAN
-        elif all(v.replace(".", "", 1).isdigit() for v in bare):
-            target.values = tuple(dict.fromkeys(bare))
-        else:
-            target.values = tuple(dict.fromkeys(bare))
+        _enumerate(target, bare)
+
+
+def _exemplary(part: Sequence[Token]) -> bool:
+    return bool(part) and part[0].low in _PARENTHESISED_WORDS
+
+
+def _like_value(part: Sequence[Token], parts: Sequence[Sequence[Token]]) -> bool:
+    """Whether "like new" is one of several values, rather than an example."""
+    return part[0].low == "like" and len(parts) > _SEVERAL and len(part) == _SEVERAL and part is not parts[-1]
+
+
+def _enumerate(target: DraftField, values: Sequence[str]) -> None:
+    if _boolean_values(values):
+        target.type = FieldType.BOOLEAN
+    else:
+        target.values = tuple(dict.fromkeys(values))
 
 
 def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:

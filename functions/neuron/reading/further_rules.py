@@ -79,6 +79,28 @@ def neither(r: Reading, draft: Draft) -> bool:
 _SHORT: Final = 6
 
 
+def either(r: Reading, draft: Draft) -> bool:
+    """Read "no dentist may have overlapping treatments, and no patient either" as two rules."""
+    if not r.words or r.words[-1].low != "either":
+        return False
+    cut = next((i for i in range(len(r.words) - 1, 0, -1) if r.words[i].low in {"and", "or", "nor"}), None)
+    frame = frames.parse(r.words[: cut - (r.words[cut - 1].text == ",")]) if cut else None
+    named = draft.mentions(r.words[cut:]) if cut else []
+    if cut is None or frame is None or len(named) != 1:
+        return False
+    words = tuple(r.words[: cut - (r.words[cut - 1].text == ",")])
+    first = rules.Reading(frame, words, draft.mentions(frame.subject), draft.mentions(frame.rest))
+    if not any(reader(first, draft) for reader in (rules.overlap, rules.quota)):
+        return False
+    second = rules.Reading(
+        frames.Frame((*r.words[cut + 1 : -1],), frame.group, frame.rest, frame.conditions),
+        (*r.words[cut + 1 : -1], *words[len(frame.subject) :]),
+        named,
+        first.objects,
+    )
+    return any(reader(second, draft) for reader in (rules.overlap, rules.quota))
+
+
 def accepting(r: Reading, draft: Draft) -> bool:
     """Read "closed jobs accept no applications", "after the closing date no votes are accepted"."""
     return _accepts_none(r, draft) or _late(r, draft)
@@ -178,4 +200,11 @@ def _part(r: Reading, draft: Draft, rest: Sequence[Token]) -> Reading:
     return rules.Reading(frame, (*subject, *rest), r.subjects, draft.mentions(rest))
 
 
-READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (of_anyone, neither, accepting, same_day, also_at_most)
+READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
+    of_anyone,
+    neither,
+    either,
+    accepting,
+    same_day,
+    also_at_most,
+)

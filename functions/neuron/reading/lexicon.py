@@ -318,7 +318,12 @@ LINKING_VERBS: Final[dict[str, tuple[str, str | None, str | None]]] = {
     "rsvp": ("rsvp", "cancel", "cancelled"),
 }
 # Participles of linking verbs name the link's beginning: borrowed_at.
-PARTICLES: Final = {("check", "out"): "check-out", ("sign", "up"): "sign-up", ("check", "in"): "check-in"}
+PARTICLES: Final = {
+    ("check", "out"): "check-out",
+    ("sign", "up"): "sign-up",
+    ("check", "in"): "check-in",
+    ("tick", "off"): "tick-off",
+}
 
 VERBS: Final = words(
     "admit discharge evict diagnose prescribe vaccinate quarantine refuel escalate settle dispute void "
@@ -350,6 +355,7 @@ VERBS: Final = words(
     "test total track train transfer transform translate trim trigger truncate try turn unassign unlock "
     "update upload use validate vary verify view visit volunteer vote wait want warn watch weigh withdraw "
     "work wrap write yield drive fly ride wear feed assist supervise coach "
+    "come file lodge tick cast bring "
     "reactivate administer possess capture cover draft assess catalogue catalog "
     "capitalise capitalize lowercase uppercase tokenize"
 )
@@ -465,6 +471,7 @@ IRREGULAR_VERBS: Final = {
 }
 PARTICIPLES: Final = {
     "begin": "begun",
+    "bear": "born",
     "buy": "bought",
     "build": "built",
     "choose": "chosen",
@@ -527,6 +534,7 @@ PARTICIPLES: Final = {
     "label": "labelled",
     "sign-up": "signed_up",
     "check-out": "checked_out",
+    "tick-off": "ticked_off",
     "signup": "signed_up",
     "rsvp": "rsvped",
     "pack": "packed",

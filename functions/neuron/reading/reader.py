@@ -152,6 +152,7 @@ def _compute(draft: Draft) -> None:
 
 def _rule(draft: Draft) -> None:
     rules.stated_uniqueness(draft)
+    rules.stated_comparisons(draft)
     figures.stated(draft)
     for readers in (states.READERS, effects.READERS, effects.BOUNDS, RULES):
         for at, clause in enumerate(draft.clauses):

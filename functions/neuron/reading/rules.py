@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, fields, figures, frames, lexicon, morphology, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
+from functions.neuron.reading.tokens import Kind, Token
 from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType, Operator
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.clauses import Clause
     from functions.neuron.reading.frames import Frame
-    from functions.neuron.reading.tokens import Token
 
 CAPACITY_NAMES: Final = (
     "copies",
@@ -96,12 +96,26 @@ def reading_of(clause: Clause, draft: Draft) -> Reading:
     subjects = draft.mentions(frame.subject)
     if not subjects and frame.subject and frame.subject[-1].low in {"it", "they"} and draft.topic in draft.entities:
         subjects = [Mention(draft.entities[draft.topic], 0, 1)]
-    if not subjects and frame.group.passive is False and not frame.subject:
-        subjects = []
+    if not subjects and frame.subject:
+        subjects = _by_state(frame.subject, draft)
     objects = draft.mentions(frame.rest) or _ones(frame.rest, draft)
     if not objects and frame.rest and frame.rest[0].low in _STANDING_FOR and draft.topic in draft.entities:
         objects = [Mention(draft.entities[draft.topic], 0, 1)]
     return Reading(frame, tuple(clause.words), subjects, objects)
+
+
+def _by_state(tokens: Sequence[Token], draft: Draft) -> list[Mention]:
+    """Read "a draft" as a post that is a draft."""
+    words = [t for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS | lexicon.ADVERBS | {"only"}]
+    if len(words) != 1:
+        return []
+    for entity in draft.entities.values():
+        states = entity.machine.states if entity.machine is not None else ()
+        listed = [v for f in entity.fields.values() if f.name in {"status", "state", "stage"} for v in f.values]
+        if words[0].singular in {*states, *listed}:
+            adjective = Token(words[0].kind, words[0].singular, words[0].start, words[0].end)
+            return [Mention(entity, 0, len(tokens), adjectives=(adjective,))]
+    return []
 
 
 def _ones(tokens: Sequence[Token], draft: Draft) -> list[Mention]:
@@ -123,6 +137,7 @@ def _fragment(clause: Clause) -> Frame:
 
 def sentence(tokens: Sequence[Token], request: str) -> str:
     """Give the clause as one sentence for a message."""
+    tokens = [token for token in tokens if token.end]
     text = " ".join(request[tokens[0].start : tokens[-1].end].split())[:300] if tokens else "This is refused"
     return f"{text[0].upper()}{text[1:]}." if text else "This is refused."
 
@@ -485,7 +500,7 @@ def capacity_field(entity: DraftEntity) -> DraftField | None:
             f
             for n, f in entity.fields.items()
             if (
-                n.startswith(("max_", "maximum_", "total_", "number_of_"))
+                n.startswith(("max_", "maximum_", "total_", "number_of_", "limit_of_"))
                 or n.endswith(("_capacity", "_copies", "_seats", "_limit"))
             )
             and (morphology.is_plural(n.split("_")[-1]) or n.endswith(("_capacity", "_limit")))
@@ -851,6 +866,9 @@ def overlap(r: Reading, draft: Draft) -> bool:
         return False
     entity, per = found
     if any(_twofold(entity, draft.entities[f.target]) for f in per if f.target in draft.entities):
+        return False
+    anyone = {"nobody", "anyone", "somebody", "everybody"} & lows or r.lows[:2] == ["no", "one"]
+    if anyone and not per:
         return False
     interval = _interval(entity, make="date" if {"dates", "nights", "night"} & lows else "time")
     references = tuple(f.name for f in per)
@@ -1268,6 +1286,39 @@ def stated_uniqueness(draft: Draft) -> None:
                 )
             else:
                 item.unique = True
+
+
+def stated_comparisons(draft: Draft) -> None:
+    """Turn what lists of fields say of two fields ("an end date after the start date") into rules."""
+    for entity in list(draft.entities.values()):
+        for item in list(entity.fields.values()):
+            if not item.compared:
+                continue
+            draft.at = item.at
+            draft.topic = entity.name
+            name = [Token(Kind.WORD, word, 0, 0) for word in item.name.split("_")]
+            words = (*name, Token(Kind.WORD, "is", 0, 0), *item.compared)
+            frame = frames.parse(words)
+            reading = Reading(frame, words, [Mention(entity, 0, 0)], []) if frame is not None else None
+            if reading is None or not (_compare(reading, draft, entity) or compared(reading, draft)):
+                draft.leave(item.compared, "how this compares with another field was not understood")
+
+
+def _compare(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
+    pair = _ordered_pair(r, entity)
+    if pair is None:
+        return False
+    before, after, strict = pair
+    said = f"The {after.name} must lie after the {before.name}.".replace("_", " ")
+    rule = spec.OrderedRule(
+        name=_rule_name(entity.name, before.name, "before", after.name),
+        entity=entity.name,
+        message=said if strict else said.replace("after", "at or after"),
+        before=before.name,
+        after=after.name,
+        strict=strict,
+    )
+    return draft.mark(draft.add_rule(rule))
 
 
 # guards

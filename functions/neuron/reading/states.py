@@ -344,7 +344,7 @@ def moves(r: Reading, draft: Draft) -> bool:
     """Read "only placed orders can be cancelled", "a paid invoice can be refunded"."""
     if any(quantities.duration(r.frame.rest, i) is not None for i in range(len(r.frame.rest))):
         return False
-    if r.frame.rest and r.frame.rest[0].low == "no":
+    if (r.frame.rest and r.frame.rest[0].low == "no") or "how" in r.lows:
         return False
     if r.subject is None or not r.subjects:
         return _imperative(r, draft)
