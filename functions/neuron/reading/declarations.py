@@ -400,6 +400,7 @@ def _labelled(words: Sequence[Token], colon: int, draft: Draft, later: Open) -> 
     if (
         name is None
         or not _may_hold(name)
+        or (draft.kind is SoftwareKind.LIBRARY and name.split("_")[-1] in {"library", "package", "module"})
         or (name in {"note", "example", "constraint", "validation", "feature", "requirement"} and len(body) > 12)
     ):
         return False
@@ -454,7 +455,7 @@ def _hold_one(entity: DraftEntity, item: fields.Item, draft: Draft, later: Open)
         added = entity.add(item.field)
         return draft.mark(("field", entity.name, added.name))
     later.many.append((entity.name, name, draft.at, item.bound, False))
-    if item.bound is not None and item.bound.low is not None and item.bound.low > 1 and not item.bound.exact:
+    if item.bound is not None and item.bound.low is not None and item.bound.low > 0 and not item.bound.exact:
         reason = "that there must be so many at least is not checked: the whole is made before its parts"
         draft.leave(item.tokens, reason)
     return draft.mark(("many", entity.name, name))

@@ -33,6 +33,8 @@ def early(clause: Clause, draft: Draft, later: Open) -> bool:
         return False
     if _unnamed(clause, draft, later):
         return True
+    if clause.words[0].low in {"we", "i", "i'd", "let"} and _sold(clause.words, draft, later):
+        return True
     frame = frames.parse(clause.words)
     if frame is None or not frame.subject:
         return False
@@ -101,13 +103,37 @@ def _unnamed(clause: Clause, draft: Draft, later: Open) -> bool:
     if several or clause.header:
         return False
     alone = [entity.name for entity in draft.entities.values()]
-    name = alone[0] if len(alone) == 1 else named_after(before.tokens)
+    name = alone[0] if len(alone) == 1 else named_after(before.tokens) or _object_of(before.tokens)
     if any(t.low in {"with", "having"} for t in body[1:4]):
         return False
     if name is None or verbal or body[0].text == "(" or len(fields.items(body)) < 2:
         return False
     for other in (draft.weak & set(draft.entities)) - {name}:
         del draft.entities[other]
+    return declarations.hold(draft.entity(name, declared=True), body, draft, later) and draft.settle()
+
+
+def _object_of(tokens: Sequence[Token]) -> str | None:
+    """Give what an introduction wants to keep: "I'd like to log my workouts from the shell" keeps workouts."""
+    mine = next((i for i, t in enumerate(tokens[:-1]) if t.low in {"my", "our"}), None)
+    if mine is None or not morphology.is_plural(tokens[mine + 1].low):
+        return None
+    return morphology.name(tokens[mine + 1].singular)
+
+
+def _sold(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "we sell bouquets: name, price": what is named in front of the colon holds what stands behind it."""
+    colon = next((i for i, t in enumerate(words[:12]) if t.text == ":"), None)
+    if colon is None or colon < 2:
+        return False
+    body = words[colon + 1 :]
+    behind = words[colon - 1]
+    name = morphology.name(behind.singular) if morphology.is_plural(behind.low) else _object_of(words[:colon])
+    if name is None:
+        return False
+    verbal = frames.finite_verb(body, 0) is not None or frames.imperative_at(body, 0)
+    if verbal or declarations.is_generic(name) or len(fields.items(body)) < 2:
+        return False
     return declarations.hold(draft.entity(name, declared=True), body, draft, later) and draft.settle()
 
 

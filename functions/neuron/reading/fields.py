@@ -155,9 +155,9 @@ def items(tokens: Sequence[Token]) -> list[Item]:
             continue
         if i >= len(tokens):
             break
-        if tokens[i].low == "both" and len(found) > 1 and tokens[i - 1].text == "," and i + 1 < len(tokens):
+        if len(found) > 1 and tokens[i - 1].low == "both" and tokens[i].low in _PRE_ATTRIBUTES:
             for known in found[-2:]:
-                _adjective(known.field, tokens[i + 1].low)
+                _adjective(known.field, tokens[i].low)
             i = next((j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"}), len(tokens))
             continue
         item, end = _item(tokens, i)
@@ -739,6 +739,7 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     token = tokens[i]
     for reader in (
         _formula,
+        _compared,
         _default,
         _uniqueness,
         _requirement,

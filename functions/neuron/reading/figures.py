@@ -260,7 +260,7 @@ def asked(r: Reading, draft: Draft) -> bool:
     at = next((i for i, low in enumerate(lows) if low in _FUNCTIONS), None)
     if much is not None:
         function = "count" if lows[much + 1] == "many" else "sum"
-        return _sum_up(r, draft, parent, function, _done(r.words[each + 1 :]), r.words[much + 2 :])
+        return _sum_up(r, draft, parent, function, _done(r.words[much + 2 :]), r.words[much + 2 :])
     if at is None:
         return False
     said = [t for t in r.words[at + 1 : each] if t.is_word and t.low not in _NOISE]

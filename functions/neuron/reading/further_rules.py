@@ -101,6 +101,32 @@ def either(r: Reading, draft: Draft) -> bool:
     return any(reader(second, draft) for reader in (rules.overlap, rules.quota))
 
 
+def of_states(r: Reading, draft: Draft) -> bool:
+    """Read "won or lost deals can't be changed anymore": a guard against each of several states."""
+    if not r.frame.negated or len(r.subjects) != 1 or not {"or", "and"} & {t.low for t in r.frame.subject}:
+        return False
+    entity, before = r.subjects[0].entity, r.frame.subject[: r.subjects[0].start]
+    words = [t.low for t in before if t.is_word and t.low not in lexicon.DETERMINERS | {"or", "and"}]
+    stated = [conditions.adjective(word, entity) for word in words]
+    against = [conditions.negate(found) for found in stated if found]
+    if len(words) < 2 or len(against) != len(words):
+        return False
+    required = tuple(c for found in against if found for c in found)
+    found = False
+    for target, action, prefix in rules.actions(r, draft, entity):
+        if prefix or len(required) != len(words):
+            continue
+        rule = TransitionRule(
+            name=morphology.name(target.name, action, "allowed"),
+            entity=target.name,
+            message=rules.sentence(r.words, draft.request),
+            action=action,
+            requires=required,
+        )
+        found = draft.mark(draft.add_rule(rule))
+    return found
+
+
 def accepting(r: Reading, draft: Draft) -> bool:
     """Read "closed jobs accept no applications", "after the closing date no votes are accepted"."""
     return _accepts_none(r, draft) or _late(r, draft)
@@ -204,6 +230,7 @@ READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     of_anyone,
     neither,
     either,
+    of_states,
     accepting,
     same_day,
     also_at_most,

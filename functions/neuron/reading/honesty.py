@@ -51,7 +51,7 @@ _HOLLOW: Final = lexicon.words(
     "accept accepted belong belongs belonging related relate depend depends simple small different later earlier "
     "early late following several function functions class method compute computes calculate calculates check "
     "checks whether convert converts find finds search searched sort sorted filter filtered greater below above "
-    "km kg cm mm ml m2 sqm euros dollars percent me "
+    "report reports reported calculate calculated km kg cm mm ml m2 sqm euros dollars percent me "
     "divided multiplied squared terminal cli module print prints printed tell tells turn turns n algorithm"
 )
 _STATUSES: Final = frozenset({"400", "404", "409", "422"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon
+from functions.neuron.reading import lexicon, morphology
 from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ def _by_shape(words: list[str]) -> FieldType | None:
         return FieldType.INTEGER
     if "email" in words:
         return FieldType.EMAIL
+    if words[0] in {"max", "maximum", "min", "minimum", "limit"} and morphology.is_plural(words[-1]):
+        return FieldType.DECIMAL if words[-1] in {"weights", "prices", "amounts"} else FieldType.INTEGER
     if words[0] in {"web", "url"} and words[-1] == "address":
         return FieldType.URL
     if words[0] in _NAMED_TYPE_WORDS and len(words) > 1:

@@ -8,6 +8,7 @@ first.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -486,6 +487,11 @@ def _capacities(draft: Draft) -> list[tuple[DraftEntity, DraftField, DraftField]
     return sorted(found, key=lambda way: (not closing.is_link(way[0]), way[2].name not in CAPACITY_NAMES))
 
 
+_MEASURED: Final = lexicon.words(
+    "hours minutes days weeks months years points euros dollars kilometres kilometers metres meters grams kilograms"
+)
+
+
 def capacity_field(entity: DraftEntity) -> DraftField | None:
     """Give the field that says how many can point at an entity."""
     for name in CAPACITY_NAMES[:30]:
@@ -504,6 +510,7 @@ def capacity_field(entity: DraftEntity) -> DraftField | None:
                 or n.endswith(("_capacity", "_copies", "_seats", "_limit"))
             )
             and (morphology.is_plural(n.split("_")[-1]) or n.endswith(("_capacity", "_limit")))
+            and n.split("_")[-1] not in _MEASURED
             and conditions.kind_of(f) is FieldType.INTEGER
             and f.type in {None, FieldType.INTEGER}
         ),
@@ -843,7 +850,10 @@ def overlap(r: Reading, draft: Draft) -> bool:
     lows = set(r.lows)
     text = " ".join(r.lows)
     overlapping = any(low.startswith("overlap") for low in lows) or "double-book" in text or "double book" in text
-    two_at_once = "two" in lows and ("at once" in text or "at the same time" in text or "simultaneously" in lows)
+    bounded = {"than", "most", "to", "least"} & {a for a, b in itertools.pairwise(r.lows) if b == "two"}
+    two_at_once = (
+        "two" in lows and not bounded and ("at once" in text or "at the same time" in text or "simultaneously" in lows)
+    )
     same_time = two_at_once or any(
         phrase in text
         for phrase in (
@@ -1356,7 +1366,7 @@ def guard(r: Reading, draft: Draft) -> bool:
     if not required:
         return False
     found = False
-    for target, action, prefix in _actions(r, draft, entity):
+    for target, action, prefix in actions(r, draft, entity):
         requires = _prefixed(required, prefix)
         if requires is None:
             continue
@@ -1465,7 +1475,7 @@ def _required(r: Reading, stated: tuple[Condition, ...], *, adjectival: bool) ->
     return conditions.negate(stated) if forbidding else stated
 
 
-def _actions(r: Reading, draft: Draft, entity: DraftEntity) -> list[tuple[DraftEntity, str, str]]:
+def actions(r: Reading, draft: Draft, entity: DraftEntity) -> list[tuple[DraftEntity, str, str]]:
     """Find what the verbs do: (entity, action, reference through which the guarded one is reached)."""
     found: list[tuple[DraftEntity, str, str]] = []
     for verb in r.frame.group.verbs:

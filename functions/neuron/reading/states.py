@@ -346,6 +346,8 @@ def moves(r: Reading, draft: Draft) -> bool:
         return False
     if (r.frame.rest and r.frame.rest[0].low == "no") or "how" in r.lows:
         return False
+    if r.frame.modal is None and r.frame.subject and r.frame.subject[0].low in {"we", "i", "our"}:
+        return False
     if r.subject is None or not r.subjects:
         return _imperative(r, draft)
     if not r.frame.group.passive or r.frame.modal not in {
