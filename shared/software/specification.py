@@ -84,7 +84,10 @@ class FieldSpec(_Part):
 
 
 class Derivation(_Part):
-    """A managed date or datetime field, computed at creation: `base` plus `days` and `hours` (due after 14 days)."""
+    """A date or datetime field computed at creation: `base` plus `days` and `hours` (due after 14 days).
+
+    The field is managed; or it is given and this is what it is when it was left out (today if not given).
+    """
 
     field: Name
     base: Literal["now"] | Name = "now"  # "now" or a date(time) field of the same entity

@@ -577,6 +577,8 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and _listed_entities(rest, draft, later)
     ):
         return True
+    if frame.subject[0].low in {"our", "my"} and verb in _MANAGING_WORDS | {"record", "store", "keep"}:
+        return _declare_list(rest, draft, later)
     if not named:
         return speaker and verb in _HOLDING_WORDS_2 and _declare_list(rest, draft, later)
     if frame.conditions or any(quantities.is_number(t) or t.low in lexicon.RELATIVES for t in frame.subject):

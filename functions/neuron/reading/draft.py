@@ -55,6 +55,7 @@ class DraftField:
     words: tuple[str, ...] = ()  # its name as the request has it
     per: str | None = None
     at: int = 0  # the clause that lists it
+    presumed: bool = False  # the present when it is left out
     compared: tuple[Token, ...] = ()  # what is said of it and another field: "after the start date"
     formula: tuple[Token, ...] = ()  # what is said of how it comes about
     role_of: tuple[str, ...] = ()  # words of what stands in this role: an owner "who is a member"

@@ -738,6 +738,7 @@ def _continues(tokens: Sequence[Token], i: int) -> bool:
 def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     token = tokens[i]
     for reader in (
+        _present,
         _formula,
         _compared,
         _default,
@@ -818,6 +819,38 @@ def _formula(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         return None
     target.formula = tuple(said)
     return end
+
+
+_NOW: Final = frozenset({"today", "now", "current"})
+_WHEN_ABSENT: Final = (
+    "if not given", "if none is given", "if nothing is given", "if left out", "if omitted", "if not specified",
+    "when not given", "when omitted", "unless given", "by default", "if it is not given", "if empty", "as default",
+    "if not provided",
+)  # fmt: skip
+
+
+def _present(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "today if not given" and "defaults to now": the field is the present when it is left out."""
+    at, opened = i, False
+    for words in ("which defaults to", "that defaults to", "defaulting to", "defaults to", "default is", "default"):
+        end = quantities.phrase(tokens, i, words)
+        if end is not None:
+            at, opened = end + (end < len(tokens) and tokens[end].low == ":"), True
+            break
+    while at < len(tokens) and tokens[at].low in {"the", "is"}:
+        at += 1
+    if at >= len(tokens) or tokens[at].low not in _NOW:
+        return None
+    at += 1 + (tokens[at].low == "current")
+    for words in _WHEN_ABSENT:
+        end = quantities.phrase(tokens, at, words)
+        if end is not None:
+            at, opened = end, True
+            break
+    if opened:
+        target.presumed = True
+        target.required = False
+    return at if opened else None
 
 
 def _default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:

@@ -191,6 +191,11 @@ def stated(draft: Draft) -> None:
     """Turn what lists of fields say of a field's origin into rules; what is not understood is left."""
     for entity in list(draft.entities.values()):
         for field in list(entity.fields.values()):
+            if field.presumed and conditions.kind_of(field) in {FieldType.DATE, FieldType.DATETIME}:
+                field.type = conditions.kind_of(field)
+                entity.derivations[field.name] = Derivation(field=field.name, base="now")
+                draft.at = field.at
+                draft.mark(("derivation", entity.name, field.name))
             if not field.formula:
                 continue
             draft.at = field.at

@@ -101,7 +101,10 @@ def _type(field: DraftField) -> FieldType:
         return _adjusted(named, field)
     if field.minimum is not None or field.maximum is not None:
         return _numeric(field)
-    return FieldType.STRING
+    return FieldType.TEXT if (field.min_length or 0) >= _LONG_TEXT and field.max_length is None else FieldType.STRING
+
+
+_LONG_TEXT: Final = 30  # characters that a text of one line rarely has at least
 
 
 def _adjusted(named: FieldType, field: DraftField) -> FieldType:

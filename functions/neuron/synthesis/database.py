@@ -126,6 +126,11 @@ def nullable(field: FieldSpec, entity: Entity) -> bool:
     return not field.required and field.default is None
 
 
+def presumed(field: FieldSpec, entity: Entity) -> bool:
+    """Say whether the software gives a field a value when the input leaves it out."""
+    return not field.managed and any(derivation.field == field.name for derivation in entity.derivations)
+
+
 def _column_checks(field: FieldSpec) -> Iterator[str]:
     name = quoted(designs.attribute(field))
     if field.type is FieldType.BOOLEAN:

@@ -27,7 +27,7 @@ miles kilometres deleted cancelled goes either one same twice 'x' "y" /loans 10%
 WORDS = [*re.split(r"\s+", SAYING), "\n", "\n\n"]
 CORPUS = [
     case["request"]
-    for name in ("corpus", "heldout", "gained", "heldout_again")
+    for name in ("corpus", "heldout", "gained", "heldout_again", "heldout_third")
     for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
 ]
 

@@ -14,7 +14,7 @@ from shared.software.specification import ClauseStatus, FieldType
 
 CASES = [
     case
-    for name in ("corpus", "heldout", "gained", "heldout_again")
+    for name in ("corpus", "heldout", "gained", "heldout_again", "heldout_third")
     for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
 ]
 ACTORS = {"voter", "customer", "reader"}  # kept only because they do something

@@ -187,7 +187,10 @@ def stock_keeping(kind: Kind = Kind.API) -> Specification:
                     FieldSpec(name="account", type=T.REFERENCE, target="account"),
                     FieldSpec(name="type", type=T.ENUM, values=("deposit", "withdrawal")),
                     FieldSpec(name="amount", type=T.DECIMAL, minimum=0, exclusive_minimum=True),
+                    FieldSpec(name="booked_on", type=T.DATE, required=False),
+                    FieldSpec(name="seen_at", type=T.DATETIME, required=False),
                 ),
+                derivations=(Derivation(field="booked_on"), Derivation(field="seen_at")),
             ),
         ),
         rules=(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.neuron.synthesis.database import design_database, indexable, nullable
+from functions.neuron.synthesis.database import design_database, indexable, nullable, presumed
 from functions.neuron.synthesis.python import effects, names
 from functions.neuron.synthesis.python.conditions import OPPOSITE_SIGNS, Conditions, names_of_parent, uses_clock
 from functions.neuron.synthesis.sql import Dialect, quoted
@@ -462,12 +462,25 @@ class EntityView:
             machine = self.entity.machine
             written.append(f"{names.text(machine.field)}: {names.text(machine.initial)}")
         derived = {derivation.field for derivation in self.entity.derivations}
-        written += [f"{names.text(d.field)}: {self._derived(d)}" for d in self.entity.derivations]
+        written += [f"{names.text(d.field)}: {self._given_or_derived(d)}" for d in self.entity.derivations]
         for spec in self.entity.fields:
             state = self.entity.machine is not None and spec.name == self.entity.machine.field
             if spec.managed and spec.default is not None and spec.name not in derived and not state:
                 written.append(f"{names.text(designs.attribute(spec))}: {names.literal(spec.default, spec)}")
         return written
+
+    def _given_or_derived(self, derivation: Derivation) -> str:
+        spec = designs.field_of(self.entity, derivation.field)
+        if spec is None or not presumed(spec, self.entity):
+            return self._derived(derivation)
+        given = f"data.{designs.attribute(spec)}"
+        return f"{given} if {given} is not None else {self._derived(derivation)}"
+
+    @property
+    def kept_on_replace(self) -> list[str]:
+        """Write the values that stay when a replacement leaves them out."""
+        attributes = [designs.attribute(spec) for spec in self.given if presumed(spec, self.entity)]
+        return [f"{names.text(n)}: before.{n} if data.{n} is None else data.{n}" for n in attributes]
 
     def _derived(self, derivation: Derivation) -> str:
         spec = designs.field_of(self.entity, derivation.field)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.synthesis.database import nullable
+from functions.neuron.synthesis.database import nullable, presumed
 from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.domain import EntityView, python_type
 from shared.software import designs
@@ -168,7 +168,7 @@ def input_fields(view: EntityView) -> list[ModelField]:
     found = []
     for field in view.given:
         annotation = _input_type(field, view)
-        if nullable(field, view.entity):
+        if nullable(field, view.entity) or presumed(field, view.entity):
             found.append(ModelField(designs.attribute(field), f"{annotation} | None", " = None"))
         elif field.default is not None:
             default = names.literal(field.default, field)
@@ -257,7 +257,7 @@ def check_lines(view: EntityView) -> list[str]:
     for field in view.given:
         name = designs.attribute(field)
         checks = _checks(field, name, f"self.{name}")
-        if nullable(field, view.entity):
+        if nullable(field, view.entity) or presumed(field, view.entity):
             present = f"if self.{name} is not None"
             if checks[0].startswith("if "):
                 lines += [f"{present} and {checks[0].removeprefix('if ')}", *checks[1:]]

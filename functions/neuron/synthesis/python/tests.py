@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from functions.neuron.synthesis.database import nullable, unique_rules
+from functions.neuron.synthesis.database import nullable, presumed, unique_rules
 from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.domain import EntityView
 from functions.neuron.synthesis.python.effect_tests import EffectTests, least
@@ -292,13 +292,17 @@ class TestWriter:
         return found
 
     def _required(self, view: EntityView) -> str:
-        required = [designs.attribute(f) for f in view.given if not nullable(f, view.entity) and f.default is None]
+        required = [
+            designs.attribute(f)
+            for f in view.given
+            if not nullable(f, view.entity) and not presumed(f, view.entity) and f.default is None
+        ]
         return f"[{', '.join(names.text(name) for name in required)}]" if required else ""
 
     def _given(self, entity: Entity) -> Iterator[tuple[str, str]]:
         for derivation in entity.derivations:
             field = designs.field_of(entity, derivation.field)
-            if field is None or derivation.base != "now":
+            if field is None or derivation.base != "now" or not field.managed:
                 continue
             if field.type is FieldType.DATE:
                 yield field.name, f"world.day({derivation.days + derivation.hours // 24})"
@@ -312,7 +316,8 @@ class TestWriter:
             attribute = designs.attribute(field)
             for value in self._faulty_values(field):
                 yield attribute, value
-            if not nullable(field, view.entity) and self._kind is not Kind.COMMAND_LINE:
+            absent = nullable(field, view.entity) or presumed(field, view.entity)
+            if not absent and self._kind is not Kind.COMMAND_LINE:
                 yield attribute, "None"
 
     def _faulty_values(self, field: FieldSpec) -> Iterator[str]:
@@ -372,7 +377,7 @@ class TestWriter:
                 if view.can.create and unique.name in self._ruled_cases:
                     found += self._unique_test(unique)
             if view.can.create:
-                found += self._move_tests(view)
+                found += self._move_tests(view) + self._presumed_tests(view)
         for rule in self.specification.rules:
             made = self.views[rule.entity].can.create or isinstance(rule, AggregateRule | ReferencedRule)
             if made and rule.name in self._ruled_cases:
@@ -824,6 +829,26 @@ class TestWriter:
                     self.test(f"{name}_is_refused_elsewhere", f"{name.replace('_', ' ')} needs its state", lines)
                 )
         return tests
+
+    def _presumed_tests(self, view: EntityView) -> list[list[str]]:
+        """Write that a date which is left out is given by the software."""
+        found = []
+        for derivation in view.entity.derivations:
+            field = designs.field_of(view.entity, derivation.field)
+            if field is None or not presumed(field, view.entity) or derivation.base != "now":
+                continue
+            attribute, days = designs.attribute(field), derivation.days + derivation.hours // 24
+            date = field.type is FieldType.DATE
+            wanted = f"world.day({days})" if date else f"world.moment({derivation.days * 24 + derivation.hours})"
+            lines = [
+                f"values = valid_{view.name}(world)",
+                f'del values["{attribute}"]',
+                f'made = world.create("{view.name}", values)',
+                f'assert made["{attribute}"] == {wanted}',
+            ]
+            message = f"The {names.words(field.name)} that is left out is given by the software."
+            found.append(self.test(f"{view.name}_{field.name}_is_presumed", message, lines))
+        return found
 
     def _aggregate_test(self, rule: AggregateRule) -> list[list[str]]:
         parent, child = self.specification.entity(rule.entity), self.specification.entity(rule.of)
