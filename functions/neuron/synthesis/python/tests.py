@@ -545,6 +545,9 @@ class TestWriter:
                 variable = names.safe(name)
                 lines.append(f"{variable} = {self.maker(field.target or '')}(world)")
                 given.append(f'{designs.attribute(field)}={variable}["id"]')
+            elif field is not None:
+                recipe = next((p.value for p in self._recipes[entity.name].fields if p.field == name), None)
+                given += [f"{designs.attribute(field)}={self.value(recipe, field, '1')}"] if recipe is not None else []
         return lines, given
 
     def _attribute(self, entity: Entity, name: str) -> str:
