@@ -22,6 +22,7 @@ import pytest
 from functions.neuron.synthesis.python.shares import implement
 from shared.software.designs import ImplementerInput, Share
 from shared.software.source import SourceTree
+from shared.software.specification import Kind
 from tests.unit.software import specification_samples as samples
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def checked(folder: Path, *command: str) -> None:
         samples.repair_library,
         samples.awkward_names,
         samples.stock_keeping,
-        lambda: samples.stock_keeping(samples.Kind.LIBRARY),
+        lambda: samples.stock_keeping(Kind.LIBRARY),
     ],
     ids=lambda make: make.__name__.strip("<>"),
 )
