@@ -21,9 +21,9 @@ from functions.codegen.service import object_key
 from functions.codegen.toolchain import ToolchainMissingError
 from shared.chaos import point, register
 from shared.identifiers import new_id
-from shared.software.delivery import Verification, VerificationInput
 from shared.software.projects import Artefact
 from shared.software.source import foremost
+from shared.software.verification import Verification, VerificationInput
 
 if TYPE_CHECKING:
     from uuid import UUID

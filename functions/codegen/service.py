@@ -19,17 +19,16 @@ from shared.identifiers import new_id
 from shared.objects import key
 from shared.problems import Problem
 from shared.problems import register as register_problem
-from shared.software.delivery import Delivery
-from shared.software.designs import unavailable_language
+from shared.software.languages import AVAILABLE_LANGUAGES, unavailable_language
 from shared.software.projects import Artefact, NotDone, Project, ProjectPage, ProjectRequest, ProjectResult
 from shared.software.source import EngineName
-from shared.software.specification import ClauseStatus
 
 if TYPE_CHECKING:
     from events import CloudEvent
     from events.catalogue.neuron import RunCancelled, RunFailed
     from functions.codegen.resources import Resources
     from shared.database.pool import Transaction
+    from shared.software.delivery import Delivery
     from shared.software.projects import ProjectState
 
 register_problem(
@@ -73,8 +72,6 @@ def checked(request: ProjectRequest) -> ProjectRequest:
     """
     refusal = unavailable_language(request.language)
     if refusal is not None:
-        from shared.software.designs import AVAILABLE_LANGUAGES
-
         raise Problem("language-unavailable", detail=f"{refusal}.", available=list(AVAILABLE_LANGUAGES))
     return request
 
@@ -173,6 +170,8 @@ def _ending(data: RunCompleted | RunFailed | RunCancelled) -> Ending:
 
 def _delivery(output: Any) -> Delivery | None:
     """Read a run's output; a run that failed early has none."""
+    from shared.software.delivery import Delivery  # with the models of specifications: when a run has ended
+
     try:
         return None if output is None else Delivery.model_validate(output)
     except ValidationError:
@@ -180,6 +179,8 @@ def _delivery(output: Any) -> Delivery | None:
 
 
 def _result(delivery: Delivery) -> ProjectResult:
+    from shared.software.specification import ClauseStatus
+
     specification, verification = delivery.specification, delivery.verification
     return ProjectResult(
         title=specification.title,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from shared.software.delivery import CheckName, Fault
+from shared.software.verification import CheckName, Fault
 
 _MYPY_LINE: Final = re.compile(r"^(?P<path>[^:\n]+\.py):(?P<line>\d+)(?::\d+)?: error: (?P<message>.*)$", re.MULTILINE)
 _TRACEBACK_LINE: Final = re.compile(r"^(?P<path>[\w./-]+\.py):(?P<line>\d+): ", re.MULTILINE)

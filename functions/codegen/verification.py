@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from events.catalogue.neuron import BackwardSignal
 from functions.codegen import archive, sandbox, toolchain
-from shared.software.delivery import Check, CheckName, Fault
+from shared.software.verification import Check, CheckName, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

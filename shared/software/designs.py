@@ -15,15 +15,13 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.software.languages import Language
 from shared.software.source import SourceTree
 from shared.software.specification import Entity, FieldSpec, FieldType, OperationKind, Relation, Scalar, Specification
 
-LANGUAGES: Final = ("python", "typescript", "rust", "go")
-AVAILABLE_LANGUAGES: Final = ("python",)
 FRAMEWORKS: Final = ("react", "vue")
 AVAILABLE_FRAMEWORKS: Final[tuple[str, ...]] = ()
 
-Language = Literal["python", "typescript", "rust", "go"]
 Framework = Literal["react", "vue"]
 Share = Literal["project", "domain", "interface", "storage", "tests"]
 
@@ -310,12 +308,3 @@ def link_columns(relation: Relation) -> tuple[str, str]:
     if relation.left == relation.right:
         return f"{relation.left}_id", f"other_{relation.right}_id"
     return f"{relation.left}_id", f"{relation.right}_id"
-
-
-def unavailable_language(language: str) -> str | None:
-    """Say why a language cannot be asked for, naming those that can; None when it can."""
-    if language in AVAILABLE_LANGUAGES:
-        return None
-    offered = ", ".join(AVAILABLE_LANGUAGES)
-    known = "is not available yet" if language in LANGUAGES else "is not a language that HAL9 writes"
-    return f"{language} {known}; available: {offered}"

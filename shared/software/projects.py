@@ -11,15 +11,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.software.delivery import Check
 from shared.software.source import EngineName
+from shared.software.verification import Check
 
 ProjectState = Literal["running", "completed", "failed", "cancelled"]
 
 
 def _those_that_are_available(schema: dict[str, Any]) -> None:
     """Name the languages in the JSON Schema; a request for another one is refused with them by codegen."""
-    from shared.software.designs import AVAILABLE_LANGUAGES
+    from shared.software.languages import AVAILABLE_LANGUAGES
 
     schema["enum"] = list(AVAILABLE_LANGUAGES)
 

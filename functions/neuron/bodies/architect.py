@@ -16,10 +16,12 @@ from shared.neurons.body import Body
 from shared.neurons.engine import Question
 from shared.neurons.results import Child, Complete, Fail, Spawn
 from shared.neurons.signals import Signal
-from shared.software.delivery import Delivery, SoftwareRequest, Verification, VerificationInput
-from shared.software.designs import DesignerInput, DesignerOutput, unavailable_language
+from shared.software.delivery import Delivery, SoftwareRequest
+from shared.software.designs import DesignerInput, DesignerOutput
+from shared.software.languages import unavailable_language
 from shared.software.source import EngineName, SourceFile, SourceTree, foremost
 from shared.software.specification import Specification
+from shared.software.verification import Verification, VerificationInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

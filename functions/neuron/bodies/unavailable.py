@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.neurons.body import Body
-from shared.software.designs import AVAILABLE_LANGUAGES, ImplementerInput, ImplementerOutput
+from shared.software.designs import ImplementerInput, ImplementerOutput
+from shared.software.languages import AVAILABLE_LANGUAGES
 
 
 def unavailable_implementer(name: str, writes: str) -> Body[ImplementerInput, ImplementerOutput]:

@@ -20,8 +20,8 @@ from functions.codegen.resources import Resources
 from shared.identifiers import new_id
 from shared.keys import PrivateKey
 from shared.problems import Problem
-from shared.software.delivery import Verification
 from shared.software.projects import ProjectRequest
+from shared.software.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

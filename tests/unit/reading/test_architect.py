@@ -14,9 +14,10 @@ from functions.neuron.bodies.architect import ARCHITECT, VERIFICATION, Plan, Rea
 from shared.neurons.body import Work
 from shared.neurons.engine import Thought
 from shared.neurons.results import Complete, Fail, Outcome, Spawn
-from shared.software.delivery import Check, CheckName, SoftwareRequest, Verification
+from shared.software.delivery import SoftwareRequest
 from shared.software.designs import DesignerOutput
 from shared.software.source import EngineName, SourceFile, SourceTree
+from shared.software.verification import Check, CheckName, Verification
 
 REQUEST = "An API for a shop: products have a name and a price."
 

@@ -26,8 +26,8 @@ from shared.software.designs import (
     DesignerOutput,
     ImplementerInput,
     ImplementerOutput,
-    unavailable_language,
 )
+from shared.software.languages import unavailable_language
 from shared.software.source import EngineName, SourceTree
 from shared.software.specification import Specification
 from tests.unit.software.specification_samples import SAMPLES, lending_library
