@@ -6,11 +6,12 @@
 Promises: objects are applied by the server (field manager `hal9`, forced for the fields that we set) with strict
 validation, so that a field that nobody knows is a fault; the server's warnings are given, never swallowed; a key out of
 a kubeconfig lies in no file when the connection is closed.
-Does not: retry writes that the server refused, or keep what it read.
+Does not: repeat what the server refused, or keep what it read.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import tempfile
@@ -37,6 +38,10 @@ MANAGER: Final = "hal9"
 
 _SECONDS: Final = 30.0
 _PAGE: Final = 500
+_PAUSES: Final = (0.5, 2.0, 5.0)
+"""Between tries, where the server is busy, or did not answer a request that may be repeated."""
+
+_BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON: Final = "application/json"
 
@@ -133,7 +138,7 @@ class Cluster:
     async def create(self, kind: Kind, body: Manifest, *, dry_run: bool = False) -> Manifest:
         """Make an object that must not be there yet."""
         query = _dry({"fieldManager": MANAGER, "fieldValidation": "Strict"}, dry_run)
-        return await self._json("POST", kind.path(self.namespace), query=query, body=body)
+        return await self._json("POST", kind.path(self.namespace), query=query, body=body, repeatable=False)
 
     async def replace(self, kind: Kind, body: Manifest) -> Manifest:
         """Replace an object; its resourceVersion, where given, must still be the newest."""
@@ -188,11 +193,23 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Manifest | None = None,
         content_type: str = _JSON,
+        repeatable: bool = True,
     ) -> httpx.Response:
         sent: dict[str, Any] = {"params": dict(query or {})}
         if body is not None:
             sent |= {"content": json.dumps(body), "headers": {"Content-Type": content_type}}
-        answer = await self._sent(method, path, sent, renew=False)
+        for pause in _PAUSES:
+            try:
+                answer = await self._sent(method, path, sent, renew=False)
+            except ClusterError:
+                if not repeatable:  # what it made may be there
+                    raise
+            else:
+                if answer.status_code not in _BUSY:
+                    break
+            await asyncio.sleep(pause)
+        else:
+            answer = await self._sent(method, path, sent, renew=False)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:  # a token of a few minutes may have run out
             return await self._sent(method, path, sent, renew=True)
         return answer

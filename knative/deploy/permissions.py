@@ -53,6 +53,8 @@ _AT_ONCE: Final = 16
 
 async def missing(cluster: Cluster, target: Target) -> list[tuple[str, str, str]]:
     """Give what we may not do: verb, resource with its group, and where."""
+    if await cluster.review({"verb": "*", "group": "*", "resource": "*"}):
+        return []  # an administrator of the cluster: one question instead of eighty
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def denied(verb: str, kind: Kind, part: str) -> tuple[str, str, str] | None:

@@ -73,7 +73,8 @@ def _custom(manifest: Manifest, status: dict[str, Any]) -> Readiness:
     ready = conditions.get("Ready", {})
     if ready.get("status") == _TRUE:
         return Readiness("ready")
-    reason = _words(ready) or next((_words(one) for one in conditions.values() if one.get("status") == _FALSE), "")
+    wrong = [_words(one) for one in conditions.values() if one.get("status") == _FALSE]
+    reason = _words(ready) or next((words for words in wrong if words), "")
     return Readiness("failed" if ready.get("status") == _FALSE else "waiting", reason)
 
 

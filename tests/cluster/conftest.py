@@ -24,6 +24,12 @@ FUNCTIONS = ROOT / "functions"
 IMAGES = os.environ.get("HAL9_CLUSTER_IMAGES", "dev.local/hal9")
 """What comes before `/<function>:<version>` in the names of images that the cluster has."""
 
+VERSION = os.environ.get("HAL9_CLUSTER_VERSION", "0.1.0")
+"""Their tag."""
+
+CONNECT_TO = os.environ.get("HAL9_CLUSTER_CONNECT_TO", "")
+"""host:port of the cluster's ingress, where no DNS has its names."""
+
 Run = tuple[int, str, str]
 """Exit code, standard output, standard error."""
 

@@ -1,0 +1,79 @@
+"""Whether objects are ready, as they say themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from knative.deploy.readiness import Readiness, readiness
+
+SERVICE = ("serving.knative.dev/v1", "Service")
+JOB = ("batch/v1", "Job")
+SET = ("apps/v1", "StatefulSet")
+
+
+def standing(kind: tuple[str, str], status: dict[str, Any], *, generation: int = 2) -> Readiness:
+    metadata = {"name": "x", "generation": generation}
+    return readiness({"apiVersion": kind[0], "kind": kind[1], "metadata": metadata, "spec": {}, "status": status})
+
+
+def condition(kind: str, status: str, **more: str) -> dict[str, Any]:
+    return {"type": kind, "status": status, **more}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, Readiness("waiting")),
+        ({"observedGeneration": 1, "conditions": [condition("Ready", "True")]}, Readiness("waiting")),
+        ({"observedGeneration": 2, "conditions": [condition("Ready", "True")]}, Readiness("ready")),
+        (
+            {"observedGeneration": 2, "conditions": [condition("Ready", "Unknown", reason="Deploying")]},
+            Readiness("waiting", "Deploying"),
+        ),
+        (
+            {"observedGeneration": 2, "conditions": [condition("Ready", "False", reason="R", message="no image ")]},
+            Readiness("failed", "R: no image"),
+        ),
+        (
+            {
+                "observedGeneration": 2,
+                "conditions": [condition("Ready", "False"), condition("RoutesReady", "False", message="no route")],
+            },
+            Readiness("failed", "no route"),
+        ),
+    ],
+)
+def test_a_knative_object(status: dict[str, Any], expected: Readiness) -> None:
+    assert standing(SERVICE, status) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"active": 1}, Readiness("waiting")),
+        ({"conditions": [condition("Complete", "True")]}, Readiness("ready")),
+        ({"conditions": [condition("Failed", "True", reason="BackoffLimitExceeded")]},
+         Readiness("failed", "BackoffLimitExceeded")),
+    ],
+)  # fmt: skip
+def test_a_job(status: dict[str, Any], expected: Readiness) -> None:
+    assert standing(JOB, status) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ({"observedGeneration": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a"}, "waiting"),
+        ({"observedGeneration": 2, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a"}, "ready"),
+        ({"observedGeneration": 2, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "b"}, "waiting"),
+        ({"observedGeneration": 2, "currentRevision": "a", "updateRevision": "a"}, "waiting"),
+    ],
+)
+def test_a_stateful_set(status: dict[str, Any], state: str) -> None:
+    assert standing(SET, status).state == state
+
+
+def test_what_has_no_condition_is_ready_by_being_there() -> None:
+    assert standing(("v1", "ServiceAccount"), {}).state == "ready"
