@@ -24,7 +24,7 @@ from knative.deploy.kinds import APPLIED, JOB, NAMESPACE, POD, SERVICE, kind_of
 from knative.deploy.planning import Plan, plan
 from knative.deploy.preflight import Fault
 from knative.deploy.readiness import readiness
-from knative.deploy.waiting import Unready, until_gone, until_ready
+from knative.deploy.waiting import ON_SERVICES, Unready, until_gone, until_ready
 from knative.render import BEFORE, MIGRATIONS, render
 from knative.render.proofs import with_secrets
 
@@ -156,10 +156,15 @@ async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progre
     rest = [name for name in files if name not in {*BEFORE, MIGRATIONS}]
     for stage, names in {"data": BEFORE, "migrations": (MIGRATIONS,), "functions": rest}.items():
         manifests = _of(files, names, wanted)
+        late = [one for one in manifests if kind_of(one) in ON_SERVICES]
         if stage == "migrations":
             await _clear(cluster, manifests)
-        await _apply(cluster, manifests)
-        unready = await until_ready(cluster, manifests, seconds, progress)
+        # What delivers comes when there is somebody to deliver to: Eventing looks again after ever longer pauses.
+        unready: list[Unready] = []
+        for part in ([one for one in manifests if one not in late], late):
+            if not unready:
+                await _apply(cluster, part)
+                unready = await until_ready(cluster, part, seconds, progress)
         if not unready and stage == "functions" and target.oidc:
             unready = await accounts.misnamed(cluster, wanted)
         if unready:

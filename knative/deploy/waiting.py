@@ -31,7 +31,7 @@ _GONE_LOOKS: Final = 120
 _SETTLE_SECONDS: Final = 30.0
 """How long an object may say that it failed before it is believed: Triggers say so until their Broker is there."""
 
-_ON_SERVICES: Final = frozenset({BROKER, TRIGGER, PING_SOURCE, EVENT_POLICY})
+ON_SERVICES: Final = frozenset({BROKER, TRIGGER, PING_SOURCE, EVENT_POLICY})
 """What says that it failed for as long as a Service that it delivers to is starting, the dead-letter sink included."""
 
 
@@ -145,7 +145,7 @@ async def _still(cluster: Cluster, left: Sequence[_Waited], progress: Progress) 
     unready = [one for one in left if one.readiness.state != "ready"]
     if any(one.kind == SERVICE for one in unready):
         for one in unready:
-            one.failed_since = None if one.kind in _ON_SERVICES else one.failed_since
+            one.failed_since = None if one.kind in ON_SERVICES else one.failed_since
     progress.waiting({one.title: one.readiness.reason for one in unready})
     return unready
 
