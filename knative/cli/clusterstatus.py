@@ -92,6 +92,9 @@ def _service(table: Any, part: Part) -> None:
             continue
         instances = f"{one.ready} of {one.instances}" if one.instances else "0"
         table.add_row(*head, one.name, f"{one.percent}%", instances, str(one.restarts))
+    if part.tried is not None:
+        tried = f"{part.tried.candidate} is tried since {part.tried.since} instead of {part.tried.stable}"
+        table.add_row("", "", f"[yellow]{tried}[/]", "", "", "")
     if part.state != "ready" and part.revisions:
         table.add_row("", "", f"[red]{part.reason}[/]", "", "", "")
 

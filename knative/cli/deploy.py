@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from knative.cli import rollout
 from knative.cli.clusterorganisations import write_demo_credentials
 from knative.cli.progress import Progress, Silent, explain, faults, table
 from knative.cli.targets import functions, target, target_options
 
 if TYPE_CHECKING:
+    from knative.deploy.canary import Canary
     from knative.deploy.deployment import Outcome, Prepared
     from knative.description import FunctionDescription
     from knative.render import Target
 
 _INTERRUPTED = 130
+_STOPPED = "\nStopped. What was applied stays: the same command goes on from there."
 _WITHOUT_OIDC = (
     "Without OIDC whoever may read the namespace's Triggers can pose as the broker, and any pod of the cluster can "
     "send events to the Broker: only for a cluster whose other tenants you trust."
@@ -41,6 +44,7 @@ _WITHOUT_OIDC = (
     help="That file; else HAL9_HOME/clusters/NAMESPACE.json. HAL9_CREDENTIALS names it to other commands.",
 )
 @click.option("--connect-to", help="host:port of the cluster's ingress, for that file, where no DNS has its names.")
+@rollout.options
 @click.option("--timeout", default=600, show_default=True, type=click.IntRange(1), help="Seconds to wait at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -61,10 +65,13 @@ def command(
     cluster has are kept. The migrations run first, as a Job. What was applied once and is rendered no longer is deleted
     at the end; namespaces and volumes never are.
 
+    With --canary the services that changed get that share of the requests first. They are judged by their errors and by
+    their latency, against the old version in the same time; then they get all of them, or are rolled back.
+
     \b
     Exit codes:
       0  it is ready, or --plan
-      1  something stands in the way, or did not become ready; the reason is printed
+      1  something stands in the way, did not become ready, or was rolled back; the reason is printed
 
     \b
     Example:
@@ -74,14 +81,15 @@ def command(
     if not wanted.oidc:
         click.echo(_WITHOUT_OIDC, err=True)
     described = functions(wanted.environment)
-    run = _Run(context, wanted, described, as_json=as_json, only_plan=only_plan, seconds=timeout)
+    trial = rollout.canary(given)
+    run = _Run(context, wanted, described, trial, as_json=as_json, only_plan=only_plan, seconds=timeout)
     try:
         code = asyncio.run(run.run())
         if code == 0 and demo_organisation and not only_plan:
             write_demo_credentials(context, wanted.namespace, credentials, connect_to)
         sys.exit(code)
     except KeyboardInterrupt:
-        click.echo("\nStopped. What was applied stays: the same command goes on from there.", err=True)
+        click.echo(rollout.STOPPED if trial is not None else _STOPPED, err=True)
         sys.exit(_INTERRUPTED)
 
 
@@ -92,6 +100,7 @@ class _Run:
     context: str | None
     target: Target
     functions: tuple[FunctionDescription, ...]
+    trial: Canary | None
     as_json: bool
     only_plan: bool
     seconds: int
@@ -103,12 +112,14 @@ class _Run:
 
         try:
             async with connect(self.context, self.target.namespace) as cluster:
-                prepared = await prepare(cluster, self.functions, self.target, os.environ)
+                prepared = await prepare(
+                    cluster, self.functions, self.target, os.environ, canary=self.trial is not None
+                )
                 if self.only_plan or prepared.faults:
                     return self._show(prepared)
                 progress = Silent() if self.as_json else Progress()
                 with progress:
-                    outcome = await deploy(cluster, prepared, seconds=self.seconds, progress=progress)
+                    outcome = await deploy(cluster, prepared, seconds=self.seconds, progress=progress, trial=self.trial)
                 return self._done(prepared, outcome)
         except ClusterError as error:
             raise click.ClickException(str(error)) from error
@@ -126,9 +137,12 @@ class _Run:
     def _done(self, prepared: Prepared, outcome: Outcome) -> int:
         if self.as_json:
             click.echo(json.dumps({**_plan_document(prepared), **dataclasses.asdict(outcome)}, indent=2))
-        elif outcome.unready:
+            return 1 if outcome.stage else 0
+        if outcome.roll_out is not None:
+            rollout.show(outcome.roll_out)
+        if outcome.unready:
             explain(outcome)
-        else:
+        if not outcome.stage:
             changed = sum(one.action != "unchanged" for one in prepared.changes)
             said = (
                 "nothing had to be changed"
@@ -136,7 +150,7 @@ class _Run:
                 else f"{changed} object{'' if changed == 1 else 's'} changed"
             )
             click.echo(f"HAL9 is ready in {self.target.namespace}: {said}.")
-        return 1 if outcome.unready else 0
+        return 1 if outcome.stage else 0
 
 
 def _plan_document(prepared: Prepared) -> dict[str, Any]:

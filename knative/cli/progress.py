@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
+    from knative.deploy.canary import Trial
     from knative.deploy.changes import Change
     from knative.deploy.deployment import Outcome
     from knative.deploy.preflight import Fault
@@ -39,6 +40,13 @@ class Silent:
 
     def waiting(self, left: Mapping[str, str]) -> None:
         """What is still waited for."""
+
+    def holding(self, trials: Sequence[Trial], percent: int, seconds_left: float) -> None:
+        """New versions have a share of the requests."""
+
+    def note(self, text: str) -> None:
+        """Something that whoever deploys should know: it is said in any case."""
+        click.echo(text, err=True)
 
 
 class Progress(Silent):
@@ -74,6 +82,16 @@ class Progress(Silent):
             first = [f"{name} ({_short(reason)})" if reason else name for name, reason in list(left.items())[:_SHOWN]]
             more = len(left) - len(first)
             self._status.update(f"waiting for {', '.join(first)}{f' and {more} more' if more else ''}")
+
+    def holding(self, trials: Sequence[Trial], percent: int, seconds_left: float) -> None:
+        """Show how many requests reached the new versions, and how many of those failed."""
+        if self._status is not None:
+            asked = ", ".join(f"{one.service} {one.new.requests} ({one.new.failed} failed)" for one in trials)
+            self._status.update(f"{percent}% go to the new version, {seconds_left:.0f} s to go: {asked}")
+
+    def note(self, text: str) -> None:
+        """Say it above what is waited for."""
+        self._console.print(text, highlight=False, markup=False)
 
 
 def faults(found: Sequence[Fault]) -> None:

@@ -180,6 +180,18 @@ class Cluster:
         answer = await self._request("GET", POD.path(self.namespace, pod) + "/log", query=query)
         return answer.text.splitlines() if answer.status_code == HTTPStatus.OK else []
 
+    async def scraped(self, pod: str, port: int, path: str) -> str | None:
+        """Give what a pod answers at a port, through the API server; None when the pod does not answer.
+
+        Raises:
+            ClusterError: We may not ask pods.
+        """
+        asked = f"{POD.path(self.namespace, pod)}:{port}/proxy/{path}"
+        answer = await self._request("GET", asked)
+        if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            _judged(answer, "GET", asked)
+        return answer.text if answer.is_success else None
+
     async def _json(self, method: str, path: str, **more: Any) -> Manifest:
         answer = await self._request(method, path, **more)
         found: Manifest = _judged(answer, method, path).json()

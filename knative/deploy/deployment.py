@@ -3,10 +3,10 @@
     prepared = await prepare(cluster, functions, target, os.environ)
     outcome = await deploy(cluster, prepared, seconds=600, progress=progress)
 
-The order: namespace, Secrets and trust, servers for trying out, migrations, then everything else, and when all of it is
-ready what is rendered no longer is deleted. Nothing is written while `prepared.faults` names any. When the migrations
-fail, nothing after them was applied. Whoever stops in between leaves what was applied; the next deployment goes on from
-there.
+The order: namespace, Secrets and trust, servers for trying out, migrations, the trial of new versions where one is
+asked for (`canary`), then everything else, and when all of it is ready what is rendered no longer is deleted. Nothing
+is written while `prepared.faults` names any. When the migrations fail, or the new version is rolled back, nothing after
+that was applied. Whoever stops in between leaves what was applied; the next deployment goes on from there.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from knative.deploy import accounts, applyset, preflight, secrets, surroundings
+from knative.deploy import accounts, applyset, canary, preflight, secrets, surroundings, traffic
 from knative.deploy.changes import Change
 from knative.deploy.cluster import ClusterError
-from knative.deploy.kinds import APPLIED, JOB, NAMESPACE, POD, SERVICE, kind_of
+from knative.deploy.kinds import APPLIED, CONFIG_MAP, JOB, NAMESPACE, POD, SERVICE, kind_of
 from knative.deploy.planning import Plan, plan
 from knative.deploy.preflight import Fault
 from knative.deploy.readiness import readiness
@@ -31,6 +31,7 @@ from knative.render.proofs import with_secrets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from knative.deploy.canary import Canary, RollOut, Watcher
     from knative.deploy.cluster import Cluster
     from knative.deploy.secrets import Secrets
     from knative.deploy.waiting import Progress
@@ -81,12 +82,14 @@ class Outcome:
     Attributes:
         unready: what did not become ready, with the reasons.
         pruned: what was deleted.
-        stage: where it stopped: `data`, `migrations` or `functions`; empty when everything is ready.
+        stage: where it stopped: `data`, `migrations`, `canary` or `functions`; empty when everything is ready.
+        roll_out: how the new version was tried; None when it was not.
     """
 
     unready: tuple[Unready, ...] = ()
     pruned: tuple[Change, ...] = ()
     stage: str = ""
+    roll_out: RollOut | None = None
 
 
 async def prepare(
@@ -94,6 +97,8 @@ async def prepare(
     functions: Sequence[FunctionDescription],
     target: Target,
     environment: Mapping[str, str],
+    *,
+    canary: bool = False,
 ) -> Prepared:
     """Check the cluster, and find out what would change; write nothing.
 
@@ -102,14 +107,17 @@ async def prepare(
         functions: all of them.
         target: what differs from one cluster to the next.
         environment: of whoever deploys: values of Secrets.
+        canary: whether new versions are to be tried first.
     """
     target = await surroundings.found(cluster, target)
     files = render(functions, target)
-    faults = await preflight.check(cluster, target)
+    faults = await preflight.check(cluster, target, canary=canary)
     prepared = await _secrets(cluster, functions, target, environment, faults)
     if prepared is None or faults:
         return Prepared(target, files, prepared, None, tuple(faults))
-    planned = await plan(cluster, _members(files, target, _expected(prepared), prepared.proofs))
+    planned = await plan(
+        cluster, await _settled(cluster, _members(files, target, _expected(prepared), prepared.proofs))
+    )
     refused = [Fault(text, "Nothing of HAL9's release should be refused: report it.") for text in planned.faults]
     return Prepared(target, files, prepared, planned, tuple(refused))
 
@@ -133,7 +141,9 @@ async def _secrets(
     return found
 
 
-async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progress: Progress) -> Outcome:
+async def deploy(
+    cluster: Cluster, prepared: Prepared, *, seconds: float, progress: Watcher, trial: Canary | None = None
+) -> Outcome:
     """Apply what was prepared, and wait until it is ready.
 
     Args:
@@ -141,6 +151,7 @@ async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progre
         prepared: without faults.
         seconds: how long to wait at most, for the servers, the migrations and the functions each.
         progress: is told how it goes.
+        trial: how new versions are tried first; None sends them all requests as soon as they are ready.
 
     Raises:
         ClusterError: The server refused something, or went away.
@@ -152,24 +163,66 @@ async def deploy(cluster: Cluster, prepared: Prepared, *, seconds: float, progre
     versions = await secrets.write(cluster, prepared.secrets)
     wanted = _members(files, target, versions, prepared.secrets.proofs)
     await _judge_again(cluster, prepared, wanted)
+    ran = await cluster.get(CONFIG_MAP, applyset.PARENT)
     await cluster.apply(applyset.parent({*await applyset.contained(cluster), *applyset.kinds_of(wanted)}, target))
-    rest = [name for name in files if name not in {*BEFORE, MIGRATIONS}]
-    for stage, names in {"data": BEFORE, "migrations": (MIGRATIONS,), "functions": rest}.items():
+    for stage, names in {"data": BEFORE, "migrations": (MIGRATIONS,)}.items():
         manifests = _of(files, names, wanted)
-        late = [one for one in manifests if kind_of(one) in ON_SERVICES]
         if stage == "migrations":
             await _clear(cluster, manifests)
-        # What delivers comes when there is somebody to deliver to: Eventing looks again after ever longer pauses.
-        unready: list[Unready] = []
-        for part in ([one for one in manifests if one not in late], late):
-            if not unready:
-                await _apply(cluster, part)
-                unready = await until_ready(cluster, part, seconds, progress)
-        if not unready and stage == "functions" and target.oidc:
-            unready = await accounts.misnamed(cluster, wanted)
-        if unready:
+        await _apply(cluster, manifests)
+        if unready := await until_ready(cluster, manifests, seconds, progress):
             return Outcome(tuple(unready), stage=stage)
-    return Outcome(pruned=tuple(await _prune(cluster, wanted, target)))
+    functions = _of(files, [name for name in files if name not in {*BEFORE, MIGRATIONS}], wanted)
+    await canary.clear(cluster, _services(functions), seconds, progress)
+    tried = await _try(cluster, functions, trial, seconds, progress) if trial is not None else None
+    if tried is not None and not tried.good:
+        await _say_what_runs(cluster, ran)
+        return Outcome(tried.unready, stage="canary", roll_out=tried)
+    unready = await _functions(cluster, await _settled(cluster, functions), seconds, progress)
+    if not unready and target.oidc:
+        unready = await accounts.misnamed(cluster, wanted)
+    if unready:
+        return Outcome(tuple(unready), stage="functions", roll_out=tried)
+    return Outcome(pruned=tuple(await _prune(cluster, wanted, target)), roll_out=tried)
+
+
+async def _functions(
+    cluster: Cluster, manifests: Sequence[Manifest], seconds: float, progress: Progress
+) -> list[Unready]:
+    """Apply services before what delivers to them: Eventing looks again after ever longer pauses."""
+    late = [one for one in manifests if kind_of(one) in ON_SERVICES]
+    for part in ([one for one in manifests if one not in late], late):
+        await _apply(cluster, part)
+        if unready := await until_ready(cluster, part, seconds, progress):
+            return unready
+    return []
+
+
+async def _try(
+    cluster: Cluster, functions: Sequence[Manifest], trial: Canary, seconds: float, progress: Watcher
+) -> RollOut:
+    """Try the new versions, with what they need: triggers come after, for the old ones do not know the new events."""
+    first = APPLIED[: APPLIED.index(SERVICE)]
+    await _apply(cluster, [one for one in functions if kind_of(one) in first])
+    return await canary.roll_out(cluster, _services(functions), trial, seconds, progress)
+
+
+async def _say_what_runs(cluster: Cluster, ran: Manifest | None) -> None:
+    """Have the set's parent name the release that was rolled back to; it keeps the kinds of both."""
+    now = await cluster.get(CONFIG_MAP, applyset.PARENT)
+    if ran is None or now is None:
+        return
+    kept = {name: now["metadata"][name] for name in ("name", "namespace", "labels", "annotations")}
+    await cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept, "data": ran["data"]})
+
+
+async def _settled(cluster: Cluster, manifests: Sequence[Manifest]) -> list[Manifest]:
+    services = await canary.settled(cluster, _services(manifests))
+    return [*(one for one in manifests if kind_of(one) != SERVICE), *services]
+
+
+def _services(manifests: Iterable[Manifest]) -> list[Manifest]:
+    return [one for one in manifests if kind_of(one) == SERVICE]
 
 
 def _members(
@@ -192,7 +245,7 @@ def _stamped(manifest: Manifest, versions: Mapping[str, str]) -> Manifest:
     stamped = copy.deepcopy(manifest)
     template = stamped["spec"]["template"]
     template["metadata"]["annotations"][VERSIONS] = secrets.stamp(template["spec"], versions)
-    return stamped
+    return traffic.named(stamped)
 
 
 def _expected(prepared: Secrets) -> dict[str, str]:

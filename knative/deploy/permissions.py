@@ -20,6 +20,7 @@ from knative.deploy.kinds import (
     NETWORK_POLICY,
     PING_SOURCE,
     POD,
+    REVISION,
     SECRET,
     SERVICE,
     STATEFUL_SET,
@@ -51,7 +52,7 @@ _WITH_DATA: Final = (STATEFUL_SET, CORE_SERVICE, VOLUME_CLAIM)
 _AT_ONCE: Final = 16
 
 
-async def missing(cluster: Cluster, target: Target) -> list[tuple[str, str, str]]:
+async def missing(cluster: Cluster, target: Target, *, canary: bool = False) -> list[tuple[str, str, str]]:
     """Give what we may not do: verb, resource with its group, and where."""
     if await cluster.review({"verb": "*", "group": "*", "resource": "*"}):
         return []  # an administrator of the cluster: one question instead of eighty
@@ -67,17 +68,19 @@ async def missing(cluster: Cluster, target: Target) -> list[tuple[str, str, str]
         resource = f"{kind.plural}{f'/{part}' if part else ''}{f'.{kind.group}' if kind.group else ''}"
         return verb, resource, f"in {cluster.namespace}" if kind.namespaced else f"named {cluster.namespace}"
 
-    found = await asyncio.gather(*(denied(*one) for one in await _needed(cluster, target)))
+    found = await asyncio.gather(*(denied(*one) for one in await _needed(cluster, target, canary=canary)))
     return [one for one in found if one is not None]
 
 
-async def _needed(cluster: Cluster, target: Target) -> list[tuple[str, Kind, str]]:
+async def _needed(cluster: Cluster, target: Target, *, canary: bool) -> list[tuple[str, Kind, str]]:
     kinds = (*_ALWAYS, *(_WITH_DATA if target.data is not None else ()))
     return [
         *await _namespace(cluster),
         *((verb, kind, "") for kind in kinds for verb in _APPLY),
         *((verb, SECRET, "") for verb in ("get", "list", "create", "patch")),
+        *((verb, REVISION, "") for verb in ("get", "list", "delete")),
         *_looking(),
+        *([("get", POD, "proxy")] if canary else []),
     ]
 
 

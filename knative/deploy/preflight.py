@@ -56,19 +56,20 @@ class Fault:
     remedy: str
 
 
-async def check(cluster: Cluster, target: Target) -> list[Fault]:
+async def check(cluster: Cluster, target: Target, *, canary: bool = False) -> list[Fault]:
     """Give everything that stands in the way of a deployment.
 
     Args:
         cluster: where to.
         target: what is to be applied.
+        canary: whether new versions are to be measured while they have a share of the requests.
     """
     parts = await asyncio.gather(
         _kubernetes(cluster),
         _serving(cluster, target),
         _eventing(cluster, target),
         _storage(cluster, target),
-        permissions.missing(cluster, target),
+        permissions.missing(cluster, target, canary=canary),
     )
     *others, denied = parts
     return [fault for part in others for fault in part] + [

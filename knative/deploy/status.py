@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from knative.deploy import applyset
+from knative.deploy import applyset, traffic
 from knative.deploy.kinds import (
     BROKER,
     CONFIG_MAP,
@@ -64,6 +64,7 @@ class Part:
         reason: Why it is not ready.
         url: Where it is reached, if anywhere.
         revisions: Of a service.
+        tried: Of a service: the revision that is tried, since when, and instead of which; None when none is.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class Part:
     reason: str = ""
     url: str = ""
     revisions: tuple[Revision, ...] = ()
+    tried: traffic.Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,12 @@ def _part(one: Manifest, pods: Sequence[Manifest], images: Mapping[str, str]) ->
     found = readiness(one)
     about: dict[str, Any] = one.get("status") or {}
     url = about.get("url") or (about.get("address") or {}).get("url") or ""
-    revisions = _revisions(one, pods, images) if one["apiVersion"] == SERVICE.version else ()
-    return Part(one["kind"], one["metadata"]["name"], found.state, found.reason, url, tuple(revisions))
+    parts = (one["kind"], one["metadata"]["name"], found.state, found.reason, url)
+    if one["apiVersion"] != SERVICE.version:
+        return Part(*parts)
+    shares = traffic.standing(one)
+    tried = shares if shares is not None and shares.candidate else None
+    return Part(*parts, tuple(_revisions(one, pods, images)), tried)
 
 
 def _revisions(service: Manifest, pods: Iterable[Manifest], images: Mapping[str, str]) -> list[Revision]:
