@@ -13,13 +13,14 @@ import click
 
 from knative.cli.servers import admin_addresses
 from knative.description import DescriptionError, FunctionDescription, load_all
-from shared.pools import HEADROOM, Holder, Plan, Server
+from knative.render import connections
+from shared.pools import HEADROOM, Plan, Server
 from shared.pools.limits import LimitsUnreadableError, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from shared.pools import Advice
+    from shared.pools import Advice, Holder
 
 _FUNCTIONS: Final = Path(__file__).resolve().parents[2] / "functions"
 
@@ -95,12 +96,9 @@ def holders_of(
         environment: whose overrides count.
         pool_size: instead of what function.toml says.
     """
-    return [
-        Holder(deployment.name, deployment.scale.max, pool_size or deployment.connections)
-        for function in functions
-        if "database" in function.needs
-        for deployment in function.deployments(environment)
-    ]
+    return connections.holders(
+        (deployment for function in functions for deployment in function.deployments(environment)), pool_size or 0
+    )
 
 
 def _assumed(given: Sequence[int], reserved: int, count: int) -> list[Server]:

@@ -56,11 +56,14 @@ class Resources(msgspec.Struct, frozen=True):
         cpu: a Kubernetes quantity.
         memory: a Kubernetes quantity.
         connections: to each database shard; `hal9 pools plan` says whether the servers allow as many.
+        sidecar_cpu: what Knative's queue-proxy beside it asks for, a Kubernetes quantity; empty for the cluster's own
+            default (25m, unless config-deployment says otherwise).
     """
 
     cpu: str = "250m"
     memory: str = "192Mi"
     connections: int = 4
+    sidecar_cpu: str = ""
 
 
 class Route(msgspec.Struct, frozen=True):

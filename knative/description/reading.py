@@ -173,6 +173,7 @@ def _resources(table: Table) -> Resources:
         table.text("cpu", usual.cpu, _CPU, "a quantity such as 250m"),
         table.text("memory", usual.memory, _MEMORY, "a quantity such as 192Mi"),
         table.whole("connections", usual.connections, 1, 100),
+        table.text("sidecar_cpu", usual.sidecar_cpu, _CPU, "a quantity such as 25m"),
     )
     table.finish()
     return found

@@ -1,7 +1,8 @@
 """Servers for trying out: one PostgreSQL for each shard, one Valkey, a claim for artefacts; and who may reach them.
 
 Single-node and not replicated, and backed up by nobody: for production the databases are elsewhere (`Target.data` is
-None). Valkey keeps nothing over a restart: only limits are in it. The passwords lie in the Secret `hal9-data`, which
+None). Each PostgreSQL allows the connections that `hal9 pools plan` asks for in the same environment. Valkey keeps
+nothing over a restart: only limits are in it. The passwords lie in the Secret `hal9-data`, which
 `hal9 deploy --with-data` makes.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from knative.render import migrations, network
+from knative.render.connections import max_connections
 from knative.render.pods import CONTAINER_SECURITY, POD_SECURITY, account, secret_variable
 from knative.render.target import OBJECTS_CLAIM, Data
 
@@ -24,6 +26,11 @@ SHARDS: Final = 3
 DATABASE: Final = "hal9"
 PASSWORDS: Final = "hal9-data"
 """The Secret with the keys `owner`, `app` and `cache`."""
+
+_POSTGRES_PORT: Final = 5432
+_POSTGRES_MEBIBYTES: Final = 768
+_CONNECTION_MEBIBYTES: Final = 4
+"""The limit of a server's memory, and what each connection that it allows adds to it."""
 
 _ACCOUNT: Final = "hal9-data"
 _FOLDER: Final = "/var/lib/hal9"
@@ -39,6 +46,7 @@ class _Server:
     memory: str
     limit: str
     keeps: bool
+    arguments: tuple[str, ...] = ()
 
 
 _VALKEY: Final = _Server(
@@ -46,15 +54,22 @@ _VALKEY: Final = _Server(
 )
 
 
-def _postgres(shard: int) -> _Server:
+def _postgres(shard: int, connections: int) -> _Server:
+    """Describe a shard's server, which allows so many connections: they cost memory only while they are open."""
     passwords = {"HAL9_POSTGRES_OWNER_PASSWORD": "owner", "HAL9_POSTGRES_APP_PASSWORD": "app"}
-    return _Server(f"hal9-postgres-{shard}", "postgres", 5432, passwords, "50m", "128Mi", "1Gi", keeps=True)
+    limit = f"{_POSTGRES_MEBIBYTES + _CONNECTION_MEBIBYTES * connections}Mi"
+    arguments = ("-c", f"max_connections={connections}")
+    return _Server(_name(shard), "postgres", _POSTGRES_PORT, passwords, "50m", "128Mi", limit, True, arguments)
+
+
+def _name(shard: int) -> str:
+    return f"hal9-postgres-{shard}"
 
 
 def shard_address(shard: int, role: str, password: str, namespace: str) -> str:
     """Give a shard's address for a role; the password's characters need no quoting."""
-    host = f"{_postgres(shard).name}.{namespace}.svc.cluster.local"
-    return f"postgresql://{role}:{password}@{host}:{_postgres(shard).port}/{DATABASE}"
+    host = f"{_name(shard)}.{namespace}.svc.cluster.local"
+    return f"postgresql://{role}:{password}@{host}:{_POSTGRES_PORT}/{DATABASE}"
 
 
 def cache_address(password: str, namespace: str) -> str:
@@ -65,14 +80,15 @@ def cache_address(password: str, namespace: str) -> str:
 def servers(deployments: Sequence[Deployment], target: Target) -> list[Manifest]:
     """Give the servers, their addresses, and the policies that let in and out whoever needs them."""
     data = target.data or Data()
-    all_servers = [*(_postgres(shard) for shard in range(SHARDS)), _VALKEY]
+    connections = max_connections(deployments, target.pool_size)
+    all_servers = [*(_postgres(shard, connections) for shard in range(SHARDS)), _VALKEY]
     shards = [one.name for one in deployments if "database" in one.function.needs]
     cache = [one.name for one in deployments if network.needs_cache(one.function)]
     return [
         account(_ACCOUNT, target),
         *([_claim(OBJECTS_CLAIM, data, target)] if target.objects_claim else []),
         *(part for one in all_servers for part in (_service(one, target), _stateful_set(one, data, target))),
-        *network.between("postgres", shards, [migrations.LABELS], 5432, target),
+        *network.between("postgres", shards, [migrations.LABELS], _POSTGRES_PORT, target),
         *network.between("valkey", cache, [], _VALKEY.port, target),
     ]
 
@@ -127,6 +143,7 @@ def _pod(server: _Server, data: Data, target: Target) -> dict[str, Any]:
             {
                 "name": server.image,
                 "image": f"{target.images}/{server.image}:{target.version}",
+                **({"args": list(server.arguments)} if server.arguments else {}),
                 "env": [secret_variable(name, PASSWORDS, key) for name, key in server.variables.items()],
                 "ports": [{"name": server.image, "containerPort": server.port, "protocol": "TCP"}],
                 "readinessProbe": {"tcpSocket": {"port": server.port}, "periodSeconds": 2, "failureThreshold": 3},

@@ -30,6 +30,9 @@ _READY: Final = {"httpGet": {"path": "/healthz/ready", "port": 0}}
 """With no period the queue-proxy probes every 25 ms; the webhook then admits no further field."""
 _ALIVE: Final = {"httpGet": {"path": "/healthz/live", "port": 0}, "periodSeconds": 10, "failureThreshold": 6}
 _AUTOSCALING: Final = "autoscaling.knative.dev"
+_SIDECAR_CPU: Final = "queue.sidecar.serving.knative.dev/cpu-resource-request"
+_DELAY_SECONDS: Final = 60
+"""The longest time for which a smaller need must last before instances go, where some stay anyway."""
 
 
 def service(deployment: Deployment, allowed: Deliverers, target: Target) -> Manifest:
@@ -70,7 +73,8 @@ def autoscaling(deployment: Deployment, target: Target) -> dict[str, str]:
         f"{_AUTOSCALING}/max-scale": str(scale.max),
         f"{_AUTOSCALING}/initial-scale": str(max(1, scale.min)),
         f"{_AUTOSCALING}/window": f"{min(3600, max(6, round(scale.idle_seconds)))}s",
-        f"{_AUTOSCALING}/scale-down-delay": "0s" if scale.min == 0 else "60s",
+        f"{_AUTOSCALING}/scale-down-delay": f"{min(_DELAY_SECONDS, round(scale.idle_seconds)) if scale.min else 0}s",
+        **({_SIDECAR_CPU: deployment.resources.sidecar_cpu} if deployment.resources.sidecar_cpu else {}),
     }
 
 

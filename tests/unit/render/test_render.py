@@ -17,8 +17,10 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from knative.cli.main import main
+from knative.cli.pools import holders_of
 from knative.description import load_all
 from knative.render import REGIONS, Data, Target, render, write
+from shared.pools import Plan, Server
 
 FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
 MODULES = {
@@ -370,15 +372,54 @@ def test_replies_are_allowed_by_the_event_policy() -> None:
     assert allowed == {trigger["metadata"]["name"] for trigger in of_kind("Trigger")}
 
 
-def test_the_neurons_run_as_three_deployments_between_20_and_100_instances() -> None:
-    scales = {
-        s["metadata"]["name"]: s["spec"]["template"]["metadata"]["annotations"]
-        for s in knative_services()
-        if s["metadata"]["name"].startswith("neuron-")
-    }
-    assert set(scales) == {"neuron-l4", "neuron-l3", "neuron-l2"}
-    assert sum(int(a["autoscaling.knative.dev/min-scale"]) for a in scales.values()) == 20
-    assert sum(int(a["autoscaling.knative.dev/max-scale"]) for a in scales.values()) == 100
+def scales(target: Target = TARGETS[0]) -> dict[str, dict[str, str]]:
+    return {s["metadata"]["name"]: s["spec"]["template"]["metadata"]["annotations"] for s in knative_services(target)}
+
+
+@pytest.mark.parametrize("environment", ["production", "single-node"])
+def test_the_neurons_run_as_three_deployments_between_20_and_100_instances(environment: str) -> None:
+    found = scales(Target("us-west", environment=environment))
+    scales_of_neurons = {name: one for name, one in found.items() if name.startswith("neuron-")}
+    assert set(scales_of_neurons) == {"neuron-l4", "neuron-l3", "neuron-l2"}
+    assert sum(int(a["autoscaling.knative.dev/min-scale"]) for a in scales_of_neurons.values()) == 20
+    assert sum(int(a["autoscaling.knative.dev/max-scale"]) for a in scales_of_neurons.values()) == 100
+
+
+def test_a_hundred_instances_on_one_node_ask_for_less_than_one_processor() -> None:
+    millicores = 0
+    for service in knative_services(Target("us-west", environment="single-node")):
+        name, template = service["metadata"]["name"], service["spec"]["template"]
+        if name.startswith("neuron-"):
+            annotations = template["metadata"]["annotations"]
+            requests = [
+                template["spec"]["containers"][0]["resources"]["requests"]["cpu"],
+                annotations["queue.sidecar.serving.knative.dev/cpu-resource-request"],
+            ]
+            most = int(annotations["autoscaling.knative.dev/max-scale"])
+            millicores += most * sum(int(one.removesuffix("m")) for one in requests)
+    assert 0 < millicores <= 1000
+
+
+def test_who_takes_part_in_a_conversation_with_a_person_keeps_an_instance_in_production() -> None:
+    least = {name: int(one["autoscaling.knative.dev/min-scale"]) for name, one in scales().items()}
+    assert all(least[name] >= 1 for name in ("gateway", "codegen", "neuron-l4"))
+    assert least["upkeep"] == 0
+    assert {one["autoscaling.knative.dev/min-scale"] for one in scales(Target("us-west", "trial")).values()} == {"0"}
+
+
+@pytest.mark.parametrize("environment", ["production", "single-node", "trial"])
+@pytest.mark.parametrize("pool_size", [0, 2])
+def test_servers_for_trying_out_allow_the_connections_that_the_plan_asks_for(environment: str, pool_size: int) -> None:
+    target = Target("us-west", environment=environment, data=Data(), pool_size=pool_size)
+    holders = holders_of(load_all(FUNCTIONS), environment, pool_size or None)
+    allowed = []
+    for server in of_kind("StatefulSet", target):
+        (container,) = server["spec"]["template"]["spec"]["containers"]
+        allowed += [int(one.partition("=")[2]) for one in container.get("args", ()) if "max_connections=" in one]
+    assert len(allowed) == 3
+    for most in allowed:
+        assert Plan([Server("s", (0,), most)], holders).faults == ()
+        assert Plan([Server("s", (0,), most - 1)], holders).faults != ()
 
 
 def test_everything_is_denied_that_no_description_names() -> None:
