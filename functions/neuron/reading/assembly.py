@@ -34,7 +34,6 @@ def assemble(draft: Draft) -> spec.Specification:
         "request": draft.request,
         "entities": tuple(entities.values()),
         "relations": tuple(draft.relations.values()),
-        "views": tuple(draft.views.values()),
         "listings": _listings(draft),
         "computations": tuple(draft.computations.values()),
         "endpoints": faces.endpoints(draft) if draft.kind is Kind.API else (),
@@ -42,6 +41,7 @@ def assemble(draft: Draft) -> spec.Specification:
         "library": faces.library(draft) if draft.kind is Kind.LIBRARY else None,
     }
     parts["rules"] = _sound_rules(draft, parts)
+    parts["views"] = _sound_views(draft, parts)
     bare = spec.Specification.model_validate(parts)
     return bare.model_copy(update={"clauses": tuple(_doubted(clause, bare) for clause in _clauses(draft, bare))})
 
@@ -72,6 +72,20 @@ def _sound_rules(draft: Draft, parts: dict[str, Any]) -> tuple[spec.Rule, ...]:
         if not [fault for fault in faults(trial) if fault.startswith("/rules")]:
             sound[name] = rule
     draft.rules = sound
+    return tuple(sound.values())
+
+
+def _sound_views(draft: Draft, parts: dict[str, Any]) -> tuple[spec.View, ...]:
+    """Keep the views that the entities bear out, and no endpoint or command of another one."""
+    sound: dict[str, spec.View] = {}
+    for name, view in draft.views.items():
+        trial = spec.Specification.model_construct(**{**_empty(), **parts, "rules": (), "views": (view,)})
+        if not [fault for fault in faults(trial) if fault.startswith("/views")]:
+            sound[name] = view
+    if len(sound) < len(draft.views):
+        draft.views = sound
+        parts["endpoints"] = faces.endpoints(draft) if draft.kind is Kind.API else ()
+        parts["command_line"] = faces.command_line(draft) if draft.kind is Kind.COMMAND_LINE else None
     return tuple(sound.values())
 
 

@@ -235,7 +235,7 @@ def _next(
     whole = [*lead, *sentence[start:]]
     shift = start - len(lead)
     subordinate = sentence[start].low in lexicon.SUBORDINATORS
-    imperative = not lead and frames.imperative_at(whole, 0)
+    imperative = not lead and frames.imperative_at(whole, 0) and not _told(whole)
     verb_at = 0 if imperative else frames.finite_verb(whole, 0, conjoined=True)
     if verb_at is None and subordinate:
         verb_at = frames.finite_verb(whole, 1, conjoined=True)
@@ -265,6 +265,18 @@ def _next(
             return i, after, borrowed, False
         i = after
     return len(sentence), len(sentence), (), False
+
+
+def _told(whole: Sequence[Token]) -> bool:
+    """Whether what looks like an order is a noun: "repair jobs are for a car"."""
+    return (
+        len(whole) > _SHORTEST
+        and morphology.is_plural(whole[1].low)
+        and whole[2].low in lexicon.BE | lexicon.HAVE | lexicon.MODALS
+    )
+
+
+_SHORTEST: Final = 3
 
 
 def _verbless(sentence: list[Token], start: int) -> tuple[int, int, tuple[Token, ...], bool]:
@@ -386,7 +398,12 @@ def _is_third_person(sentence: list[Token], at: int) -> bool:
 
 def _is_plural_verb(sentence: list[Token], at: int, subject: tuple[Token, ...]) -> bool:
     token = sentence[at]
-    if token.verb != token.low or token.low in lexicon.NOUN_VERBS or not morphology.is_plural(subject[-1].low):
+    lasts = token.low in {"last", "run"} and at + 1 < len(sentence) and sentence[at + 1].low == "from"
+    if (
+        token.verb != token.low
+        or (token.low in lexicon.NOUN_VERBS and not lasts)
+        or not morphology.is_plural(subject[-1].low)
+    ):
         return False
     return at + 1 < len(sentence) and (
         sentence[at + 1].low in lexicon.DETERMINERS | lexicon.PREPOSITIONS

@@ -375,7 +375,8 @@ def _made(draft: Draft, maker: str, made: str, others: Iterable[str]) -> None:
     if made in UNITS:
         return
     if child is None:
-        if maker not in draft.entities:
+        others = tuple(others)
+        if maker not in draft.entities and not any(other in draft.entities for other in others):
             return
         child = draft.entity(made, declared=True)
     if maker not in draft.entities and maker.replace("_", "-") not in GENERIC and child.name in draft.entities:

@@ -633,7 +633,7 @@ def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
     )
 
 
-_BELONGING_WORDS_4: Final = lexicon.words("connect link join relate pair match combine associate tie bind")
+_BELONGING_WORDS_4: Final = lexicon.words("assign connect link join relate pair match combine associate tie bind")
 
 
 _BELONGING_WORDS_3: Final = lexicon.words("by to in for from on at with against under")
@@ -643,6 +643,19 @@ _BELONGING_WORDS_2: Final = lexicon.words("a an one exactly some the several man
 
 
 _BELONGING_WORDS: Final = lexicon.words("for of in on at by about between")
+
+
+def _references_one(frame: frames.Frame) -> bool:
+    """Whether a clause says that one thing references another: "an item references an order and a cake"."""
+    verbal = frame.verb in {"reference", "concern", "involve"} and not frame.group.passive
+    return verbal and bool(frame.rest) and frame.rest[0].low in {"a", "an", "one"}
+
+
+def _as_belonging(frame: frames.Frame, rest: tuple[Token, ...], *, joins: bool) -> tuple[Token, ...]:
+    """Write what references or joins others as what belongs to them."""
+    if _references_one(frame):
+        return (replace_token(rest[0]), *rest)
+    return (rest[0], *[replace_token(t) if t.low in {"with", "to"} else t for t in rest[1:]]) if joins else rest
 
 
 def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
@@ -677,8 +690,8 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and rest[0].low in {"a", "an", "one", "exactly"}
         and any(t.low in {"with", "to", "and"} for t in rest)
     )
-    if joins:
-        rest = (rest[0], *[replace_token(t) if t.low in {"with", "to"} else t for t in rest])
+    belongs = belongs or _references_one(frame)
+    rest = _as_belonging(frame, rest, joins=joins)
     if not (belongs or is_for or made or joins) or (
         (frame.group.passive and quantities.phrase(rest, 1, "at most"))
         or quantities.phrase(rest, 1, "up to")
@@ -1004,7 +1017,8 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
     ):
         return False
     others = _prepositional(behind, draft)
-    if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name):
+    given = verb in {"submit", "file", "request"} and "with" in [t.low for t in behind]
+    if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name) and not given:
         later.links.append((verb, subjects[0], (name, *others), draft.at, list(behind)))
         return draft.mark(("link", verb))
     if frame.negated:

@@ -216,7 +216,11 @@ _MOMENTS: Final = {
 def _lasting(frame: Frame, draft: Draft, _later: Open) -> bool:
     """Read "a trip starts at a time and ends at a time", "a course begins on a date": its moments."""
     entity = _owner(frame, draft)
-    if entity is None or frame.negated or frame.group.passive or frame.verb not in _MOMENTS or len(frame.rest) < 2:
+    if entity is None or frame.negated or frame.group.passive:
+        return False
+    if frame.verb in {"last", "run", "go"} and frame.rest and frame.rest[0].low == "from":
+        return _spanning(frame, entity, draft)
+    if frame.verb not in _MOMENTS or len(frame.rest) < 2:
         return False
     noun = frame.rest[-1].low
     given = {"a", "an", "some", "given", "certain", "specific", "particular"}
@@ -228,6 +232,19 @@ def _lasting(frame: Frame, draft: Draft, _later: Open) -> bool:
     added = entity.add(DraftField(f"{_MOMENTS[frame.verb]}_{kind}"))
     added.at = draft.at
     return draft.mark(("field", entity.name, added.name)) and draft.settle()
+
+
+def _spanning(frame: Frame, entity: DraftEntity, draft: Draft) -> bool:
+    """Read "last from a start to an end"."""
+    cut = next((i for i, t in enumerate(frame.rest) if t.low in {"to", "until", "till"}), None)
+    if cut is None:
+        return False
+    parts = [fields.items(frame.rest[1:cut]), fields.items(frame.rest[cut + 1 :])]
+    if not all(len(part) == 1 and part[0].determined for part in parts):
+        return False
+    for part in parts:
+        draft.mark(("field", entity.name, entity.add(part[0].field).name))
+    return draft.settle()
 
 
 def _kinds(frame: Frame, draft: Draft, later: Open) -> bool:

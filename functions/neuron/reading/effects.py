@@ -134,7 +134,7 @@ def _action(r: Reading, entity: DraftEntity) -> str | None:
         for move in moves:
             if move.name == verb or morphology.name(move.target) == participle:
                 return move.name
-    said = [t for _, tokens in r.frame.conditions for t in tokens]
+    said = [t for _, tokens in r.frame.conditions if not {t.low for t in tokens} & _TOO_LITTLE for t in tokens]
     doing = [t.verb for t in said if t.verb and t.verb != "be"]
     return "create" if not doing or any(verb in _CREATING or closing.makes(verb, entity) for verb in doing) else None
 

@@ -293,7 +293,7 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
     i = attributes(tokens, i, item.field, item.left)
     if (example := _example(tokens, i)) is not None:
         i = attributes(tokens, example, item.field, item.left)
-    if i < len(tokens) and tokens[i].low in {"where", "when"}:
+    if i < len(tokens) and tokens[i].low in {"where", "when", "who", "which", "that"}:
         i = next(
             (j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"} or tokens[j].low == "and"), len(tokens)
         )
@@ -708,7 +708,8 @@ def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
 
 
 _CONTINUES_WORDS: Final = lexicon.words(
-    "default defaulting defaults optional unique required at up between initially not never non-negative"
+    "default defaulting defaults starting starts beginning optional unique required at up between initially not never "
+    "non-negative"
 )
 
 

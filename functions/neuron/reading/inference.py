@@ -161,6 +161,8 @@ def _by_ending(words: list[str]) -> FieldType | None:
         return FieldType.INTEGER if words[-2] in _INTEGER_NUMBERS else FieldType.STRING
     if words[-1] in {"limit", "threshold", "goal", "target"}:
         return _named_type("_".join(words[:-1])) or FieldType.INTEGER
+    if words[-1] == "day" and words[0] in {"first", "last", "start", "end", "starting"}:
+        return FieldType.DATE
     return {"at": FieldType.DATETIME, "on": FieldType.DATE}.get(words[-1])
 
 

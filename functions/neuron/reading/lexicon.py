@@ -355,7 +355,7 @@ VERBS: Final = words(
     "test total track train transfer transform translate trim trigger truncate try turn unassign unlock "
     "update upload use validate vary verify view visit volunteer vote wait want warn watch weigh withdraw "
     "work wrap write yield drive fly ride wear feed assist supervise coach "
-    "come file lodge tick cast bring "
+    "reference concern come file lodge tick cast bring "
     "reactivate administer possess capture cover draft assess catalogue catalog "
     "capitalise capitalize lowercase uppercase tokenize"
 )

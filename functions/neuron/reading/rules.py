@@ -1307,7 +1307,11 @@ def stated_comparisons(draft: Draft) -> None:
             draft.at = item.at
             draft.topic = entity.name
             name = [Token(Kind.WORD, word, 0, 0) for word in item.name.split("_")]
-            words = (*name, Token(Kind.WORD, "is", 0, 0), *item.compared)
+            said = [t for t in item.compared if t.low not in lexicon.RELATIVES | lexicon.BE | lexicon.MODALS]
+            denied = any(t.low in lexicon.NEGATIONS for t in item.compared)
+            verb = ("must", "not", "be") if denied else ("must", "be")
+            said = [t for t in said if t.low not in lexicon.NEGATIONS]
+            words = (*name, *(Token(Kind.WORD, word, 0, 0) for word in verb), *said)
             frame = frames.parse(words)
             reading = Reading(frame, words, [Mention(entity, 0, 0)], []) if frame is not None else None
             if reading is None or not (_compare(reading, draft, entity) or compared(reading, draft)):

@@ -20,6 +20,7 @@ _GOING: Final = lexicon.words("go move pass progress change transition proceed a
 _PLAIN: Final = lexicon.words(
     "create update delete edit change modify remove add list view see show search find filter sort read get "
     "retrieve make use have be do store save rate set keep allow let need must require include select sell "
+    "reference concern involve assign "
     "increase decrease raise reduce lower deduct subtract debit credit increment decrement"
 )
 # States whose action is not their participle's verb.
@@ -181,12 +182,8 @@ def path(r: Reading, draft: Draft) -> bool:
     entity = _entity(r, draft)
     if entity is None:
         return False
-    chain = _chain(
-        r.frame.rest if told else [t for t in _complement(r) if t.low not in {"first", "initially", "is", "a"}]
-    )
-    begun = entity.machine.initial if entity.machine is not None else None
-    if listed_in_order and not told and begun is not None and begun not in {s for step in chain for s in step}:
-        chain = [[begun], *chain]
+    further = _further_paths(r.frame.rest) if told and not r.frame.negated else []
+    chain = _stated_chain(r, entity, told=bool(told), cut=sum(map(len, further)))
     if len(chain) < 2:
         return False
     machine = machine_of(draft, entity, [s for step in chain for s in step], ordered=True)
@@ -196,10 +193,35 @@ def path(r: Reading, draft: Draft) -> bool:
         return True
     if chain[0][0] not in {t.target for t in machine.transitions.values()} and not machine.transitions:
         machine.initial = spelled(machine, chain[0][0])
+    _walk(draft, entity, machine, chain)
+    for tokens in further:
+        steps = _chain(tokens)
+        machine_of(draft, entity, [s for step in steps for s in step], ordered=True)
+        _walk(draft, entity, machine, steps)
+    return True
+
+
+def _stated_chain(r: Reading, entity: DraftEntity, *, told: bool, cut: int) -> list[list[str]]:
+    """Give the steps of a path, from the state that the thing has begun in when the path goes on from there."""
+    rest = r.frame.rest[: len(r.frame.rest) - cut]
+    chain = _chain(rest if told else [t for t in _complement(r) if t.low not in {"first", "initially", "is", "a"}])
+    begun = entity.machine.initial if entity.machine is not None else None
+    if not told and begun is not None and begun not in {s for step in chain for s in step}:
+        return [[begun], *chain]
+    return chain
+
+
+def _walk(draft: Draft, entity: DraftEntity, machine: DraftMachine, chain: Sequence[Sequence[str]]) -> None:
+    """Add the moves from each step of a path to the next."""
     for before, after in itertools.pairwise(chain):
         for state in after:
             add_move(draft, entity, spelled(machine, state) or state, [spelled(machine, s) or s for s in before])
-    return True
+
+
+def _further_paths(tokens: Sequence[Token]) -> list[Sequence[Token]]:
+    """Cut "…, or from in transit to returned" off a path: further paths that begin elsewhere."""
+    starts = [i for i in range(2, len(tokens)) if tokens[i].low == "from" and tokens[i - 1].low in {"or", "and", ","}]
+    return [tokens[a:b] for a, b in itertools.pairwise([*starts, len(tokens)])]
 
 
 def _forbid(machine: DraftMachine, sources: Sequence[str], targets: Sequence[str]) -> None:
@@ -346,7 +368,8 @@ def moves(r: Reading, draft: Draft) -> bool:
         return False
     if (r.frame.rest and r.frame.rest[0].low == "no") or "how" in r.lows:
         return False
-    if r.frame.modal is None and r.frame.subject and r.frame.subject[0].low in {"we", "i", "our"}:
+    told = r.frame.modal is None and r.frame.subject and not r.frame.group.passive
+    if told and (r.frame.subject[0].low in {"we", "i", "our"} or "with" in [t.low for t in r.frame.rest]):
         return False
     if r.subject is None or not r.subjects:
         return _imperative(r, draft)
