@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -154,6 +155,37 @@ def list_images(folder: Path, *, as_json: bool) -> None:
         return
     for about in found:
         click.echo(f"{about['name']}  {about['digest']}  {about['bytes'] / _MEGABYTE:.1f} MB")
+
+
+@command.command("tree")
+@click.argument("name", metavar="IMAGE")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder, not there yet.")
+@click.option("--version", default="0.1.0", show_default=True, callback=_tag, help="Tag, for the SBOM.")
+@click.option("--revision", default="", help="Commit of the sources, for the SBOM.")
+def write_tree(name: str, out: Path, version: str, revision: str) -> None:
+    """Write the files of IMAGE over this system into a folder: what the Dockerfile's first stage does."""
+    if out.exists():
+        raise click.ClickException(f"{out} is there already: name a folder that is not")
+    with tempfile.TemporaryDirectory(prefix="hal9-images-") as work:
+        try:
+            request = Request(
+                checkout=_CHECKOUT,
+                names=(name,),
+                base=sources.this_system("this system"),
+                prefix="hal9",
+                version=version,
+                revision=revision,
+                source="",
+                created=created_at(0),
+                work=Path(work),
+            )
+            (made,) = build(request)
+        except (BaseError, DescriptionError, PartsError, UnknownModuleError, WheelError) as error:
+            raise click.ClickException(str(error)) from None
+        for layer in made.own:
+            with tarfile.open(layer.path) as archive:
+                archive.extractall(out, filter="tar")
+    _show(made.summary())
 
 
 @command.command("push")

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from knative.images.rootfs import RootFilesystem
+from knative.images.rootfs import FolderFilesystem, RootFilesystem
 from knative.images.wheels import MACHINES, Interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from knative.images.layers import Layer
 
@@ -27,6 +28,7 @@ USER: Final = 65532
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LIBRARY: Final = re.compile(r"/lib/python3\.(\d+)/os\.py")
 _GLIBC: Final = re.compile(r"(/usr)?/lib(64)?/(\w+-linux-gnu/)?libc\.so\.6")
+_LIBRARIES: Final = ("/lib64", "/lib", "/usr/lib64", "/usr/lib")
 _MERGED: Final = ("libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1")
 _MAGIC: Final = 4
 
@@ -44,12 +46,14 @@ class Base:
         digest: of its manifest; empty where it has none (docker-archive).
         config: its OCI image configuration.
         layers: the lowest first.
+        root: the folder that it is unpacked in, where it has no layers: `/` inside of it.
     """
 
     name: str
     digest: str
     config: Mapping[str, Any]
     layers: tuple[Layer, ...]
+    root: Path | None = None
 
     @property
     def platform(self) -> str:
@@ -63,8 +67,10 @@ class Base:
         return {name: value for name, _, value in pairs}
 
     @cached_property
-    def files(self) -> RootFilesystem:
+    def files(self) -> RootFilesystem | FolderFilesystem:
         """What its layers give."""
+        if self.root is not None:
+            return FolderFilesystem(self.root)
         return RootFilesystem([layer.path for layer in self.layers])
 
     @cached_property
@@ -144,7 +150,8 @@ class Base:
         Wheels are built against an older glibc and name them; the loader takes a link to a library that it has loaded
         for that library, and the versions of their symbols are in it.
         """
-        glibc = next((name for name in self.files.below("/") if _GLIBC.fullmatch(name)), None)
+        libraries = (name for folder in _LIBRARIES for name in self.files.below(folder))
+        glibc = next((name for name in libraries if _GLIBC.fullmatch(name)), None)
         if glibc is None:
             return {}
         folder = glibc.rpartition("/")[0]

@@ -272,6 +272,7 @@ class _Builder:
         files[base.files.placed(f"{parts.SBOM}/hal9-{one.name}.cdx.json")] = Content(bill)
         files |= {name: Content(to.encode(), kind="link") for name, to in base.merged_libraries().items()}
         files |= {path: Content(mode=0o1777, kind="folder") for path in one.volumes}
+        files |= {name: Content(to.encode(), kind="link") for name, to in one.links.items()}
         files["/tmp"] = Content(mode=0o1777, kind="folder")  # noqa: S108 - where the image's /tmp is made
         if one.needs_shell and base.files.program("/bin/sh") is None:
             script = f"#!{base.python} -ISB\n".encode() + (checkout / "knative/images/entry/shell.py").read_bytes()

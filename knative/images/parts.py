@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PACKAGES: Final = "/opt/hal9/packages"
 CODE: Final = "/opt/hal9/code"
 TOOLCHAINS: Final = "/opt/hal9/toolchains"
+FUNCTION: Final = "/opt/hal9/function"
+"""A link to the function's folder: the Dockerfile's entry point, which is written before the function is known."""
+
 SBOM: Final = "/usr/share/sbom"
 PORT: Final = 8080
 """The port that every function listens on, as the manifests say."""
@@ -41,6 +44,7 @@ class Parts:
         environment: variables beside those that all have.
         ports: that it listens on.
         volumes: folders that must be writable and are kept.
+        links: symbolic links, by absolute path.
         needs_shell: whether it needs `/bin/sh` for one program with redirections.
     """
 
@@ -55,6 +59,7 @@ class Parts:
     environment: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
     volumes: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
     needs_shell: bool = False
 
 
@@ -106,6 +111,7 @@ def of_function(function: FunctionDescription) -> Parts:
         toolchains=function.image.toolchains,
         environment={"HAL9_HOST_ADDRESS": "0.0.0.0", **toolchains},  # noqa: S104 - the container's own network
         ports=(PORT,),
+        links={FUNCTION: f"{CODE}/functions/{function.name}"},
     )
 
 

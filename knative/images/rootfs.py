@@ -1,7 +1,7 @@
 """The file system that a base image's layers give, as names: enough to find its interpreter and its users.
 
-Promises: whiteouts (OCI image specification, layer.md) and symbolic links are followed as a runtime does. Does not:
-unpack anything to the disk.
+A folder of this machine can stand for it. Promises: whiteouts (OCI image specification, layer.md) and symbolic links
+are followed as a runtime does. Does not: unpack anything to the disk.
 """
 
 from __future__ import annotations
@@ -18,6 +18,49 @@ if TYPE_CHECKING:
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 _MOST_LINKS: Final = 40
+
+
+class FolderFilesystem:
+    """The file system below a folder of this machine, such as the one that this process runs in.
+
+    Args:
+        root: the folder that is `/`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def _at(self, path: str) -> Path:
+        return self._root / path.lstrip("/")
+
+    def resolved(self, path: str) -> str | None:
+        """Follow every symbolic link of a path; None when nothing is there."""
+        there = self._at(path)
+        return "/" + str(there.resolve().relative_to(self._root.resolve())) if there.exists() else None
+
+    def placed(self, path: str) -> str:
+        """Give where a new file of that path goes, with the links of the folders around it followed."""
+        folder, _, name = path.rpartition("/")
+        return posixpath.join(self.resolved(folder) or self.placed(folder), name) if folder else path
+
+    def program(self, path: str) -> str | None:
+        """Give the file behind a path when it may be run, else None."""
+        there = self._at(path)
+        return self.resolved(path) if there.is_file() and there.stat().st_mode & 0o111 else None
+
+    def read(self, path: str) -> bytes | None:
+        """Give what a file holds; None when there is none."""
+        return self._at(path).read_bytes() if self._at(path).is_file() else None
+
+    def below(self, folder: str) -> Iterator[str]:
+        """Give the absolute paths of every file below a folder, sorted."""
+        for path in sorted(self._at(folder).rglob("*")):
+            if not path.is_dir():
+                yield "/" + str(path.relative_to(self._root))
+
+    def read_all(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Give what many files hold."""
+        return {path: data for path in paths if (data := self.read(path)) is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +104,24 @@ class RootFilesystem:
 
     def resolved(self, path: str) -> str | None:
         """Follow every symbolic link of a path; None when nothing is there."""
+        found = self._followed(path)
+        return found if found is not None and (found in self._entries or self._holds(found)) else None
+
+    def _followed(self, path: str) -> str | None:
+        """Follow every symbolic link of a path, whether something is at its end or not; None for a circle."""
         done, left, links = "/", [part for part in path.split("/") if part], 0
         while left:
-            part = left.pop(0)
-            here = posixpath.normpath(posixpath.join(done, part))
+            here = posixpath.normpath(posixpath.join(done, left.pop(0)))
             entry = self._entries.get(here)
-            if entry is not None and entry.member.issym():
-                links += 1
-                if links > _MOST_LINKS:
-                    return None
-                target = entry.member.linkname
-                done = "/" if target.startswith("/") else done
-                left = [one for one in target.split("/") if one] + left
-            elif entry is None and not self._holds(here):
-                return None
-            else:
+            if entry is None or not entry.member.issym():
                 done = here
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                return None
+            target = entry.member.linkname
+            done = "/" if target.startswith("/") else done
+            left = [one for one in target.split("/") if one] + left
         return done
 
     def _holds(self, folder: str) -> bool:
@@ -89,10 +134,7 @@ class RootFilesystem:
         A layer that named `/bin/x` where `/bin` is a link would put a folder in its place.
         """
         folder, _, name = path.rpartition("/")
-        if not folder:
-            return path
-        there = self.resolved(folder)
-        return posixpath.join(there if there is not None else self.placed(folder), name)
+        return posixpath.join(self._followed(folder) or "/", name)
 
     def program(self, path: str) -> str | None:
         """Give the file behind a path when it may be run, else None."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform as platform_module
 import shutil
 import tarfile
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from knative.images.base import Base, BaseError
 from knative.images.layers import compressed, digest_of, measured
+from knative.images.wheels import MACHINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +51,14 @@ def open_base(name: str, platform: str, work: Path, kept: Path | None = None) ->
     if base.platform != platform:
         raise BaseError(f"the base {name} is for {base.platform}, not for {platform}")
     return base
+
+
+def this_system(name: str) -> Base:
+    """Give the system that this process runs in as a base, as in a stage of a Dockerfile."""
+    machines = {machine: one for one, machine in MACHINES.items()}
+    system, _, architecture = machines.get(platform_module.machine(), "linux/unknown").partition("/")
+    variables = {"Env": [f"PATH={os.environ.get('PATH', os.defpath)}"]}
+    return Base(name, "", {"os": system, "architecture": architecture, "config": variables}, (), Path("/"))
 
 
 def _pulled(name: str, platform: str, work: Path) -> tuple[Path, str]:
