@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from knative.platform.servers import Servers
 from shared.cache import Cache
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 pytest_plugins = ["tests.platform_fixture"]
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("timeless")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -238,6 +239,7 @@ class Interleavings(RuleBasedStateMachine):
         assert all(times <= 1 + again[step] for step, times in done.items())
 
 
+@pytest.mark.timeout(900)  # thousands of transactions: minutes on a busy machine
 async def test_any_interleaving_ends_as_an_undisturbed_run_would(shards: Shards) -> None:
     Interleavings.shards, Interleavings.loop = shards, asyncio.get_running_loop()
     await asyncio.to_thread(
