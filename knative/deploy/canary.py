@@ -193,7 +193,11 @@ async def clear(cluster: Cluster, services: Iterable[Manifest], seconds: float, 
         if found is None or not found.candidate or found.candidate == traffic.revision_name(manifest):
             continue
         name = live["metadata"]["name"]
-        watcher.note(f"{name}: the roll-out of {found.candidate} of {found.since} was interrupted: it is rolled back.")
+        told = f"{name}: the roll-out of {found.candidate} of {found.since} was interrupted"
+        if await cluster.get(REVISION, found.stable) is None:
+            watcher.note(f"{told}, and {found.stable} is gone meanwhile: it cannot be rolled back.")
+            continue
+        watcher.note(f"{told}: it is rolled back.")
         abandoned.append(name)
     if left := await roll_back(cluster, abandoned, seconds, watcher):
         raise ClusterError(f"{left[0].name} does not get back to its old version: {left[0].reason}")
@@ -251,13 +255,13 @@ async def roll_out(
 async def _sorted_out(
     cluster: Cluster, services: Iterable[Manifest], watcher: Watcher
 ) -> tuple[list[_Tried], list[Manifest]]:
-    """Give the services that changed, and those that are new, or never had a request."""
+    """Give the services that changed, and those that have nothing to be judged by: new ones, or the old one is gone."""
     lives = {one["metadata"]["name"]: one for one in await cluster.listed(SERVICE)}
     tried, new = [], []
     for manifest in services:
         live = lives.get(manifest["metadata"]["name"])
         found = traffic.standing(live) if live is not None else None
-        if found is None:
+        if found is None or await cluster.get(REVISION, found.stable) is None:
             new.append(manifest)
         elif found.stable != traffic.revision_name(manifest):
             tried.append(_Tried(manifest, found.stable))

@@ -11,54 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from knative.deploy import canary, traffic
-from knative.deploy.canary import Canary, RollOut, Trial, clear, roll_out, settled
+from knative.deploy.canary import Canary, clear, roll_out
 from knative.deploy.kinds import REVISION, SERVICE
-from knative.deploy.waiting import until_ready
 from tests.cluster.conftest import ROOT
+from tests.cluster.rolling import SECONDS, Told, release
 from tests.cluster.standins import NAME, Behaviour, load, service
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from knative.deploy.cluster import Cluster
     from knative.render import Manifest
 
-SECONDS = 90
 PER_SECOND = 30
 OLD = Behaviour("old", slow=0.01)
-
-
-class Told:
-    """What whoever deploys was told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.held = asyncio.Event()
-
-    def ready(self, kind: str, name: str) -> None:
-        pass
-
-    def waiting(self, left: Mapping[str, str]) -> None:
-        pass
-
-    def holding(self, trials: Sequence[Trial], percent: int, seconds_left: float) -> None:
-        self.held.set()
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-async def release(
-    cluster: Cluster, manifest: Manifest, trial: Canary | None = None, told: Told | None = None
-) -> RollOut:
-    """Do with one service what a deployment does with all of them."""
-    told = told or Told()
-    await clear(cluster, [manifest], SECONDS, told)
-    found = RollOut(0) if trial is None else await roll_out(cluster, [manifest], trial, SECONDS, told)
-    if found.good:
-        await cluster.apply((await settled(cluster, [manifest]))[0])
-        assert await until_ready(cluster, [manifest], SECONDS, told) == []
-    return found
 
 
 async def shares(cluster: Cluster) -> dict[str, int]:
@@ -202,7 +166,7 @@ async def killed_in_between(cluster: Cluster, manifest: Manifest) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.cluster.test_roll_outs",
+        "tests.cluster.rolling",
         cluster.namespace,
         cwd=ROOT,
         stdin=subprocess.PIPE,
@@ -215,19 +179,3 @@ async def killed_in_between(cluster: Cluster, manifest: Manifest) -> None:
     assert await process.stdout.readline() == b"holding\n"
     process.kill()
     await process.wait()
-
-
-async def _begin(namespace: str, manifest: Manifest) -> None:
-    from knative.deploy.cluster import connect
-
-    class Saying(Told):
-        def holding(self, trials: Sequence[Trial], percent: int, seconds_left: float) -> None:
-            print("holding", flush=True)  # noqa: T201 - what the test waits for
-
-    async with connect(None, namespace) as cluster:
-        await clear(cluster, [manifest], SECONDS, Saying())
-        await roll_out(cluster, [manifest], Canary(20, 3600), SECONDS, Saying())
-
-
-if __name__ == "__main__":
-    asyncio.run(_begin(sys.argv[1], json.loads(sys.stdin.readline())))
