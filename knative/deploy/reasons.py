@@ -33,12 +33,14 @@ class Reason:
         log: the last lines that its container said.
         hopeless: whether waiting longer cannot help.
         stuck: whether it seldom helps: an image cannot be pulled, a container ends again and again.
+        pending: whether the pod has no node yet: one may come.
     """
 
     text: str
     log: tuple[str, ...] = ()
     hopeless: bool = False
     stuck: bool = False
+    pending: bool = False
 
 
 async def of_pods(cluster: Cluster, selector: str) -> list[Reason]:
@@ -96,7 +98,8 @@ def _warnings(pod: Manifest, events: Sequence[Manifest]) -> Iterator[Reason]:
         if one.get("type") == "Warning" and one["involvedObject"].get("uid") == pod["metadata"]["uid"]
     ]
     for one in about[-1:]:
-        yield Reason(_joined(one.get("reason", ""), one.get("message", "")))
+        reason = one.get("reason", "")
+        yield Reason(_joined(reason, one.get("message", "")), pending=reason == "FailedScheduling")
 
 
 def _joined(reason: str, message: str) -> str:

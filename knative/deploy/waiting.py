@@ -71,6 +71,7 @@ class _Waited:
     failed_since: float | None = None
     stuck_since: float | None = None
     hopeless: bool = False
+    pending: bool = False
 
     @property
     def title(self) -> str:
@@ -153,7 +154,7 @@ async def _still(cluster: Cluster, left: Sequence[_Waited], progress: Progress) 
 def _failed_for_good(one: _Waited, now: float) -> bool:
     if one.stuck_since is not None and now - one.stuck_since >= _STUCK_SECONDS:
         return True
-    if one.failed_since is None:
+    if one.failed_since is None or one.pending:  # a service says that it failed while a node is being made for it
         return False
     return one.kind == JOB or now - one.failed_since >= _SETTLE_SECONDS
 
@@ -165,6 +166,7 @@ async def _look_at_pods(cluster: Cluster, left: Iterable[_Waited]) -> None:
         selector = _selector(one)
         found = await reasons.of_pods(cluster, selector) if selector else []
         one.hopeless = any(reason.hopeless for reason in found)
+        one.pending = any(reason.pending for reason in found)
         stuck = one.kind != JOB and any(reason.stuck for reason in found)
         one.stuck_since = (one.stuck_since or now) if stuck else None
 
