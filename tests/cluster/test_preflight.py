@@ -119,8 +119,11 @@ async def test_secrets_that_nobody_gave_are_named(hal9: Callable[..., Any], clus
 
 async def test_each_right_that_is_missing_is_named(hal9: Callable[..., Any], cluster: Cluster, tmp_path: Path) -> None:
     kubeconfig = await account(cluster, tmp_path, [])
-    text = said(await hal9(*arguments(cluster.namespace), kubeconfig=kubeconfig))
+    assert "pods/proxy" not in said(await hal9(*arguments(cluster.namespace), kubeconfig=kubeconfig))
+    text = said(await hal9(*arguments(cluster.namespace, "--canary", "10"), kubeconfig=kubeconfig))
     for what in (
+        "get pods/proxy",
+        "delete revisions.serving.knative.dev",
         "create services.serving.knative.dev",
         "patch triggers.eventing.knative.dev",
         "list secrets",
