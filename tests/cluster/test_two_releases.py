@@ -86,7 +86,7 @@ def make(credentials: dict[str, Any], number: int) -> str:
         project = client.projects.create(request)
         while (found := client.projects.get(project.id)).state == "running":
             time.sleep(1)
-        return str(found.state)
+        return found.state if found.reason is None else f"{found.state}: {found.reason}"
 
 
 async def until_divided(here: Cluster) -> None:
