@@ -2,7 +2,8 @@
 
 The broker may deliver a step's event several times at once, and this process may die at any moment. So a try is a row
 with a lease: whoever holds it works and renews it, a duplicate meanwhile is told "not yet", a later one is given the
-kept answer again. Promises: of all who work on one try, one answer counts; the archive that it names is stored before.
+kept answer again. Promises: of all who work on one try, one answer counts; the archive that it names is stored before;
+no more verifications run at once than the instance has room for.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from shared.software.source import foremost
 from shared.software.verification import Verification, VerificationInput
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from uuid import UUID
 
     from events.catalogue.neuron import StepRequested
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _LEASE: Final = timedelta(seconds=15)
 _AGAIN_SECONDS: Final = 3.0
+_TURN_SECONDS: Final = 20.0
+"""How long to wait for a turn here, before the event goes back to the broker, which may find another instance."""
 
 _CLAIMED = register(
     "verification.claimed", "A verification is claimed, nothing done: the lease runs out, another claims."
@@ -49,8 +53,26 @@ async def answer(resources: Resources, org_id: UUID, step: StepRequested) -> Ste
     """Verify what a step carries, or give the answer that was already found.
 
     Raises:
-        NotYet: Another works on it at this moment.
+        NotYet: Another works on it at this moment, or too many others are worked on.
     """
+    async with _turn(resources.verifying):
+        return await _answered_once(resources, org_id, step)
+
+
+@contextlib.asynccontextmanager
+async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_TURN_SECONDS):
+            await turns.acquire()
+    except TimeoutError:
+        raise NotYet(_AGAIN_SECONDS) from None
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+async def _answered_once(resources: Resources, org_id: UUID, step: StepRequested) -> StepAnswered:
     worker = new_id()
     ours, kept = await resources.shards.run(
         org_id,

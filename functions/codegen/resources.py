@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -32,7 +34,14 @@ class CodegenSettings:
         "Address space that each process of a verification may take, in bytes.",
         minimum=64 << 20,
     )
-
+    verifications: int = setting(
+        "HAL9_VERIFICATIONS",
+        0,
+        "Verifications at once in one instance; 0 for as many as it has processors. What comes beyond waits, or goes "
+        "to another instance.",
+        minimum=0,
+        maximum=64,
+    )
     toolchains: Path | None = setting(
         "HAL9_TOOLCHAINS",
         None,
@@ -43,6 +52,10 @@ class CodegenSettings:
     def limits(self) -> Limits:
         """Give the sandbox's limits."""
         return Limits(wall_seconds=self.verification_seconds, memory_bytes=self.verification_memory_bytes)
+
+    def at_once(self) -> int:
+        """Give how many verifications may run at once."""
+        return self.verifications or len(os.sched_getaffinity(0))
 
     def toolchains_folder(self) -> Path:
         """Give the folder of the toolchains."""
@@ -61,6 +74,7 @@ class Resources:
         if identity is None:
             raise RuntimeError("HAL9_IDENTITY_KEY is not set: codegen cannot give its events to the broker")
         self.settings = load(CodegenSettings)
+        self.verifying = asyncio.Semaphore(self.settings.at_once())
         self.shards = Shards.open(load(DatabaseSettings), application_name="codegen", clock=self.clock)
         self.objects = open_objects(load(ObjectsSettings))
         publishing = load(PublisherSettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import tarfile
 from datetime import timedelta
@@ -17,6 +18,7 @@ from events.subscriber import NotYet
 from functions.codegen import attempts, service, store
 from functions.codegen.models import derived_id
 from functions.codegen.resources import Resources
+from shared import chaos
 from shared.identifiers import new_id
 from shared.keys import PrivateKey
 from shared.problems import Problem
@@ -45,7 +47,7 @@ async def resources(servers: Servers, tmp_path: Path, monkeypatch: pytest.Monkey
         "HAL9_IDENTITY_KEY": str(identity),
         "HAL9_OBJECTS": f"file://{tmp_path}/objects",
         "HAL9_BROKER_URL": "http://127.0.0.1:1",
-        "HAL9_VERIFICATION_SECONDS": "60",
+        "HAL9_VERIFICATION_SECONDS": "240",
     }.items():
         monkeypatch.setenv(name, value)
     made = Resources()
@@ -131,6 +133,24 @@ async def test_what_is_wrong_goes_back_to_whoever_wrote_it(
     assert answer.outcome == "backward"
     assert not {c["name"]: c["passed"] for c in answer.output["checks"]}[check]
     assert blamed in {signal.blame_step for signal in answer.signals if signal.diagnostic.startswith(check)}
+
+
+async def test_only_as_many_are_verified_at_once_as_there_is_room_for(
+    resources: Resources, organisation: Organisation
+) -> None:
+    org_id, passed = await organisation(), list[str]()
+    resources.verifying = asyncio.Semaphore(1)
+
+    async def insisted(asked: StepRequested) -> StepAnswered:
+        while True:
+            with contextlib.suppress(NotYet):  # as the broker: after a wait for a turn
+                return await attempts.answer(resources, org_id, asked)
+
+    with chaos.observed(passed.append):
+        answers = await asyncio.gather(*(insisted(step(GOOD)) for _ in range(2)))
+    assert [answer.outcome for answer in answers] == ["completed"] * 2
+    own = [name for name in passed if name.startswith("verification.")]
+    assert own == ["verification.claimed", "verification.stored", "verification.answered"] * 2
 
 
 async def test_the_same_files_are_not_verified_twice(resources: Resources, organisation: Organisation) -> None:
