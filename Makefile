@@ -49,8 +49,8 @@ test: $(DEV_STAMP) ## Run the test suite (it starts every server that it needs)
 	@$(BIN)/python -m pytest $(TESTS)
 
 .PHONY: test-cluster
-test-cluster: $(DEV_STAMP) ## Run the tests that need a cluster against that of KUBECONFIG
-	@$(BIN)/python -m pytest $(or $(TESTS),tests/cluster)
+test-cluster: $(DEV_STAMP) ## Run the tests of a cluster, and those that run anywhere, on that of KUBECONFIG
+	@$(BIN)/python -m pytest --cluster $(or $(TESTS),tests/cluster tests)
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style, types, layers, migrations, and that generated files are current

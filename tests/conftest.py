@@ -22,7 +22,37 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from uuid import UUID
 
-pytest_plugins = ["tests.platform_fixture"]
+ROOT = Path(__file__).resolve().parents[1]
+OF_CLUSTER = ROOT / "tests" / "cluster"
+ANYWHERE = {"platform", "tallying"}
+"""Fixtures that are a platform on this machine, or a deployment on a cluster."""
+CLUSTER_SECONDS = 1500
+"""A test's timeout on a cluster: the first one waits for the deployment too."""
+
+pytest_plugins = ["tests.platform_fixture", "tests.cluster.deployed"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say where platforms run."""
+    parser.addoption(
+        "--cluster", action="store_true", help="on the cluster of KUBECONFIG: only tests that run on one, or anywhere"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --cluster choose what runs on one; what needs the session's deployment comes last, so that it is one."""
+    if not config.getoption("--cluster"):
+        return
+    chosen = [item for item in items if OF_CLUSTER in item.path.parents or _uses(item, ANYWHERE)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    for item in chosen:
+        item.add_marker(pytest.mark.timeout(CLUSTER_SECONDS))
+    items[:] = sorted(chosen, key=lambda item: _uses(item, ANYWHERE | {"deployed"}))
+
+
+def _uses(item: pytest.Item, fixtures: set[str]) -> bool:
+    return not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
+
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,7 +1,10 @@
 """Fixtures that run whole platforms as their users do: `hal9 up` in a folder of their own, on a free port.
 
-`platform` is one for the session, with the project's own functions: leave it as you find it. `platforms` makes more,
-for tests that kill things or need other functions (`tests/platform_functions`).
+`platform` is one for the session, with the project's own functions, and `tallying` one that runs the tests' process
+besides: leave them as you find them. With `--cluster` both are a deployment on the cluster of KUBECONFIG
+(`tests/cluster/deployed.py`), and the tests that use them are what is chosen of all tests outside `tests/cluster`.
+`platforms` makes more, always on this machine: for tests that kill things or need other functions
+(`tests/platform_functions`).
 """
 
 from __future__ import annotations
@@ -16,18 +19,40 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+import httpx
 import pytest
 
 from knative.platform import processes
 from knative.platform.home import Home
+from shared.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
 SMALL_FUNCTIONS = ROOT / "tests" / "platform_functions"
+
+
+class Platform(Protocol):
+    """What a test may ask of a platform wherever it runs."""
+
+    def hal9(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run the `hal9` command for it, from another folder than the checkout."""
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The demo organisation's: url, api_key, organisation."""
+
+    def http(self, **headers: str) -> httpx.Client:
+        """Give a plain HTTP client of its gateway."""
+
+    def client(self, tries: int = 4) -> Client:
+        """Give the SDK's client, with the demo organisation's key."""
+
+    def logs(self) -> str:
+        """How it is, for a failure's message."""
 
 
 class RunningPlatform:
@@ -84,6 +109,14 @@ class RunningPlatform:
         """The demo organisation's: url, api_key, organisation."""
         found: dict[str, str] = json.loads((self.home / "credentials.json").read_bytes())
         return found
+
+    def http(self, **headers: str) -> httpx.Client:
+        """Give a plain HTTP client of its gateway."""
+        return httpx.Client(base_url=self.url, trust_env=False, headers=headers, timeout=60)
+
+    def client(self, tries: int = 4) -> Client:
+        """Give the SDK's client, with the demo organisation's key."""
+        return Client(self.url, self.credentials["api_key"], tries=tries)
 
     @property
     def run(self) -> Path:
@@ -165,8 +198,33 @@ def platforms() -> Iterator[Callable[..., RunningPlatform]]:
 
 
 @pytest.fixture(scope="session")
-def platform(platforms: Callable[..., RunningPlatform]) -> RunningPlatform:
+def platform(request: pytest.FixtureRequest) -> Platform:
     """The project's own functions, for the whole session."""
+    return _wherever(request, "own_platform")
+
+
+@pytest.fixture(scope="session")
+def tallying(request: pytest.FixtureRequest) -> Platform:
+    """A platform that also runs `tally`, the tests' own process."""
+    return _wherever(request, "own_tallying")
+
+
+def _wherever(request: pytest.FixtureRequest, here: str) -> Platform:
+    found: Platform = request.getfixturevalue("deployed" if request.config.getoption("--cluster") else here)
+    return found
+
+
+@pytest.fixture(scope="session")
+def own_platform(platforms: Callable[..., RunningPlatform]) -> RunningPlatform:
+    """The project's own functions, on this machine."""
     made = platforms(functions=None)
     made.up()
+    return made
+
+
+@pytest.fixture(scope="session")
+def own_tallying(platforms: Callable[..., RunningPlatform]) -> RunningPlatform:
+    """The project's own functions with `tally` besides, on this machine; every event comes twice."""
+    made = platforms(functions=None, HAL9_NEURON_PROCESSES="tests.processes.tally:TALLY")
+    made.up("--hostile", "duplicate=2")
     return made

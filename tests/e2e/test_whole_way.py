@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.platform_fixture import RunningPlatform
+    from tests.platform_fixture import Platform
 
 LIBRARY = (
     "An API for a lending library: members have a unique email and a name, books have an ISBN that is unique, a title "
@@ -30,7 +30,7 @@ TOOLCHAIN = Path(sys.prefix) / "toolchains" / "python" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
-def library(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def library(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The lending library as `hal9 codegen` wrote it, and what the command said."""
     folder = tmp_path_factory.mktemp("projects") / "library"
     done = platform.hal9("codegen", LIBRARY, "--lang", "python", "--out", str(folder), "--json", timeout=240)
@@ -55,7 +55,7 @@ def test_the_project_verified(library: tuple[Path, dict[str, Any]]) -> None:
         assert (folder / name).is_file(), name
 
 
-def test_the_tree_has_all_three_layers(platform: RunningPlatform, library: tuple[Path, dict[str, Any]]) -> None:
+def test_the_tree_has_all_three_layers(platform: Platform, library: tuple[Path, dict[str, Any]]) -> None:
     _, said = library
     run = json.loads(platform.hal9("runs", "show", said["run_id"], "--json").stdout)
     executors = {step["executor"] for step in run["tree"]}
@@ -130,7 +130,7 @@ def test_the_service_keeps_its_rules_and_its_data(library: tuple[Path, dict[str,
         assert len(items(api.get("/loans"))) == kept == 4
 
 
-def test_it_refuses_a_folder_that_is_not_empty(platform: RunningPlatform, tmp_path: Path) -> None:
+def test_it_refuses_a_folder_that_is_not_empty(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     refused = platform.hal9("codegen", LIBRARY, "--out", str(tmp_path), check=False)
     assert refused.returncode == 1
@@ -140,7 +140,7 @@ def test_it_refuses_a_folder_that_is_not_empty(platform: RunningPlatform, tmp_pa
 
 @pytest.mark.parametrize("language", ["rust", "typescript", "go", "cobol"])
 def test_a_language_that_is_not_available_is_refused_and_the_available_are_named(
-    platform: RunningPlatform, tmp_path: Path, language: str
+    platform: Platform, tmp_path: Path, language: str
 ) -> None:
     out = tmp_path / "out"
     refused = platform.hal9("codegen", LIBRARY, "--lang", language, "--out", str(out), check=False)
@@ -149,7 +149,7 @@ def test_a_language_that_is_not_available_is_refused_and_the_available_are_named
     assert not out.exists()
 
 
-def test_a_request_that_asks_for_nothing_is_refused(platform: RunningPlatform, tmp_path: Path) -> None:
+def test_a_request_that_asks_for_nothing_is_refused(platform: Platform, tmp_path: Path) -> None:
     out = tmp_path / "out"
     refused = platform.hal9("codegen", "Hello, how are you today?", "--out", str(out), "--json", check=False)
     said = json.loads(refused.stdout)
@@ -159,9 +159,9 @@ def test_a_request_that_asks_for_nothing_is_refused(platform: RunningPlatform, t
     assert not out.exists()
 
 
-def test_an_event_asks_for_software_as_well(platform: RunningPlatform) -> None:
+def test_an_event_asks_for_software_as_well(platform: Platform) -> None:
     headers = {
-        "Authorization": f"Bearer {platform.credentials['api_key']}",
+        "authorization": f"Bearer {platform.credentials['api_key']}",
         "ce-specversion": "1.0",
         "ce-id": "shop-1",
         "ce-source": "/shop",
@@ -170,7 +170,7 @@ def test_an_event_asks_for_software_as_well(platform: RunningPlatform) -> None:
         "content-type": "application/json",
     }
     request = "A library of conversions: kilometres to miles and back."
-    with httpx.Client(base_url=platform.url, trust_env=False, headers=headers) as client:
+    with platform.http(**headers) as client:
         for _ in range(2):
             assert client.post("/v1/events", json={"request": request}).status_code == 202
 

@@ -10,56 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.trust.probing import kubectl
+from tests.cluster.intruder import REACHED, tried
+from tests.cluster.kubectl import kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.trust.probing import Stage
-
-_REACHED = {"open", "failed: ConnectionRefusedError"}
-"""How a connection ends that was let through; where there is no way at all it fails otherwise."""
-
-_TRY = """
-import json, socket, sys
-found = {}
-for name, host, port in json.loads(sys.argv[1]):
-    try:
-        socket.create_connection((host, port), timeout=4).close()
-        found[name] = "open"
-    except TimeoutError:
-        found[name] = "dropped"
-    except OSError as error:
-        found[name] = f"failed: {type(error).__name__}"
-print(json.dumps(found))
-"""
-
-
-def tried(namespace: str, image: str, targets: list[tuple[str, str, int]]) -> dict[str, str]:
-    """Run a pod of its own that tries connections; give how each went."""
-    name = f"intruder-{secrets.token_hex(3)}"
-    container = {
-        "name": "intruder", "image": image, "command": ["/usr/local/bin/python3", "-c", _TRY, json.dumps(targets)],
-        "resources": {"limits": {"memory": "64Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True,
-        },
-    }  # fmt: skip
-    spec = {
-        "restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container],
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-    }  # fmt: skip
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": spec,
-    }
-    kubectl("-n", namespace, "apply", "-f", "-", stdin=json.dumps(pod))
-    kubectl("-n", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=120s")
-    found: dict[str, str] = json.loads(kubectl("-n", namespace, "logs", name))
-    kubectl("-n", namespace, "delete", "pod", name, "--wait=false")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +67,13 @@ def everything(stage: Stage) -> list[tuple[str, str, int]]:
 
 def test_a_pod_of_the_namespace_that_nobody_named_reaches_nothing(stage: Stage) -> None:
     found = tried(stage.target.namespace, f"{stage.target.images}/codegen:probe", everything(stage))
-    assert {name for name, how in found.items() if how in _REACHED} == set(), found
+    assert {name for name, how in found.items() if how in REACHED} == set(), found
 
 
 def test_a_pod_of_another_namespace_reaches_no_function_but_through_the_ingress(stage: Stage, neighbour: str) -> None:
     targets = [one for one in everything(stage) if one[0].startswith(("codegen", "upkeep"))]
     found = tried(neighbour, f"{stage.target.images}/codegen:probe", targets)
-    assert {name for name, how in found.items() if how in _REACHED} == {"codegen, as a service"}, found
+    assert {name for name, how in found.items() if how in REACHED} == {"codegen, as a service"}, found
 
 
 ALLOWED = {
@@ -139,5 +96,5 @@ async def test_a_function_reaches_what_its_description_names_and_nothing_else(st
     itself = (f"{deployment} itself", f"{deployment}'s queue-proxy")
     targets = [one for one in everything(stage) if one[0] not in itself]
     outcomes = await asyncio.gather(*(attempt(host, port) for _, host, port in targets))
-    reached = {name for (name, _, _), how in zip(targets, outcomes, strict=True) if how in _REACHED}
+    reached = {name for (name, _, _), how in zip(targets, outcomes, strict=True) if how in REACHED}
     assert reached == ALLOWED[deployment], outcomes

@@ -1,0 +1,31 @@
+"""`kubectl`, against the cluster of KUBECONFIG."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from typing import Any
+
+_PATIENCE_SECONDS = 300.0
+
+
+def kubectl(*arguments: str, stdin: str = "", check: bool = True) -> str:
+    """Run it; give what it printed."""
+    done = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or not check, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def listed(*arguments: str) -> list[dict[str, Any]]:
+    """Give objects, asking again while a busy server does not answer: no answer is not the same as no objects."""
+    limit = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            found: list[dict[str, Any]] = json.loads(kubectl("get", *arguments, "-o", "json"))["items"]
+        except AssertionError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(1)
+        else:
+            return found
