@@ -76,11 +76,19 @@ class Application:
         concurrency: requests at once.
         queue: requests that may wait.
         settings: the host's.
+        ready: called whenever the function was found to be ready.
     """
 
     def __init__(
-        self, loaded: Loaded, description: FunctionDescription, concurrency: int, queue: int, settings: HostSettings
+        self,
+        loaded: Loaded,
+        description: FunctionDescription,
+        concurrency: int,
+        queue: int,
+        settings: HostSettings,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
+        self._found_ready = ready
         self._loaded = loaded
         self._handle: Callable[[Request], Awaitable[Response]] = loaded.handle
         self._timeout = description.timeout_seconds
@@ -267,6 +275,7 @@ class Application:
                 _log.warning("not ready", error=f"{type(error).__name__}: {error}")
                 problem = Problem("not-ready", headers={"Retry-After": "1"})
         if problem is None:
+            self._found_ready()
             _own_answer(exchange, b"ok\n")
         else:
             exchange.refuse(problem)

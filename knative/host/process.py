@@ -14,6 +14,7 @@ from knative.host.application import Application
 from knative.host.loading import load_function
 from knative.host.server import Server, listen_tcp, listen_unix
 from knative.host.settings import HostSettings
+from knative.host.starting import IMPORTS, OPEN, Starting
 from shared.settings import SettingsError
 from shared.settings import load as load_settings
 from shared.telemetry import configure_logs, configure_spans, finish_spans, logger
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
     Returns:
         0 after a drain, 1 when the function cannot be served, 2 when the command line or a setting is wrong.
     """
+    starting = Starting()
     try:
         folder, options = _parse(arguments)
         settings = load_settings(HostSettings)
@@ -55,7 +57,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return _WRONG
     try:
-        return _run(folder, deployment, settings, listening)
+        return _run(folder, deployment, settings, listening, starting)
     except SettingsError as error:
         _log.error("settings are wrong", faults=error.faults)
         return _WRONG
@@ -96,7 +98,9 @@ def _listen(options: dict[str, str], settings: HostSettings) -> socket.socket:
     return listen_tcp(settings.address, int(options["--port"]))
 
 
-def _run(folder: Path, deployment: Deployment, settings: HostSettings, listening: socket.socket) -> int:
+def _run(
+    folder: Path, deployment: Deployment, settings: HostSettings, listening: socket.socket, starting: Starting
+) -> int:
     import uvloop
 
     loaded = load_function(folder)
@@ -104,11 +108,14 @@ def _run(folder: Path, deployment: Deployment, settings: HostSettings, listening
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again
     gc.enable()
+    starting.ended(IMPORTS)
 
     async def serve() -> None:
         description = deployment.function
         await loaded.open()
-        application = Application(loaded, description, deployment.scale.concurrency, deployment.scale.queue, settings)
+        starting.ended(OPEN)
+        scale = deployment.scale
+        application = Application(loaded, description, scale.concurrency, scale.queue, settings, starting.ready)
         server = Server(application, settings, description.body_limit_bytes, description.grace_seconds)
         try:
             await server.serve(listening)

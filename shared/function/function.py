@@ -107,10 +107,11 @@ class Function:
                 self._opened = True
 
     async def check(self) -> None:
-        """Return when every need answers; raise when one does not."""
+        """Return when every need answers, asked side by side; raise when one does not."""
         if self._delivered_to:
-            await self._tokens.check_deliveries()
-        await self.resources.check()
+            await asyncio.gather(self._tokens.check_deliveries(), self.resources.check())
+        else:
+            await self.resources.check()
 
     async def close(self) -> None:
         """Close the resources, if they are open."""

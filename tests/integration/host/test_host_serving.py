@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import signal
 import socket
 import struct
@@ -64,6 +65,23 @@ def test_a_connection_is_kept_and_idles_for_longer_than_the_proxy_in_front_keeps
     for number in range(3):
         connection.sendall(f"GET /things/{number} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
         assert read_head(connection).endswith(f"\r\n\r\n{number}".encode())
+
+
+def test_the_start_is_told_once_by_phases_that_sum_up_to_it(echo: Host) -> None:
+    for _ in range(3):
+        assert echo.request("GET", "/healthz/ready").status == 200
+    lines = [json.loads(line) for line in echo.log.read_text().splitlines() if line.startswith("{")]
+    (said,) = [line for line in lines if line["message"] == "ready"]
+    phases = {name: said[name] for name in ("interpreter", "imports", "open", "pools")}
+    assert sum(phases.values()) == pytest.approx(said["seconds"], abs=0.001)
+    assert 0 < phases["imports"] < said["seconds"]
+    text = echo.request("GET", "/metrics").body.decode()
+    for name, seconds in phases.items():
+        assert metric_of(text, f'hal9_host_start_seconds{{phase="{name}"}}') == pytest.approx(seconds, abs=0.001)
+
+
+def metric_of(text: str, series: str) -> float:
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{series} "))
 
 
 def test_idle_connections_are_closed(hosts: Any) -> None:
