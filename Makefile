@@ -65,6 +65,10 @@ lint: $(DEV_STAMP) ## Check style, types, layers, migrations, and that generated
 bench: $(DEV_STAMP) ## Measure against named peers; results under build/bench
 	@$(BIN)/python -m tests.performance
 
+.PHONY: bench-cluster
+bench-cluster: $(DEV_STAMP) ## Measure the cluster of KUBECONFIG; results under build/bench
+	@$(BIN)/python -m tests.performance.cluster
+
 .PHONY: docs
 docs: $(DEV_STAMP) ## Write the generated reference: OpenAPI, AsyncAPI, schemas, settings
 	@$(BIN)/hal9 reference

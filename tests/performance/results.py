@@ -140,12 +140,12 @@ def summary(
     }
 
 
-def write(folder: Path, results: Iterable[Result], summarised: dict[str, Any]) -> None:
-    """Write one file for each benchmark, and `summary.json`."""
+def write(folder: Path, results: Iterable[Result], summarised: dict[str, Any], name: str = "summary.json") -> None:
+    """Write one file for each benchmark, and the summary."""
     folder.mkdir(parents=True, exist_ok=True)
     for result in results:
         _write(folder / f"{result.benchmark}.json", result.document())
-    _write(folder / "summary.json", summarised)
+    _write(folder / name, summarised)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
