@@ -31,6 +31,10 @@ _READY: Final = {"httpGet": {"path": "/healthz/ready", "port": 0}}
 _ALIVE: Final = {"httpGet": {"path": "/healthz/live", "port": 0}, "periodSeconds": 10, "failureThreshold": 6}
 _AUTOSCALING: Final = "autoscaling.knative.dev"
 _SIDECAR_CPU: Final = "queue.sidecar.serving.knative.dev/cpu-resource-request"
+_STAGGER_SECONDS: Final = 0.005
+"""For each instance that there may be: about what a server takes to make a connection, its process and the password."""
+
+_LONGEST_STAGGER_SECONDS: Final = 0.25
 _DELAY_SECONDS: Final = 60
 """The longest time for which a smaller need must last before instances go, where some stay anyway."""
 
@@ -153,7 +157,7 @@ def _objects(target: Target) -> dict[str, Any]:
 
 def _environment(deployment: Deployment, target: Target) -> list[dict[str, Any]]:
     """Give the variables: in the revision itself, so that an older one keeps its own while two run side by side."""
-    pool = {"HAL9_POOL_SIZE": str(target.pool_size or deployment.connections)} if deployment.connections else {}
+    pool = _pool(deployment, target) if deployment.connections else {}
     # Knative's clock ticks once a minute at most: a function that has a faster schedule goes on by itself in between.
     fast = [schedule.every_seconds for schedule in deployment.schedules if schedule.every_seconds < TICK_SECONDS]
     values = {
@@ -168,6 +172,18 @@ def _environment(deployment: Deployment, target: Target) -> list[dict[str, Any]]
         **deployment.environment,
     }
     return [{"name": name, "value": value} for name, value in sorted(values.items())]
+
+
+def _pool(deployment: Deployment, target: Target) -> dict[str, str]:
+    """Give the size of an instance's pools, and over how long those that start together spread their first connections.
+
+    Where there are never many, nobody waits: a start from zero is one that somebody waits for.
+    """
+    stagger = min(_LONGEST_STAGGER_SECONDS, _STAGGER_SECONDS * deployment.scale.max)
+    return {
+        "HAL9_POOL_SIZE": str(target.pool_size or deployment.connections),
+        "HAL9_POOL_STAGGER_SECONDS": f"{stagger:g}",
+    }
 
 
 def secret_name(variable: str) -> str:

@@ -113,13 +113,12 @@ class Load:
     def _run(self, client: Client) -> None:
         given = {"seconds": _STEP_SECONDS, "clerks": _CLERKS, "counters": _COUNTERS}
         key = str(new_id())
-        run = self._insisted(lambda: client.runs.start("patience", given, idempotency_key=key))
+        started = self._insisted(lambda: client.runs.start("patience", given, idempotency_key=key))
         limit = time.monotonic() + _BACK_SECONDS
-        while run.state not in ENDED:
+        while (run := self._insisted(lambda: client.runs.get(started.id))).state not in ENDED:
             if time.monotonic() > limit:
                 raise TimeoutError(f"the run {run.id} hangs")
             time.sleep(3.0)
-            run = self._insisted(lambda: client.runs.get(run.id))
         if run.state != "completed" or run.output != {"steps": _STEPS}:
             raise RuntimeError(f"the run {run.id} is {run.state} with {run.output}")
         self.completed += 1
@@ -335,7 +334,7 @@ def _client(run: _Command, namespace: str, url: str) -> Client:
     slug = f"bench-{secrets.token_hex(4)}"
     context = kubectl("config", "current-context").strip()
     made = json.loads(run("organisations", "create", slug, "--context", context, "--namespace", namespace, "--json"))
-    return Client(url, made["api_key"], connect_to=os.environ.get("HAL9_CLUSTER_CONNECT_TO"), tries=1)
+    return Client(url, made["key"], connect_to=os.environ.get("HAL9_CLUSTER_CONNECT_TO"), tries=1)
 
 
 @dataclass(frozen=True)

@@ -400,6 +400,19 @@ def test_a_hundred_instances_on_one_node_ask_for_less_than_one_processor() -> No
     assert 0 < millicores <= 1000
 
 
+def test_instances_spread_their_first_connections_the_more_the_more_there_may_be() -> None:
+    stagger: dict[str, dict[str, float]] = {}
+    for environment in ("production", "trial"):
+        for service in knative_services(Target("us-west", environment=environment)):
+            (container,) = service["spec"]["template"]["spec"]["containers"]
+            given = {variable["name"]: variable.get("value") for variable in container["env"]}
+            found = stagger.setdefault(environment, {})
+            found[service["metadata"]["name"]] = float(given["HAL9_POOL_STAGGER_SECONDS"])
+    assert stagger["production"]["neuron-l2"] == 0.25
+    assert stagger["production"]["upkeep"] == 0.025
+    assert all(seconds <= 0.03 for seconds in stagger["trial"].values())
+
+
 def test_who_takes_part_in_a_conversation_with_a_person_keeps_an_instance_in_production() -> None:
     least = {name: int(one["autoscaling.knative.dev/min-scale"]) for name, one in scales().items()}
     assert all(least[name] >= 1 for name in ("gateway", "codegen", "neuron-l4"))
