@@ -63,6 +63,10 @@ def _parameter(name: str, kind: FieldType, minimum: int | None = None, default: 
     return Parameter(name=name, type=kind, minimum=minimum, default=default, required=default is None)
 
 
+def _natural(name: str) -> Parameter:
+    return Parameter(name=name, type=FieldType.INTEGER, minimum=0, maximum=1000)
+
+
 _INTEGER, _BOOLEAN, _STRING, _DECIMAL = FieldType.INTEGER, FieldType.BOOLEAN, FieldType.STRING, FieldType.NUMBER
 _LONG, _LIST, _DATE = FieldType.TEXT, FieldType.LIST, FieldType.DATE
 _PAIR: Final = (_parameter("first", _STRING), _parameter("second", _STRING))
@@ -683,6 +687,138 @@ _ALL: Final = (
         _STRING,
         None,
         (_example("1:01:05", seconds=3665), _refused(seconds=-1)),
+    ),
+    # searching and sorting
+    Algorithm(
+        "binary_search",
+        "Give the place of a number in a sorted list, counted from 0; -1 when it is not there",
+        (_NUMBERS, _parameter("wanted", _DECIMAL)),
+        _INTEGER,
+        None,
+        (
+            _example(2, numbers=(1, 3, 5, 7), wanted=5),
+            _example(-1, numbers=(1, 3, 5, 7), wanted=4),
+            _example(-1, numbers=(), wanted=4),
+            _refused(numbers=(3, 1), wanted=1),
+        ),
+    ),
+    Algorithm(
+        "linear_search",
+        "Give the first place of a number in a list, counted from 0; -1 when it is not there",
+        (_NUMBERS, _parameter("wanted", _DECIMAL)),
+        _INTEGER,
+        None,
+        (_example(1, numbers=(3, 1, 1), wanted=1), _example(-1, numbers=(), wanted=4)),
+    ),
+    *(
+        Algorithm(
+            f"{kind}_sort",
+            f"Sort numbers, smallest first ({kind} sort)",
+            (_NUMBERS,),
+            _LIST,
+            _DECIMAL,
+            (_example((1.0, 2.0, 2.0, 3.0), numbers=(3, 2, 1, 2)), _example((), numbers=())),
+        )
+        for kind in ("merge", "quick", "bubble", "insertion", "selection")
+    ),
+    # rounding
+    *(
+        Algorithm(
+            name,
+            summary,
+            (_parameter("number", _DECIMAL), Parameter(name="decimals", type=_INTEGER, minimum=0, maximum=15)),
+            _DECIMAL,
+            None,
+            (*examples, _refused(number=1.0, decimals=-1)),
+        )
+        for name, summary, examples in (
+            (
+                "round_half_even",
+                "Round a number as written to a number of decimals, halves to the even neighbour (bankers' rounding)",
+                (_example(2.0, number=2.5, decimals=0), _example(1.12, number=1.125, decimals=2)),
+            ),
+            (
+                "round_half_up",
+                "Round a number as written to a number of decimals, halves away from zero",
+                (_example(3.0, number=2.5, decimals=0), _example(1.02, number=1.015, decimals=2)),
+            ),
+            (
+                "round_up",
+                "Round a number as written up to a number of decimals",
+                (_example(1.02, number=1.011, decimals=2), _example(-1.0, number=-1.9, decimals=0)),
+            ),
+            (
+                "round_down",
+                "Round a number as written down to a number of decimals",
+                (_example(1.01, number=1.019, decimals=2), _example(-2.0, number=-1.1, decimals=0)),
+            ),
+        )
+    ),
+    # further statistics
+    Algorithm(
+        "sample_variance",
+        "Compute the sample variance of at least two numbers",
+        (_NUMBERS,),
+        _DECIMAL,
+        None,
+        (_example(2.5, numbers=(1, 2, 3, 4, 5)), _refused(numbers=(1,))),
+    ),
+    Algorithm(
+        "sample_standard_deviation",
+        "Compute the sample standard deviation of at least two numbers",
+        (_NUMBERS,),
+        _DECIMAL,
+        None,
+        (_example(2.0, numbers=(1, 3, 5)), _refused(numbers=(1,))),
+    ),
+    # combinatorics
+    Algorithm(
+        "count_combinations",
+        "Count the ways to choose some of several things without order (binomial coefficient)",
+        (_natural("of"), _natural("chosen")),
+        _INTEGER,
+        None,
+        (_example(10, of=5, chosen=2), _example(0, of=2, chosen=3), _refused(of=-1, chosen=0)),
+    ),
+    Algorithm(
+        "count_permutations",
+        "Count the ways to put some of several things in order",
+        (_natural("of"), _natural("chosen")),
+        _INTEGER,
+        None,
+        (_example(20, of=5, chosen=2), _example(0, of=2, chosen=3), _refused(of=-1, chosen=0)),
+    ),
+    # further dates
+    Algorithm(
+        "add_weekdays",
+        "Give the date a number of days from Monday to Friday later",
+        (_parameter("date", _DATE), Parameter(name="days", type=_INTEGER, minimum=0, maximum=100_000)),
+        _DATE,
+        None,
+        (
+            _example("2024-03-04", date="2024-03-01", days=1),
+            _example("2024-03-11", date="2024-03-02", days=6),
+            _refused(date="2024-03-01", days=-1),
+        ),
+    ),
+    Algorithm(
+        "is_weekend",
+        "Tell whether a date is a Saturday or a Sunday",
+        (_parameter("date", _DATE),),
+        _BOOLEAN,
+        None,
+        (_example(True, date="2024-03-02"), _example(False, date="2024-03-01")),
+    ),
+    Algorithm(
+        "days_in_month",
+        "Give the number of days of a month",
+        (
+            Parameter(name="year", type=_INTEGER, minimum=1, maximum=9999),
+            Parameter(name="month", type=_INTEGER, minimum=1, maximum=12),
+        ),
+        _INTEGER,
+        None,
+        (_example(29, year=2024, month=2), _refused(year=2024, month=13)),
     ),
 )
 

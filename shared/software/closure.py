@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.software import fitness
 from shared.software import specification as spec
+from shared.software.structures import STRUCTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -271,6 +272,11 @@ def expression_faults(pointer: str, expression: str, names: set[str]) -> Iterato
 
 
 def _face_faults(specification: spec.Specification, entities: dict[str, spec.Entity]) -> Iterator[str]:
+    for i, structure in enumerate(specification.structures):
+        if structure.name not in STRUCTURES:
+            yield f"/structures/{i}: {structure.name} is no data structure of the catalogue"
+    if specification.structures and specification.kind is not spec.Kind.LIBRARY:
+        yield "/structures: only a library offers data structures"
     for i, relation in enumerate(specification.relations):
         for name in (relation.left, relation.right):
             if name not in entities:
@@ -309,3 +315,6 @@ def _library_faults(
     for name in face.functions:
         if name not in {computation.name for computation in specification.computations}:
             yield f"/library: {name} is no computation"
+    for name in face.structures:
+        if name not in {structure.name for structure in specification.structures}:
+            yield f"/library: {name} is no structure"

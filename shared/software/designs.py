@@ -108,6 +108,7 @@ class ApiDesign(_Part):
     listings: tuple[ListingDesign, ...] = ()
     stores: tuple[str, ...] = ()  # a library's entities
     functions: tuple[str, ...] = ()  # a library's computations
+    structures: tuple[str, ...] = ()  # a library's data structures
 
 
 # the database

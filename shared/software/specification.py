@@ -449,12 +449,20 @@ class CommandLine(_Part):
     commands: tuple[Command, ...]
 
 
+class Structure(_Part):
+    """A data structure that a library offers: one of the implementers' catalogue (`shared.software.structures`)."""
+
+    name: Name
+    description: str = ""
+
+
 class LibraryFace(_Part):
-    """The public names of a library: stores of entities (in memory, with every rule) and computations."""
+    """The public names of a library: stores of entities (in memory, with every rule), computations, data structures."""
 
     package: Name
     stores: tuple[Name, ...] = ()
     functions: tuple[Name, ...] = ()
+    structures: tuple[Name, ...] = ()
 
 
 class Page(_Part):
@@ -500,6 +508,7 @@ class Specification(_Part):
     listings: tuple[Listing, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     computations: tuple[Computation, ...] = ()
+    structures: tuple[Structure, ...] = ()
     command_line: CommandLine | None = None
     library: LibraryFace | None = None
     pages: tuple[Page, ...] = ()

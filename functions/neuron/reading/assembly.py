@@ -36,6 +36,7 @@ def assemble(draft: Draft) -> spec.Specification:
         "relations": tuple(draft.relations.values()),
         "listings": _listings(draft),
         "computations": tuple(draft.computations.values()),
+        "structures": tuple(draft.structures.values()),
         "endpoints": faces.endpoints(draft) if draft.kind is Kind.API else (),
         "command_line": faces.command_line(draft) if draft.kind is Kind.COMMAND_LINE else None,
         "library": faces.library(draft) if draft.kind is Kind.LIBRARY else None,
@@ -282,6 +283,7 @@ def _pointers(made: spec.Specification) -> dict[Mark, str]:
     found |= {("view", v.name): f"/views/{i}" for i, v in enumerate(made.views)}
     found |= {("listing", v.entity): f"/listings/{i}" for i, v in enumerate(made.listings)}
     found |= {("computation", c.name): f"/computations/{i}" for i, c in enumerate(made.computations)}
+    found |= {("structure", s.name): f"/structures/{i}" for i, s in enumerate(made.structures)}
     for i, endpoint in enumerate(made.endpoints):
         found["endpoint", endpoint.method, endpoint.path] = f"/endpoints/{i}"
     offered: list[tuple[str, spec.Endpoint | spec.Command]] = [
@@ -321,4 +323,4 @@ def _resolve(mark: Mark, pointers: dict[Mark, str]) -> list[str]:
 
 def covered(draft: Draft) -> bool:
     """Whether anything of substance was understood."""
-    return bool(draft.entities or draft.computations)
+    return bool(draft.entities or draft.computations or draft.structures)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import formulas, lexicon, morphology, quantities
+from functions.neuron.reading import formulas, honesty, lexicon, morphology, quantities
 from functions.neuron.reading.tokens import Kind as TokenKind
 from shared.software.algorithms import CATALOGUE
 from shared.software.specification import Case, Computation, FieldType, Kind, Parameter
@@ -122,6 +122,26 @@ _WORDS: Final[dict[str, str]] = {
     "week_number": "week number|calendar week|iso week",
     "is_leap_year": "leap year",
     "age_in_years": "age birth|age in year|age of a person|age date of birth|age birthday",
+    "binary_search": "binary search",
+    "linear_search": "linear search",
+    "merge_sort": "merge sort|mergesort",
+    "quick_sort": "quick sort|quicksort",
+    "bubble_sort": "bubble sort|bubblesort",
+    "insertion_sort": "insertion sort",
+    "selection_sort": "selection sort",
+    "round_half_even": (
+        "round half even|half-even|bankers round|bankers rounding|banker round|banker rounding|bank rounding"
+    ),
+    "round_half_up": "round half up|half-up",
+    "round_up": "round up",
+    "round_down": "round down",
+    "sample_variance": "sample variance",
+    "sample_standard_deviation": "sample standard deviation|sample stdev",
+    "count_combinations": "number of combination|count combination|binomial|binomial coefficient",
+    "count_permutations": "number of permutation|count permutation",
+    "add_weekdays": "add business day|add working day|add weekday|add workday",
+    "is_weekend": "weekend|is weekend",
+    "days_in_month": "day in a month|day in month|day of a month|number of day month",
     "format_duration": "format duration|format second|second as hour",
 }
 _TRIGGERS: Final = [
@@ -163,15 +183,18 @@ _TYPES: Final = {"number": FieldType.NUMBER, "integer": FieldType.INTEGER}
 def read(clause: Clause, draft: Draft) -> bool:
     """Read a clause for what it wants computed; True when that was found and added to the draft."""
     words = clause.words
-    return (
-        _stated(words, draft)
-        or _conversion(words, draft)
-        or _coded(words, draft)
-        or _arithmetic(words, draft)
-        or _password(words, draft)
-        or _named(words, draft)
-        or _catalogued(words, draft)
-    )
+    return _stated(words, draft) or _conversion(words, draft) or _password(words, draft) or _several(words, draft)
+
+
+def read_part(words: Sequence[Token], draft: Draft) -> bool:
+    """Read a part of an enumeration for what it wants computed."""
+    return _several(words, draft)
+
+
+def _several(words: Sequence[Token], draft: Draft) -> bool:
+    """Read codes, arithmetic, named formulas and what the catalogue names, which may stand in one clause."""
+    known = _coded(words, draft) or _arithmetic(words, draft) or _named(words, draft)
+    return _catalogued(words, draft, whole=not known) or known
 
 
 def restricts(clause: Clause, draft: Draft) -> bool:
@@ -185,7 +208,9 @@ def restricts(clause: Clause, draft: Draft) -> bool:
 
 
 def _lemmas(token: Token) -> set[str]:
-    return {token.low, token.singular, *([token.verb] if token.verb else [])}
+    stem, _, number = token.low.rpartition("-")
+    parts = [stem] if number.isdigit() else []  # "ISBN-13"
+    return {token.low, token.singular, *([token.verb] if token.verb else []), *parts}
 
 
 def _bag(tokens: Iterable[Token]) -> set[str]:
@@ -459,7 +484,8 @@ def _coded(words: Sequence[Token], draft: Draft) -> bool:
             (
                 i
                 for i, low in enumerate(lows)
-                if low == noun or (low.startswith(noun) and noun in {"roman", "run-length"})
+                if (low == noun and not {"search", "tree", "heap"} & set(lows[i + 1 : i + 2]))
+                or (low.startswith(noun) and noun in {"roman", "run-length"})
             ),
             None,
         )
@@ -506,7 +532,7 @@ def _arithmetic(words: Sequence[Token], draft: Draft) -> bool:
         formulas.ARITHMETIC_NOUNS[t.low] for t in words if t.low in formulas.ARITHMETIC_NOUNS
     ]
     context = {"number", "numbers", "calculator", "arithmetic", "integers"} & lows
-    if not context or len(set(verbs)) < 1 or (len(set(verbs)) == 1 and "two" not in lows):
+    if not context or {"date", "dates"} & lows or len(set(verbs)) < 1 or (len(set(verbs)) == 1 and "two" not in lows):
         return False
     found = False
     for verb in dict.fromkeys(verbs):
@@ -645,7 +671,7 @@ def _percentage(words: Sequence[Token], known: formulas.Known) -> dict[str, floa
     return {"percent": value} if value is not None else {}
 
 
-def _catalogued(words: Sequence[Token], draft: Draft) -> bool:
+def _catalogued(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
     """Read what the catalogue of algorithms names."""
     words = [
         t
@@ -660,19 +686,54 @@ def _catalogued(words: Sequence[Token], draft: Draft) -> bool:
         CATALOGUE_NUMBERS & {c.algorithm} for c in draft.computations.values()
     )
     found: list[str] = []
-    for own, whole in _segments(words):
-        name = _best(own, whole, numeric=numeric)
+    unread: list[set[str]] = []
+    for own, shared in _segments(words):
+        name = _best(own, shared, numeric=numeric)
         if name is not None:
             found.append(name)
-    if not found and (name := _best(everything, everything, numeric=numeric)) is not None:
+        else:
+            unread.append(own)
+    if whole and not found and (name := _best(everything, everything, numeric=numeric)) is not None:
         found.append(name)
-    if not found and "statistic" in everything and numeric:
+    if whole and not found and "statistic" in everything and numeric and "text" not in everything:
         found = ["mean", "median", "standard_deviation", "minimum", "maximum"]
     for name in dict.fromkeys(found):
         _algorithm(draft, name, _sizes(name, words))
         if CATALOGUE[name].parameters[0].type is FieldType.TEXT and {"file", "files", "stdin", "input"} & everything:
             draft.reads_file.add(name)
+    if found and draft.kind is Kind.LIBRARY:
+        _leave_unread(words, unread, draft)
     return bool(found)
+
+
+def _leave_unread(words: Sequence[Token], unread: Sequence[set[str]], draft: Draft) -> None:
+    """Say of the parts of an enumeration that ask for something which nothing computes."""
+    made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
+    for own in unread:
+        part = [t for t in words if _lemmas(t) <= own and t.is_word and not honesty.hollow(t)]
+        told = [t for t in part if t.verb not in _COMPUTING and t.value is None and t.low not in _OF_LIBRARIES]
+        known = {word for c in made for word in _spoken(c)}
+        unfound = [t for t in told if not honesty.lemmas([t]) & known]
+        if unfound and 2 * len(unfound) > len(told):
+            draft.leave(unfound[:1] if len(unfound) == 1 else unfound, "Nothing that HAL9 knows computes this.")
+
+
+_OF_LIBRARIES: Final = lexicon.words(
+    "helper helpers utility utilities typed pure tested documented everything common basic simple standard statistics "
+    "statistical math maths mathematical conversions conversion converter converters validation validator validators "
+    "case manipulation processing integers integer floats float strings numbers lists sorted following text texts "
+    "back vice versa searching sorting rounding structures algorithms algorithm calendar finance "
+    "financial roman numeral numerals"
+)
+
+
+def _spoken(computation: Computation) -> set[str]:
+    """Give the words that speak of a computation."""
+    entry = CATALOGUE.get(computation.algorithm or "")
+    texts = [computation.name.replace("_", " "), computation.description, _WORDS.get(computation.algorithm or "", "")]
+    texts += [p.name.replace("_", " ") for p in computation.parameters] + ([entry.summary] if entry else [])
+    words = {word.strip("|().,;") for text in texts for word in text.lower().replace("|", " ").split()}
+    return words | {morphology.singular(word) for word in words}
 
 
 CATALOGUE_NUMBERS: Final = frozenset(

@@ -147,6 +147,7 @@ class Draft:
         default_factory=lambda: defaultdict(lambda: {"filters": [], "search": [], "sort": []})
     )
     computations: dict[str, spec.Computation] = dataclasses.field(default_factory=dict)
+    structures: dict[str, spec.Structure] = dataclasses.field(default_factory=dict)
     endpoints: list[spec.Endpoint] = dataclasses.field(default_factory=list)  # those that the request names itself
     operations: dict[str, set[str]] = dataclasses.field(
         default_factory=lambda: defaultdict(set)

@@ -203,5 +203,8 @@ def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterat
 def library(draft: Draft) -> spec.LibraryFace:
     """Give the public names of a library."""
     return spec.LibraryFace(
-        package=morphology.name(draft.name), stores=tuple(draft.entities), functions=tuple(draft.computations)
+        package=morphology.name(draft.name),
+        stores=tuple(draft.entities),
+        functions=tuple(draft.computations),
+        structures=tuple(draft.structures),
     )

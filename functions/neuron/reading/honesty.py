@@ -68,6 +68,8 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         return ""
     parts = [part for pointer in clause.implements for part in _parts(pointer, specification)]
     said = tokens.tokenise(clause.text)
+    if any(isinstance(part, spec.Structure) for part in parts):
+        return ""  # the catalogue's vocabulary was held against it already
     numbers = _numbers_unfound(said, parts)
     if any(_restricts(part) for part in parts):
         numbers = [number for number in numbers if number not in _STATUSES]
@@ -83,6 +85,16 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
     if unfound:
         return f"Only a part of it was understood: nothing that was built stands for {_quoted(unfound)}."
     return ""
+
+
+def lemmas(words: Sequence[Token]) -> set[str]:
+    """Give every form in which words may be looked up: as they stand, in the singular, as a verb's base."""
+    return {form for word in words for form in (word.low, word.singular, _stem(word.low))}
+
+
+def hollow(token: Token) -> bool:
+    """Whether a word says too little to ask what stands for it."""
+    return bool({token.low, token.singular} & _HOLLOW)
 
 
 def _quoted(words: Sequence[str]) -> str:

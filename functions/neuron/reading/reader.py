@@ -20,12 +20,14 @@ from functions.neuron.reading import (
     outside,
     rules,
     states,
+    structures,
     subject,
     tokens,
     views,
 )
 from functions.neuron.reading.draft import Draft
 from shared.software.specification import Kind, Specification
+from shared.software.structures import offered as structures_offered
 
 if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
@@ -61,14 +63,22 @@ def read(request: str) -> Specification:
     draft.kind, _ = subject.kind(cut, draft.clauses)
     _declare(draft)
     _compute(draft)
+    _drop_headings(draft)
     implied.named_thing(draft)
     _rule(draft)
     if not assembly.covered(draft):
+        wanted = structures.unavailable(cut) if draft.kind is Kind.LIBRARY else None
+        if wanted is not None:
+            raise UnreadableError(
+                f"HAL9 has no {wanted} to offer. Of data structures it has these: {structures_offered()}."
+            )
         raise UnreadableError(
             "HAL9 found nothing in the request that software could keep or compute; name the things it should "
             "look after, what they hold, or what it should calculate."
         )
     draft.name, draft.title = subject.title(request, draft.clauses, list(draft.entities), list(draft.computations))
+    if draft.structures and not draft.entities and not draft.computations:
+        draft.name, draft.title = structures.title(draft)
     return assembly.assemble(draft)
 
 
@@ -76,6 +86,9 @@ def _declare(draft: Draft) -> None:
     later = declarations.Open()
     for at, clause in enumerate(draft.clauses):
         draft.at = at
+        if structures.read(clause, draft):
+            draft.settle()
+            continue
         if draft.kind is not Kind.API and not _keeps(clause, draft) and computing.read(clause, draft):
             draft.settle()
             continue
@@ -83,12 +96,22 @@ def _declare(draft: Draft) -> None:
         if why is not None and not _lists_fields(clause):
             draft.reasons[draft.at] = why
             continue
+        if structures.beyond(draft):
+            continue
         if not descriptions.early(clause, draft, later):
             words = descriptions.beside(clause, draft, later)
             _ = declarations.read(clause, draft, later, words) or descriptions.read(clause, draft, later)
     implied.things(draft)
     closing.close(draft, later)
     implied.relations(draft)
+
+
+def _drop_headings(draft: Draft) -> None:
+    """Let go of what only an introduction names ("a library with math functions") when the rest is computed."""
+    if draft.kind is Kind.LIBRARY and (draft.computations or draft.structures):
+        for name in draft.weak & set(draft.entities):
+            if len(draft.entities[name].fields) <= 1:
+                del draft.entities[name]
 
 
 def _lists_fields(clause: Clause) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon, morphology
+from functions.neuron.reading import lexicon, morphology, structures
 from shared.software.specification import Kind
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _API: Final = lexicon.words(
 _SERVICE: Final = lexicon.words("service application app system platform website webapp portal")
 _COMMAND: Final = frozenset(["cli", "command-line", "terminal", "shell", "tui", "console"])
 _PROGRAM: Final = frozenset(["tool", "program", "utility", "script"])
-_LIBRARY: Final = frozenset(["package", "module", "sdk", "library"])
+_LIBRARY: Final = frozenset(["package", "module", "sdk", "library", "lib"])
 _LENDING: Final = lexicon.words(
     "lending public city local university school community music photo media book toy tool municipal national "
     "town digital game video seed a-lending college"
@@ -41,6 +41,8 @@ def kind(tokens: Sequence[Token], clauses: Sequence[Clause]) -> tuple[Kind, bool
     head = [t.low for clause in clauses[:2] for t in clause.tokens][:60]
     everything = [t.low for t in tokens]
     text = " ".join(everything)
+    if _is_toolbox(head, tokens):
+        return Kind.LIBRARY, True
     if _COMMAND & set(head) or re.search(r"\bcommand[ -]line\b", " ".join(head)):
         return Kind.COMMAND_LINE, True
     if _API & set(head):
@@ -54,6 +56,34 @@ def kind(tokens: Sequence[Token], clauses: Sequence[Clause]) -> tuple[Kind, bool
     if _API & set(everything) or _SERVICE & set(head):
         return Kind.API, True
     return Kind.API, False
+
+
+_TOOLBOX: Final = lexicon.words("library lib package module class classes sdk helpers toolkit toolbox")
+_MODULE_WORDS: Final = lexicon.words("python pip importable reusable utility typed")
+_TECHNICAL: Final = lexicon.words(
+    "validator validators validation string strings text math maths mathematics number numbers statistics statistical "
+    "date dates calendar conversion conversions converter unit units temperature temperatures roman algorithm "
+    "algorithms sorting search cipher encoding finance financial geometry combinatorics case slug prime primes "
+    "structures formatting rounding parsing distance python utility helpers functions"
+)
+
+
+def _is_toolbox(head: Sequence[str], tokens: Sequence[Token]) -> bool:
+    """Whether a library of functions or data structures is asked for, whatever else its text mentions."""
+    first = next((i for i, word in enumerate(head) if word in _TOOLBOX), None)
+    other = next((i for i, word in enumerate(head) if word in _API | _COMMAND | _SERVICE), len(head))
+    if first is not None and first < other and head[first] not in {"class", "classes"}:
+        before = set(head[:first])
+        if before & (_TECHNICAL | _MODULE_WORDS) and head[max(0, first - 1)] not in _LENDING:
+            return True
+    spoken = bool(structures.named(tokens[:40]) or structures.unavailable(tokens[:40]))
+    named_first = first is not None and first < other
+    asked = named_first or bool(_MODULE_WORDS & set(head)) or "data structure" in " ".join(head)
+    served = other <= (first or 0) or bool(_OF_SERVICES & set(head))
+    return spoken and asked and not served
+
+
+_OF_SERVICES: Final = lexicon.words("endpoint endpoints backend back-end microservice restful web-api")
 
 
 def names_kind(clause: Clause) -> bool:
@@ -73,7 +103,7 @@ def _is_library(clauses: Sequence[Clause]) -> bool:
             if word in {"package", "module", "sdk"} and before in _IS_LIBRARY_WORDS:
                 return True
             if (
-                word == "library"
+                word in {"library", "lib"}
                 and before not in _LENDING
                 and (after in _BEHIND or before in {"python", "typed", "utility", "pure"})
             ):

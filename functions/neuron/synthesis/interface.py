@@ -52,7 +52,8 @@ def design_api(specification: Specification) -> ApiDesign:
     face = specification.library
     stores = face.stores if face and face.stores else tuple(entity.name for entity in specification.entities)
     functions = face.functions if face and face.functions else tuple(c.name for c in specification.computations)
-    return ApiDesign(stores=stores, functions=functions, listings=listings)
+    structures = tuple(structure.name for structure in specification.structures)
+    return ApiDesign(stores=stores, functions=functions, structures=structures, listings=listings)
 
 
 def _listing(entity: Entity, specification: Specification) -> ListingDesign:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.neuron.reading import read
+from functions.neuron.reading import UnreadableError, read
 from shared.software.specification import ClauseStatus
 
 HALF_READ = [
@@ -40,3 +40,8 @@ def test_a_prohibition_is_done_only_when_something_refuses() -> None:
     refuses = [rule for rule in specification.rules if rule.kind == "referenced" and not rule.cascade]
     assert (clause.status is ClauseStatus.DONE) == bool(refuses)
     assert not [rule for rule in specification.rules if rule.kind == "referenced" and rule.cascade] or not refuses
+
+
+def test_a_structure_that_nobody_writes_is_refused_with_what_is_offered() -> None:
+    with pytest.raises(UnreadableError, match=r"no bloom filter to offer.*LRU cache.*priority queue"):
+        read("Library for bloom filters in Python.")

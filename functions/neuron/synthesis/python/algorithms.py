@@ -13,6 +13,7 @@ import binascii
 import calendar
 import collections
 import datetime
+import decimal
 import inspect
 import itertools
 import math
@@ -33,6 +34,7 @@ _MODULES: Final = frozenset(
         "calendar",
         "collections",
         "datetime",
+        "decimal",
         "itertools",
         "math",
         "re",
@@ -827,6 +829,189 @@ def format_duration(seconds: int) -> str:
         raise ValueError("The seconds must not be negative.")
     minutes, rest = divmod(seconds, 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+# searching and sorting
+
+
+def binary_search(numbers: list[float], wanted: float) -> int:
+    """Give the place of a number in a sorted list, counted from 0; -1 when it is not there."""
+    if any(first > second for first, second in itertools.pairwise(numbers)):
+        raise ValueError("The numbers must be sorted, smallest first.")
+    low, high = 0, len(numbers)
+    while low < high:
+        middle = (low + high) // 2
+        if numbers[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(numbers) and numbers[low] == wanted else -1
+
+
+def linear_search(numbers: list[float], wanted: float) -> int:
+    """Give the first place of a number in a list, counted from 0; -1 when it is not there."""
+    return next((i for i, number in enumerate(numbers) if number == wanted), -1)
+
+
+def merge_sort(numbers: list[float]) -> list[float]:
+    """Sort numbers, smallest first: sort both halves, then merge them."""
+    if len(numbers) < 2:
+        return list(numbers)
+    middle = len(numbers) // 2
+    left, right = merge_sort(numbers[:middle]), merge_sort(numbers[middle:])
+    merged: list[float] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        if right[j] < left[i]:
+            merged.append(right[j])
+            j += 1
+        else:
+            merged.append(left[i])
+            i += 1
+    return [*merged, *left[i:], *right[j:]]
+
+
+def quick_sort(numbers: list[float]) -> list[float]:
+    """Sort numbers, smallest first: part them around the middle one, then sort both parts."""
+    parts = [list(numbers)]
+    done: list[float] = []
+    while parts:
+        part = parts.pop()
+        if not part or min(part) == max(part):
+            done += part
+            continue
+        pivot = part[len(part) // 2]
+        parts.append([number for number in part if number > pivot])
+        parts.append([number for number in part if number == pivot])
+        parts.append([number for number in part if number < pivot])
+    return done
+
+
+def bubble_sort(numbers: list[float]) -> list[float]:
+    """Sort numbers, smallest first: exchange neighbours until none are in the wrong order."""
+    found = list(numbers)
+    for end in range(len(found) - 1, 0, -1):
+        for i in range(end):
+            if found[i] > found[i + 1]:
+                found[i], found[i + 1] = found[i + 1], found[i]
+    return found
+
+
+def insertion_sort(numbers: list[float]) -> list[float]:
+    """Sort numbers, smallest first: insert one after the other where it belongs."""
+    found: list[float] = []
+    for number in numbers:
+        at = len(found)
+        while at > 0 and found[at - 1] > number:
+            at -= 1
+        found.insert(at, number)
+    return found
+
+
+def selection_sort(numbers: list[float]) -> list[float]:
+    """Sort numbers, smallest first: take the smallest of the rest, again and again."""
+    found = list(numbers)
+    for i in range(len(found)):
+        smallest = min(range(i, len(found)), key=lambda place: found[place])
+        found[i], found[smallest] = found[smallest], found[i]
+    return found
+
+
+# rounding
+
+
+def round_half_even(number: float, decimals: int) -> float:
+    """Round a number as written to a number of decimals, halves to the even neighbour (bankers' rounding)."""
+    if not 0 <= decimals <= 15:
+        raise ValueError("The number of decimals must be from 0 to 15.")
+    step = decimal.Decimal(1).scaleb(-decimals)
+    return float(decimal.Decimal(str(number)).quantize(step, rounding=decimal.ROUND_HALF_EVEN))
+
+
+def round_half_up(number: float, decimals: int) -> float:
+    """Round a number as written to a number of decimals, halves away from zero."""
+    if not 0 <= decimals <= 15:
+        raise ValueError("The number of decimals must be from 0 to 15.")
+    step = decimal.Decimal(1).scaleb(-decimals)
+    return float(decimal.Decimal(str(number)).quantize(step, rounding=decimal.ROUND_HALF_UP))
+
+
+def round_up(number: float, decimals: int) -> float:
+    """Round a number as written up to a number of decimals."""
+    if not 0 <= decimals <= 15:
+        raise ValueError("The number of decimals must be from 0 to 15.")
+    step = decimal.Decimal(1).scaleb(-decimals)
+    return float(decimal.Decimal(str(number)).quantize(step, rounding=decimal.ROUND_CEILING))
+
+
+def round_down(number: float, decimals: int) -> float:
+    """Round a number as written down to a number of decimals."""
+    if not 0 <= decimals <= 15:
+        raise ValueError("The number of decimals must be from 0 to 15.")
+    step = decimal.Decimal(1).scaleb(-decimals)
+    return float(decimal.Decimal(str(number)).quantize(step, rounding=decimal.ROUND_FLOOR))
+
+
+# further statistics
+
+
+def sample_variance(numbers: list[float]) -> float:
+    """Compute the sample variance of at least two numbers."""
+    if len(numbers) < 2:
+        raise ValueError("At least two numbers are needed.")
+    return float(statistics.variance(numbers))
+
+
+def sample_standard_deviation(numbers: list[float]) -> float:
+    """Compute the sample standard deviation of at least two numbers."""
+    if len(numbers) < 2:
+        raise ValueError("At least two numbers are needed.")
+    return float(statistics.stdev(numbers))
+
+
+# combinatorics
+
+
+def count_combinations(of: int, chosen: int) -> int:
+    """Count the ways to choose some of several things without order (binomial coefficient)."""
+    if not (0 <= of <= 1000 and 0 <= chosen <= 1000):
+        raise ValueError("The numbers must be from 0 to 1000.")
+    return math.comb(of, chosen)
+
+
+def count_permutations(of: int, chosen: int) -> int:
+    """Count the ways to put some of several things in order."""
+    if not (0 <= of <= 1000 and 0 <= chosen <= 1000):
+        raise ValueError("The numbers must be from 0 to 1000.")
+    return math.perm(of, chosen)
+
+
+# further dates
+
+
+def add_weekdays(date: datetime.date, days: int) -> datetime.date:
+    """Give the date a number of days from Monday to Friday later."""
+    if not 0 <= days <= 100_000:
+        raise ValueError("The number of days must be from 0 to 100000.")
+    for _ in range(days):
+        date += datetime.timedelta(days=1)
+        while date.weekday() > 4:
+            date += datetime.timedelta(days=1)
+    return date
+
+
+def is_weekend(date: datetime.date) -> bool:
+    """Tell whether a date is a Saturday or a Sunday."""
+    return date.weekday() > 4
+
+
+def days_in_month(year: int, month: int) -> int:
+    """Give the number of days of a month."""
+    if not 1 <= year <= 9999:
+        raise ValueError("The year must be from 1 to 9999.")
+    if not 1 <= month <= 12:
+        raise ValueError("The month must be from 1 to 12.")
+    return calendar.monthrange(year, month)[1]
 
 
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.neuron.synthesis.database import design_database
 from functions.neuron.synthesis.interface import design_api
-from functions.neuron.synthesis.python import effects, functions, layout, models, names
+from functions.neuron.synthesis.python import effects, functions, layout, models, names, structures
 from functions.neuron.synthesis.python.commands import CommandWriter
 from functions.neuron.synthesis.python.computed import ComputationTests, program_tests, service_tests
 from functions.neuron.synthesis.python.domain import EntityView, RelationMethods, converter, view_method
@@ -37,6 +37,7 @@ from shared.software.specification import (
     ReferencedRule,
     Specification,
 )
+from shared.software.structures import STRUCTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -147,6 +148,9 @@ def _write_domain(project: Project) -> None:
     out, source = project.renderer, project.source
     if project.specification.computations:
         _write_computations(project)
+    for i, structure in enumerate(project.specification.structures):
+        content = layout.tidy(structures.source_of(structure.name), project.package)
+        out.add(f"{source}/{structure.name}.py", content, (f"/structures/{i}",))
     service = project.kind is Kind.API
     if service or project.entities:
         out.python(
@@ -278,6 +282,9 @@ def _write_library(project: Project) -> None:
     if project.api.functions:
         imports.append(f"from {package}.computations import {', '.join(project.api.functions)}")
         exported += project.api.functions
+    for structure in project.api.structures:
+        imports.append(f"from {package}.{structure} import {STRUCTURES[structure].type}")
+        exported.append(STRUCTURES[structure].type)
     out.python(
         f"{source}/__init__.py",
         "library/init.py.j2",
@@ -297,6 +304,7 @@ def _library_documentation(project: Project) -> str:
         )
     if project.api.functions:
         lines.append("Functions are pure; what they cannot compute raises `ValueError`.")
+    lines += [f"`{STRUCTURES[name].type}`: {STRUCTURES[name].summary}." for name in project.api.structures]
     return "\n".join(lines)
 
 
@@ -358,6 +366,14 @@ def _write_tests(project: Project) -> None:
     out.add("tests/__init__.py", "")
     if specification.computations:
         _write_computation_tests(project)
+    for i, structure in enumerate(specification.structures):
+        module = f"{project.package}.{structure.name}"
+        out.python(
+            f"tests/test_{structure.name}.py",
+            f"tests/structures/{structure.name}.py.j2",
+            (f"/structures/{i}",),
+            module=module,
+        )
     if project.kind is Kind.COMMAND_LINE:
         _write_program_tests(project)
     if project.kind is Kind.API and specification.computations:
@@ -578,6 +594,9 @@ def _library_usage(project: Project) -> str:
         if known is not None:
             imported.append(computation.name)
             lines.append(f"{computation.name}({', '.join(known.arguments)})  # {known.result}")
+    for name in project.api.structures[:3]:
+        imported.append(STRUCTURES[name].type)
+        lines += structures.usage_of(name)
     if not lines:
         return f"import {project.package}"
     written = "\n".join([f"from {project.package} import {', '.join(imported)}", "", *lines])
@@ -615,5 +634,6 @@ def _thing(pointer: str, specification: Specification) -> str:
 _SINGULARS = {
     "entities": "entity", "fields": "field", "rules": "rule", "views": "view", "endpoints": "operation",
     "computations": "computation", "relations": "relation", "listings": "listing", "derivations": "derived value",
+    "structures": "data structure",
     "transitions": "move", "machine": "states", "commands": "command", "command_line": "program",
 }  # fmt: skip

@@ -1,0 +1,140 @@
+"""Reads which data structures a library is to offer, and holds what is said of them against what they offer.
+
+Promises: a part of a clause counts as done only when its words are in the structure's vocabulary; a structure that is
+not in the catalogue, another kind of error, or a fixed size is told to the customer as not done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import computing, honesty, lexicon
+from functions.neuron.reading.tokens import Kind as TokenKind
+from shared.software.specification import Kind, Structure
+from shared.software.structures import STRUCTURES, UNAVAILABLE, offered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.clauses import Clause
+    from functions.neuron.reading.draft import Draft
+    from functions.neuron.reading.tokens import Token
+
+_SOFTWARE: Final = lexicon.words(
+    "support supports supporting implement implements implementing implementation offer offers "
+    "offering provide provides providing class classes data structure structures generic typed tests "
+    "documented collection small tiny pure clean reusable behaviour operation operations method "
+    "methods usual basic standard common together ask asks i'd we'd use uses given gives my handle "
+    "handles efficient efficiently fast correct well useful helper helpers work works working write"
+)
+_LARGEST_WORD: Final = 2
+_GIVEN: Final = "The number is not built in; it is given when the structure is made."
+
+
+def named(words: Sequence[Token]) -> list[str]:
+    """Name the structures that words speak of, in order of the catalogue; the more exact name wins."""
+    bag = honesty.lemmas(words)
+    found = {name: wanted for name, known in STRUCTURES.items() for wanted in known.words if wanted <= bag}
+    if "trie" in found and "autocomplete" not in bag and not {"trie", "tree"} & bag and len(found) > 1:
+        del found["trie"]
+    if "priority_queue" in found and not {"fifo", "enqueue", "dequeue", "simple"} & bag:
+        found.pop("fifo_queue", None)
+    return list(found)
+
+
+def unavailable(words: Sequence[Token]) -> str | None:
+    """Give the structure that words name and that nobody writes."""
+    text = f" {' '.join(token.low if token.low.endswith('s') is False else token.singular for token in words)} "
+    spaced = text.replace("-", " ")
+    return next((name for name in UNAVAILABLE if f" {name.replace('-', ' ')} " in spaced), None)
+
+
+def read(clause: Clause, draft: Draft) -> bool:
+    """Read a clause of a library's request for data structures; True when it is about them."""
+    if draft.kind is not Kind.LIBRARY:
+        return False
+    missing = unavailable(clause.words)
+    if missing is not None:
+        draft.reasons[draft.at] = f"No {missing} is built. Of data structures HAL9 offers these: {offered()}."
+        return True
+    fresh = named(clause.tokens)
+    for name in fresh:
+        draft.structures[name] = Structure(name=name, description=STRUCTURES[name].summary)
+    about = fresh or list(draft.structures)
+    if not about or (not fresh and draft.entities):
+        return False
+    segments = _segments(clause.tokens)
+    doubts = [(segment, why) for segment in segments if (why := _doubt(segment, about)) is not None]
+    left = [(segment, why) for segment, why in doubts if not computing.read_part(segment, draft)]
+    if len(left) == len(segments) and not fresh:
+        return False
+    for segment, why in left:
+        draft.leave(segment, why)
+    return draft.mark(*[("structure", name) for name in about])
+
+
+def beyond(draft: Draft) -> bool:
+    """Say of a clause of a library of data structures alone, which no reader has read, what is offered instead."""
+    if not draft.structures or draft.entities:
+        return False
+    offers = "; ".join(f"{STRUCTURES[n].title}: {', '.join(STRUCTURES[n].operations)}" for n in draft.structures)
+    draft.reasons[draft.at] = f"This is not offered. What is: {offers}."
+    return True
+
+
+def title(draft: Draft) -> tuple[str, str]:
+    """Name a library after the structures that it offers."""
+    words = " and ".join(STRUCTURES[name].title for name in list(draft.structures)[:2])
+    return "_".join(list(draft.structures)[:2])[:40].strip("_"), words[:1].upper() + words[1:]
+
+
+def _segments(tokens: Sequence[Token]) -> list[list[Token]]:
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.text in {",", ";", ":", "(", ")"} or token.low in {"and", "or", "plus", "while"}:
+            parts.append([])
+        elif token.kind is not TokenKind.PUNCTUATION:
+            parts[-1].append(token)
+    return [part for part in parts if part]
+
+
+def _doubt(segment: Sequence[Token], about: Sequence[str]) -> str | None:
+    """Give why a part of a clause is not done; None when all of it is offered."""
+    known = frozenset(
+        word
+        for name in about
+        for words in (STRUCTURES[name].vocabulary, *STRUCTURES[name].words, STRUCTURES[name].name.split("_"))
+        for word in words
+    )
+    known |= frozenset(
+        part for name in about for operation in STRUCTURES[name].operations for part in operation.split("_")
+    )
+    known |= frozenset(operation for name in about for operation in STRUCTURES[name].operations)
+    lows = {token.low for token in segment}
+    takes = any({"pop", "dequeue"} & set(STRUCTURES[name].operations) for name in about)
+    if takes and lows & {"empty"} and lows & {"none", "null", "valueerror", "false"}:
+        return "Taking from an empty one raises IndexError."
+    other = [t.text for t in segment if t.low.endswith(("error", "exception")) and t.low not in known | {"error"}]
+    if other:
+        return f"Another error is raised than {other[0]}; the documentation of each operation names it."
+    if any(t.value is not None and t.value > _LARGEST_WORD and t.kind is TokenKind.NUMBER for t in segment):
+        return _GIVEN
+    told = [t for t in segment if t.is_word and t.value is None and not honesty.hollow(t) and t.low not in _SOFTWARE]
+    unfound = [t.text for t in told if not _forms(t) & known and not _parts(t) <= known | _SOFTWARE]
+    if unfound and 2 * len(unfound) >= len(told):
+        return f"This is not offered: nothing stands for {', '.join(f'“{word}”' for word in unfound)}."
+    return None
+
+
+def _forms(token: Token) -> set[str]:
+    """Give a word's forms, those of derived words as well: mixing, rounded, alphabetically."""
+    forms = honesty.lemmas([token])
+    for end in ("ing", "ed", "ly", "er", "ers", "s"):
+        stem = token.low.removesuffix(end)
+        if stem != token.low and len(stem) > 2:
+            forms |= {stem, f"{stem}e"} | ({stem[:-1]} if stem[-1] == stem[-2] else set())
+    return forms
+
+
+def _parts(token: Token) -> set[str]:
+    return {part for part in token.low.replace("-", "_").split("_") if part}
