@@ -304,6 +304,9 @@ def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
 def _listed_entities(words: Sequence[Token], draft: Draft, later: Open) -> bool:
     """Read "members (name, email), books (title, author) and meetings (date, place)"."""
     read_ones: list[tuple[str, Sequence[Token]]] = []
+    if len(words) > 2 and any(token.text == "(" for token in words):
+        passed = 2 if words[0].low in {"we", "i"} and words[1].verb is not None else 0
+        words = words[1 if words[0].low in lexicon.MANAGING_VERBS else passed :]
     i = 0
     while i < len(words):
         entry = _listed_entity(words, i, draft)
@@ -551,7 +554,8 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and frame.rest
         and frame.rest[0].low in {"by", "with"}
     )
-    if not frame.subject or frame.negated or not (verb in _HOLDING_WORDS_3 or passive_record):
+    lists = verb == "list" and bool(frame.subject) and frame.subject[0].low in {"a", "an", "each", "every"}
+    if not frame.subject or frame.negated or not (verb in _HOLDING_WORDS_3 or passive_record or lists):
         return False
     if any(t.low in {"how", "whether", "what"} for t in frame.subject):
         return False
@@ -663,7 +667,13 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     rest = frame.rest
     if not frame.subject or not rest or frame.negated:
         return False
-    belongs = (
+    comes = (
+        frame.verb in {"come", "originate", "stem"}
+        and rest[0].low == "from"
+        and len(rest) > 1
+        and rest[1].low in {"a", "an", "one", "exactly"}
+    )
+    belongs = comes or (
         frame.verb in _BELONGING
         and rest[0].low in {"to", "with", "for"}
         and frame.modal in {None, "must", "can", "may", "should"}

@@ -381,6 +381,7 @@ def _adjective(target: DraftField, word: str) -> None:
 
 
 _WHEN: Final = frozenset({"date", "day", "time"})
+_SPANS: Final = frozenset({"from", "until", "to", "till", "through"})
 _CORE_WORDS: Final = lexicon.words("default minimum maximum min max optional starting assigned used measured limited")
 
 
@@ -406,6 +407,11 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         ):
             core.append(tokens[i].low)
             i += 1 + (i + 1 < len(tokens) and tokens[i + 1].low in _WHEN)
+        if core[-1] == "valid" and i < len(tokens) and tokens[i].low in _SPANS:
+            core.append(tokens[i].low)
+            i += 1 + (i + 1 < len(tokens) and tokens[i + 1].low in _WHEN)
+            item.field.type = FieldType.DATE
+            break
         if (end := quantities.phrase(tokens, i, "on hand")) is not None:
             core += ["on", "hand"]
             i = end

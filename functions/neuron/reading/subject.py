@@ -47,7 +47,7 @@ def kind(tokens: Sequence[Token], clauses: Sequence[Clause]) -> tuple[Kind, bool
         return Kind.COMMAND_LINE, True
     if _API & set(head):
         return Kind.API, True
-    if _is_library(clauses[:2]):
+    if _is_library(clauses[:2]) and not {"api", "rest", "http"} & set(everything):
         return Kind.LIBRARY, True
     if _PROGRAM & set(head[:25]):
         return Kind.COMMAND_LINE, True

@@ -69,6 +69,7 @@ def checked(folder: Path, *command: str) -> None:
         samples.repair_program,
         samples.repair_library,
         samples.awkward_names,
+        samples.data_structures,
         samples.stock_keeping,
         lambda: samples.stock_keeping(Kind.LIBRARY),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.software.algorithms import CATALOGUE
 from shared.software.specification import (
     AggregateRule,
     CapacityRule,
@@ -30,11 +31,13 @@ from shared.software.specification import (
     Relation,
     Specification,
     StateMachine,
+    Structure,
     Transition,
     TransitionRule,
     UniqueRule,
     View,
 )
+from shared.software.structures import STRUCTURES
 
 T = FieldType
 OPEN = (Condition(field="status", operator=Operator.EQ, value="open"),)
@@ -603,6 +606,31 @@ def awkward_names() -> Specification:
     )
 
 
+def data_structures() -> Specification:
+    """A library of every data structure of the catalogue, with some functions beside them."""
+    return Specification(
+        name="toolbox",
+        title="Data structures",
+        kind=Kind.LIBRARY,
+        request="Every data structure.",
+        computations=tuple(_by_algorithm(name) for name in ("binary_search", "merge_sort", "round_half_even")),
+        structures=tuple(Structure(name=name) for name in STRUCTURES),
+        library=LibraryFace(package="toolbox", structures=tuple(STRUCTURES)),
+    )
+
+
+def _by_algorithm(name: str) -> Computation:
+    known = CATALOGUE[name]
+    return Computation(
+        name=name,
+        parameters=known.parameters,
+        returns=known.returns,
+        items=known.items,
+        algorithm=name,
+        examples=known.examples,
+    )
+
+
 SAMPLES = (
     lending_library,
     calculator_service,
@@ -611,4 +639,5 @@ SAMPLES = (
     repair_program,
     repair_library,
     awkward_names,
+    data_structures,
 )
