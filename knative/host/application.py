@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from knative.host.admission import Admission
+from knative.host.starting import Starting
 from shared import deadlines
 from shared.function.function import problem_of
 from shared.problems import Problem
@@ -76,7 +78,7 @@ class Application:
         concurrency: requests at once.
         queue: requests that may wait.
         settings: the host's.
-        ready: called whenever the function was found to be ready.
+        starting: notes the first probe and the first ready answer.
     """
 
     def __init__(
@@ -86,9 +88,10 @@ class Application:
         concurrency: int,
         queue: int,
         settings: HostSettings,
-        ready: Callable[[], None] = lambda: None,
+        starting: Starting | None = None,
     ) -> None:
-        self._found_ready = ready
+        self._starting = starting or Starting()
+        self._checking: asyncio.Task[None] | None = None
         self._loaded = loaded
         self._handle: Callable[[Request], Awaitable[Response]] = loaded.handle
         self._timeout = description.timeout_seconds
@@ -264,25 +267,47 @@ class Application:
 
     async def _ready(self, exchange: Exchange) -> None:
         """Say whether requests are welcome: everything that is needed answers."""
+        self._starting.asked()
         problem = None
         if self.draining:
             problem = Problem("draining", headers={"Retry-After": "1"})
         else:
             try:
-                async with asyncio.timeout(_CHECK_SECONDS):
-                    await self._loaded.check()
+                await asyncio.shield(self._check())
             except Exception as error:  # noqa: BLE001 - whatever a check raises means "not ready"
                 _log.warning("not ready", error=f"{type(error).__name__}: {error}")
                 problem = Problem("not-ready", headers={"Retry-After": "1"})
         if problem is None:
-            self._found_ready()
+            self._starting.ready()
             _own_answer(exchange, b"ok\n")
         else:
             exchange.refuse(problem)
 
+    def warm(self) -> None:
+        """Begin to connect to what is needed before anybody asks; whether it answers, a probe is told."""
+        self._check()
+
+    def _check(self) -> asyncio.Task[None]:
+        """Give the check that is under way, or begin one: probes that come together open no connection each."""
+        if self._checking is None or self._checking.done():
+            # An empty context: the check belongs to no request.
+            self._checking = self._loop.create_task(self._checked(), context=contextvars.Context())
+            self._checking.add_done_callback(_noticed)
+        return self._checking
+
+    async def _checked(self) -> None:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await self._loaded.check()
+
     async def _metrics(self, exchange: Exchange) -> None:
         """Give the metrics in Prometheus' text format."""
         _own_answer(exchange, exposition().encode(), metric_text.MEDIA_TYPE.encode("ascii"))
+
+
+def _noticed(task: asyncio.Task[None]) -> None:
+    """Take note of an exception that nobody may wait for: the next probe meets it again."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _is_plain(response: Response) -> bool:

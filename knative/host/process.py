@@ -35,16 +35,17 @@ class _UsageError(Exception):
     """The command line is wrong."""
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], begun: float | None = None) -> int:
     """Serve a function until SIGTERM.
 
     Args:
         arguments: the command line, without the program's name.
+        begun: when the program's first line ran, by the monotonic clock; now, when left out.
 
     Returns:
         0 after a drain, 1 when the function cannot be served, 2 when the command line or a setting is wrong.
     """
-    starting = Starting()
+    starting = Starting(begun)
     try:
         folder, options = _parse(arguments)
         settings = load_settings(HostSettings)
@@ -115,8 +116,9 @@ def _run(
         await loaded.open()
         starting.ended(OPEN)
         scale = deployment.scale
-        application = Application(loaded, description, scale.concurrency, scale.queue, settings, starting.ready)
+        application = Application(loaded, description, scale.concurrency, scale.queue, settings, starting)
         server = Server(application, settings, description.body_limit_bytes, description.grace_seconds)
+        application.warm()
         try:
             await server.serve(listening)
         finally:

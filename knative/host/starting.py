@@ -2,7 +2,7 @@
 
     starting = Starting()
     …
-    starting.ended("imports")
+    starting.ended(IMPORTS)
 
 Promises: phases follow one another without a gap, so that their sum is the whole start; the log says them once, when
 the function is ready for the first time; the metric `hal9_host_start_seconds` keeps them. The first phase, the
@@ -24,13 +24,16 @@ INTERPRETER: Final = "interpreter"
 """From the process's beginning to our first line."""
 
 IMPORTS: Final = "imports"
-"""function.toml, settings, and the function's modules."""
+"""The host, function.toml, settings, and the function's modules."""
 
 OPEN: Final = "open"
 """The function's resources; connects to nothing."""
 
+UNASKED: Final = "unasked"
+"""From listening to the first probe: in a cluster, until the queue-proxy runs. Pools are warmed meanwhile."""
+
 POOLS: Final = "pools"
-"""From listening to the first ready answer: connections to the shards, the broker's keys, and the wait for a probe."""
+"""From the first probe to the first ready answer: what is left of connecting to the shards and fetching keys."""
 
 _BEGAN_FIELD: Final = 19
 """Field 22 of proc_pid_stat(5), counted from behind the program's name."""
@@ -40,15 +43,19 @@ _SECONDS = gauge("hal9_host_start_seconds", "Seconds that the start of this proc
 
 
 class Starting:
-    """Notes when phases end. Begins with the process itself."""
+    """Notes when phases end. Begins with the process itself.
 
-    def __init__(self) -> None:
-        self._last = time.monotonic()
+    Args:
+        begun: when the program's first line ran, by the monotonic clock; now, when left out.
+    """
+
+    def __init__(self, begun: float | None = None) -> None:
+        now = time.monotonic()
+        self._last = now if begun is None else begun
         self._phases: dict[str, float] = {}
         age = _age()
         if age is not None:
-            self._phases[INTERPRETER] = age
-        self._done = False
+            self._phases[INTERPRETER] = max(0.0, age - (now - self._last))
 
     @property
     def phases(self) -> dict[str, float]:
@@ -61,11 +68,15 @@ class Starting:
         self._phases[phase] = now - self._last
         self._last = now
 
+    def asked(self) -> None:
+        """Say that somebody asks whether the function is ready: counts the first time."""
+        if UNASKED not in self._phases:
+            self.ended(UNASKED)
+
     def ready(self) -> None:
-        """Say that the function is ready: the first time ends the last phase."""
-        if self._done:
+        """Say that the function is ready: counts the first time."""
+        if POOLS in self._phases:
             return
-        self._done = True
         self.ended(POOLS)
         for phase, seconds in self._phases.items():
             _SECONDS.set(seconds, phase)

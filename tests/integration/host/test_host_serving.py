@@ -72,7 +72,7 @@ def test_the_start_is_told_once_by_phases_that_sum_up_to_it(echo: Host) -> None:
         assert echo.request("GET", "/healthz/ready").status == 200
     lines = [json.loads(line) for line in echo.log.read_text().splitlines() if line.startswith("{")]
     (said,) = [line for line in lines if line["message"] == "ready"]
-    phases = {name: said[name] for name in ("interpreter", "imports", "open", "pools")}
+    phases = {name: said[name] for name in ("interpreter", "imports", "open", "unasked", "pools")}
     assert sum(phases.values()) == pytest.approx(said["seconds"], abs=0.001)
     assert 0 < phases["imports"] < said["seconds"]
     text = echo.request("GET", "/metrics").body.decode()
@@ -332,6 +332,23 @@ def test_readiness_follows_what_is_needed(hosts: Any, tmp_path: Path) -> None:
     assert (tmp_path / "mark.open").exists()
     assert host.stop() == 0
     assert (tmp_path / "mark.close").exists()
+
+
+def test_what_is_needed_is_connected_to_before_anybody_asks(hosts: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "warm"
+    folder.mkdir()
+    (folder / "function.toml").write_text('name = "warm"\ndescription = "x"\n')
+    (folder / "main.py").write_text(
+        "import os\n"
+        "from shared.function import Function, NoResources\n"
+        "class Resources(NoResources):\n"
+        "    async def check(self): open(os.environ['MARK'], 'w').close()\n"
+        "function = Function('warm', [], resources=Resources)\n"
+        "handle = function.handle\n"
+    )
+    host = hosts(folder, wait=False, MARK=str(tmp_path / "mark"))
+    until((tmp_path / "mark").exists)
+    assert host.stop() == 0
 
 
 def test_a_function_whose_database_is_away_lives_but_is_not_ready(

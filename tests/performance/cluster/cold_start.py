@@ -38,9 +38,10 @@ class ColdStart:
         scheduling: Until the pod had a node.
         container: Until the function's process began: sandbox, network, file systems.
         interpreter: Until its first line.
-        imports: function.toml, settings, modules.
+        imports: The host, function.toml, settings, modules.
         open: The resources.
-        pools: Until the first ready answer: connections, keys, the wait for a probe.
+        unasked: Until the first probe: the queue-proxy's container starts after the function's.
+        pools: Until the first ready answer: what is left of connecting and fetching keys.
         answer: Until the client had the answer: queue-proxy's probe, activator's probe, the request itself.
     """
 
@@ -50,6 +51,7 @@ class ColdStart:
     interpreter: float
     imports: float
     open: float
+    unasked: float
     pools: float
     answer: float
 
@@ -60,7 +62,7 @@ class ColdStart:
 
     @property
     def ours(self) -> float:
-        """From the process's start to ready."""
+        """From the process's start to ready, but for the time in which nobody asks whether it is."""
         return self.interpreter + self.imports + self.open + self.pools
 
 
@@ -87,6 +89,7 @@ def once(way: Way, namespace: str, service: str) -> ColdStart:
         interpreter=line["interpreter"],
         imports=line["imports"],
         open=line["open"],
+        unasked=line["unasked"],
         pools=line["pools"],
         answer=answered - ready,
     )

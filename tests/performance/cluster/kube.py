@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -130,14 +130,14 @@ class Pods:
         return sum(not one.gone for one in list(self.seen.values()))
 
 
-def _documents(lines: Iterator[str] | Any) -> Iterator[dict[str, Any]]:
-    """Read JSON documents that follow one another, each ending with a line that is just a brace."""
-    gathered: list[str] = []
+def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Read JSON documents that follow one another, each on one line or ending with a line that is just a brace."""
+    gathered = ""
     for line in lines:
-        gathered.append(line)
-        if line.startswith("}"):
-            yield json.loads("".join(gathered))
-            gathered = []
+        gathered += line
+        if (line.startswith("{") and line.rstrip().endswith("}")) or line.startswith("}"):
+            yield json.loads(gathered)
+            gathered = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,3 +156,26 @@ async def test_no_bytes_harm_it(requests: list[bytes], damage: list[tuple[int, b
 async def test_the_body_limit_is_exact_however_it_comes(size: int, chunked: bool, places: list[int]) -> None:
     written, _ = await answers(cut(request("POST", "/", b"x" * size, chunked=chunked, header=""), places))
     assert written.startswith(b"HTTP/1.1 200 " if size <= LIMIT else b"HTTP/1.1 413 ")
+
+
+async def test_checks_that_come_together_are_one() -> None:
+    begun: list[int] = []
+    goes_on = asyncio.Event()
+
+    class Slow:
+        async def check(self) -> None:
+            begun.append(1)
+            await goes_on.wait()
+
+    description = FunctionDescription("test", "x", Path())
+    application = Application(Loaded(handle, Slow()), description, 8, 32, load(HostSettings, {}))
+    for _ in range(3):
+        application.warm()
+        await asyncio.sleep(0)
+    assert len(begun) == 1
+    goes_on.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    application.warm()
+    await asyncio.sleep(0)
+    assert len(begun) == 2
