@@ -701,7 +701,7 @@ def _catalogued(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
         _algorithm(draft, name, _sizes(name, words))
         if CATALOGUE[name].parameters[0].type is FieldType.TEXT and {"file", "files", "stdin", "input"} & everything:
             draft.reads_file.add(name)
-    if found and draft.kind is Kind.LIBRARY:
+    if (found or not whole) and draft.kind is Kind.LIBRARY:
         _leave_unread(words, unread, draft)
     return bool(found)
 

@@ -69,8 +69,14 @@ def read(clause: Clause, draft: Draft) -> bool:
     if len(left) == len(segments) and not fresh:
         return False
     for segment, why in left:
-        draft.leave(segment, why)
+        draft.leave(_narrowed(segment, about), why)
     return draft.mark(*[("structure", name) for name in about])
+
+
+def _narrowed(segment: Sequence[Token], about: Sequence[str]) -> Sequence[Token]:
+    """Give the words that are not offered alone where a part names a structure and says little else of it."""
+    unfound = _unfound(segment, _vocabulary(about))
+    return unfound if len(unfound) == 1 and named(segment) else segment
 
 
 def beyond(draft: Draft) -> bool:
@@ -100,16 +106,7 @@ def _segments(tokens: Sequence[Token]) -> list[list[Token]]:
 
 def _doubt(segment: Sequence[Token], about: Sequence[str]) -> str | None:
     """Give why a part of a clause is not done; None when all of it is offered."""
-    known = frozenset(
-        word
-        for name in about
-        for words in (STRUCTURES[name].vocabulary, *STRUCTURES[name].words, STRUCTURES[name].name.split("_"))
-        for word in words
-    )
-    known |= frozenset(
-        part for name in about for operation in STRUCTURES[name].operations for part in operation.split("_")
-    )
-    known |= frozenset(operation for name in about for operation in STRUCTURES[name].operations)
+    known = _vocabulary(about)
     lows = {token.low for token in segment}
     takes = any({"pop", "dequeue"} & set(STRUCTURES[name].operations) for name in about)
     if takes and lows & {"empty"} and lows & {"none", "null", "valueerror", "false"}:
@@ -119,11 +116,29 @@ def _doubt(segment: Sequence[Token], about: Sequence[str]) -> str | None:
         return f"Another error is raised than {other[0]}; the documentation of each operation names it."
     if any(t.value is not None and t.value > _LARGEST_WORD and t.kind is TokenKind.NUMBER for t in segment):
         return _GIVEN
-    told = [t for t in segment if t.is_word and t.value is None and not honesty.hollow(t) and t.low not in _SOFTWARE]
-    unfound = [t.text for t in told if not _forms(t) & known and not _parts(t) <= known | _SOFTWARE]
-    if unfound and 2 * len(unfound) >= len(told):
-        return f"This is not offered: nothing stands for {', '.join(f'“{word}”' for word in unfound)}."
+    unfound = _unfound(segment, known)
+    if unfound:
+        return f"This is not offered: nothing stands for {', '.join(f'“{token.text}”' for token in unfound)}."
     return None
+
+
+def _vocabulary(about: Sequence[str]) -> frozenset[str]:
+    """Give all words that may be said of structures truthfully."""
+    known = {
+        word
+        for name in about
+        for words in (STRUCTURES[name].vocabulary, *STRUCTURES[name].words, STRUCTURES[name].name.split("_"))
+        for word in words
+    }
+    operations = [operation for name in about for operation in STRUCTURES[name].operations]
+    return frozenset(known | {part for operation in operations for part in (operation, *operation.split("_"))})
+
+
+def _unfound(segment: Sequence[Token], known: frozenset[str]) -> list[Token]:
+    """Give the words of a part that speak of nothing which is offered."""
+    told = [t for t in segment if t.is_word and t.value is None and not honesty.hollow(t)]
+    told = [t for t in told if t.low not in _SOFTWARE | lexicon.PRONOUNS]
+    return [t for t in told if not _forms(t) & known and not _parts(t) <= known | _SOFTWARE]
 
 
 def _forms(token: Token) -> set[str]:
