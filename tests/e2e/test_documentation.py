@@ -1,4 +1,8 @@
-"""Every command in the docs runs: the shell blocks of README and guides, in their order, against a platform."""
+"""Every command in the docs runs: the shell blocks of README and guides, in their order, against a platform.
+
+Blocks that are marked `sh cluster` run in tests/cluster. Those marked `sh registry` need a registry of images, which no
+machine of ours reaches: tests/integration/images runs the same commands with a base and a registry of its own.
+"""
 
 from __future__ import annotations
 
