@@ -1901,20 +1901,7 @@ def _expression(tokens: Sequence[Token], child: DraftEntity) -> str | None:
     return " ".join(parts) or None
 
 
-_OPERATORS: Final = {
-    "times": "*",
-    "multiplied": "*",
-    "x": "*",
-    "\u00d7": "*",
-    "*": "*",
-    "plus": "+",
-    "+": "+",
-    "minus": "-",
-    "-": "-",
-    "less": "-",
-    "divided": "/",
-    "/": "/",
-}
+_OPERATORS: Final = {**figures.OPERATORS, "divided": "/", "/": "/"}
 
 READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     aggregate,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.performance import __main__ as harness
+from tests.performance.harness import exit_code
 from tests.performance.machine import facts
 from tests.performance.peers import LOCK, Peers
 from tests.performance.results import AtLeast, AtMost, Figure, Result, shown, summary, table, write
@@ -79,8 +80,8 @@ def test_a_fast_benchmark_runs_through_the_whole_harness(tmp_path: Path, capsys:
 
 def test_a_missed_goal_fails_only_when_asked_to_check() -> None:
     missed = {"goals": {"missed": ["alpha: gain"]}, "failed": []}
-    assert (harness.exit_code(missed, check=False), harness.exit_code(missed, check=True)) == (0, 1)
-    assert harness.exit_code({"goals": {"missed": []}, "failed": ["beta"]}, check=False) == 1
+    assert (exit_code(missed, check=False), exit_code(missed, check=True)) == (0, 1)
+    assert exit_code({"goals": {"missed": []}, "failed": ["beta"]}, check=False) == 1
 
 
 def test_names_are_unique_and_peers_are_pinned_without_naming_a_host(tmp_path: Path) -> None:
