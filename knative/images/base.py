@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import posixpath
 import re
+import struct
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -140,9 +141,16 @@ class Base:
 
     @property
     def has_bytecode(self) -> bool:
-        """Whether its standard library is compiled; else every cold start would do it anew."""
+        """Whether its interpreter takes its standard library's bytecode; else every cold start compiles that anew.
+
+        Bytecode that goes by the source's time (PEP 552) counts for nothing where the layers have other times.
+        """
         tag = sys.implementation.cache_tag
-        return self.files.resolved(f"{self.library}/__pycache__/os.{tag}.pyc") is not None
+        compiled = self.files.read(f"{self.library}/__pycache__/os.{tag}.pyc")
+        if compiled is None:
+            return False
+        by_hash, modified, size = struct.unpack_from("<III", compiled, _MAGIC)
+        return bool(by_hash) or (modified, size) == self.files.stamp(f"{self.library}/os.py")
 
     def merged_libraries(self) -> dict[str, str]:
         """Give links to glibc for the libraries that it holds since 2.34, where the base has left them out.

@@ -52,6 +52,11 @@ class FolderFilesystem:
         """Give what a file holds; None when there is none."""
         return self._at(path).read_bytes() if self._at(path).is_file() else None
 
+    def stamp(self, path: str) -> tuple[int, int] | None:
+        """Give a file's time in whole seconds and its size; None when there is none."""
+        there = self._at(path)
+        return (int(there.stat().st_mtime), there.stat().st_size) if there.is_file() else None
+
     def below(self, folder: str) -> Iterator[str]:
         """Give the absolute paths of every file below a folder, sorted."""
         for path in sorted(self._at(folder).rglob("*")):
@@ -151,6 +156,12 @@ class RootFilesystem:
         with tarfile.open(entry.layer) as archive:
             file = archive.extractfile(entry.member.name)  # by name: a hard link needs its archive
             return file.read() if file else None
+
+    def stamp(self, path: str) -> tuple[int, int] | None:
+        """Give a file's time in whole seconds and its size; None when there is none."""
+        found = self.resolved(path)
+        entry = self._entries.get(found) if found else None
+        return (int(entry.member.mtime), entry.member.size) if entry else None
 
     def below(self, folder: str) -> Iterator[str]:
         """Give the absolute paths of everything below a folder, sorted."""

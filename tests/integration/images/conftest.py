@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import sys
 import tarfile
 from datetime import UTC, datetime
@@ -38,8 +39,15 @@ def arguments(tree: Path, one: Made) -> list[str]:
     return [part.replace("/opt/hal9", f"{tree}/opt/hal9") for part in entry[1:]]
 
 
-def write_base(path: Path, *, minor: int = sys.version_info.minor, compiled: bool = True) -> None:
-    """Write a docker-archive whose one layer has the names that a Python base has, and nothing that runs."""
+def write_base(path: Path, *, minor: int = sys.version_info.minor, compiled: bool = True, current: bool = True) -> None:
+    """Write a docker-archive whose one layer has the names that a Python base has, and nothing that runs.
+
+    Args:
+        path: the archive.
+        minor: of its Python.
+        compiled: whether it has bytecode.
+        current: whether that is of the sources' times, so that the interpreter takes it.
+    """
     library = f"usr/local/lib/python3.{minor}"
     names = {"usr/local/bin/python3": 0o755, f"{library}/os.py": 0o644, f"{library}/test/bad.py": 0o644}
     source = Path(sys.base_prefix, "lib", f"python3.{sys.version_info.minor}", "__pycache__", "os.cpython-311.pyc")
@@ -50,10 +58,13 @@ def write_base(path: Path, *, minor: int = sys.version_info.minor, compiled: boo
             content.write_text("x = 1\n")
             info = archive.gettarinfo(content, name)
             info.mode = mode
+            info.mtime = 1_700_000_000
             with content.open("rb") as file:
                 archive.addfile(info, file)
         if compiled:
-            archive.add(source, f"{library}/__pycache__/os.{sys.implementation.cache_tag}.pyc")
+            stamp = struct.pack("<II", 1_700_000_000 if current else 1_600_000_000, len("x = 1\n"))
+            content.write_bytes(source.read_bytes()[:4] + bytes(4) + stamp + source.read_bytes()[16:])
+            archive.add(content, f"{library}/__pycache__/os.{sys.implementation.cache_tag}.pyc")
         link = tarfile.TarInfo("bin")
         link.type, link.linkname = tarfile.SYMTYPE, "usr/bin"
         archive.addfile(link)

@@ -254,8 +254,9 @@ def test_the_dockerfile_starts_what_the_images_start(made: dict[str, Made]) -> N
         assert pair in text or pair.startswith(("PATH=", "LANG="))
 
 
-def test_a_base_without_bytecode_gets_it(tmp_path: Path) -> None:
-    write_base(tmp_path / "base.tar", compiled=False)
+@pytest.mark.parametrize("lacking", [{"compiled": False}, {"current": False}])
+def test_a_base_whose_interpreter_would_take_no_bytecode_gets_it(tmp_path: Path, lacking: dict[str, bool]) -> None:
+    write_base(tmp_path / "base.tar", **lacking)
     base = open_base(str(tmp_path / "base.tar"), "linux/amd64", tmp_path)
     one = build(request(base, tmp_path / "work", "valkey"))[0]
     assert one.own[0].history == "bytecode of the standard library"
