@@ -288,10 +288,15 @@ _TAKEN: Final = frozenset(keyword.kwlist) | {
 
 
 def attribute(field: FieldSpec) -> str:
-    """Name a field as programs and JSON see it: a reference ends in `_id`; a word that languages keep, in `_value`."""
+    """Name a field as programs see it: a reference ends in `_id`; a word that languages keep, in an underscore."""
     if field.type is FieldType.REFERENCE and not field.name.endswith("_id"):
         return f"{field.name}_id"
-    return f"{field.name}_value" if field.name in _TAKEN else field.name
+    return f"{field.name}_" if field.name in _TAKEN else field.name
+
+
+def exposed(attribute: str) -> str:
+    """Name an attribute as JSON, parameters and command lines see it: a `class_` of programs is a `class` there."""
+    return attribute.removesuffix("_")
 
 
 def field_of(entity: Entity, name: str) -> FieldSpec | None:

@@ -222,3 +222,21 @@ def test_a_program_teaches_itself_and_tells_refusals_by_its_exit_code(tmp_path: 
     refused = run("show-customer", "9")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "There is no customer with the id 9." in refused.stderr
+
+
+def test_words_that_python_keeps_are_fields_to_clients(tmp_path: Path) -> None:
+    folder = written(samples.awkward_names(), tmp_path / "project")
+    package = next(path.name for path in (folder / "src").iterdir())
+    with served(folder, package, tmp_path / "data") as client:
+        schemas = client.get("/openapi.json").json()["components"]["schemas"]
+        assert {"from", "date", "until"} <= set(schemas["TableRecordInput"]["properties"]) & set(
+            schemas["TableRecord"]["properties"]
+        )
+        kept = client.post("/tables", json={"from": "A", "until": "2026-01-31"})
+        assert (kept.status_code, kept.json()["from"]) == (201, "A")
+        assert client.patch("/tables/1", json={"from": "B"}).json()["from"] == "B"
+        assert client.get("/tables", params={"from": "B", "sort": "-from"}).json()["total"] == 1
+        for faulty in ({"until": "2026-01-31"}, {"from": 7, "until": "2026-01-31"}):
+            refused = client.post("/tables", json=faulty)
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/from")
+        assert client.post("/tables", json={"from_": "A", "until": "2026-01-31"}).status_code == 422

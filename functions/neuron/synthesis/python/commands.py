@@ -177,7 +177,10 @@ class CommandWriter:
         return arguments + [self._field_argument(fields[name], name, view, placed=False) for name in command.options]
 
     def _field_argument(self, field: FieldSpec, name: str, view: EntityView, *, placed: bool) -> str:
-        parts = [names.text(name if placed else f"--{name.replace('_', '-')}")]
+        shown = designs.exposed(name)
+        parts = [names.text(name if placed else f"--{shown.replace('_', '-')}")]
+        if shown != name:
+            parts.append(f"metavar={names.text(shown)}" if placed else f"dest={names.text(name)}")
         convert = _CONVERTERS.get(field.type)
         if nullable(field, view.entity) and not placed:
             convert = f"_optional({convert or 'str'})"
@@ -208,10 +211,11 @@ class CommandWriter:
             if view.listing.search:
                 arguments.append('add_argument("--search", metavar="TEXT", help="only those that hold the text")')
             sorts = [self._attribute(view, name) for name in view.listing.sort]
-            choices = [choice for name in sorts for choice in (name, f"-{name}")]
+            shown = [designs.exposed(name) for name in sorts]
+            choices = [choice for name in shown for choice in (name, f"-{name}")]
             arguments.append(
                 f'add_argument("--sort", default="id", choices={names.literal(choices, None)}, metavar="NAME", '
-                f"help={names.text('order by ' + ', '.join(sorts) + '; -NAME: descending')})"
+                f"help={names.text('order by ' + ', '.join(shown) + '; --sort=-NAME: descending')})"
             )
         arguments.append('add_argument("--limit", type=int, default=1000, metavar="N", help="at most so many")')
         arguments.append('add_argument("--offset", type=int, default=0, metavar="N", help="skip so many")')
@@ -268,7 +272,18 @@ class CommandWriter:
                 filters = [self._attribute(view, name) for name in view.listing.filters]
                 search = "options.search" if view.listing.search else "None"
                 named = f"_given(options, {names.literal(filters, None)})" if filters else "{}"
-                return [f"return {service}.find(Query({named}, {search}, options.sort, options.limit, options.offset))"]
+                sort = self._sort(view)
+                return [f"return {service}.find(Query({named}, {search}, {sort}, options.limit, options.offset))"]
+
+    def _sort(self, view: EntityView) -> str:
+        """Write what a list is ordered by, as the table names it."""
+        renamed = [name for s in view.listing.sort if designs.exposed(name := self._attribute(view, s)) != name]
+        if not renamed:
+            return "options.sort"
+        pairs = (
+            f"{names.text(sign + designs.exposed(n))}: {names.text(sign + n)}" for n in renamed for sign in ("", "-")
+        )
+        return f"{{{', '.join(pairs)}}}.get(options.sort, options.sort)"
 
     def _computed_body(self, command: CommandDesign) -> list[str]:
         computation = next(c for c in self._specification.computations if c.name == command.target)

@@ -327,6 +327,11 @@ class EntityView:
         spec = designs.field_of(self.entity, name)
         return designs.attribute(spec) if spec else name
 
+    def _place(self, name: str) -> str:
+        """Name a field as faults name it: as clients see it; in Python, as programs do."""
+        attribute = self._field(name)
+        return attribute if self.memory else designs.exposed(attribute)
+
     def _condition(self, first: str, when: tuple[Condition, ...]) -> str:
         return " AND ".join(part for part in (first, self.dialect.conditions(when, self.entity, "own")) if part)
 
@@ -816,7 +821,9 @@ class EntityView:
     def _ordered_check(self, rule: OrderedRule) -> Check:
         before, after = (designs.field_of(self.entity, name) for name in (rule.before, rule.after))
         absent = [
-            f"{self.var}.{spec.name} is not None" for spec in (before, after) if spec and nullable(spec, self.entity)
+            f"{self.var}.{designs.attribute(spec)} is not None"
+            for spec in (before, after)
+            if spec and nullable(spec, self.entity)
         ]
         left, right = (f"{self.var}.{self._field(name)}" for name in (rule.before, rule.after))
         kinds = {spec.type for spec in (before, after) if spec}
@@ -826,7 +833,7 @@ class EntityView:
         return self._own_check(
             rule.name,
             rule.message,
-            (f"if {test}:", f"    {_invalid(self._field(rule.after), rule.name, rule.message)}"),
+            (f"if {test}:", f"    {_invalid(self._place(rule.after), rule.name, rule.message)}"),
             connection=False,
             now=False,
         )
@@ -844,7 +851,7 @@ class EntityView:
         test = " and ".join([*when, *absent, f"{left} {OPPOSITE_SIGNS[rule.operator]} {right}"])
         own = not references and not rule.when
         refused = (
-            _invalid(self._field(rule.field), rule.name, rule.message) if own else refusal(rule.name, rule.message)
+            _invalid(self._place(rule.field), rule.name, rule.message) if own else refusal(rule.name, rule.message)
         )
         looked_through = [field for name in sorted(references) if (field := designs.field_of(self.entity, name))]
         body = (*self._fetched(looked_through, self.var), f"if {test}:", f"    {refused}")
@@ -909,8 +916,8 @@ class EntityView:
     def _period_moment(self, rule: QuotaRule) -> str:
         spec = designs.field_of(self.entity, rule.period_field or "")
         if spec is not None and spec.type is FieldType.DATE:
-            return f"datetime.combine({self.var}.{spec.name}, time(), UTC)"
-        return f"{self.var}.{spec.name if spec else 'created_at'}"
+            return f"datetime.combine({self.var}.{designs.attribute(spec)}, time(), UTC)"
+        return f"{self.var}.{designs.attribute(spec) if spec else 'created_at'}"
 
     def unless_absent(self, reference: str | None) -> tuple[str, ...]:
         """Write that a check has nothing to say where the reference is empty."""
@@ -960,7 +967,7 @@ class EntityView:
         holds = Conditions(self.specification, self.entity, self.var).all_of(own)
         check = self._asked_check(rule, f"count_{rule.name}", fields, rule.when)
         start = designs.field_of(self.entity, rule.start)
-        absent = f"{self.var}.{rule.start} is not None" if start and nullable(start, self.entity) else ""
+        absent = f"{self.var}.{self._field(rule.start)} is not None" if start and nullable(start, self.entity) else ""
         return _with_condition(check, check.condition, " and ".join(part for part in (absent, holds) if part))
 
     def _asked_check(
@@ -1067,8 +1074,8 @@ def refusal(code: str, message: str) -> str:
     return f"raise RuleError({names.text(code)}, {names.text(message)})"
 
 
-def _invalid(attribute: str, code: str, message: str) -> str:
-    fault = f"Fault({names.text('/' + attribute)}, {names.text(message)})"
+def _invalid(place: str, code: str, message: str) -> str:
+    fault = f"Fault({names.text('/' + place)}, {names.text(message)})"
     return f"raise InvalidError([{fault}], code={names.text(code)})"
 
 

@@ -148,3 +148,10 @@ def docstring(summary: str, indent: int = 4) -> str:
 def attributes(entity: Entity) -> list[str]:
     """Name what an entity's fields are called in programs and in JSON."""
     return [designs.attribute(field) for field in entity.fields]
+
+
+def renamed(specification: Specification) -> str:
+    """Write the set of the fields' names that Python needs other words for; empty when there are none."""
+    found = {name for entity in specification.entities for name in attributes(entity)}
+    shown = sorted(designs.exposed(name) for name in found if designs.exposed(name) != name)
+    return f"{{{', '.join(map(text, shown))}}}" if shown else ""

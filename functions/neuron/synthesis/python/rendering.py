@@ -34,14 +34,15 @@ def _templates() -> jinja2.Environment:
 class Renderer:
     """Renders the files of one share of one project."""
 
-    def __init__(self, package: str, share: str) -> None:
+    def __init__(self, package: str, share: str, renamed: str = "") -> None:
         self._package = package
         self._share = share
+        self._renamed = renamed  # the set of the names that Python has another word for; empty when there are none
         self.files: list[SourceFile] = []
 
     def python(self, path: str, template: str, implements: tuple[str, ...] = (), **names: Any) -> None:
         """Render a Python file and lay it out."""
-        source = _templates().get_template(template).render(package=self._package, **names)
+        source = _templates().get_template(template).render(package=self._package, renamed=self._renamed, **names)
         try:
             laid_out = tidy(source, self._package)
         except SyntaxError as error:
@@ -50,7 +51,7 @@ class Renderer:
 
     def text(self, path: str, template: str, implements: tuple[str, ...] = (), **names: Any) -> None:
         """Render a file that is not Python."""
-        content = _templates().get_template(template).render(package=self._package, **names)
+        content = _templates().get_template(template).render(package=self._package, renamed=self._renamed, **names)
         self.add(path, content.strip("\n") + "\n", implements)
 
     def add(self, path: str, content: str, implements: tuple[str, ...] = ()) -> None:

@@ -77,9 +77,22 @@ class RouterView:
         columns = []
         for name in self._view.listing.sort:
             field = designs.field_of(self._view.entity, name)
-            column = designs.attribute(field) if field else name
+            column = designs.exposed(designs.attribute(field)) if field else name
             columns += [names.text(column), names.text(f"-{column}")]
         return f"Literal[{', '.join(columns)}]"
+
+    @property
+    def sorted_by(self) -> str:
+        """Write what a list is sorted by, as the table names it."""
+        fields = (designs.field_of(self._view.entity, name) for name in self._view.listing.sort)
+        columns = [designs.attribute(field) for field in fields if field]
+        renamed = [column for column in columns if designs.exposed(column) != column]
+        if not renamed:
+            return "filters.sort"
+        pairs = (
+            f"{names.text(sign + designs.exposed(c))}: {names.text(sign + c)}" for c in renamed for sign in ("", "-")
+        )
+        return f"{{{', '.join(pairs)}}}.get(filters.sort, filters.sort)"
 
     @property
     def operations(self) -> list[RouteFunction]:

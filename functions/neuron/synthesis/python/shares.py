@@ -69,7 +69,7 @@ class Project:
         self.api: ApiDesign = task.api or design_api(task.specification)
         self.database = task.database or design_database(task.specification)
         self.package = names.package(task.specification)
-        self.renderer = Renderer(self.package, task.share)
+        self.renderer = Renderer(self.package, task.share, names.renamed(task.specification))
         self.kind = task.specification.kind
         self.stdlib = self.kind is not Kind.API
         self.memory = self.kind is Kind.LIBRARY
@@ -575,8 +575,8 @@ def _write_readme(project: Project, facts: dict[str, Any]) -> None:
 
 
 def _usage(command: CommandDesign) -> str:
-    placed = [name.upper() for name in command.positionals]
-    named = [f"[--{name.replace('_', '-')} …]" for name in command.options]
+    placed = [designs.exposed(name).upper() for name in command.positionals]
+    named = [f"[--{designs.exposed(name).replace('_', '-')} …]" for name in command.options]
     return " ".join([*([command.name] if command.name else []), *placed, *named])
 
 
