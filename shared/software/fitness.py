@@ -114,6 +114,9 @@ def _pair(pointer: str, one: str, other: str, entity: spec.Entity, entities: Ent
 
 def _range_faults(pointer: str, rule: spec.RangeRule, entity: spec.Entity, entities: Entities) -> Iterator[str]:
     own = type_of(rule.field, entity, entities)
+    told_apart = rule.operator in _EQUALITY and rule.other is not None
+    if told_apart and own not in _ORDERED and own is type_of(rule.other or "", entity, entities):
+        return
     if own is not None and own not in _ORDERED:
         yield f"{pointer}: {rule.field} has no order"
     elif rule.other is not None and not comparable(own, type_of(rule.other, entity, entities)):

@@ -287,7 +287,22 @@ def _verbless(sentence: list[Token], start: int) -> tuple[int, int, tuple[Token,
             and not _colon_before(sentence, start, i)
         ):
             return i, i + 1, (), False
+        if sentence[i].text in {",", ";"} and _restriction(sentence, i + 1):
+            return i, i + 1, (), False
     return len(sentence), len(sentence), (), False
+
+
+_RESTRICTED: Final = lexicon.words("more two overlapping overlaps double duplicate duplicates same")
+
+
+def _restriction(sentence: list[Token], at: int) -> bool:
+    """Whether a rule without a verb begins: "only once each", "never more bookings than seats", "no overlaps"."""
+    if at + 1 >= len(sentence):
+        return False
+    low, following = sentence[at].low, sentence[at + 1].low
+    return (low in {"only", "never", "not"} and following in {"once", "one", *_RESTRICTED}) or (
+        low == "no" and following in _RESTRICTED
+    )
 
 
 def _colon_before(sentence: list[Token], start: int, end: int) -> bool:
@@ -325,6 +340,8 @@ def _borrowed(
 ) -> tuple[Token, ...] | None:
     """Give what a clause that begins at `after` borrows from the one before (often nothing)."""
     token = sentence[after]
+    if token.low == "whether" and group.verb in lexicon.HOLDING_VERBS:
+        return None
     if token.low in lexicon.SUBORDINATORS - {"where", "while"}:
         return () if _own_subordinate(sentence, after) else None
     if token.low in lexicon.RELATIVES:

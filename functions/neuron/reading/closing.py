@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import conventions, inference, lexicon, morphology
-from functions.neuron.reading.declarations import GENERIC, SHARED_NOUNS, UNITS, Open, hold, relation
+from functions.neuron.reading import conventions, inference, lexicon, morphology, relating
+from functions.neuron.reading.declarations import AT_LEAST, GENERIC, SHARED_NOUNS, UNITS, Open, hold, relation
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
 from functions.neuron.reading.fields import items
 from functions.neuron.reading.quantities import bound
@@ -46,6 +46,7 @@ def close(draft: Draft, later: Open) -> None:
     """Resolve everything that is still open in the draft."""
     _drop_weak(draft)
     _drop_longer(draft, later)
+    relating.close(draft, later)
     _make_linked(draft, later)
     for verb, subject, objects, at, behind in later.links:
         draft.at = at
@@ -169,6 +170,8 @@ def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behin
         draft.mark(("field", owned.name, subject))
         return
     known = link_entity(draft, verb, subject, objects[0])
+    tied = _tied(draft, subject, objects[0]) if known is None else None
+    known = known or tied
     if known is None:
         known = _existing_link(draft, verb, subject, objects[0]) or draft.entity(
             _link_name(draft, verb, noun, objects[0]), declared=True
@@ -190,8 +193,16 @@ def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behin
     draft.mark(("entity", known.name))
     _accompanying(draft, known, behind, later)
     _graded(draft, known, verb, behind)
-    if verb in _RETURNING and action and ended:
+    if verb in _RETURNING and action and ended and not tied:
         _ending(draft, known, verb, action, ended)
+
+
+def _tied(draft: Draft, subject: str, target: str) -> DraftEntity | None:
+    """Give the record that ties both together where a clause only limits how many: "may rent up to 2 plots"."""
+    words = draft.clauses[draft.at].words
+    limits = any((read := bound(words, i)) is not None and not read[0].exact for i in range(len(words)))
+    found = [e for e in draft.entities.values() if e.reference_to(subject) and e.reference_to(target)]
+    return found[0] if limits and len(found) == 1 else None
 
 
 def _graded(draft: Draft, entity: DraftEntity, verb: str, behind: list[Token]) -> None:
@@ -436,12 +447,29 @@ def _many(draft: Draft, later: Open) -> None:
             added = draft.entities[holder].add(DraftField(held, FieldType.TEXT))
             draft.mark(("field", holder, added.name))
             continue
+        if child is None and _is_count(words[-1], limits):
+            _count(draft, holder, held, limits)
+            continue
         fresh = child is None
         child = child or draft.entity(name, declared=True)
         linked = any({subject, objects[0]} == {holder, child.name} for _, subject, objects, _, _ in later.links)
         _join(draft, holder, child, mutual=mutual, both=both, fresh=fresh, linked=linked)
         if limits is not None:
             _bounded(draft, draft.entities[holder], child, limits)
+
+
+def _is_count(word: str, limits: Bound | None) -> bool:
+    """Whether "between 1 and 6 free seats" is how many there are, rather than seats that are kept one by one."""
+    ranged = limits is not None and not limits.exact and limits.high is not None and limits.low is not None
+    return ranged and inference.counts(word)
+
+
+def _count(draft: Draft, holder: str, name: str, limits: Bound | None) -> None:
+    whole = limits.whole() if limits is not None else None
+    low, high = (whole.low, whole.high) if whole is not None else (None, None)
+    item = DraftField(name, FieldType.INTEGER, minimum=low, maximum=high)
+    draft.mark(("field", holder, draft.entities[holder].add(item).name))
+    draft.left[draft.at] = [part for part in draft.left[draft.at] if part[2] != AT_LEAST]
 
 
 def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound) -> None:

@@ -281,6 +281,19 @@ def find_field(tokens: Sequence[Token], entity: DraftEntity, start: int = 0) -> 
     return None
 
 
+def holding(tokens: Sequence[Token], entity: DraftEntity, *, without: bool) -> tuple[Condition, ...] | None:
+    """Read "with a sailing licence" where that is a yes or a no, "without an end date" where there may be none."""
+    start = 1 if tokens and tokens[0].low in lexicon.DETERMINERS else 0
+    read = field_at(tokens, start, entity) if start < len(tokens) else None
+    if read is None or read[1] != len(tokens):
+        return None
+    if kind_of(read[0]) is FieldType.BOOLEAN:
+        return (Condition(field=read[0].name, operator=Operator.EQ, value=not without),)
+    if read[0].required is not False:
+        return None
+    return (Condition(field=read[0].name, operator=Operator.IS_NULL if without else Operator.NOT_NULL),)
+
+
 def comparison(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
     """Read a comparison of a field with a number or with the present: "stock is at least 1"."""
     named = find_field(tokens, entity)

@@ -57,6 +57,7 @@ SHARED_NOUNS: Final = lexicon.words(
     "attendee guest speaker teacher player allergen topping amenity feature permission role product course "
     "language topic director artist instructor sponsor volunteer club person group"
 )
+AT_LEAST: Final = "that there must be so many at least is not checked: the whole is made before its parts"
 _ROLE_PREPOSITIONS: Final = lexicon.words("per to for in on of from at with by into as about against")
 
 
@@ -74,6 +75,9 @@ class Open:
     makers: list[tuple[str, str, tuple[str, ...], int]] = field(
         default_factory=list
     )  # maker, what it makes, what that is for, clause
+    ties: list[tuple[str, tuple[tuple[Token, ...], ...], int]] = field(
+        default_factory=list
+    )  # record, the parts of the sentence that says what it ties together, clause
 
 
 def subject_names(tokens: Sequence[Token], draft: Draft) -> list[str]:
@@ -459,8 +463,7 @@ def _hold_one(entity: DraftEntity, item: fields.Item, draft: Draft, later: Open)
         return draft.mark(("field", entity.name, added.name))
     later.many.append((entity.name, name, draft.at, item.bound, False))
     if item.bound is not None and item.bound.low is not None and item.bound.low > 0 and not item.bound.exact:
-        reason = "that there must be so many at least is not checked: the whole is made before its parts"
-        draft.leave(item.tokens, reason)
+        draft.leave(item.tokens, AT_LEAST)
     return draft.mark(("many", entity.name, name))
 
 
@@ -592,10 +595,23 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     if _is_rule(frame, draft):
         return False
     optional = frame.modal in {"may", "can", "might", "could"}
+    _of_owner(frame.subject, named, draft)
     return (
         all([hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])  # noqa: C419 - every one is to be held
         and draft.settle()
     )
+
+
+def _of_owner(subject: Sequence[Token], named: Sequence[str], draft: Draft) -> None:
+    """Let the inspections in "inspections of a hive record …" refer to their hive."""
+    of = next((i for i, t in enumerate(subject[:-2]) if i and t.low in {"of", "for", "by"}), None)
+    if of is None or subject[of + 1].low not in {"a", "an", "each", "every"}:
+        return
+    owner = next((m.entity for m in draft.mentions(subject[of + 1 :])), None)
+    for name in named if owner is not None else ():
+        entity = draft.entity(name, declared=True)
+        if owner is not None and owner is not entity and entity.reference_to(owner.name) is None:
+            refer(entity, owner.name, draft, optional=False)
 
 
 def _singular_items(tokens: Sequence[Token]) -> bool:
@@ -715,7 +731,9 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         (
             i
             for i, t in enumerate(rest)
-            if t.low in {"with", "has", "having"} and i > 0 and not (i + 1 < len(rest) and rest[i + 1].low == "one")
+            if (t.low in {"with", "has", "having"} or t.text == ":")
+            and i > 0
+            and not (i + 1 < len(rest) and rest[i + 1].low == "one")
         ),
         len(rest),
     )
@@ -995,7 +1013,40 @@ def _transitive(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     return False
 
 
+def _by_doing(rest: Sequence[Token]) -> str | None:
+    """Give the deed in "passengers join rides by booking a seat": what is made is a booking."""
+    at = next((i for i, t in enumerate(rest[:-1]) if t.low == "by" and rest[i + 1].low.endswith("ing")), None)
+    verb = rest[at + 1].verb if at is not None else None
+    return verb if verb in lexicon.LINKING_VERBS else None
+
+
+_GIVING_WORDS: Final = lexicon.words("giving with providing leaving stating naming entering including")
+
+
+def _by_anyone(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read "visitors reserve seats for a screening, giving their name and email": who does it is not kept."""
+    cut = next((i for i, t in enumerate(frame.rest) if t.low in _GIVING_WORDS), None)
+    if cut is None or frame.group.passive or frame.negated or verb not in lexicon.LINKING_VERBS or not frame.subject:
+        return False
+    if not all(is_generic(name) and not _declared(name, draft) for name in subject_names(frame.subject, draft)):
+        return False
+    aims = [m.entity.name for m in draft.mentions(frame.rest[:cut])]
+    if not aims:
+        return False
+    entity = draft.entity(lexicon.LINKING_VERBS[verb][0], declared=True)
+    entity.link_verb = entity.link_verb or verb
+    for aim in aims:
+        refer(entity, aim, draft, optional=False)
+    start = (
+        cut + 1 + (cut + 1 < len(frame.rest) and frame.rest[cut + 1].low in {"their", "his", "her", "your", "a", "the"})
+    )
+    return hold(entity, frame.rest[start:], draft, later) and draft.settle()
+
+
 def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    if _by_anyone(verb, frame, draft, later):
+        return True
+    verb = _by_doing(frame.rest) or verb
     subjects = [
         name
         for name in subject_names(_plain(frame.subject), draft)
@@ -1092,6 +1143,8 @@ def _agents(rest: Sequence[Token], draft: Draft) -> list[str]:
         if token.low in {"by", "to"}:
             bound = quantities.bound(rest, i + 1)
             start = bound[1] if bound else i + 1
+            if rest[start : start + 1] and rest[start].low in {"other", "others"}:
+                return []  # other museums are none of those that are kept
             end = next(
                 (j for j in range(start, len(rest)) if rest[j].low in lexicon.PREPOSITIONS or rest[j].text == ","),
                 len(rest),

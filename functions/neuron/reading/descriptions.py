@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import declarations, fields, frames, inference, lexicon, morphology, quantities
+from functions.neuron.reading import declarations, fields, frames, inference, lexicon, morphology, quantities, relating
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.tokens import Kind
 from shared.software.specification import FieldType
@@ -31,7 +31,7 @@ def early(clause: Clause, draft: Draft, later: Open) -> bool:
     """Read what `declarations` would take for something else."""
     if clause.intro:
         return False
-    if _unnamed(clause, draft, later):
+    if _unnamed(clause, draft, later) or relating.early(clause, draft):
         return True
     if clause.words[0].low in {"we", "i", "i'd", "let"} and _sold(clause.words, draft, later):
         return True
@@ -49,7 +49,17 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
     frame = frames.parse(words)
     if frame is None or not frame.subject:
         return False
-    return _getting(clause, draft, later) or any(reader(frame, draft, later) for reader in (_composed, _measured))
+    if _getting(clause, draft, later) or any(reader(frame, draft, later) for reader in (_composed, _measured)):
+        return True
+    _tell(frame, draft)
+    return relating.note(clause, draft, later)
+
+
+def _tell(frame: Frame, draft: Draft) -> None:
+    """Let "it" in the next clause be what this one speaks of, even when nothing else was understood of it."""
+    name = declarations.noun_name(frame.subject, draft)
+    if frame.subject[0].low in {"a", "an", "each", "every"} and name and not declarations.is_generic(name):
+        draft.topic = name
 
 
 def beside(clause: Clause, draft: Draft, later: Open) -> Sequence[Token]:
@@ -164,6 +174,7 @@ def _titled(words: Sequence[Token], draft: Draft, later: Open) -> bool:
         return False
     entity = draft.entity(name, declared=True)
     draft.topic = entity.name
+    relating.labelled(entity.name, words[colon + 1 :], draft, later)
     declarations.of_frame(frame, draft, later)
     return draft.mark(("entity", entity.name))
 

@@ -167,6 +167,7 @@ class Draft:
     settled: set[int] = dataclasses.field(default_factory=set)  # clauses that say nothing more than what has been read
     at: int = 0  # the clause that is being read
     topic: str | None = None  # the entity that the clause before was about
+    topics: dict[int, str | None] = dataclasses.field(default_factory=dict)  # what each clause declares, or speaks of
 
     def mark(self, *marks: Mark) -> bool:
         """Record that the clause at hand became these parts; gives True, so that readers can end with it."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.tokens import Token
 
-_SEPARATORS: Final = frozenset({",", "and", ";", "plus", "&", "then"})
+_SEPARATORS: Final = frozenset({",", "and", ";", "plus", "&", "then", "+"})
 _TYPES: Final = {
     "string": FieldType.STRING,
     "str": FieldType.STRING,
@@ -61,7 +61,7 @@ _PRE_ATTRIBUTES: Final = lexicon.words(
 )
 _DROPPED: Final = lexicon.words(
     "short long brief valid corresponding own given certain specific particular proper associated single "
-    "simple main respective"
+    "simple main respective assigned associated linked related"
 )
 _COUNTERS: Final = frozenset({"number", "count", "quantity"})
 _COLLECTIONS: Final = frozenset({"list", "set", "collection", "series", "sequence", "group"})
@@ -244,6 +244,9 @@ def _whether(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
         i += 1
     if len(core) > 1 and i > word + 1 and morphology.is_participle(core[-1]):
         core = core[-1:]
+    deed = next((j for j in range(i, min(i + 3, len(tokens))) if tokens[j].low not in lexicon.BE | lexicon.HAVE), i)
+    if core and deed > i and deed < len(tokens) and morphology.is_participle(tokens[deed].low):
+        core, i = [*core, tokens[deed].low], deed + 1
     if not core:
         return None
     item = Item(
@@ -273,10 +276,16 @@ def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
         ) is not None:
             i = end
             continue
-        elif token.low not in _SEPARATORS | _SKIP_SEPARATORS_WORDS:
+        elif token.low not in _SEPARATORS | _SKIP_SEPARATORS_WORDS or _plus_one(tokens, i):
             break
         i += 1
     return i, optional
+
+
+def _plus_one(tokens: Sequence[Token], at: int) -> bool:
+    """Whether "plus one" is whom a guest brings, rather than one more of the list."""
+    end = quantities.phrase(tokens, at, "plus one")
+    return end is not None and (end >= len(tokens) or not tokens[end].is_word or tokens[end].low in _STOPS)
 
 
 def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
@@ -293,7 +302,7 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
     i = attributes(tokens, i, item.field, item.left)
     if (example := _example(tokens, i)) is not None:
         i = attributes(tokens, example, item.field, item.left)
-    if i < len(tokens) and tokens[i].low in {"where", "when", "who", "which", "that"}:
+    if i < len(tokens) and tokens[i].low in {"where", "when", "who", "which", "that", "it", "they", "he", "she"}:
         i = next(
             (j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"} or tokens[j].low == "and"), len(tokens)
         )
@@ -380,6 +389,28 @@ def _adjective(target: DraftField, word: str) -> None:
             target.type = _TYPES[word]
 
 
+def _odd_name(tokens: Sequence[Token], i: int) -> tuple[list[str], int] | None:
+    """Read names that are no nouns: "plus one", "from", "until date"."""
+    if (end := quantities.phrase(tokens, i, "plus one")) is not None:
+        return ["plus", "one"], end
+    if i < len(tokens) and tokens[i].low in _POINTS and _names_point(tokens, i + 1):
+        named = i + 1 < len(tokens) and tokens[i + 1].low in _WHEN
+        return [tokens[i].low, *([tokens[i + 1].low] if named else [])], i + 1 + named
+    return None
+
+
+_POINTS: Final = frozenset({"from", "to", "until", "till"})
+
+
+def _names_point(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a preposition is the name of a moment: it stands alone in a list, or in front of "date" or "time"."""
+    if at >= len(tokens) or tokens[at].text in {",", ";", "("} or tokens[at].low in {"and", "optional", "required"}:
+        return True
+    return tokens[at].low in _WHEN and (
+        at + 1 >= len(tokens) or not tokens[at + 1].is_word or tokens[at + 1].low in _STOPS
+    )
+
+
 _WHEN: Final = frozenset({"date", "day", "time"})
 _SPANS: Final = frozenset({"from", "until", "to", "till", "through"})
 _CORE_WORDS: Final = lexicon.words("default minimum maximum min max optional starting assigned used measured limited")
@@ -388,6 +419,8 @@ _CORE_WORDS: Final = lexicon.words("default minimum maximum min max optional sta
 def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
     """Read the words of a name."""
     core: list[str] = []
+    if (odd := _odd_name(tokens, i)) is not None:
+        return odd
     while i < len(tokens):
         token = tokens[i]
         if token.kind is Kind.POSSESSIVE:
@@ -418,7 +451,20 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         if (end := quantities.phrase(tokens, i, "in stock")) is not None:
             core += ["in", "stock"]
             i = end
-    return _unwrapped(tokens, core, i, item)
+    return _unwrapped(tokens, _without_unit(core, item), i, item)
+
+
+def _without_unit(core: list[str], item: Item) -> list[str]:
+    """Read "duration minutes" as a duration in minutes."""
+    if len(core) > 1 and core[-1] in _TIME_UNITS and core[-2] in _LASTING:
+        item.field.description = f"In {core[-1]}."
+        item.field.type, item.field.minimum = FieldType.INTEGER, 0
+        return core[:-1]
+    return core
+
+
+_TIME_UNITS: Final = frozenset({"minutes", "hours", "seconds", "days", "weeks", "months", "years", "min", "mins"})
+_LASTING: Final = frozenset({"duration", "length", "time", "runtime", "period"})
 
 
 _STOPS_WORDS: Final = lexicon.words(
@@ -520,15 +566,28 @@ def _values_until_or(tokens: Sequence[Token], at: int) -> tuple[list[str], int] 
         if joint == i:
             return None
         if is_last:
-            last, end = _value(tokens, joint)
-            return None if last is None else ([*values, last], end)
+            return _values_behind_or(tokens, joint, values)
         i = joint
     return None
+
+
+def _values_behind_or(tokens: Sequence[Token], at: int, values: list[str]) -> tuple[list[str], int] | None:
+    """Read the last value of a list, or those that are joined by further "or": "available or busy or off duty"."""
+    last, end = _value(tokens, at)
+    if last is None:
+        return None
+    values = [*values, last]
+    if end + 1 < len(tokens) and tokens[end].low == "or":
+        return _values_behind_or(tokens, end + 1, values) or (values, end)
+    return values, end
 
 
 def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
     words: list[str] = []
     start = i
+    signed = i + 1 < len(tokens) and tokens[i + 1].text in _SIGNS and tokens[i + 1].start == tokens[i].end
+    if signed and tokens[i].kind is Kind.NUMBER and _value_ends(tokens, i + 2):
+        return tokens[i].text + tokens[i + 1].text, i + 2
     if i + 1 < len(tokens) and tokens[i].text == "A" and tokens[i + 1].start == tokens[i].end:
         signed = tokens[i + 1].text in _SIGNS
         return "A" + (tokens[i + 1].text if signed else ""), i + 1 + signed
@@ -910,7 +969,19 @@ def _default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         return after
     if (value_end := _value_by_default(tokens, i, target)) is not None:
         return value_end
-    return None
+    return _value_when_absent(tokens, i, target)
+
+
+def _value_when_absent(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "5 if not given" and "low unless given"."""
+    read = quantities.number(tokens, i)
+    value, after = read if read is not None else _value(tokens, i)
+    if value is None or after == i or (read is None and after - i > 1):
+        return None
+    end = next((e for words in _WHEN_ABSENT if (e := quantities.phrase(tokens, after, words)) is not None), None)
+    if end is not None:
+        target.default = value if read is not None else _scalar(str(value))
+    return end
 
 
 def _value_by_default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -932,6 +1003,10 @@ def _scalar(value: str) -> str | bool:
 
 
 def _uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    exclusive = _exclusive(tokens, i)
+    if exclusive is not None:
+        target.unique = True
+        return exclusive
     if (
         tokens[i].low not in {"unique", "distinct", "uniquely", "unique-per"}
         and quantities.phrase(tokens, i, "no duplicates") is None
@@ -993,6 +1068,25 @@ def _uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
             end = after + (after < len(tokens) and tokens[after].is_word)
     target.unique = True
     return end
+
+
+def _exclusive(tokens: Sequence[Token], i: int) -> int | None:
+    """Read "which nobody else may have", "that no other member has", "not used by anyone else"."""
+    j = i + (tokens[i].low in {"which", "that"})
+    nobody = next((e for w in _NOBODY if (e := quantities.phrase(tokens, j, w)) is not None), None)
+    if nobody is None and quantities.phrase(tokens, j, "no other") is not None and j + 2 < len(tokens):
+        nobody = j + 3 if tokens[j + 2].is_word else None
+    if nobody is None:
+        return None
+    end = nobody
+    while end < len(tokens) and (
+        tokens[end].low in lexicon.MODALS | lexicon.HAVE or tokens[end].verb in {"have", "use", "share"}
+    ):
+        end += 1
+    return end if end > nobody else None
+
+
+_NOBODY: Final = ("nobody else", "no one else", "noone else", "no-one else", "none else")
 
 
 _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
@@ -1170,6 +1264,7 @@ def _unit(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "in minutes", "in euros", "as a percentage", "in the currency of the shop" (the unit only describes)."""
     if tokens[i].low in {"in", "measured", "expressed", "given"} and i + 1 < len(tokens):
         j = i + 1 + (tokens[i + 1].low in {"in", "as"})
+        j += j + 1 < len(tokens) and tokens[j].low in {"square", "cubic", "whole", "full", "us"}
         if j < len(tokens) and tokens[j].low in _UNITS:
             target.description = f"In {tokens[j].low}."
             if target.type is None and tokens[j].low in {
@@ -1185,7 +1280,33 @@ def _unit(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
             elif target.type is None and tokens[j].low != "cents":
                 target.type = FieldType.DECIMAL
             return j + 1
+        if j < len(tokens) and _measure(tokens, j):
+            target.description = f"In {tokens[j].text}."
+            target.type = target.type or FieldType.DECIMAL
+            return j + 1
     return None
+
+
+def _measure(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an unknown word behind "in" is a unit: "in millilitres", "in IBU", "in kWh"."""
+    token = tokens[at]
+    if token.kind is not Kind.WORD or not (
+        at + 1 >= len(tokens) or not tokens[at + 1].is_word or _ends_unit(tokens, at + 1)
+    ):
+        return False
+    return any(c.isupper() for c in token.text[1:]) or token.low.startswith(_PREFIXES) or token.low.endswith(_MEASURES)
+
+
+def _ends_unit(tokens: Sequence[Token], at: int) -> bool:
+    return tokens[at].low in _STOPS | _SEPARATORS or quantities.bound(tokens, at) is not None
+
+
+_PREFIXES: Final = ("milli", "centi", "kilo", "mega", "micro", "nano", "hecto")
+_MEASURES: Final = (
+    "metres", "meters", "litres", "liters", "grams", "watts", "volts", "hertz", "bytes", "tonnes", "tons", "ounces",
+    "gallons", "yards", "calories", "joules", "decibels", "degrees", "hectares", "inches", "francs", "crowns", "kronor",
+    "yen", "rupees", "knots", "amps", "lumens", "bar", "pixels", "pages", "lines", "rows", "centuries", "decades",
+)  # fmt: skip
 
 
 _ROLE_WORDS: Final = lexicon.words("be a an one the of also itself another")
@@ -1252,7 +1373,8 @@ def _said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | N
     behind_helper = i > 0 and tokens[i - 1].low in lexicon.BE | {":", "=", "being"}
     if j >= len(tokens) or not (opens or behind_helper):
         return None
-    read = _enumeration(tokens, j) or (_listed_values(tokens, j) if tokens[j - 1].text == ":" else None)
+    read = _enumeration(tokens, j) or _slashed_values(tokens, j)
+    read = read or (_listed_values(tokens, j) if tokens[j - 1].text == ":" else None)
     if read is None or len(read[0]) < 2:
         return None
     if _boolean_values(read[0]):
@@ -1260,6 +1382,24 @@ def _said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | N
     else:
         target.values = tuple(dict.fromkeys(read[0]))
     return read[1]
+
+
+def _slashed_values(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
+    """Read "pending/yes/no" and "petrol | diesel"."""
+    values: list[str] = []
+    i = at
+    while i < len(tokens):
+        value, end = _value(tokens, i)
+        if value is None and tokens[i].low in {"no", "none", "any"}:
+            value, end = tokens[i].low, i + 1
+        if value is None:
+            break
+        values.append(value)
+        i = end
+        if i >= len(tokens) or tokens[i].text not in {"/", "|"}:
+            break
+        i += 1
+    return (values, i) if len(values) > 1 else None
 
 
 def _listed_values(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:

@@ -135,6 +135,9 @@ def _past_relative(tokens: Sequence[Token], at: int) -> int:
     """Give the position behind the verb of the relative clause at `at`."""
     for i in range(at + 1, min(at + 6, len(tokens))):
         if tokens[i].low in _FINITE_HELPERS or tokens[i].verb is not None:
+            modal = tokens[i].low in lexicon.MODALS and i + 1 < len(tokens)
+            if modal and tokens[i + 1].verb == tokens[i + 1].low:
+                i += 1  # noqa: PLW2901 - the infinitive behind a modal
             while i + 1 < len(tokens) and (
                 tokens[i + 1].low in lexicon.ADVERBS | {"not", "never", "be", "been"}
                 or morphology.is_participle(tokens[i + 1].low)
@@ -190,9 +193,25 @@ def _agrees_in_plural(tokens: Sequence[Token], at: int, i: int) -> bool:
     if before.low in lexicon.ADVERBS and i - 1 > at:
         before = tokens[i - 2]
     plural = morphology.is_plural(before.low) or before.low in {"they", "we", "you", "i", "who", "that", "which"}
+    plural = plural or _plural_of(tokens, at, i)
     if not plural and not _conjoined_subject(tokens, at, i):
         return False
     return word not in lexicon.NOUN_VERBS or _begins_complement(tokens, i + 1)
+
+
+def _plural_of(tokens: Sequence[Token], at: int, i: int) -> bool:
+    """Whether the subject is many of one thing: "inspections of a hive"."""
+    of = next((j for j in range(at + 1, min(at + 3, i)) if tokens[j].low in {"of", "for"}), None)
+    if of is None or not morphology.is_plural(tokens[of - 1].low) or of + 1 >= i:
+        return False
+    return (
+        tokens[of + 1].low in lexicon.DETERMINERS
+        and all(t.is_word for t in tokens[of + 1 : i])
+        and i - of <= _SUBJECT_TAIL
+    )
+
+
+_SUBJECT_TAIL: Final = 4
 
 
 def _conjoined_subject(tokens: Sequence[Token], at: int, i: int) -> bool:
@@ -317,15 +336,17 @@ def _helper(tokens: Sequence[Token], i: int) -> bool:
             following[0].low in {"been", "to"}
             or (following[0].low in {"not", "already"} and len(following) > 1 and following[1].low == "been")
         )
+    if word in {"get", "gets"}:
+        return i + 1 < len(tokens) and morphology.is_participle(tokens[i + 1].low)
     return word in lexicon.ADVERBS and i + 1 < len(tokens)
 
 
 def _main_verb(tokens: Sequence[Token], at: int, i: int, group: VerbGroup) -> VerbGroup:
     be = group.passive
     word = tokens[i].low if i < len(tokens) else ""
-    unknown = (
-        word.endswith("ed") and len(word) > 5 and i + 1 < len(tokens) and tokens[i + 1].low in lexicon.PREPOSITIONS
-    )
+    ends = group.modal is not None and i + 1 >= len(tokens)
+    follows = i + 1 < len(tokens) and tokens[i + 1].low in lexicon.PREPOSITIONS
+    unknown = word.endswith("ed") and len(word) > 5 and (ends or follows)
     if be and not (word and (morphology.is_participle(word) or unknown)):
         return VerbGroup(at, i, ("be",), "be", group.modal, group.negated, group.only, passive=False)
     if not word or tokens[i].kind is Kind.PUNCTUATION:

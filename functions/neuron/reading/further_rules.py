@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, frames, lexicon, morphology, quantities, rules
-from shared.software.specification import Condition, FieldType, NoOverlapRule, Operator, QuotaRule, TransitionRule
+from shared.software.specification import (
+    Condition,
+    FieldType,
+    NoOverlapRule,
+    Operator,
+    QuotaRule,
+    RangeRule,
+    TransitionRule,
+    UniqueRule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +73,11 @@ def neither(r: Reading, draft: Draft) -> bool:
     if len(mentions) != 1:
         return False
     for rule in reversed(list(draft.rules.values())):
+        if isinstance(rule, UniqueRule) and len(rule.fields) == _PAIR:
+            reference = draft.entities[rule.entity].reference_to(mentions[0].entity.name)
+            if reference is None or reference.name in rule.fields:
+                return False
+            return rules.add_unique(r, draft, draft.entities[rule.entity], (rule.fields[0], reference.name), rule.when)
         if isinstance(rule, NoOverlapRule | QuotaRule):
             reference = draft.entities[rule.entity].reference_to(mentions[0].entity.name)
             if reference is None:
@@ -77,6 +91,74 @@ def neither(r: Reading, draft: Draft) -> bool:
 
 
 _SHORT: Final = 6
+_PAIR: Final = 2
+
+
+def same_twice(r: Reading, draft: Draft) -> bool:
+    """Read "the same position can't be used twice in a concert": a position and a concert are together only once."""
+    lows = [t.low for t in r.frame.subject]
+    if not lows or "same" not in lows or not r.frame.negated or not {"twice", "again"} & set(r.lows):
+        return False
+    mentioned = [m.entity for m in (*r.subjects, *r.objects)]
+    for entity in draft.entities.values():
+        own = conditions.find_field(r.frame.subject, entity)
+        within = [f for other in mentioned if (f := entity.reference_to(other.name))]
+        first = (
+            own[0]
+            if own is not None
+            else next((f for m in r.subjects if (f := entity.reference_to(m.entity.name))), None)
+        )
+        names = (
+            tuple(dict.fromkeys(f.name for f in (*within, first) if f is not None and f is not first)) if first else ()
+        )
+        if first is not None and names:
+            return rules.add_unique(r, draft, entity, (*names, first.name), conditions.running(entity))
+    return False
+
+
+def once_each(r: Reading, draft: Draft) -> bool:
+    """Read "only once each" behind what ties two things together: each pair only once."""
+    topic = draft.entities.get(draft.topic or "")
+    if topic is None or r.frame.subject or "once" not in r.lows or "each" not in r.lows or len(r.words) > _SHORT:
+        return False
+    references = [f.name for f in topic.fields.values() if f.target]
+    return len(references) >= _PAIR and rules.add_unique(r, draft, topic, tuple(references), conditions.running(topic))
+
+
+_NAMES: Final = frozenset({FieldType.STRING, FieldType.TEXT, FieldType.EMAIL, FieldType.REFERENCE})
+
+
+def differing(r: Reading, draft: Draft) -> bool:
+    """Read "source and target language must differ", "home team and away team cannot be the same"."""
+    lows = set(r.lows)
+    apart = r.frame.verb == "differ" or ("different" in lows and not r.frame.negated)
+    if not (apart or (r.frame.negated and lows & {"same", "equal", "identical"})) or "and" not in lows or "two" in lows:
+        return False
+    cut = next((i for i, t in enumerate(r.frame.subject) if t.low == "and"), None)
+    if cut is None:
+        return False
+    for entity in (*[m.entity for m in r.subjects], *draft.entities.values()):
+        second = conditions.find_field(r.frame.subject[cut + 1 :], entity)
+        first = conditions.find_field(r.frame.subject[:cut], entity) or conditions.find_field(
+            (*r.frame.subject[:cut], r.frame.subject[-1]), entity
+        )
+        if first is None or second is None or first[0] is second[0]:
+            continue
+        if (
+            conditions.kind_of(first[0]) is not conditions.kind_of(second[0])
+            or conditions.kind_of(first[0]) not in _NAMES
+        ):
+            continue
+        rule = RangeRule(
+            name=morphology.name(entity.name, first[0].name, second[0].name, "differ"),
+            entity=entity.name,
+            message=rules.sentence(r.words, draft.request),
+            field=first[0].name,
+            operator=Operator.NE,
+            other=second[0].name,
+        )
+        return draft.mark(draft.add_rule(rule))
+    return False
 
 
 def either(r: Reading, draft: Draft) -> bool:
@@ -228,6 +310,9 @@ def _part(r: Reading, draft: Draft, rest: Sequence[Token]) -> Reading:
 
 READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     of_anyone,
+    same_twice,
+    once_each,
+    differing,
     neither,
     either,
     of_states,

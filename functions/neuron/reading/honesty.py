@@ -77,6 +77,8 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         return f"Nothing that was built stands for {_quoted(numbers)}."
     if _forbids(said) and not any(_restricts(part) for part in parts):
         return "It forbids something, and nothing that was built refuses it."
+    if _singular(said) and not any(_keeps_apart(part) for part in parts):
+        return "It says what may be there only so often, and nothing that was built counts that."
     if _conditional(said) and not any(_restricts(part) for part in parts):
         return "It holds under a condition, and nothing that was built checks it."
     if all(isinstance(part, spec.Computation | spec.Command) for part in parts):
@@ -167,6 +169,30 @@ def _fields(part: Any) -> list[spec.FieldSpec]:
 
 def _forbids(said: Sequence[Token]) -> bool:
     return any(token.low in _PROHIBITION for token in said)
+
+
+_LIMITS: Final = (
+    "at most", "no more than", "not more than", "only once", "at most once", "nobody else", "no one else", "no two",
+    "more than once", "only one", "maximum of", "up to",
+)  # fmt: skip
+_UNIQUE: Final = lexicon.words("unique uniquely twice duplicate duplicates")
+
+
+def _singular(said: Sequence[Token]) -> bool:
+    """Whether a clause limits how often something may be there, or how much it may be."""
+    lows = [token.low for token in said]
+    text = f" {' '.join(lows)} "
+    return any(f" {words} " in text for words in _LIMITS) or bool(_UNIQUE & set(lows))
+
+
+def _keeps_apart(part: Any) -> bool:
+    """Whether a part limits a number or a value; that a value must be there is no limit."""
+    if isinstance(part, spec.FieldSpec):
+        limits = (part.minimum, part.maximum, part.max_length, part.pattern)
+        return part.unique or part.immutable or part.managed or any(limit is not None for limit in limits)
+    if isinstance(part, spec.Entity):
+        return any(_keeps_apart(field) for field in part.fields)
+    return _restricts(part)
 
 
 def _conditional(said: Sequence[Token]) -> bool:

@@ -82,6 +82,11 @@ def complete(field: DraftField) -> None:
     _scale(field)
 
 
+def counts(noun: str) -> bool:
+    """Whether a noun in the plural usually says how many there are: seats, places, players."""
+    return _BY_WORD.get(noun) is FieldType.INTEGER
+
+
 def _keys(name: str) -> list[str]:
     words = name.split("_")
     return ["_".join(words[i:]) for i in range(len(words))]

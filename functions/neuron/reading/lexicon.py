@@ -27,7 +27,14 @@ SPELLINGS: Final = {
     "doesn't": "do-not",
     "isn't": "is-not",
     "aren't": "is-not",
-    "sign-up": "signup",
+    "cant": "cannot",
+    "dont": "do-not",
+    "doesnt": "do-not",
+    "isnt": "is-not",
+    "arent": "is-not",
+    "wont": "must-not",
+    "mustnt": "must-not",
+    "shouldnt": "must-not",
     "web-site": "website",
     "&": "and",
 }
@@ -356,7 +363,7 @@ VERBS: Final = words(
     "update upload use validate vary verify view visit volunteer vote wait want warn watch weigh withdraw "
     "work wrap write yield drive fly ride wear feed assist supervise coach "
     "reference concern come file lodge tick cast bring "
-    "reactivate administer possess capture cover draft assess catalogue catalog "
+    "differ reactivate administer possess capture cover draft assess catalogue catalog "
     "capitalise capitalize lowercase uppercase tokenize"
 )
 # Words that are nouns more often than verbs: as a main verb only where the grammar leaves nothing else.

@@ -29,6 +29,8 @@ def normalised(text: str) -> str:
 def singular(word: str) -> str:
     """Give the singular of a noun; a noun that is singular already comes back as it is."""
     head, dash, last = word.rpartition("-")
+    if dash and last in {"ups", "ins", "outs", "offs", "ons"}:
+        return head + dash + last[:-1]
     return head + dash + _singular(last) if dash else _singular(word)
 
 

@@ -267,7 +267,10 @@ def _span(tokens: Sequence[Token], at: int) -> tuple[Bound, int] | None:
     if start > at and first[1] < len(tokens) and tokens[first[1]].low in {"on", "onwards", "onward", "upwards"}:
         return Bound(low=first[0]), first[1] + 1
     joint = _unit_end(tokens, first[1])
-    if joint >= len(tokens) or tokens[joint].low not in {"and", "to", "-", "\u2013", "—", "through"}:
+    dots = phrase(tokens, joint, ". .")
+    if dots is not None:
+        joint = dots - 1
+    if joint >= len(tokens) or tokens[joint].low not in {"and", "to", "-", "\u2013", "—", "through", "."}:
         return None
     if tokens[joint].low == "and" and start == at:
         return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import (
     assembly,
+    bare_rules,
     clauses,
     closing,
     computing,
@@ -32,7 +33,7 @@ from shared.software.structures import offered as structures_offered
 if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
 
-RULES: Final = (*further_rules.READERS, *rules.READERS, *views.READERS)
+RULES: Final = (*further_rules.READERS, bare_rules.stated, *rules.READERS, *views.READERS)
 LONGEST: Final = 20_000  # code points
 
 
@@ -101,6 +102,7 @@ def _declare(draft: Draft) -> None:
         if not descriptions.early(clause, draft, later):
             words = descriptions.beside(clause, draft, later)
             _ = declarations.read(clause, draft, later, words) or descriptions.read(clause, draft, later)
+        draft.topics[at] = draft.topic
     implied.things(draft)
     closing.close(draft, later)
     implied.relations(draft)
@@ -126,6 +128,8 @@ def _introduced(draft: Draft) -> None:
     """Count a short first clause that only says what kind of software is wanted as done."""
     for at, clause in enumerate(draft.clauses):
         draft.at = at
+        if not draft.marks.get(at) and at not in draft.reasons and subject.only_kind(clause):
+            draft.mark(("kind",))
         asks = draft.at == 0 or (len(clause.tokens) <= 8 and clause.tokens[0].low in _INTRODUCED_WORDS)
         if (
             asks
@@ -181,6 +185,7 @@ def _rule(draft: Draft) -> None:
         for at, clause in enumerate(draft.clauses):
             draft.at = at
             if draft.at in draft.reasons or draft.at in draft.settled or clause.intro:
+                draft.topic = draft.topics.get(at, draft.topic) if at in draft.settled else draft.topic
                 continue
             reading = rules.reading_of(clause, draft)
             if any(reader(reading, draft) for reader in readers):

@@ -19,7 +19,7 @@ from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType, Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from functions.neuron.reading.clauses import Clause
     from functions.neuron.reading.frames import Frame
@@ -426,6 +426,9 @@ def _when(adjectives: Sequence[Token], entity: DraftEntity, r: Reading) -> tuple
         found = conditions.adjective(word.low, entity)
         if found is not None:
             return found
+    held = _held(r, entity)
+    if held is not None:
+        return held
     behind = next((list(r.frame.rest[m.end : m.end + 3]) for m in r.objects if m.entity is entity), [])
     for length in range(len(behind), 0, -1):
         found = conditions.adjective(" ".join(token.low for token in behind[:length]), entity)
@@ -439,6 +442,15 @@ def _when(adjectives: Sequence[Token], entity: DraftEntity, r: Reading) -> tuple
     return ()
 
 
+def _held(r: Reading, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read the condition in "only one tenancy without an end date"."""
+    end = next((m.end for m in r.objects if m.entity is entity), len(r.frame.rest))
+    behind = r.frame.rest[end:]
+    if not behind or behind[0].low not in {"with", "without"}:
+        return None
+    return conditions.holding(behind[1:], entity, without=behind[0].low == "without")
+
+
 # capacity
 
 
@@ -446,7 +458,7 @@ def capacity(r: Reading, draft: Draft) -> bool:
     """Read limits that are a field of what is pointed at: "cannot have more bookings than its capacity"."""
     if not _speaks_of_capacity(r):
         return False
-    for entity, reference, limit in _capacities(draft):
+    for entity, reference, limit in (*_spoken_capacities(r, draft), *_capacities(draft)):
         parent = draft.entities[reference.target or ""]
         named = {
             m.entity.name
@@ -460,6 +472,18 @@ def capacity(r: Reading, draft: Draft) -> bool:
         ) and (named & {entity.name, parent.name} or closing.makes(r.frame.verb, entity)):
             return draft.mark(add_capacity(draft, entity, reference.name, limit.name, sentence(r.words, draft.request)))
     return False
+
+
+def _spoken_capacities(r: Reading, draft: Draft) -> Iterator[tuple[DraftEntity, DraftField, DraftField]]:
+    """Give the ways in which what is counted points at what has the limit that stands behind "than"."""
+    than = next((i for i, t in enumerate(r.words) if t.low == "than"), None)
+    counted = [m.entity for m in draft.mentions(r.words[:than])] if than is not None else []
+    for entity in counted:
+        for reference in entity.fields.values():
+            parent = draft.entities.get(reference.target or "")
+            limit = conditions.find_field(r.words, parent, than or 0) if parent is not None else None
+            if limit is not None and parent is not entity and conditions.kind_of(limit[0]) is FieldType.INTEGER:
+                yield entity, reference, limit[0]
 
 
 _SPEAKS_OF_CAPACITY_WORDS: Final = lexicon.words(
@@ -752,6 +776,10 @@ _COMPARED: Final[dict[str, tuple[bool, bool]]] = {
     "before": (True, True),
     "earlier than": (True, True),
     "less than": (True, True),
+    "< =": (True, False),
+    "> =": (False, False),
+    "<": (True, True),
+    ">": (False, True),
     "lower than": (True, True),
     "below": (True, True),
     "smaller than": (True, True),
@@ -1442,6 +1470,10 @@ def _relative(r: Reading, draft: Draft) -> tuple[Condition, ...] | None:
     for i, token in enumerate(r.frame.subject):
         if i and token.low in {"who", "which", "that", "whose"} and r.subject is not None:
             return conditions.predicate(r.frame.subject[i + 1 :], r.subject, draft)
+        if i and token.low in {"with", "without"} and r.subject is not None:
+            held = conditions.holding(r.frame.subject[i + 1 :], r.subject, without=token.low == "without")
+            if held is not None:
+                return held
         if (
             i
             and token.low in {"in", "with"}
@@ -1514,7 +1546,11 @@ def _deed(verb: str, r: Reading, other: DraftEntity) -> str | None:
         return move
     given = verb in _CREATING | _ACTION_WORDS and any(m.entity is other for m in r.objects)
     taken = r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and link
-    return "create" if given or taken else None
+    tied = verb in _TAKING and any(m.entity is not other and other.reference_to(m.entity.name) for m in r.objects)
+    return "create" if given or taken or tied else None
+
+
+_TAKING: Final = lexicon.words("take get use start play ride drive fly wear visit pick have")
 
 
 def _move(verb: str, entity: DraftEntity) -> str | None:

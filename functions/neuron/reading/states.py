@@ -182,6 +182,8 @@ def path(r: Reading, draft: Draft) -> bool:
     entity = _entity(r, draft)
     if entity is None:
         return False
+    if told and _in_listed_order(r, draft, entity):
+        return True
     further = _further_paths(r.frame.rest) if told and not r.frame.negated else []
     chain = _stated_chain(r, entity, told=bool(told), cut=sum(map(len, further)))
     if len(chain) < 2:
@@ -199,6 +201,24 @@ def path(r: Reading, draft: Draft) -> bool:
         machine_of(draft, entity, [s for step in steps for s in step], ordered=True)
         _walk(draft, entity, machine, steps)
     return True
+
+
+def _in_listed_order(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
+    """Read "a batch moves through the stages in this order": the values that are listed already are the path."""
+    if "order" not in [t.low for t in r.frame.rest[-3:]] or r.frame.negated:
+        return False
+    held = entity.machine.states if entity.machine is not None else ()
+    listed = held or next((f.values for n, f in entity.fields.items() if n in _STATE_FIELDS and f.values), ())
+    if len(listed) < _FEWEST:
+        return False
+    machine = machine_of(draft, entity, listed, ordered=True)
+    machine.open_ended = False
+    machine.initial = listed[0]
+    _walk(draft, entity, machine, [[state] for state in listed])
+    return True
+
+
+_FEWEST: Final = 2
 
 
 def _stated_chain(r: Reading, entity: DraftEntity, *, told: bool, cut: int) -> list[list[str]]:
@@ -502,6 +522,8 @@ _SOURCES_WORDS: Final = lexicon.words("if when while unless until once before af
 def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
     """Give the states that the clause names as those to move from."""
     words = [t.low for t in r.subjects[0].adjectives] if r.subjects else []
+    before = [t.low for t in r.frame.subject[: r.subjects[0].start]] if r.subjects else []
+    words = before if {"and", "or"} & set(before) else words
     named = _named(words, entity, loose=True) if words else []
     relative = next((i for i, t in enumerate(r.frame.subject) if i and t.low in _RELATING), None)
     if not named and relative is not None:

@@ -91,6 +91,18 @@ def names_kind(clause: Clause) -> bool:
     return any(token.low in _API | _SERVICE | _COMMAND | _PROGRAM | _LIBRARY for token in clause.tokens)
 
 
+_WITH_KINDS: Final = lexicon.words(
+    "json an a the it as in with over using via please thanks make made build should be python only of all pls needed"
+)
+
+
+def only_kind(clause: Clause) -> bool:
+    """Whether a clause says nothing but the kind of software: "REST API", "API with JSON", "make it an HTTP API"."""
+    words = {token.low for token in clause.tokens if token.is_word}
+    kinds = _API | _COMMAND | _PROGRAM | _LIBRARY | _SERVICE | {"web", "command", "line"}
+    return bool(words & kinds) and words <= kinds | _WITH_KINDS
+
+
 _IS_LIBRARY_WORDS: Final = lexicon.words("python a small typed reusable pure utility importable")
 
 

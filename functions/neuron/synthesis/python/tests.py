@@ -705,6 +705,8 @@ class TestWriter:
         if field is None or field.managed or way is None or way.moves or way.days:
             return []
         given = self.overrides(entity, way)
+        if rule.operator is Operator.NE and rule.other and "." not in rule.other and not given:
+            return [self.test(rule.name, rule.message, self._same_values(rule, entity, field))]
         lines, value = self._violation(rule, entity, field)
         if value is None:
             return []
@@ -714,6 +716,15 @@ class TestWriter:
         arguments = ", ".join(["world", *given, *parent, f"{designs.attribute(field)}={value}"])
         lines += [f"with {expected}:", f"    make_{entity.name}({arguments})"]
         return [self.test(rule.name, rule.message, lines)]
+
+    def _same_values(self, rule: RangeRule, entity: Entity, field: FieldSpec) -> list[str]:
+        """Write that two values that must differ are the same."""
+        other, own = self._attribute(entity, rule.other or ""), designs.attribute(field)
+        return [
+            f"values = valid_{entity.name}(world)",
+            f'with refused_input("/{own}"):',
+            f'    world.create("{entity.name}", values | {{"{own}": values["{other}"]}})',
+        ]
 
     def _violation(self, rule: RangeRule, entity: Entity, field: FieldSpec) -> tuple[list[str], str | None]:
         """Write a value that breaks a range rule, with the parent that bounds it."""
