@@ -326,6 +326,8 @@ def _behind_separator(sentence: list[Token], i: int) -> int | None:
         sentence[after].text in {",", *_DASHES} or sentence[after].low in _BEHIND_SEPARATOR_WORDS_2
     ):
         after += 1
+    if after + 1 < len(sentence) and sentence[after].low == "to" and sentence[after + 1].low in lexicon.OPERATION_VERBS:
+        after += 1  # "I'd like to add yarns, and to list them"
     return after if after < len(sentence) else None
 
 
@@ -402,12 +404,15 @@ def _helpers(whole: Sequence[Token], group: frames.VerbGroup) -> tuple[Token, ..
     return tuple(t for t in whole[group.start : group.end] if t.low in lexicon.MODALS | lexicon.NEGATIONS | {"only"})
 
 
+_DETERMINED: Final = frozenset({"to", "from", "at", "up", "something", "money"})
+
+
 def _is_third_person(sentence: list[Token], at: int) -> bool:
     token = sentence[at]
     if token.verb in {None, "default"} or token.low == token.verb or not token.low.endswith("s"):
         return False
     following = sentence[at + 1] if at + 1 < len(sentence) else None
-    determined = following is not None and following.low in lexicon.DETERMINERS | {"to", "from", "at", "up"}
+    determined = following is not None and following.low in lexicon.DETERMINERS | _DETERMINED
     return determined or (
         token.verb not in lexicon.NOUN_VERBS and following is not None and following.text not in {",", "and", "or"}
     )

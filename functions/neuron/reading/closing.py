@@ -68,8 +68,19 @@ def close(draft: Draft, later: Open) -> None:
         _references(draft, entity)
     _contents(draft)
     for entity in draft.entities.values():
+        _between_points(entity)
         if {"date", "time"} <= set(entity.fields) and entity.fields["time"].type is None:
             entity.fields["time"].type = FieldType.TIME
+
+
+def _between_points(entity: DraftEntity) -> None:
+    """Let "from" and "to" be the moments between which a record lasts."""
+    last = next((n for n in ("to", "until", "till") if n in entity.fields), None)
+    if "from" not in entity.fields or last is None:
+        return
+    kinds = {entity.fields[name].type for name in ("from", last)} - {None}
+    for name in ("from", last):
+        entity.fields[name].type = entity.fields[name].type or (kinds.pop() if len(kinds) == 1 else FieldType.DATETIME)
 
 
 def _make_linked(draft: Draft, later: Open) -> None:

@@ -340,16 +340,20 @@ def _listed_entity(words: Sequence[Token], at: int, draft: Draft) -> tuple[str, 
     ending = lexicon.BE | lexicon.MODALS | lexicon.HAVE | {"and"}
     while i < len(words) and words[i].is_word and words[i].low not in ending:
         i += 1
-    name = noun_name(words[start:i], draft) if start < i <= start + 4 else None
+    head = next((j for j in range(start + 1, i) if words[j].low in {"to", "for", "of", "in", "on"}), i)
+    name = noun_name(words[start:head], draft) if start < head <= start + 4 and i <= start + _LONGEST_HEAD else None
     if name is None:
         return None
-    plural = morphology.is_plural(words[i - 1].low)
+    plural = morphology.is_plural(words[head - 1].low)
     if i >= len(words) or words[i].text == "," or words[i].low == "and":
         return (name, (), i) if plural else None
     if words[i].text != "(" or not (plural or _may_hold(name)):
         return None
     end = frames.close_of(words, i)
     return name, words[i + 1 : end], end + 1
+
+
+_LONGEST_HEAD: Final = 7
 
 
 def _bracketed_subject(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
@@ -662,7 +666,7 @@ _BELONGING_WORDS_3: Final = lexicon.words("by to in for from on at with against 
 _BELONGING_WORDS_2: Final = lexicon.words("a an one exactly some the several many multiple")
 
 
-_BELONGING_WORDS: Final = lexicon.words("for of in on at by about between")
+_BELONGING_WORDS: Final = lexicon.words("for of in on at by about between from")
 
 
 def _references_one(frame: frames.Frame) -> bool:
@@ -1082,8 +1086,9 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
     if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name) and not given:
         later.links.append((verb, subjects[0], (name, *others), draft.at, list(behind)))
         return draft.mark(("link", verb))
-    if frame.negated:
-        return False
+    bare = bool(head) and not morphology.is_plural(head[-1].low) and frame.rest[0].low not in lexicon.DETERMINERS
+    if frame.negated or (bare and verb == "start" and name not in draft.entities):
+        return False  # "it starts open" makes nothing
     later.makers.append((subjects[0], name, others, draft.at))
     lows = [token.low for token in behind]
     if "with" in lows and not is_generic(name):
@@ -1154,9 +1159,14 @@ def _agents(rest: Sequence[Token], draft: Draft) -> list[str]:
     return []
 
 
+_EACH_WITH: Final = 2
+
+
 def _verbless(words: Sequence[Token], draft: Draft, later: Open) -> bool:
     """Read "A product with a name and a price" and "Full CRUD for notes"."""
     cut = next((i for i, t in enumerate(words) if t.low in {"with", "having"}), None)
+    if cut is not None and cut > _EACH_WITH and words[cut - 1].low == "each" and words[cut - 2].text == ",":
+        words, cut = [*words[: cut - 2], *words[cut:]], cut - 2  # "households, each with an address"
     if cut is None or cut == 0 or any(t.kind is Kind.PUNCTUATION for t in words[:cut]):
         return False
     of = next((i for i, t in enumerate(words[:cut]) if i and t.low in {"for", "of", "per", "by"}), cut)

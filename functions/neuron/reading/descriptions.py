@@ -31,7 +31,7 @@ def early(clause: Clause, draft: Draft, later: Open) -> bool:
     """Read what `declarations` would take for something else."""
     if clause.intro:
         return False
-    if _unnamed(clause, draft, later) or relating.early(clause, draft):
+    if _unnamed(clause, draft, later) or _explained(clause.words, draft, later) or relating.early(clause, draft):
         return True
     if clause.words[0].low in {"we", "i", "i'd", "let"} and _sold(clause.words, draft, later):
         return True
@@ -163,6 +163,28 @@ def named_after(tokens: Sequence[Token]) -> str | None:
 # a label in front of a sentence
 
 
+def _explained(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "awards, that is which scout got which badge on which date": what a record is, behind its name."""
+    comma = next((i for i, t in enumerate(words[:4]) if t.text in {",", ":", "-"} and i), None)
+    at = next((i for i, t in enumerate(words[:8]) if t.low == "which"), None)
+    if (
+        comma is None
+        or at is None
+        or at < comma
+        or {t.low for t in words[comma + 1 : at]} - {"that", "is", "i.e.", ",", "meaning"}
+    ):
+        return False
+    name = declarations.noun_name(words[:comma], draft)
+    if name is None or declarations.is_generic(name) or not morphology.is_plural(words[comma - 1].low):
+        return False
+    if len(fields.items(words[at:])) < _FEWEST:
+        return False
+    return declarations.hold(draft.entity(name, declared=True), words[at:], draft, later) and draft.settle()
+
+
+_FEWEST: Final = 2
+
+
 def _titled(words: Sequence[Token], draft: Draft, later: Open) -> bool:
     """Read "bookings: a member books a class": the label names what the sentence is about."""
     colon = next((i for i, t in enumerate(words[:4]) if t.text == ":"), None)
@@ -190,16 +212,21 @@ def _owner(frame: Frame, draft: Draft) -> DraftEntity | None:
     return found[0].entity if len(found) == 1 and found[0].start <= 2 else None
 
 
+_PLACING: Final = lexicon.words(
+    "assign attach allocate seat place locate store put link connect group file keep station"
+)
+
+
 def _assigned(frame: Frame, draft: Draft, _later: Open) -> bool:
     """Read "each ticket can be assigned to an agent" as a reference, not as a thing of its own."""
     entity = _owner(frame, draft)
     if (
         entity is None
-        or frame.verb not in {"assign", "attach", "allocate"}
+        or frame.verb not in _PLACING
         or not frame.group.passive
         or frame.negated
         or len(frame.rest) < 2
-        or frame.rest[0].low != "to"
+        or frame.rest[0].low not in {"to", "at", "in", "on", "with", "under"}
         or frame.rest[1].low not in {"a", "an", "one", "exactly"}
         or morphology.is_plural(frame.subject[-1].low)
     ):
@@ -340,11 +367,25 @@ _NOT_DESCRIBING: Final = lexicon.words(
 )
 
 
+_QUANTITIES: Final = {"cost": "cost", "weigh": "weight", "last": "duration", "measure": "length", "earn": "earnings"}
+_SOME: Final = (
+    ["something"],
+    ["money"],
+    ["an", "amount"],
+    ["some", "money"],
+    ["a", "certain", "amount"],
+    ["some", "time"],
+)
+
+
 def _measured(frame: Frame, draft: Draft, later: Open) -> bool:
     """Read "covers a distance in km", "lasts a number of minutes": an attribute as the object of some verb."""
     entity = _owner(frame, draft)
     if entity is None or frame.negated or frame.group.passive or frame.modal not in {None, "must"} or frame.conditions:
         return False
+    if frame.verb in _QUANTITIES and [t.low for t in frame.rest] in _SOME:
+        added = entity.add(DraftField(_QUANTITIES[frame.verb]))
+        return draft.mark(("field", entity.name, added.name)) and draft.settle()
     if frame.verb in _NOT_DESCRIBING or not frame.rest or frame.rest[0].low not in {"a", "an", "its"}:
         return False
     items = fields.items(frame.rest)

@@ -149,16 +149,14 @@ def items(tokens: Sequence[Token]) -> list[Item]:
             found += pair[0]
             i = pair[1]
             continue
-        if (flag := _whether(tokens, i)) is not None:
+        if (flag := _whether(tokens, i) or _state(tokens, start)) is not None:
             found.append(flag[0])
             i = flag[1]
             continue
         if i >= len(tokens):
             break
-        if len(found) > 1 and tokens[i - 1].low == "both" and tokens[i].low in _PRE_ATTRIBUTES:
-            for known in found[-2:]:
-                _adjective(known.field, tokens[i].low)
-            i = next((j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"}), len(tokens))
+        if len(found) > 1 and tokens[i - 1].low == "both" and (behind := _of_both(tokens, i, found[-2:])) is not None:
+            i = behind
             continue
         item, end = _item(tokens, i)
         if item is not None:
@@ -169,6 +167,16 @@ def items(tokens: Sequence[Token]) -> list[Item]:
     return found
 
 
+def _of_both(tokens: Sequence[Token], i: int, pair: Sequence[Item]) -> int | None:
+    """Read "both required" and "both between -20 and 20" into the two fields before."""
+    if tokens[i].low in _PRE_ATTRIBUTES:
+        for item in pair:
+            _adjective(item.field, tokens[i].low)
+        return next((j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"}), len(tokens))
+    ends = [attributes(tokens, i, item.field) for item in pair]
+    return ends[0] if ends[0] > i else None
+
+
 _ENDINGS: Final = frozenset({"leave", "end", "return", "finish", "close", "complete", "stop", "resolve", "cancel"})
 
 
@@ -177,6 +185,8 @@ def _asked(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
     if at + 1 >= len(tokens) or tokens[at].low not in {"which", "when"}:
         return None
     end = next((i for i in range(at + 1, len(tokens)) if tokens[i].low in _SEPARATORS | {"which", "when"}), len(tokens))
+    while end < len(tokens) and tokens[end - 1].low in lexicon.PREPOSITIONS:
+        end -= 1
     said = list(tokens[at + 1 : end])
     if tokens[at].low == "which":
         noun = next((i for i, t in enumerate(said) if t.low in _STOPS or (i and t.verb is not None)), len(said))
@@ -225,6 +235,23 @@ def _pair(tokens: Sequence[Token], at: int) -> tuple[list[Item], int] | None:
     end = attributes(tokens, head_at + 1, other.field)
     item.field = replace(other.field, name=item.field.name, words=item.field.words)
     return [item, other], end
+
+
+def _state(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
+    """Read "and can be open or closed" among fields as the state that a thing is in."""
+    i = at
+    while i < len(tokens) and tokens[i].low in {"and", ",", "it", "they", "which", "that"}:
+        i += 1
+    start = i
+    while i < len(tokens) and tokens[i].low in lexicon.BE | {"can", "may", "either"}:
+        i += 1
+    if i == start or not any(t.low in lexicon.BE for t in tokens[start:i]):
+        return None
+    read = _values_until_or(tokens, i)
+    if read is None or len(read[0]) < _SEVERAL or _boolean_values(read[0]):
+        return None
+    item = DraftField("status", FieldType.ENUM, values=tuple(dict.fromkeys(read[0])), words=("status",))
+    return Item(item, tuple(tokens[start : read[1]]), determined=True), read[1]
 
 
 _WHETHER_WORDS: Final = lexicon.words("it they he she currently already can or not")
@@ -399,6 +426,7 @@ def _odd_name(tokens: Sequence[Token], i: int) -> tuple[list[str], int] | None:
     return None
 
 
+_BEHIND_AT: Final = frozenset({"and", "optional", "required"})
 _POINTS: Final = frozenset({"from", "to", "until", "till"})
 
 
@@ -435,8 +463,10 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         if (
             i < len(tokens)
             and tokens[i].low in {"at", "on"}
-            and (i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low in _WHEN | {"and"})
-            and morphology.is_participle(core[-1])
+            and (
+                i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low in _WHEN | _BEHIND_AT
+            )
+            and (morphology.is_participle(core[-1]) or (len(core) == 1 and core[0].endswith("s")))
         ):
             core.append(tokens[i].low)
             i += 1 + (i + 1 < len(tokens) and tokens[i + 1].low in _WHEN)
@@ -1094,7 +1124,15 @@ _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
     "not required": ("required", False),
     "not mandatory": ("required", False),
     "nullable": ("required", False),
-    ("if any"): ("required", False),
+    "if any": ("required", False),
+    "if they have one": ("required", False),
+    "if they have any": ("required", False),
+    "if it has one": ("required", False),
+    "if it has any": ("required", False),
+    "if there is one": ("required", False),
+    "if there is any": ("required", False),
+    "if given": ("required", False),
+    "if available": ("required", False),
     ("if known"): ("required", False),
     ("left empty"): ("required", False),
     ("left out"): ("required", False),

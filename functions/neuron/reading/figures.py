@@ -319,4 +319,8 @@ def _figure_of(child: DraftEntity, said: Sequence[Token]) -> str | None:
     if named is not None and named[0].target is None and conditions.kind_of(named[0]) in _NUMBERS:
         return named[0].name
     figures = [n for n, f in child.fields.items() if not f.target and conditions.kind_of(f) in _NUMBERS]
+    words = {t.low for t in said if t.is_word}
+    begun = [n for n in figures if n.split("_")[0] in words]
+    if len(begun) == 1:
+        return begun[0]
     return next((n for n in _USUAL if n in figures), figures[0] if len(figures) == 1 else None)

@@ -149,6 +149,8 @@ def _past_relative(tokens: Sequence[Token], at: int) -> int:
 
 def _is_finite(tokens: Sequence[Token], at: int, i: int) -> bool:
     token, before = tokens[i], tokens[i - 1]
+    if token.low in lexicon.MODALS and i == at + 1 and before.low in {"from", "to", "until"}:
+        return True  # a field that is called so
     if before.low in lexicon.ARTICLES or before.low in lexicon.PREPOSITIONS or before.kind is Kind.POSSESSIVE:
         return False
     if token.low in _FINITE_HELPERS:
@@ -227,12 +229,14 @@ def _agrees_in_singular(tokens: Sequence[Token], at: int, i: int) -> bool:
     base = tokens[i].verb
     if base not in lexicon.NOUN_VERBS:
         return True
+    if tokens[at].low == "it" and i == at + 1:
+        return True
     determined = tokens[at].low in lexicon.DETERMINERS | {"it"} or tokens[i - 1].low in {"that", "which", "who"}
     return determined and (_begins_complement(tokens, i + 1) or i + 1 == len(tokens)) and word != "has"
 
 
 _BEGINS_COMPLEMENT_WORDS: Final = lexicon.words(
-    "at up more only for to from in into by through them it twice once on as with new which when"
+    "at up more only for to from in into by through them it twice once on as with new which when something"
 )
 
 
@@ -453,6 +457,14 @@ def _leading_condition(tokens: Sequence[Token]) -> tuple[Sequence[Token], list[t
     return tokens, []
 
 
+def _any(behind: Sequence[Token]) -> bool:
+    """Whether "if" is followed by "they have one", "it has any", "there is one", "any", "known"."""
+    lows = [t.low for t in behind[:3]]
+    return lows[:1] in (["any"], ["known"], ["given"], ["available"]) or (
+        lows[2:3] in (["one"], ["any"]) and lows[1] in {"have", "has", "is", "are"}
+    )
+
+
 def _begins_condition(rest: Sequence[Token], at: int) -> bool:
     """Whether "once" begins a condition ("once it is shipped", "once shipped") rather than counts ("once per poll")."""
     if at >= len(rest):
@@ -471,6 +483,8 @@ def _with_conditions(frame: Frame) -> Frame:
             continue
         if token.low == "when" and frame.verb in _RECORDING:
             continue  # "records when it left": what is recorded
+        if token.low == "if" and _any(rest[i + 1 :]):
+            continue  # "a phone number if they have one": an attribute, no condition
         cuts = (token.low in _SPLITTING and (token.low != "once" or _begins_condition(rest, i + 1))) or (
             token.low in _TIMELY and finite_verb(rest, i + 1, conjoined=True) is not None
         )

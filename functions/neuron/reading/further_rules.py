@@ -94,6 +94,10 @@ _SHORT: Final = 6
 _PAIR: Final = 2
 
 
+_MOMENTS: Final = ("time", "moment", "day", "date", "hour", "slot")
+_TIMES: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
+
+
 def same_twice(r: Reading, draft: Draft) -> bool:
     """Read "the same position can't be used twice in a concert": a position and a concert are together only once."""
     lows = [t.low for t in r.frame.subject]
@@ -113,6 +117,21 @@ def same_twice(r: Reading, draft: Draft) -> bool:
         )
         if first is not None and names:
             return rules.add_unique(r, draft, entity, (*names, first.name), conditions.running(entity))
+    return False
+
+
+def same_moment(r: Reading, draft: Draft) -> bool:
+    """Read "the same spot must not air twice at the same moment" where a record has one moment."""
+    lows = set(r.lows)
+    told = any(quantities.phrase(r.words, i, f"same {noun}") for i in range(len(r.words)) for noun in _MOMENTS)
+    if not told or not r.frame.negated or not lows & {"twice", "again", "two"}:
+        return False
+    mentioned = [m.entity for m in (*r.subjects, *r.objects)]
+    for entity in draft.entities.values():
+        reference = next((f for other in mentioned if (f := entity.reference_to(other.name))), None)
+        dates = [f for f in entity.fields.values() if not f.managed and conditions.kind_of(f) in _TIMES]
+        if reference is not None and len(dates) == 1:
+            return rules.add_unique(r, draft, entity, (reference.name, dates[0].name), conditions.running(entity))
     return False
 
 

@@ -75,18 +75,31 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         numbers = [number for number in numbers if number not in _STATUSES]
     if numbers:
         return f"Nothing that was built stands for {_quoted(numbers)}."
-    if _forbids(said) and not any(_restricts(part) for part in parts):
-        return "It forbids something, and nothing that was built refuses it."
-    if _singular(said) and not any(_keeps_apart(part) for part in parts):
-        return "It says what may be there only so often, and nothing that was built counts that."
-    if _conditional(said) and not any(_restricts(part) for part in parts):
-        return "It holds under a condition, and nothing that was built checks it."
+    if reason := _unkept(said, parts):
+        return reason
     if all(isinstance(part, spec.Computation | spec.Command) for part in parts):
         return ""  # an algorithm has another name than what it is asked for by
     unfound = _words_unfound(said, parts)
     if unfound:
         return f"Only a part of it was understood: nothing that was built stands for {_quoted(unfound)}."
     return ""
+
+
+def _unkept(said: Sequence[Token], parts: Sequence[Any]) -> str:
+    """Give what a clause demands that no part of the right kind keeps; empty when nothing is missing."""
+    restricted = any(_restricts(part) for part in parts)
+    if _forbids(said) and not restricted:
+        return "It forbids something, and nothing that was built refuses it."
+    if _singular(said) and not any(_keeps_apart(part) for part in parts):
+        return "It says what may be there only so often, and nothing that was built counts that."
+    if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
+        return "It changes a number, and nothing that was built does that."
+    if _conditional(said) and not restricted:
+        return "It holds under a condition, and nothing that was built checks it."
+    return ""
+
+
+_CHANGING: Final = (spec.EffectRule, spec.ComputedRule, spec.AggregateRule, spec.Computation)
 
 
 def lemmas(words: Sequence[Token]) -> set[str]:
@@ -190,9 +203,22 @@ def _keeps_apart(part: Any) -> bool:
     if isinstance(part, spec.FieldSpec):
         limits = (part.minimum, part.maximum, part.max_length, part.pattern)
         return part.unique or part.immutable or part.managed or any(limit is not None for limit in limits)
-    if isinstance(part, spec.Entity):
-        return any(_keeps_apart(field) for field in part.fields)
     return _restricts(part)
+
+
+_CHANGES: Final = lexicon.words(
+    "increase decrease reduce lower raise increment decrement deduct subtract drop grow rise"
+)
+_STEPS: Final = frozenset({("go", "up"), ("go", "down"), ("count", "up"), ("count", "down")})
+
+
+def _changes(said: Sequence[Token]) -> bool:
+    """Whether a clause says that a number changes by something: "box goes up by one", "lowers the stock by 2"."""
+    at = next((i for i, t in enumerate(said) if t.low == "by" and i + 1 < len(said)), None)
+    if at is None:
+        return False
+    steps = itertools.pairwise((t.verb or t.low) for t in said[:at])
+    return any(t.verb in _CHANGES for t in said[:at]) or bool(_STEPS & set(steps))
 
 
 def _conditional(said: Sequence[Token]) -> bool:

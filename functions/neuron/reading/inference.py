@@ -30,7 +30,8 @@ _WORDS: Final[dict[FieldType, str]] = {
         "discount weight height length width depth distance area volume latitude longitude mileage speed "
         "payment value sum debt credit donation cashback commission tip bonus odds hourly_rate daily_rate "
         "rate tariff payout goal_amount spend turnover temperature percentage percent gpa allowance refund "
-        "premium charge fine stake worth"
+        "premium charge fine stake worth litres liters kilograms kilos kg grams metres meters tonnes kwh watts "
+        "odometer odometer_reading meter_reading"
     ),
     FieldType.INTEGER: (
         "party_size group_size team_size guest_count "
@@ -145,6 +146,9 @@ def _by_shape(words: list[str]) -> FieldType | None:
         return _named_type("_".join(words[: words.index("per")])) or FieldType.DECIMAL
     if words[-2:] == ["in", "stock"] and len(words) > 2:
         return FieldType.INTEGER
+    whole = {"day": FieldType.DATE, "time": FieldType.DATETIME}.get("_".join(words))
+    if whole is not None or (len(words) == _PAIR and words[0] in _MEASURES and morphology.is_participle(words[1])):
+        return whole or FieldType.DECIMAL
     if "email" in words:
         return FieldType.EMAIL
     if words[0] in {"max", "maximum", "min", "minimum", "limit"} and morphology.is_plural(words[-1]):
@@ -157,7 +161,13 @@ def _by_shape(words: list[str]) -> FieldType | None:
         return FieldType.DATETIME if words[1] == "time" else FieldType.DATE
     if "of" in words and words[0] in {"date", "year", "time"}:
         return {"date": FieldType.DATE, "year": FieldType.INTEGER, "time": FieldType.DATETIME}[words[0]]
-    return FieldType.DATETIME if words == ["time"] else None
+    return None
+
+
+_PAIR: Final = 2
+_MEASURES: Final = lexicon.words(
+    "litres liters kilograms kilos grams metres meters tonnes kwh kilometres kilometers miles"
+)
 
 
 def _by_ending(words: list[str]) -> FieldType | None:

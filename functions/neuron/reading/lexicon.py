@@ -475,6 +475,8 @@ IRREGULAR_VERBS: Final = {
     "forgotten": "forget",
     "frozen": "freeze",
     "hidden": "hide",
+    "seated": "seat",
+    "stationed": "station",
 }
 PARTICIPLES: Final = {
     "begin": "begun",

@@ -33,7 +33,13 @@ from shared.software.structures import offered as structures_offered
 if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
 
-RULES: Final = (*further_rules.READERS, bare_rules.stated, *rules.READERS, *views.READERS)
+RULES: Final = (
+    *further_rules.READERS,
+    bare_rules.stated,
+    *rules.READERS,
+    further_rules.same_moment,
+    *views.READERS,
+)
 LONGEST: Final = 20_000  # code points
 
 
@@ -128,7 +134,7 @@ def _introduced(draft: Draft) -> None:
     """Count a short first clause that only says what kind of software is wanted as done."""
     for at, clause in enumerate(draft.clauses):
         draft.at = at
-        if not draft.marks.get(at) and at not in draft.reasons and subject.only_kind(clause):
+        if subject.only_kind(clause) and not draft.marks.get(at) and at not in draft.reasons:
             draft.mark(("kind",))
         asks = draft.at == 0 or (len(clause.tokens) <= 8 and clause.tokens[0].low in _INTRODUCED_WORDS)
         if (

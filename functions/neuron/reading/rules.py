@@ -458,8 +458,15 @@ def capacity(r: Reading, draft: Draft) -> bool:
     """Read limits that are a field of what is pointed at: "cannot have more bookings than its capacity"."""
     if not _speaks_of_capacity(r):
         return False
+    counted = _counted_more(r, draft)
     for entity, reference, limit in (*_spoken_capacities(r, draft), *_capacities(draft)):
         parent = draft.entities[reference.target or ""]
+        if (
+            counted is not None
+            and counted is not entity
+            and not (entity.reference_to(counted.name) or counted is parent)
+        ):
+            continue  # more tickets than seats say nothing of how many crossings there are
         named = {
             m.entity.name
             for m in (*r.subjects, *r.objects, *[m for _, c in r.frame.conditions for m in draft.mentions(c)])
@@ -472,6 +479,13 @@ def capacity(r: Reading, draft: Draft) -> bool:
         ) and (named & {entity.name, parent.name} or closing.makes(r.frame.verb, entity)):
             return draft.mark(add_capacity(draft, entity, reference.name, limit.name, sentence(r.words, draft.request)))
     return False
+
+
+def _counted_more(r: Reading, draft: Draft) -> DraftEntity | None:
+    """Give what stands right behind "more": tickets, in "no more tickets than seats"."""
+    at = next((i for i, t in enumerate(r.words[:-1]) if t.low in {"more", "fewer", "many"}), None)
+    first = next(iter(draft.mentions(r.words[at + 1 :])), None) if at is not None else None
+    return first.entity if first is not None and first.start <= 1 else None
 
 
 def _spoken_capacities(r: Reading, draft: Draft) -> Iterator[tuple[DraftEntity, DraftField, DraftField]]:
@@ -1676,6 +1690,9 @@ def _guard_by_object(r: Reading, draft: Draft) -> bool:
 
 def referenced(r: Reading, draft: Draft) -> bool:
     """Read "a member with open loans cannot be deleted", "deleting a project deletes its tasks"."""
+    kept = _kept_parent(r, draft)
+    if kept is not None:
+        return _add_referenced(r, draft, kept[0], kept[1], cascade=False, adjectives=())
     cascade = _cascade(r, draft)
     if cascade is not None:
         return _add_referenced(r, draft, cascade[0], cascade[1], cascade=True, adjectives=())
@@ -1707,6 +1724,24 @@ def referenced(r: Reading, draft: Draft) -> bool:
     if link is not None:
         return _add_referenced(r, draft, parent, link, cascade=False, adjectives=())
     return False
+
+
+def _kept_parent(r: Reading, draft: Draft) -> tuple[DraftEntity, DraftEntity] | None:
+    """Read "deleting a client who has cases is not allowed", "a client can be deleted only if it has no cases"."""
+    lows = r.lows
+    gerund = bool(lows) and lows[0] in {"deleting", "removing"}
+    refused = r.frame.negated or {"forbidden", "prohibited", "refused", "impossible"} & set(lows)
+    free = (
+        r.frame.only
+        and set(r.frame.group.verbs) & _DELETING
+        and any(word == "if" and {"no", "without"} & {t.low for t in tokens} for word, tokens in r.frame.conditions)
+    )
+    if not (gerund and refused) and not free:
+        return None
+    mentions = draft.mentions(r.words)
+    pairs = [m.entity for m in mentions if m.entity is not mentions[0].entity]
+    child = next((entity for entity in pairs if entity.reference_to(mentions[0].entity.name)), None)
+    return (mentions[0].entity, child) if child is not None else None
 
 
 def _cascade(r: Reading, draft: Draft) -> tuple[DraftEntity, DraftEntity] | None:

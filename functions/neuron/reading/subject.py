@@ -43,7 +43,9 @@ def kind(tokens: Sequence[Token], clauses: Sequence[Clause]) -> tuple[Kind, bool
     text = " ".join(everything)
     if _is_toolbox(head, tokens):
         return Kind.LIBRARY, True
-    if _COMMAND & set(head) or re.search(r"\bcommand[ -]line\b", " ".join(head)):
+    told = next((i for i, word in enumerate(head) if word in _API), len(head))
+    typed = next((i for i, word in enumerate(head) if word in _COMMAND), len(head))
+    if typed < told or re.search(r"\bcommand[ -]line\b", " ".join(head)):
         return Kind.COMMAND_LINE, True
     if _API & set(head):
         return Kind.API, True
@@ -124,7 +126,22 @@ def _is_library(clauses: Sequence[Clause]) -> bool:
 
 
 _BEHIND: Final = frozenset(
-    ["", "for", "of", "that", "which", "with", "to", "providing", "offering", "where", "named", "called"]
+    [
+        "",
+        "please",
+        "pls",
+        "for",
+        "of",
+        "that",
+        "which",
+        "with",
+        "to",
+        "providing",
+        "offering",
+        "where",
+        "named",
+        "called",
+    ]
 )
 
 

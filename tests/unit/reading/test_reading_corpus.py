@@ -14,12 +14,12 @@ from shared.software.specification import ClauseStatus, FieldType
 
 CASES = [
     case
-    for name in ("corpus", "heldout", "gained", "heldout_again", "heldout_third", "libraries")
+    for name in ("corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "libraries")
     for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
 ]
 FRESH = tomllib.loads((Path(__file__).parent / "heldout_fourth.toml").read_text())["case"]
 ACTORS = {"voter", "customer", "reader"}  # kept only because they do something
-JOINTS = r"\b(?:and|but|or|so|where|then|also|while|in which|additionally)\b"
+JOINTS = r"\b(?:and|but|or|so|where|then|also|while|in which|additionally|to)\b"
 
 
 def conditions(parts: Any) -> Any:
