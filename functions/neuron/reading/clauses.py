@@ -171,7 +171,7 @@ def _is_hard(tokens: Sequence[Token], i: int) -> bool:
     if tokens[i].text.count("\n") > 1 or i == 0 or i + 1 >= len(tokens):
         return True
     before, following = tokens[i - 1], tokens[i + 1]
-    if following.kind is Kind.BULLET or before.text in {":", *_ENDS}:
+    if following.kind is Kind.BULLET or before.text in {":", *_ENDS} or _begins_label(tokens, i + 1):
         return True
     if (
         before.text == ","
@@ -185,6 +185,12 @@ def _is_hard(tokens: Sequence[Token], i: int) -> bool:
     ):
         return False
     return following.text[:1].isupper() and (following.text[1:2].islower() or following.kind is Kind.PATH)
+
+
+def _begins_label(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a line begins with a name and a colon: "lanes: number, distance"."""
+    colon = next((i for i in range(at + 1, min(at + 5, len(tokens))) if tokens[i].text == ":"), None)
+    return colon is not None and all(token.is_word for token in tokens[at:colon])
 
 
 def _clauses(sentence: list[Token], header: tuple[Token, ...], *, first: bool) -> list[Clause]:
@@ -208,6 +214,8 @@ _ASKS_WORDS: Final = lexicon.words(
 
 def _asks(sentence: Sequence[Token]) -> bool:
     """Whether a first clause only says what is asked for: "Build a REST API for a gym"."""
+    if [token.low for token in sentence[:2]] == ["let", "us"]:
+        return any(token.low in _KIND_WORDS for token in sentence)
     if not any(token.low in _KIND_WORDS for token in sentence):
         return (
             len(sentence) <= 6
@@ -222,7 +230,7 @@ def _asks(sentence: Sequence[Token]) -> bool:
     wanted = [token.low for token in sentence[group.end : group.end + 4]]
     needs = group.verb in {"need", "want"} and wanted[:1] in (["a"], ["an"]) and bool(set(wanted) & _KIND_WORDS)
     return group.verb in _ASKS_WORDS and (
-        verb_at == 0 or needs or sentence[0].low in {"i", "we", "please", "you", "our", "my"}
+        verb_at == 0 or needs or sentence[0].low in {"i", "we", "please", "you", "our", "my", "let's", "lets"}
     )
 
 
@@ -342,7 +350,7 @@ def _borrowed(
 ) -> tuple[Token, ...] | None:
     """Give what a clause that begins at `after` borrows from the one before (often nothing)."""
     token = sentence[after]
-    if token.low == "whether" and group.verb in lexicon.HOLDING_VERBS:
+    if token.low in {"whether", "when"} and group.verb in lexicon.HOLDING_VERBS | _SAYING:
         return None
     if token.low in lexicon.SUBORDINATORS - {"where", "while"}:
         return () if _own_subordinate(sentence, after) else None
@@ -373,6 +381,9 @@ def _borrowed(
     if frames.finite_verb(sentence, after) is not None:
         return ()
     return None
+
+
+_SAYING: Final = frozenset({"say", "tell", "note", "state"})
 
 
 def _in_relative(sentence: list[Token], after: int) -> bool:

@@ -561,7 +561,8 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and frame.rest
         and frame.rest[0].low in {"by", "with"}
     )
-    lists = verb == "list" and bool(frame.subject) and frame.subject[0].low in {"a", "an", "each", "every"}
+    tells = verb in {"say", "tell", "note", "state"} and frame.rest and frame.rest[0].low in {"who", "which", "when"}
+    lists = tells or (verb == "list" and bool(frame.subject) and frame.subject[0].low in {"a", "an", "each", "every"})
     if not frame.subject or frame.negated or not (verb in _HOLDING_WORDS_3 or passive_record or lists):
         return False
     if any(t.low in {"how", "whether", "what"} for t in frame.subject):
@@ -874,7 +875,8 @@ def _ordering(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     entity = draft.entity(name, declared="create" in operations)
     _operate(frame, entity, operations, draft)
     subjects = subject_names(frame.subject, draft) if frame.subject else []
-    if "create" in operations and subjects and not is_generic(subjects[0]):
+    limited = {"once", "twice"} & {token.low for token in frame.rest}
+    if "create" in operations and subjects and not is_generic(subjects[0]) and not limited:
         later.makers.append((subjects[0], entity.name, _prepositional(head[stop:], draft), draft.at))
     if cut < len(frame.rest) and operations & {"create", "update"}:
         end = frames.close_of(frame.rest, cut) if frame.rest[cut].text == "(" else len(frame.rest)
@@ -1086,14 +1088,31 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
     if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name) and not given:
         later.links.append((verb, subjects[0], (name, *others), draft.at, list(behind)))
         return draft.mark(("link", verb))
+    return _make(frame, subjects[0], name, (head, others, behind), draft, later)
+
+
+def _make(
+    frame: frames.Frame,
+    maker: str,
+    name: str,
+    parts: tuple[Sequence[Token], tuple[str, ...], Sequence[Token]],
+    draft: Draft,
+    later: Open,
+) -> bool:
+    """Read who makes what: "a customer places an order for a cake, with a quantity"."""
+    head, others, behind = parts
     bare = bool(head) and not morphology.is_plural(head[-1].low) and frame.rest[0].low not in lexicon.DETERMINERS
-    if frame.negated or (bare and verb == "start" and name not in draft.entities):
+    if frame.negated or (bare and frame.verb == "start" and name not in draft.entities):
         return False  # "it starts open" makes nothing
-    later.makers.append((subjects[0], name, others, draft.at))
+    if {"once", "twice"} & {token.low for token in frame.rest}:
+        return False  # "log a cache only once": a limit, which makes no cache
+    later.makers.append((maker, name, others, draft.at))
+    if frame.rest[0].low in {"a", "an"} and not is_generic(name):
+        draft.topic = name
     lows = [token.low for token in behind]
     if "with" in lows and not is_generic(name):
         hold(draft.entity(name, declared=True), behind[lows.index("with") + 1 :], draft, later)
-    return draft.mark(("made", subjects[0], name))
+    return draft.mark(("made", maker, name))
 
 
 def head_with(head: Sequence[Token]) -> list[Token]:

@@ -49,10 +49,26 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
     frame = frames.parse(words)
     if frame is None or not frame.subject:
         return False
+    if _detailed(words, frame, draft, later):
+        return True
     if _getting(clause, draft, later) or any(reader(frame, draft, later) for reader in (_composed, _measured)):
         return True
     _tell(frame, draft)
     return relating.note(clause, draft, later)
+
+
+def _detailed(words: Sequence[Token], frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "bouts are between two fencers: a left fencer, a right fencer": what stands behind the colon is held."""
+    colon = next((i for i, t in enumerate(words) if t.text == ":"), None)
+    name = declarations.noun_name(frame.subject, draft)
+    if colon is None or colon + 1 >= len(words) or name is None or declarations.is_generic(name) or frame.negated:
+        return False
+    body = words[colon + 1 :]
+    items = fields.items(body)
+    determined = [item for item in items if item.determined]
+    if frames.finite_verb(body, 0) is not None or len(determined) < _FEWEST or body[0].low not in lexicon.ARTICLES:
+        return False
+    return declarations.hold(draft.entity(name, declared=True), body, draft, later) and draft.settle()
 
 
 def _tell(frame: Frame, draft: Draft) -> None:

@@ -103,6 +103,9 @@ _STOPS: Final = (
         "used",
         "including",
         "such",
+        "they",
+        "he",
+        "she",
     }
 ) - {"about"}
 _FILLER: Final = lexicon.words(
@@ -177,13 +180,17 @@ def _of_both(tokens: Sequence[Token], i: int, pair: Sequence[Item]) -> int | Non
     return ends[0] if ends[0] > i else None
 
 
-_ENDINGS: Final = frozenset({"leave", "end", "return", "finish", "close", "complete", "stop", "resolve", "cancel"})
+_ENDINGS: Final = lexicon.words("leave end return finish close complete stop resolve cancel come")
 
 
 def _asked(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
     """Read "which vehicle stands on which spot" and "when it left" as what is recorded: a vehicle, a moment."""
-    if at + 1 >= len(tokens) or tokens[at].low not in {"which", "when"}:
+    if at + 1 >= len(tokens) or tokens[at].low not in {"which", "when", "who"}:
         return None
+    if tokens[at].low == "who":
+        behind = next((i for i in range(at + 1, min(at + 4, len(tokens))) if tokens[i].low == "which"), None)
+        person = Item(DraftField("person", words=("person",)), tuple(tokens[at : at + 1]), determined=True)
+        return (person, behind) if behind is not None else None
     end = next((i for i in range(at + 1, len(tokens)) if tokens[i].low in _SEPARATORS | {"which", "when"}), len(tokens))
     while end < len(tokens) and tokens[end - 1].low in lexicon.PREPOSITIONS:
         end -= 1
@@ -195,6 +202,8 @@ def _asked(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
         core = [*[t.low for t in said[: noun - 1]], said[noun - 1].singular]
         return Item(DraftField(morphology.name(*core), words=tuple(core)), tuple(tokens[at:end]), determined=True), end
     verb = next((t.verb for t in reversed(said) if t.verb is not None and t.low not in lexicon.BE | lexicon.HAVE), None)
+    if verb is None and said and said[-1].low.endswith("ed"):
+        verb = morphology.guessed_base(said[-1].low)
     if verb is None or said[0].low not in lexicon.PRONOUNS | lexicon.DETERMINERS:
         return None
     name = morphology.name(morphology.participle(verb), "at")
@@ -462,11 +471,15 @@ def _core(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], int]:
         i += 1
         if (
             i < len(tokens)
-            and tokens[i].low in {"at", "on"}
+            and tokens[i].low in {"at", "on", "in"}
             and (
                 i + 1 >= len(tokens) or tokens[i + 1].text in {",", ";", "("} or tokens[i + 1].low in _WHEN | _BEHIND_AT
             )
-            and (morphology.is_participle(core[-1]) or (len(core) == 1 and core[0].endswith("s")))
+            and (
+                morphology.is_participle(core[-1])
+                or core[-1].endswith("ed")
+                or (len(core) == 1 and core[0].endswith("s") and tokens[i].low != "in")
+            )
         ):
             core.append(tokens[i].low)
             i += 1 + (i + 1 < len(tokens) and tokens[i + 1].low in _WHEN)
@@ -506,6 +519,11 @@ def _stops(tokens: Sequence[Token], i: int) -> bool:
     token = tokens[i]
     if token.low in {"in", "on"} and token.text.isupper():
         return False
+    if token.low in {"yes", "no", "true", "false"} and any(
+        quantities.phrase(tokens, i + 1, words) is not None
+        for words in ("by default", "default", "at first", "initially")
+    ):
+        return True
     if token.low in {"yes", "true"} and i + 1 < len(tokens) and tokens[i + 1].low in {"/", "or"}:
         return True
     if token.low in _STOPS_WORDS and quantities.bound(tokens, i) is not None:
@@ -604,7 +622,7 @@ def _values_until_or(tokens: Sequence[Token], at: int) -> tuple[list[str], int] 
 def _values_behind_or(tokens: Sequence[Token], at: int, values: list[str]) -> tuple[list[str], int] | None:
     """Read the last value of a list, or those that are joined by further "or": "available or busy or off duty"."""
     last, end = _value(tokens, at)
-    if last is None:
+    if last is None or last in {"more", "less", "fewer", "higher", "lower", "above", "below", "over", "under", "older"}:
         return None
     values = [*values, last]
     if end + 1 < len(tokens) and tokens[end].low == "or":
@@ -817,6 +835,9 @@ def _continues(tokens: Sequence[Token], i: int) -> bool:
     probe = DraftField("probe")
     if _value_by_default(tokens, i, probe) is not None:
         return True
+    bare = quantities.bound(tokens, i) if tokens[i].value is not None else None
+    if bare is not None and not bare[0].exact and (bare[1] >= len(tokens) or tokens[bare[1]].text in {",", ")"}):
+        return True
     if (
         tokens[i].value is not None
         and (end := _sizes(tokens, i, probe)) is not None
@@ -1021,7 +1042,7 @@ def _value_by_default(tokens: Sequence[Token], i: int, target: DraftField) -> in
             t.is_word or t.value is not None for t in tokens[i:end]
         ):
             words = [t for t in tokens[i:end] if t.low not in _FILLER]
-            if words:
+            if len(words) == 1 or (words and not {"yes", "no", "true", "false"} & {t.low for t in words}):
                 value = quantities.number(words, 0)
                 target.default = value[0] if value else _scalar(" ".join(t.low for t in words))
                 return end + 2

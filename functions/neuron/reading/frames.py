@@ -111,6 +111,9 @@ def finite_verb(tokens: Sequence[Token], at: int, *, conjoined: bool = False) ->
         ):
             i = _past_relative(tokens, i)
             continue
+        if i > at and token.low in _CONTACT and _is_noun(tokens[i - 1]):
+            i = _past_relative(tokens, i)  # "subjects they can teach"
+            continue
         if i > at and _is_finite(tokens, at, i):
             return i
         if _ends_subject(token, conjoined=conjoined, first=i == at) and not (
@@ -119,6 +122,14 @@ def finite_verb(tokens: Sequence[Token], at: int, *, conjoined: bool = False) ->
             return None
         i += 1
     return None
+
+
+_CONTACT: Final = frozenset({"they", "he", "she", "we", "you", "it"})
+
+
+def _is_noun(token: Token) -> bool:
+    closed = lexicon.PREPOSITIONS | lexicon.CONJUNCTIONS | lexicon.SUBORDINATORS | lexicon.ADVERBS | lexicon.DETERMINERS
+    return token.kind is Kind.WORD and token.low not in closed | lexicon.MODALS | lexicon.BE | lexicon.HAVE
 
 
 def _ends_subject(token: Token, *, conjoined: bool, first: bool) -> bool:
@@ -337,7 +348,7 @@ def _helper(tokens: Sequence[Token], i: int) -> bool:
     if word in {"has", "have", "had"}:
         following = tokens[i + 1 : i + 3]
         return bool(following) and (
-            following[0].low in {"been", "to"}
+            following[0].low in {"been", "to", "got"}
             or (following[0].low in {"not", "already"} and len(following) > 1 and following[1].low == "been")
         )
     if word in {"get", "gets"}:
@@ -355,7 +366,8 @@ def _main_verb(tokens: Sequence[Token], at: int, i: int, group: VerbGroup) -> Ve
         return VerbGroup(at, i, ("be",), "be", group.modal, group.negated, group.only, passive=False)
     if not word or tokens[i].kind is Kind.PUNCTUATION:
         return VerbGroup(at, i, ("be",), "", group.modal, group.negated, group.only, passive=False)
-    verbs, end = [morphology.guessed_base(word)], i + 1
+    possessed = word == "got" and i > at and tokens[i - 1].low in lexicon.HAVE
+    verbs, end = ["have" if possessed else morphology.guessed_base(word)], i + 1
     end = _particle(tokens, end, verbs)
     while (following := _coordinated(tokens, end, passive=be)) is not None:
         verbs.append(morphology.guessed_base(tokens[following].low))

@@ -10,6 +10,7 @@ misread.
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
@@ -254,9 +255,7 @@ def _words_unfound(said: Sequence[Token], parts: Sequence[Any]) -> list[str]:
     """Give the words of a clause that stand in none of its parts, when they are too many for turns of phrase."""
     texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
     texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
-    stems = {
-        _stem(word) for text in texts for word in text.lower().replace("-", "_").replace(" ", "_").split("_") if word
-    }
+    stems = {_stem(word) for text in texts for word in re.split(r"[-_ .]", text.lower()) if word}
     told = [
         token
         for token in said
@@ -268,6 +267,8 @@ def _words_unfound(said: Sequence[Token], parts: Sequence[Any]) -> list[str]:
 
 _MEANT: Final[dict[type, str]] = {
     spec.NoOverlapRule: "double booked overlap same twice parallel simultaneous",
+    spec.RangeRule: "exceed differ different same",
+    spec.OrderedRule: "exceed",
     spec.UniqueRule: "same twice duplicate repeat again",
     spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
     spec.CapacityRule: "full sold out left room enough",

@@ -480,6 +480,7 @@ IRREGULAR_VERBS: Final = {
 }
 PARTICIPLES: Final = {
     "begin": "begun",
+    "come": "come",
     "bear": "born",
     "buy": "bought",
     "build": "built",

@@ -1171,7 +1171,11 @@ def _repeated(r: Reading, draft: Draft) -> bool:
         for entity in draft.entities.values():
             mine = entity.reference_to(r.subject.name)
             theirs = [f for other in others if (f := entity.reference_to(other.name))]
-            if mine is not None and theirs and (closing.makes(verb, entity) or verb in _REPEATED_WORDS):
+            tied = [
+                e for e in draft.entities.values() if e.reference_to(r.subject.name) and theirs and _points(e, others)
+            ]
+            made = closing.makes(verb, entity) or verb in _REPEATED_WORDS or tied == [entity]
+            if mine is not None and theirs and made:
                 return add_unique(
                     r,
                     draft,
@@ -1180,6 +1184,10 @@ def _repeated(r: Reading, draft: Draft) -> bool:
                     conditions.running(entity),
                 )
     return False
+
+
+def _points(entity: DraftEntity, others: Sequence[DraftEntity]) -> bool:
+    return any(entity.reference_to(other.name) is not None for other in others)
 
 
 def _once_per(r: Reading, draft: Draft) -> bool:

@@ -103,8 +103,19 @@ def tokenise(text: str) -> list[Token]:
                 form, inner = "punctuation", match.group()
         if form == "possessive" and tokens and tokens[-1].low in _SHORTENED_BEHIND:
             form, inner = "word", "is"
+        if form == "possessive" and tokens and tokens[-1].low == "let":
+            form, inner = "word", "us"
+        short = next((ending for ending in _SHORTENED if form == "word" and inner.lower().endswith(ending)), None)
+        if short is not None:
+            middle = match.end() - len(short)
+            tokens.append(Token(Kind.WORD, inner[: -len(short)], match.start(), middle))
+            tokens.append(Token(Kind.WORD, _SHORTENED[short], middle, match.end()))
+            continue
         tokens.append(Token(_KINDS[form], inner, match.start(), match.end()))
     return tokens
+
+
+_SHORTENED = {"'ve": "have", "\u2019ve": "have", "'re": "are", "\u2019re": "are"}
 
 
 # Behind these, "'s" is no possessive but short for "is": "a name that's unique".
