@@ -1,0 +1,71 @@
+"""What can be wrong with a session, beyond its not being there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.problems import Problem, register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+register("session-invalid", 401, "You are not signed in", "Sign in again.")
+register(
+    "session-superseded",
+    409,
+    "The session goes on under another id",
+    "Send the request again with the cookie that an earlier answer set.",
+)
+register(
+    "revocation-incomplete",
+    503,
+    "Sessions were not revoked in every region",
+    "Revoke them again: `regions` names those that did not answer.",
+)
+
+
+class SessionInvalidError(Problem):
+    """There is no such session: it never was, has ended, or was revoked."""
+
+    def __init__(self) -> None:
+        super().__init__("session-invalid")
+
+
+class SessionSupersededError(Problem):
+    """The id was replaced by a new one; it still reads for a moment, and does nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__("session-superseded")
+
+
+class RevocationIncompleteError(Problem):
+    """Some regions did not answer, so that sessions may live on there."""
+
+    def __init__(self, regions: Sequence[str]) -> None:
+        super().__init__("revocation-incomplete", headers={"Retry-After": "1"}, regions=list(regions))
+
+
+class SessionElsewhereError(Exception):
+    """The session is another region's: pass the request on to it, or move the session here.
+
+    Attributes:
+        region: Where it is.
+        cookie: Its cookie there, when it moved; None when the presented one is right.
+    """
+
+    def __init__(self, region: str, cookie: str | None = None) -> None:
+        super().__init__(region)
+        self.region = region
+        self.cookie = cookie
+
+
+class SessionPinnedError(Exception):
+    """The organisation's data stay in a region: its sessions are never moved out of it, requests are passed on there.
+
+    Attributes:
+        region: Which one.
+    """
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self.region = region

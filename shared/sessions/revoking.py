@@ -1,0 +1,84 @@
+"""Revocation in all regions.
+
+A user's and an organisation's sessions are made void up to a moment that is later than the beginning of each of them in
+every region; a single device's session is removed where it is, after every region was told to let it arrive no more, so
+that it cannot slip away in a move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from shared.cache import CacheError, CacheUnavailableError
+from shared.sessions.errors import RevocationIncompleteError
+from shared.sessions.session import State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from uuid import UUID
+
+    from shared.sessions.region import Region
+
+T = TypeVar("T")
+
+
+async def revoke_everywhere(regions: Mapping[str, Region], org_id: UUID, user_id: UUID | None) -> None:
+    """Make void all sessions of a user, or of the organisation.
+
+    Raises:
+        RevocationIncompleteError: Some regions did not answer; the others are done.
+    """
+    moments, silent = await _each(regions, lambda region: region.moment(org_id, user_id))
+    # A session may have begun a microsecond after the moment that was void before.
+    latest = max((max(now, void + 1) for now, void in moments.values()), default=0)
+    reached = {name: regions[name] for name in moments}
+    _, failed = await _each(reached, lambda region: region.void(org_id, user_id, latest))
+    if silent or failed:
+        raise RevocationIncompleteError(sorted(silent | failed))
+
+
+async def revoke_device(regions: Mapping[str, Region], org_id: UUID, user_id: UUID, ref: UUID) -> bool:
+    """End one session; whether there was one.
+
+    Raises:
+        RevocationIncompleteError: Some regions did not answer; the others are done.
+    """
+    _, silent = await _each(regions, lambda region: region.bar(org_id, ref))
+    ended, failed = await _each(regions, lambda region: _end(regions, region, org_id, user_id, ref))
+    if silent or failed:
+        raise RevocationIncompleteError(sorted(silent | failed))
+    return any(ended.values())
+
+
+async def _end(regions: Mapping[str, Region], region: Region, org_id: UUID, user_id: UUID, ref: UUID) -> bool:
+    """End a session in one region, whatever it becomes meanwhile."""
+    while (found := await region.find(org_id, user_id, ref)) is not None:
+        digest, value, session = found
+        if session is not None and session.state is State.MOVING and session.target in regions:
+            # Whoever completes it later must find it decided. If it has arrived already, it is ended there.
+            await regions[session.target].cancel(session)
+        if await region.remove(org_id, user_id, ref, digest, value):
+            return bool(value)
+    return False
+
+
+async def _each(
+    regions: Mapping[str, Region], work: Callable[[Region], Awaitable[T]]
+) -> tuple[dict[str, T], frozenset[str]]:
+    """Do something in all regions at once: what came of it, and where the cache did not answer."""
+
+    async def one(region: Region) -> T:
+        return await work(region)
+
+    answers = await asyncio.gather(*(one(region) for region in regions.values()), return_exceptions=True)
+    done: dict[str, T] = {}
+    silent = set()
+    for name, answer in zip(regions, answers, strict=True):
+        if isinstance(answer, CacheUnavailableError | CacheError):
+            silent.add(name)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            done[name] = answer
+    return done, frozenset(silent)

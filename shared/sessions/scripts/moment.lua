@@ -1,0 +1,12 @@
+-- KEYS: the organisation's void moments. ARGV: now in microseconds or '', the user or ''.
+-- Answers now, and the latest moment that counts for the user; for '' the latest of all.
+local latest = 0
+if ARGV[2] == '' then
+  for _, moment in ipairs(redis.call('HVALS', KEYS[1])) do
+    latest = math.max(latest, tonumber(moment))
+  end
+else
+  local all, own = voids(KEYS[1], ARGV[2])
+  latest = math.max(all, own)
+end
+return {text(now_or(ARGV[1])), text(latest)}

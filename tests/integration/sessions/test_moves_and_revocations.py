@@ -1,0 +1,287 @@
+"""Sessions between two regions: moved, passed on, revoked everywhere, whoever dies half-way."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.cache import Cache
+from shared.sessions import (
+    Opened,
+    RevocationIncompleteError,
+    SessionElsewhereError,
+    SessionId,
+    SessionPinnedError,
+    Sessions,
+    SessionSettings,
+    moving,
+)
+from shared.sessions.region import Found
+from shared.settings import load
+from tests.sessions_fixture import EAST, WEST, Regions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    Someone = Callable[[], Awaitable[tuple[UUID, UUID]]]
+
+
+async def copies(regions: Regions) -> list[tuple[str, bytes]]:
+    """The values that are live or moving, by region and state."""
+    return [
+        (region, value[1:2])
+        for region in (WEST, EAST)
+        for value in (await regions.sealed(region)).values()
+        if value[1:2] in {b"L", b"M"}
+    ]
+
+
+async def found(sessions: Sessions, cookie: str) -> Found:
+    """A session as a region's store has it."""
+    session_id = SessionId.parse(cookie)
+    assert session_id is not None
+    result = await sessions._regions[session_id.region].read(session_id)
+    assert result is not None
+    return result
+
+
+async def test_a_session_of_another_region_is_known_by_its_cookie_and_moves_here(
+    regions: Regions, someone: Someone
+) -> None:
+    west, east = regions.process(), regions.process(EAST)
+    opened = await west.create(*await someone(), {"developer"}, device="Firefox")
+    with pytest.raises(SessionElsewhereError) as caught:
+        await east.read(opened.cookie)
+    assert (caught.value.region, caught.value.cookie) == (WEST, None)
+    moved = await east.move(opened.cookie)
+    assert moved is not None
+    assert moved.cookie.startswith("us-east.")
+    session = await regions.process(EAST).read(moved.cookie)
+    assert session is not None
+    assert (session.ref, set(session.privileges), session.device) == (opened.session.ref, {"developer"}, "Firefox")
+    assert (session.begun, session.ends, session.region) == (opened.session.begun, opened.session.ends, EAST)
+    assert await copies(regions) == [(EAST, b"L")]
+    assert await east.move(moved.cookie) == moved
+
+
+async def test_requests_under_way_with_the_old_cookie_are_told_the_new_one_for_a_moment(
+    regions: Regions, someone: Someone
+) -> None:
+    west, east = regions.process(), regions.process(EAST)
+    opened = await west.create(*await someone(), ())
+    (name,) = await regions.sealed()
+    moved = await east.move(opened.cookie)
+    assert moved is not None
+    with pytest.raises(SessionElsewhereError) as caught:
+        await west.read(opened.cookie)
+    assert (caught.value.region, caught.value.cookie) == (EAST, moved.cookie)
+    assert await east.move(opened.cookie) == moved
+    left = await regions.caches[WEST].execute("PTTL", name)
+    assert isinstance(left, int)
+    assert 0 < left <= 15_000
+    await regions.caches[WEST].execute("PEXPIRE", name, 0)
+    assert await west.read(opened.cookie) is None
+    assert await east.move(opened.cookie) is None
+
+
+async def test_a_pinned_organisation_s_sessions_are_never_moved_nor_begun_elsewhere(
+    regions: Regions, someone: Someone
+) -> None:
+    west, east = regions.process(), regions.process(EAST)
+    who = await someone()
+    regions.pins[who[0]] = WEST
+    opened = await west.create(*who, ())
+    with pytest.raises(SessionPinnedError) as caught:
+        await east.move(opened.cookie)
+    assert caught.value.region == WEST
+    with pytest.raises(SessionPinnedError):
+        await east.create(*who, ())
+    assert await west.read(opened.cookie) == opened.session
+    assert await copies(regions) == [(WEST, b"L")]
+
+
+async def test_moves_at_once_bring_one_copy(regions: Regions, someone: Someone) -> None:
+    opened = await regions.process().create(*await someone(), ())
+    moved = await asyncio.gather(*(regions.process(EAST).move(opened.cookie) for _ in range(8)))
+    assert len({one.cookie for one in moved if one is not None}) == 1
+    assert None not in moved
+    assert await copies(regions) == [(EAST, b"L")]
+
+
+async def half_moved(regions: Regions, opened: Opened, steps: int) -> None:
+    """Somebody dies after so many of the three steps of a move to the east."""
+    sessions = regions.process(EAST)
+    source, target = sessions._regions[WEST], sessions._regions[EAST]
+    assert await moving.begin(source, await found(sessions, opened.cookie), EAST, sessions._randomness)
+    moves = await found(sessions, opened.cookie)
+    if steps >= 2:
+        arrived = moving.arriving(moves.session, EAST)
+        assert await target.arrive(arrived, moves.session.follower)
+    if steps >= 3:
+        await moving.complete(source, target, moves, 15_000)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("reader", [WEST, EAST])
+async def test_whoever_dies_in_a_move_leaves_a_session_that_the_next_one_finds_whole(
+    regions: Regions, someone: Someone, steps: int, reader: str
+) -> None:
+    opened = await regions.process().create(*await someone(), {"developer"})
+    await half_moved(regions, opened, steps)
+    process = regions.process(reader)
+    if reader == EAST:
+        moved = await process.move(opened.cookie)
+        assert moved is not None
+        cookie = moved.cookie
+    else:
+        with pytest.raises(SessionElsewhereError) as caught:
+            await process.read(opened.cookie)
+        assert caught.value.cookie is not None
+        cookie = caught.value.cookie
+    session = await regions.process(EAST).read(cookie)
+    assert session is not None
+    assert (session.ref, set(session.privileges)) == (opened.session.ref, {"developer"})
+    assert await copies(regions) == [(EAST, b"L")]
+
+
+async def test_a_completion_that_comes_late_brings_nothing_back(regions: Regions, someone: Someone) -> None:
+    """A process stops between having read `moving` and the next step; meanwhile the session arrives and is ended."""
+    opened = await regions.process().create(*await someone(), ())
+    await half_moved(regions, opened, 1)
+    late = regions.process(EAST)
+    moves = await found(late, opened.cookie)
+    moved = await regions.process(EAST).move(opened.cookie)
+    assert moved is not None
+    await regions.process(EAST).revoke(moved.cookie)
+    await moving.complete(late._regions[WEST], late._regions[EAST], moves, 15_000)
+    assert await late.read(moved.cookie) is None
+    assert await copies(regions) == []
+
+
+async def cookie_told(sessions: Sessions, cookie: str) -> str | None:
+    """Read a cookie that is no session any more; the one that a tombstone tells."""
+    try:
+        assert await sessions.read(cookie) is None
+    except SessionElsewhereError as elsewhere:
+        return elsewhere.cookie
+    return None
+
+
+REVOCATIONS: dict[str, Callable[[Sessions, Opened], Awaitable[object]]] = {
+    "one": lambda sessions, opened: sessions.revoke_device(
+        opened.session.org_id, opened.session.user_id, opened.session.ref
+    ),
+    "user": lambda sessions, opened: sessions.revoke_user(opened.session.org_id, opened.session.user_id),
+    "organisation": lambda sessions, opened: sessions.revoke_organisation(opened.session.org_id),
+    "shred": lambda sessions, opened: sessions.shred(opened.session.org_id),
+}
+
+
+@pytest.mark.parametrize("revoke", REVOCATIONS.values(), ids=REVOCATIONS)
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+@pytest.mark.parametrize("by", [WEST, EAST])
+async def test_a_revocation_counts_at_once_in_every_process_and_region_and_in_the_midst_of_a_move(
+    regions: Regions,
+    someone: Someone,
+    revoke: Callable[[Sessions, Opened], Awaitable[object]],
+    steps: int,
+    by: str,
+) -> None:
+    who, neighbour = await someone(), await someone()
+    processes = [regions.process(region) for region in (WEST, EAST) for _ in range(2)]
+    opened, other = await processes[0].create(*who, ()), await processes[0].create(*neighbour, ())
+    late = moves = None
+    if steps:
+        await half_moved(regions, opened, steps)
+    if steps in {1, 2}:
+        late = regions.process(EAST)
+        moves = await found(late, opened.cookie)
+    await revoke(regions.process(by), opened)
+    if late is not None and moves is not None:
+        # Who had begun to complete the move goes on; with the keys shredded it has new ones, and seals with them.
+        await moving.complete(late._regions[WEST], late._regions[EAST], moves, 15_000)
+    for process in processes[2:]:
+        assert await process.move(opened.cookie) is None
+    for process in processes[:2]:
+        told = await cookie_told(process, opened.cookie)
+        # A tombstone may still say where it went, and nothing is there.
+        assert told is None or await processes[2].read(told) is None
+    assert await processes[0].devices(*who) == []
+    assert await processes[0].read(other.cookie) == other.session
+
+
+async def test_after_a_revocation_people_sign_in_again(regions: Regions, someone: Someone) -> None:
+    sessions = regions.process()
+    who = await someone()
+    for revoke in REVOCATIONS.values():
+        opened = await sessions.create(*who, ())
+        await revoke(sessions, opened)
+        again = await sessions.create(*who, ())
+        assert await sessions.read(again.cookie) == again.session
+        assert await sessions.read(opened.cookie) is None
+        moved = await regions.process(EAST).move(again.cookie)
+        assert moved is not None
+
+
+async def test_regions_whose_clocks_differ_revoke_what_began_by_the_faster_one(
+    regions: Regions, someone: Someone
+) -> None:
+    who = await someone()
+    regions.clock.advance(5)
+    fast = await regions.process(EAST).create(*who, ())
+    regions.clock._now -= timedelta(seconds=5)
+    slow = await regions.process(WEST).create(*who, ())
+    ahead = Sessions(WEST, {WEST: regions.caches[WEST]}, regions.keys(), load(SessionSettings, {}), clock=regions.clock)
+    assert await ahead.read(slow.cookie) == slow.session
+    regions.clock.advance(5)
+    await regions.process(WEST).revoke_user(*who)
+    regions.clock._now -= timedelta(seconds=5)
+    again = await regions.process(WEST).create(*who, ())
+    assert await regions.process(WEST).read(again.cookie) == again.session
+    assert await regions.process(WEST).read(slow.cookie) is None
+    assert await regions.process(EAST).read(fast.cookie) is None
+
+
+@pytest.mark.parametrize("name", ["one", "user", "organisation"])
+async def test_a_region_that_is_away_is_named_and_the_others_are_done(
+    regions: Regions, someone: Someone, name: str
+) -> None:
+    opened = await regions.process().create(*await someone(), ())
+    caches = {**regions.caches, EAST: Cache("unix:///nowhere/valkey.sock")}
+    sessions = Sessions(WEST, caches, regions.keys(), load(SessionSettings, {}), clock=regions.clock)
+    with pytest.raises(RevocationIncompleteError) as caught:
+        await REVOCATIONS[name](sessions, opened)
+    assert caught.value.members == {"regions": [EAST]}
+    assert await regions.process().read(opened.cookie) is None
+
+
+async def thief(regions: Regions, cookie: str, over: asyncio.Event) -> None:
+    """Move a session between the regions for as long as there is one."""
+    here = itertools.cycle([regions.process(EAST), regions.process(WEST)])
+    while not over.is_set():
+        try:
+            moved = await next(here).move(cookie)
+        except SessionElsewhereError:
+            continue
+        if moved is None:
+            return
+        cookie = moved.cookie
+
+
+async def test_signing_out_while_a_thief_moves_the_session_to_and_fro(regions: Regions, someone: Someone) -> None:
+    """However the moves and the revocation meet, nothing is left."""
+    for pauses in range(0, 60, 6):
+        opened = await regions.process().create(*await someone(), ())
+        over = asyncio.Event()
+        stealing = asyncio.create_task(thief(regions, opened.cookie, over))
+        for _ in range(pauses):
+            await asyncio.sleep(0)
+        await regions.process(WEST).revoke_device(opened.session.org_id, opened.session.user_id, opened.session.ref)
+        over.set()
+        await stealing
+        assert await copies(regions) == []
