@@ -39,9 +39,10 @@ MANAGER: Final = "hal9"
 _SECONDS: Final = 30.0
 _PAGE: Final = 500
 _PAUSES: Final = (0.5, 2.0, 5.0)
-"""Between tries, where the server is busy, or did not answer a request that may be repeated."""
+"""Between tries, where the server or a webhook of its is busy, or did not answer a request that may be repeated."""
 
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+_WEBHOOK: Final = "failed calling webhook"  # kube-apiserver's words, of whatever kept it from an answer
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON: Final = "application/json"
 
@@ -58,6 +59,11 @@ class ClusterError(Exception):
         super().__init__(text)
         self.status = status
         self.reason = reason
+
+    @property
+    def passing(self) -> bool:
+        """Whether nothing was refused: the server, or a webhook that it asks, was busy or did not answer."""
+        return self.status == 0 or self.status in _BUSY or _WEBHOOK in str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +223,7 @@ class Cluster:
                 if not repeatable:  # what it made may be there
                     raise
             else:
-                if answer.status_code not in _BUSY:
+                if answer.status_code not in _BUSY and not _unheard(answer):
                     break
             await asyncio.sleep(pause)
         else:
@@ -287,6 +293,11 @@ def _folder_for_keys() -> Iterator[None]:
             yield
         finally:
             tempfile.tempdir = before
+
+
+def _unheard(answer: httpx.Response) -> bool:
+    """Tell whether the server could not ask a webhook, which is so for moments while its pod moves or is busy."""
+    return answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR and _WEBHOOK in answer.text
 
 
 def _dry(query: Mapping[str, str], dry_run: bool) -> dict[str, str]:

@@ -71,6 +71,8 @@ async def _judged(cluster: Cluster, manifest: Manifest) -> tuple[Change | None, 
         live = await cluster.get(kind, name)
         applied = await cluster.apply(manifest, dry_run=True)
     except ClusterError as error:
+        if error.passing:
+            raise
         return None, [f"{kind.name} {name}: {error}"]
     warnings = [f"{kind.name} {name}: the server warns: {text}" for text in applied.warnings]
     return change(kind.name, name, live, applied.object), warnings

@@ -25,9 +25,10 @@ from knative.deploy.cluster import Cluster, connect
 from knative.deploy.kinds import NAMESPACE, SERVICE
 from shared.client import Client
 from tests.cluster.conftest import CONNECT_TO, IMAGES, ROOT, VERSION
+from tests.cluster.volumes import remove, storage_class
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from knative.render import Manifest
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 NAME = f"hal9-two-releases-{os.getpid()}"
 PREVIOUS = os.environ.get("HAL9_CLUSTER_PREVIOUS_VERSION", "")
 PROJECTS = 4
+REQUEST = "A library of conversions: a function that converts kilometres to miles."
 HELD = ("gateway", "codegen", "neuron-l4", "neuron-l3", "neuron-l2")
 
 pytestmark = pytest.mark.timeout(1500)
@@ -43,7 +45,7 @@ pytestmark = pytest.mark.timeout(1500)
 def arguments(version: str, *more: str) -> list[str]:
     return [
         *("deploy", "--region", "eu-central", "--environment", "trial", "--broker", "channel", "--namespace", NAME),
-        *("--images", IMAGES, "--version", version, "--with-data", "--storage", "emptydir", "--timeout", "300"),
+        *("--images", IMAGES, "--version", version, "--with-data", "--timeout", "300"),
         *more,
     ]
 
@@ -69,6 +71,15 @@ async def here(kubeconfig: str) -> AsyncIterator[Cluster]:
         await found.delete(NAMESPACE, NAME)
 
 
+@pytest.fixture(scope="module")
+def storage() -> Iterator[tuple[str, ...]]:
+    """Volumes: a new release starts the servers anew, and they shall keep what they have."""
+    image = f"{IMAGES}/migrations:{VERSION}"
+    named = storage_class(NAME, image)
+    yield ("--storage-class", named) if named else ()
+    remove(NAME, image)
+
+
 async def deployed_by(tree: Path, *given: str) -> None:
     """Run a tree's own command."""
     process = await asyncio.create_subprocess_exec(
@@ -79,11 +90,10 @@ async def deployed_by(tree: Path, *given: str) -> None:
     assert process.returncode == 0, output.decode()
 
 
-def make(credentials: dict[str, Any], number: int) -> str:
+def make(credentials: dict[str, Any]) -> str:
     """Have one project made, from end to end; give the state that it ended in."""
-    request = f"A library that tells whether a number is a multiple of {number + 2}."
     with Client(credentials["url"], credentials["api_key"], connect_to=CONNECT_TO or None) as client:
-        project = client.projects.create(request)
+        project = client.projects.create(REQUEST)
         while (found := client.projects.get(project.id)).state == "running":
             time.sleep(1)
         return found.state if found.reason is None else f"{found.state}: {found.reason}"
@@ -104,19 +114,19 @@ async def until_divided(here: Cluster) -> None:
 
 
 async def test_runs_pass_while_two_releases_share_them(
-    here: Cluster, hal9: Callable[..., Any], previous_tree: Path, tmp_path: Path
+    here: Cluster, hal9: Callable[..., Any], previous_tree: Path, storage: tuple[str, ...], tmp_path: Path
 ) -> None:
     kept = tmp_path / "credentials.json"
-    ingress = ("--connect-to", CONNECT_TO) if CONNECT_TO else ()
-    await deployed_by(previous_tree, *arguments(PREVIOUS, "--demo-organisation", "--credentials", str(kept), *ingress))
+    demo = ("--demo-organisation", "--credentials", str(kept), *(("--connect-to", CONNECT_TO) if CONNECT_TO else ()))
+    await deployed_by(previous_tree, *arguments(PREVIOUS, *storage, *demo))
     credentials = json.loads(kept.read_text(encoding="utf-8"))
-    assert await asyncio.to_thread(make, credentials, 0) == "completed"
+    assert await asyncio.to_thread(make, credentials) == "completed"
 
-    rolling = asyncio.create_task(hal9(*arguments(VERSION, "--canary", "50", "--hold", "240s", "--json")))
+    rolling = asyncio.create_task(hal9(*arguments(VERSION, *storage, "--canary", "50", "--hold", "240s", "--json")))
     divided = asyncio.create_task(until_divided(here))
     await asyncio.wait({rolling, divided}, return_when=asyncio.FIRST_COMPLETED)
     assert divided.done(), rolling.result()
-    made = await asyncio.gather(*(asyncio.to_thread(make, credentials, number) for number in range(PROJECTS)))
+    made = await asyncio.gather(*(asyncio.to_thread(make, credentials) for _ in range(PROJECTS)))
     assert made == ["completed"] * PROJECTS
 
     code, output, errors = await rolling
@@ -125,4 +135,4 @@ async def test_runs_pass_while_two_releases_share_them(
     assert {name for name, one in trials.items() if not one["old"]["failed"] == one["new"]["failed"] == 0} == set()
     both = [name for name in HELD if trials[name]["old"]["requests"] and trials[name]["new"]["requests"]]
     assert both == list(HELD), "each release did a part of every layer's work"
-    assert await asyncio.to_thread(make, credentials, PROJECTS) == "completed"
+    assert await asyncio.to_thread(make, credentials) == "completed"

@@ -107,16 +107,35 @@ def service_of(
     most: int = 1,
     concurrency: int = 80,
     window: int = WINDOW_SECONDS,
+    temporary: bool = False,
     broker: str = "",
     audience: str = "",
 ) -> dict[str, Any]:
-    """Give a Knative Service of the lean function, with the probes that HAL9's own have."""
+    """Give a Knative Service of the lean function, with the probes that HAL9's own have.
+
+    Args:
+        deployment: Its name.
+        namespace: Where.
+        least: Instances at least.
+        most: Instances at most.
+        concurrency: Requests at a time that one takes.
+        window: The autoscaler's stable window, in seconds.
+        temporary: Whether it has a volume for temporary files, as HAL9's own have; the kubelet looks but every 0.3 s
+            whether a pod's volumes are mounted.
+        broker: Where it publishes, empty when it does not.
+        audience: That of the token that it publishes with, empty without.
+    """
     sends = [
         {"name": "HAL9_BROKER_URL", "value": broker},
         *([{"name": "HAL9_BROKER_TOKEN", "value": f"{_BROKER_TOKEN}/token"}] if audience else []),
         {"name": "HAL9_PUBLISH_SECONDS", "value": "60"},
     ]
+    volumes: dict[str, dict[str, Any]] = {}
+    if temporary:
+        volumes["/tmp"] = {"name": "temporary", "emptyDir": {}}
     token = {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600, "audience": audience}}
+    if audience:
+        volumes[_BROKER_TOKEN] = {"name": "broker", "projected": {"sources": [token]}}
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
@@ -136,6 +155,7 @@ def service_of(
                 "spec": {
                     "containerConcurrency": concurrency,
                     "enableServiceLinks": False,
+                    "automountServiceAccountToken": False,
                     "containers": [
                         {
                             "name": "function",
@@ -146,15 +166,11 @@ def service_of(
                             "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "192Mi"}},
                             "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": 0}},
                             "volumeMounts": [
-                                {"name": "temporary", "mountPath": "/tmp"},
-                                *([{"name": "broker", "mountPath": _BROKER_TOKEN}] if audience else []),
+                                {"name": volume["name"], "mountPath": path} for path, volume in volumes.items()
                             ],
                         }
                     ],
-                    "volumes": [
-                        {"name": "temporary", "emptyDir": {}},
-                        *([{"name": "broker", "projected": {"sources": [token]}}] if audience else []),
-                    ],
+                    "volumes": list(volumes.values()),
                 },
             }
         },
