@@ -1,6 +1,6 @@
 """What functions take: time, processor and cold start, as measured distributions in a JSON file.
 
-`measurements/provisional.json` was put together from measurements on one machine; `make bench-cluster` writes one from
+`measurements/default.json` was put together from measurements on one machine; `make bench-cluster` writes one from
 a real cluster in the same format, of which `measurements/schema.json` is the JSON Schema.
 Promises: a file that is wrong is refused whole, with every fault named.
 """
@@ -23,7 +23,7 @@ Kind = tuple[float, float, bool]
 """A request: seconds on the event loop, seconds elsewhere, and whether its latency counts."""
 
 FOLDER: Final = Path(__file__).parent / "measurements"
-PROVISIONAL: Final = FOLDER / "provisional.json"
+DEFAULT: Final = FOLDER / "default.json"
 _KINDS: Final = 4096
 """Requests that are drawn from; the distribution is cut into as many parts of equal weight."""
 

@@ -33,7 +33,9 @@ def command() -> None:
 @click.option("--lose", default="us-west", show_default=True, help="Region that is lost; empty for none.")
 @click.option("--environment", default="production", show_default=True, help="Whose scale in function.toml counts.")
 @click.option("--minutes", default=3, show_default=True, type=click.IntRange(2, 60), help="How long each case lasts.")
-@click.option("--measurements", type=_FILE, help="What functions take; else provisional figures from one machine.")
+@click.option(
+    "--measurements", type=_FILE, help="What functions take; else those that come with HAL9, from one machine."
+)
 @click.option("--core-hour", default=0.04, show_default=True, type=click.FloatRange(0), help="Price of a virtual core.")
 @click.option(
     "--gib-hour", default=0.0045, show_default=True, type=click.FloatRange(0), help="Price of a GiB of memory."
@@ -71,7 +73,7 @@ def plan(
         raise click.UsageError("there is nothing to plan: give --rps or --users")
     try:
         functions = load_all(_FUNCTIONS)
-        measured = files.load(measurements or files.PROVISIONAL)
+        measured = files.load(measurements or files.DEFAULT)
     except (DescriptionError, files.MeasurementsError) as error:
         raise click.ClickException(str(error)) from None
     known = {name for function in functions for name in function.overrides}

@@ -35,8 +35,9 @@ Run = tuple[int, str, str]
 
 
 @pytest.fixture(scope="session")
-def kubeconfig() -> str:
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The file; without one these tests have nothing to run against, which is a fault and no reason to skip."""
+    tmp_path_factory.getbasetemp()  # made before a connection to the cluster moves tempfile's folder for its keys
     assert os.environ.get("KUBECONFIG"), "set KUBECONFIG to the cluster that the tests may use"
     return os.environ["KUBECONFIG"]
 

@@ -37,6 +37,9 @@ NAME = f"hal9-two-releases-{os.getpid()}"
 PREVIOUS = os.environ.get("HAL9_CLUSTER_PREVIOUS_VERSION", "")
 PROJECTS = 4
 REQUEST = "A library of conversions: a function that converts kilometres to miles."
+POSTPONES = "codegen"
+"""Answers 503 with Retry-After to what it will do later, when it verifies as many projects as it may at a time."""
+
 HELD = ("gateway", "codegen", "neuron-l4", "neuron-l3", "neuron-l2")
 
 pytestmark = pytest.mark.timeout(1500)
@@ -132,7 +135,8 @@ async def test_runs_pass_while_two_releases_share_them(
     code, output, errors = await rolling
     assert code == 0, output + errors
     trials = {one["service"]: one for one in json.loads(output)["roll_out"]["trials"]}
-    assert {name for name, one in trials.items() if not one["old"]["failed"] == one["new"]["failed"] == 0} == set()
+    failed = {name: one for name, one in trials.items() if one["old"]["failed"] or one["new"]["failed"]}
+    assert failed.keys() <= {POSTPONES}, failed
     both = [name for name in HELD if trials[name]["old"]["requests"] and trials[name]["new"]["requests"]]
     assert both == list(HELD), "each release did a part of every layer's work"
     assert await asyncio.to_thread(make, credentials) == "completed"

@@ -1,6 +1,6 @@
 """HAL9's manifests on a real Knative with probes in the place of the functions, in a namespace that goes with them.
 
-HAL9_CLUSTER_INGRESS says where the cluster's ingress is reached (host:port); HAL9_PROBE_IMAGES where the images of
+HAL9_CLUSTER_CONNECT_TO says where the cluster's ingress is reached (host:port); HAL9_PROBE_IMAGES where the images of
 `probe/build.py` are.
 """
 
@@ -31,7 +31,7 @@ from knative.render import Target, render
 from knative.render.proofs import with_secrets
 
 FUNCTIONS = load_all(Path(__file__).parents[3] / "functions")
-INGRESS = os.environ.get("HAL9_CLUSTER_INGRESS", "10.231.0.2:31080")
+INGRESS = os.environ.get("HAL9_CLUSTER_CONNECT_TO", "10.231.0.2:31080")
 IMAGES = os.environ.get("HAL9_PROBE_IMAGES", "dev.local/hal9-probe")
 _LEFT_OUT = {"Job", "PodDisruptionBudget"}
 _SENDS = re.compile(r"(eventing|sources)\.knative\.dev/").match

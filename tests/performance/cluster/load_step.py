@@ -14,9 +14,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from knative.capacity.checking import compare, read
-from knative.capacity.measurements import PROVISIONAL, load
 from tests.performance.cluster.benchmark import ClusterBenchmark
 from tests.performance.cluster.kube import Pods, found, uses_after
+from tests.performance.cluster.measured import MADE_BY, measurements, quantiles
 from tests.performance.cluster.requesting import Latencies, keep
 from tests.performance.cluster.stage import SERVICE
 from tests.performance.results import AtLeast, AtMost, Figure
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tests.performance.cluster.cold_start import ColdStart
 
 OBSERVATION: Final = "cluster-observation.json"
-MADE_BY: Final = "make bench-cluster"
 _SERVICE: Final = "lean-step"
 _CONCURRENCY: Final = 8
 _MOST: Final = 10
@@ -126,7 +125,7 @@ def _observation(bench: Bench, users: list[int], ready: list[int], latencies: La
             "p95_seconds": latencies.part(0.95),
             "p99_seconds": latencies.part(0.99),
         },
-        "measurements": _measurements(bench, memory),
+        "measurements": measurements(bench, {_SERVICE: _function(bench, memory)}),
     }
 
 
@@ -135,47 +134,19 @@ def _seconds(text: str) -> float:
     return 60 * float(text[:-1]) if text.endswith("m") else float(text.removesuffix("s"))
 
 
-def _measurements(bench: Bench, memory: int) -> dict[str, Any]:
-    """Give what was measured of this cluster, in the capacity model's format."""
-    provisional = load(PROVISIONAL).model_dump(mode="json")
+def _function(bench: Bench, memory: int) -> dict[str, Any]:
+    """Give what the model needs to know of the function that waits."""
     starts: Sequence[ColdStart] = bench.notes.get("cold_starts", ())
-    latencies, processor = bench.notes.get("latencies"), bench.notes.get("processor")
-    hops, cold = provisional["hops"], provisional["cold_start"]
-    ours = [(0.0, 0.15), (1.0, 0.4)]
-    if starts:
-        cold = {
-            "source": f"{MADE_BY}: {len(starts)} starts of a lean function, one at a time",
-            "scheduling_seconds": quantiles([max(0.0, one.scheduling) for one in starts]),
-            "container_seconds": quantiles([max(0.0, one.container) + max(0.0, one.unasked) for one in starts]),
-            "starts_per_second_and_node": bench.notes.get("starts_per_second", cold["starts_per_second_and_node"]),
-        }
-        ours = quantiles([one.ours for one in starts])
-    if latencies and processor:
-        alone, proxied, whole = latencies.values()
-        ingress_and_activator = max(0.0, whole - proxied)
-        hops = {
-            "source": f"{MADE_BY}: medians, one request after another; ingress and activator were told apart by halves",
-            "ingress_seconds": ingress_and_activator / 2,
-            "activator_seconds": ingress_and_activator / 2,
-            "queue_proxy_seconds": max(0.0, proxied - alone),
-            "queue_proxy_processor_seconds": processor.get("queue-proxy", hops["queue_proxy_processor_seconds"]),
-        }
     work = {
         "source": f"{MADE_BY}: waits for {_WAIT_SECONDS:g} s by its own clock",
         "processor_seconds": [(0, 0.0001), (1, 0.0003)],
         "wait_seconds": [(0, _WAIT_SECONDS), (1, _WAIT_SECONDS + 0.005)],
     }
-    function = {"start_seconds": ours, "memory_bytes": memory, "work": {"wait": work}}
-    return {**provisional, "made_by": MADE_BY, "hops": hops, "cold_start": cold, "functions": {_SERVICE: function}}
-
-
-def quantiles(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Give what was measured as rising points, as the capacity model takes it."""
-    ordered = sorted(values)
-    if len(ordered) == 1:
-        ordered *= 2
-    last = len(ordered) - 1
-    return [(number / last, round(value, 4)) for number, value in enumerate(ordered)]
+    return {
+        "start_seconds": quantiles([one.ours for one in starts]) if starts else [(0.0, 0.15), (1.0, 0.4)],
+        "memory_bytes": memory,
+        "work": {"wait": work},
+    }
 
 
 BENCHMARK = ClusterBenchmark("load-step", "Instances over time under a step of load", measure)

@@ -27,13 +27,15 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from knative.capacity.measurements import DEFAULT, load
 from knative.description import load_all
 from knative.render.connections import holders
 from shared.client import ApiError, Client, UnreachableError
 from shared.identifiers import new_id
 from shared.neurons.wire import ENDED
 from tests.performance.cluster.benchmark import ClusterBenchmark
-from tests.performance.cluster.kube import Pods, found, kubectl, until, uses_after
+from tests.performance.cluster.kube import Pods, found, kubectl, start_lines, until, uses_after
+from tests.performance.cluster.measured import measurements, quantiles
 from tests.performance.cluster.stage import IMAGES, SERVICE, version
 from tests.performance.peers import ROOT
 from tests.performance.results import AtLeast, AtMost, Figure
@@ -50,6 +52,9 @@ _SELECTOR: Final = f"{SERVICE} in ({','.join(LAYERS)})"
 _SETTINGS: Final = {"HAL9_NEURON_LEASE_SECONDS": "60", "HAL9_PUBLISH_SECONDS": "18"}
 """Steps wait for a while here: leases need not be renewed meanwhile, and the in-memory channel answers a publisher only
 when what it published was worked on."""
+
+_PARTS: Final = ("interpreter", "imports", "open", "pools")
+"""Of a start, in the host's own line: what a function does itself."""
 
 _STEP_SECONDS: Final = 10.0
 _ORGANISATIONS: Final = 8
@@ -164,6 +169,7 @@ def measure(bench: Bench) -> list[Figure]:
     """Deploy, load, watch, let go."""
     with _deployment(bench) as (namespace, clients):
         until("twenty instances", lambda: _settled(namespace, 20), 600, 2.0)
+        _write_measurements(bench, namespace)
         with Pods(namespace, _SELECTOR) as pods:
             return _figures(bench, namespace, clients, pods)
 
@@ -188,7 +194,7 @@ def _figures(bench: Bench, namespace: str, clients: Sequence[Client], pods: Pods
         most = pods.ready()
         bench.say(f"{most} instances after {out:.0f} s, {load.completed} runs completed, {len(load.faults)} failed")
         time.sleep(_HOLD_SECONDS)
-        memory = _memory(namespace)
+        memory = list(_memory(namespace, LAYERS).values())
         load.finish()
         let_go = time.monotonic()
         bench.say(f"{load.completed} runs completed, {len(load.faults)} failed; again: {dict(load.again)}")
@@ -230,6 +236,20 @@ def _figures(bench: Bench, namespace: str, clients: Sequence[Client], pods: Pods
 def _write(path: Path, watched: Watched) -> None:
     document = {"ready": watched.ready, "connections": dict(watched.connections), "most_on_a_shard": watched.totals}
     path.write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+
+def _write_measurements(bench: Bench, namespace: str) -> None:
+    """Write what the capacity model is told of HAL9's own functions: how they started here, and what they take."""
+    known = load(DEFAULT).model_dump(mode="json")["functions"]
+    memory = _memory(namespace, tuple(known))
+    for name, function in known.items():
+        pods = [pod for pod in memory if pod.startswith(f"{name}-")]
+        lines = [line for pod in pods if (line := start_lines(namespace, pod))]
+        if lines:
+            function["start_seconds"] = quantiles([sum(line[part] for part in _PARTS) for line in lines])
+            function["memory_bytes"] = max(function["memory_bytes"], *(memory[pod] for pod in pods))
+    document = measurements(bench, known)
+    (bench.out / "cluster-measurements.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _planned() -> list[Any]:
@@ -369,12 +389,12 @@ class _Command:
         return done.stdout
 
 
-def _memory(namespace: str) -> list[int]:
-    """Give the working set of every function's container of the three layers, in bytes."""
+def _memory(namespace: str, deployments: tuple[str, ...]) -> dict[str, int]:
+    """Give the working set of every function's container of these deployments, by pod, in bytes."""
     taken = uses_after(
-        time.time(), lambda place: place[0] == namespace and place[1].startswith(LAYERS) and place[2] == "function"
+        time.time(), lambda place: place[0] == namespace and place[1].startswith(deployments) and place[2] == "function"
     )
-    return [one.memory for one in taken.values() if one.memory]
+    return {place[1]: one.memory for place, one in taken.items() if one.memory}
 
 
 BENCHMARK = ClusterBenchmark("neurons", "Neurons from 20 to 100 instances and back, with runs in flight", measure)

@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from knative.capacity.checking import Observation, compare, read, simulate
-from knative.capacity.measurements import PROVISIONAL, MeasurementsError
+from knative.capacity.measurements import DEFAULT, MeasurementsError
 from knative.cli.main import main
 from tests.unit.capacity.queues import sojourn_percentile
 
 
 def observation(**settings: Any) -> dict[str, Any]:
     """A step from 20 to 300 requests a second that take 0.1 s each."""
-    measurements = json.loads(PROVISIONAL.read_text())
+    measurements = json.loads(DEFAULT.read_text())
     measurements["hops"] |= {"ingress_seconds": 0, "activator_seconds": 0, "queue_proxy_seconds": 0}
     measurements["functions"]["neuron-l2"]["work"]["step"] |= {
         "processor_seconds": [[0, 0.001], [1, 0.001]],

@@ -12,29 +12,29 @@ import jsonschema
 import pytest
 
 from knative.capacity import checking, measurements
-from knative.capacity.measurements import FOLDER, PROVISIONAL, MeasurementsError, load, mean, spread
+from knative.capacity.measurements import DEFAULT, FOLDER, MeasurementsError, load, mean, spread
 
 
-def provisional() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(PROVISIONAL.read_text())
+def default() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(DEFAULT.read_text())
     return found
 
 
 def test_the_schemas_are_those_of_the_formats() -> None:
     assert (FOLDER / "schema.json").read_text() == measurements.schema()
     assert (FOLDER / "observation.schema.json").read_text() == checking.schema()
-    jsonschema.validate(provisional(), json.loads(measurements.schema()))
+    jsonschema.validate(default(), json.loads(measurements.schema()))
 
 
 def test_every_figure_says_where_it_comes_from() -> None:
-    loaded = load(PROVISIONAL)
+    loaded = load(DEFAULT)
     for function in loaded.functions.values():
         assert all(len(work.source) > 10 for work in function.work.values())
     assert "hand" in loaded.made_by
 
 
 def test_a_wrong_file_is_refused_with_every_fault(tmp_path: Path) -> None:
-    document = provisional()
+    document = default()
     document["format"] = "hal9.capacity.measurements/9"
     document["surplus"] = 1
     document["functions"]["gateway"]["work"]["pass"]["processor_seconds"] = [[0, 2], [1, 1]]
@@ -74,7 +74,7 @@ def test_a_distribution_is_cut_into_parts_of_equal_weight() -> None:
 
 
 def test_a_cold_start_is_the_sum_of_its_parts() -> None:
-    loaded = load(PROVISIONAL)
+    loaded = load(DEFAULT)
     starts = loaded.cold_starts("neuron-l2", random.Random(1))
     parts = (
         loaded.cold_start.scheduling_seconds,
@@ -85,7 +85,7 @@ def test_a_cold_start_is_the_sum_of_its_parts() -> None:
 
 
 def test_work_in_processes_of_its_own_leaves_the_event_loop_free() -> None:
-    verify = load(PROVISIONAL).functions["codegen"].work["verify"]
+    verify = load(DEFAULT).functions["codegen"].work["verify"]
     kinds = verify.kinds(random.Random(1))
     assert {loop for loop, _, _ in kinds} == {0.0}
     expected = mean(verify.processor_seconds) + mean(verify.wait_seconds)

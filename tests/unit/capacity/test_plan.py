@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from knative.capacity.measurements import PROVISIONAL, load
+from knative.capacity.measurements import DEFAULT, load
 from knative.capacity.plan import PROGRAMS, REGIONS, Prices, cases, deployed_of, plan, quantity
 from knative.capacity.scenario import RAMP_SECONDS, Scenario, requests_behind, run
 from knative.cli.main import main
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from knative.capacity.scenario import Deployed, Outcome
 
 FUNCTIONS = load_all(Path(__file__).parents[3] / "functions")
-MEASURED = load(PROVISIONAL)
+MEASURED = load(DEFAULT)
 
 
 @pytest.fixture(scope="module")
