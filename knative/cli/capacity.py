@@ -33,9 +33,7 @@ def command() -> None:
 @click.option("--lose", default="us-west", show_default=True, help="Region that is lost; empty for none.")
 @click.option("--environment", default="production", show_default=True, help="Whose scale in function.toml counts.")
 @click.option("--minutes", default=3, show_default=True, type=click.IntRange(2, 60), help="How long each case lasts.")
-@click.option(
-    "--measurements", type=_FILE, help="What functions take; else those that come with HAL9, from one machine."
-)
+@click.option("--measurements", type=_FILE, help="What functions take; else what comes with HAL9.")
 @click.option("--core-hour", default=0.04, show_default=True, type=click.FloatRange(0), help="Price of a virtual core.")
 @click.option(
     "--gib-hour", default=0.0045, show_default=True, type=click.FloatRange(0), help="Price of a GiB of memory."
