@@ -37,8 +37,8 @@ class CodegenSettings:
     verifications: int = setting(
         "HAL9_VERIFICATIONS",
         0,
-        "Verifications at once in one instance; 0 for as many as it has processors. What comes beyond waits, or goes "
-        "to another instance.",
+        "Verifications at once in one instance; 0 for as many as the machine has processors. What comes beyond waits, "
+        "or goes to another instance.",
         minimum=0,
         maximum=64,
     )

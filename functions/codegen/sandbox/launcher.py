@@ -65,6 +65,9 @@ _X32: Final = 0x40000000
 _INNER_ID: Final = 1000
 _NOBODY: Final = 65534
 _REFUSED: Final = 126
+_NICENESS: Final = 10
+"""What is verified gives way to the function that answers others meanwhile, and to its neighbours."""
+
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -192,6 +195,7 @@ def _limit(plan: dict[str, Any], *, processes: bool) -> None:
         limits.append((resource.RLIMIT_NPROC, plan["processes"]))
     for kind, value in limits:
         resource.setrlimit(kind, (value, value))
+    os.nice(_NICENESS)
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
 

@@ -67,7 +67,9 @@ _HOLD_SECONDS: Final = 20.0
 _BACK_SECONDS: Final = 300.0
 _MEMORY_GOAL: Final = 90.0
 _INSTANCES: Final = 100
-_GOAL_SECONDS: Final = 75.0
+_GOAL_SECONDS: Final = 60.0
+_BACK_GOAL_SECONDS: Final = 75.0
+"""The stable window of 20 s, and the grace of the pods."""
 _ACTIVITY: Final = """
 SELECT application_name, client_addr, backend_start FROM pg_stat_activity
  WHERE usename = 'hal9_app' AND pid <> pg_backend_pid()
@@ -209,14 +211,15 @@ def _figures(bench: Bench, namespace: str, clients: Sequence[Client], pods: Pods
     _write(bench.out / "cluster-neurons-seconds.json", watched)
     for fault in load.faults[:5]:
         bench.say(fault)
+    wanted = watched.wanted or begun
     planned = {one.name: one.steady for one in _planned()}
     over = sum(max(0, count - planned.get(name, 0)) for name, count in watched.connections.items())
     bench.say(f"connections, most on one shard: {dict(watched.connections)}; planned: {planned}")
     return [
         Figure("instances at most", max(watched.ready), "", AtLeast(_INSTANCES)),
-        Figure("from 20 to the most", out, "s", AtMost(_GOAL_SECONDS)),
-        Figure("of that, until the autoscaler wanted so many", (watched.wanted or begun + out) - begun, "s"),
-        Figure("back to 20, after the last run", back, "s", AtMost(_GOAL_SECONDS)),
+        Figure("from 20 until the autoscaler wanted so many: the load unfolds", wanted - begun, "s"),
+        Figure("from then until they were ready", begun + out - wanted, "s", AtMost(_GOAL_SECONDS)),
+        Figure("back to 20, after the last run", back, "s", AtMost(_BACK_GOAL_SECONDS)),
         Figure("runs completed", load.completed, ""),
         Figure("steps in them", load.completed * _STEPS, ""),
         Figure("runs failed", len(load.faults), "", AtMost(0)),
