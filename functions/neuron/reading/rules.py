@@ -417,8 +417,17 @@ def period_of(words: Sequence[Token]) -> quantities.Period | None:
 
 def period_field(entity: DraftEntity) -> str | None:
     """Give the date or moment that places something in a period; None: its creation."""
-    field = conditions.dated(entity, "start", "starts", "date", "time", "day", "scheduled", "begin")
+    field = conditions.dated(entity, "start", "starts", "from", "date", "time", "day", "scheduled", "begin", "arrival")
+    if field is None:
+        dates = [f for f in entity.fields.values() if conditions.kind_of(f) in _MOMENTS and not f.managed]
+        field = dates[0] if len(dates) == 1 and not _ENDS & set(dates[0].name.split("_")) else None
     return field.name if field is not None and not field.managed else None
+
+
+_MOMENTS: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
+_ENDS: Final = lexicon.words(
+    "due deadline until till expiry expires expiration birth end ends return returned valid to"
+)
 
 
 def _when(adjectives: Sequence[Token], entity: DraftEntity, r: Reading) -> tuple[Condition, ...]:
@@ -481,6 +490,11 @@ def capacity(r: Reading, draft: Draft) -> bool:
     return False
 
 
+_RESTRICTING: Final = lexicon.words(
+    "no not never only than exceed exceeds exceeding cannot most limited up full refused"
+)
+
+
 def _counted_more(r: Reading, draft: Draft) -> DraftEntity | None:
     """Give what stands right behind "more": tickets, in "no more tickets than seats"."""
     at = next((i for i, t in enumerate(r.words[:-1]) if t.low in {"more", "fewer", "many"}), None)
@@ -508,6 +522,8 @@ _SPEAKS_OF_CAPACITY_WORDS: Final = lexicon.words(
 
 def _speaks_of_capacity(r: Reading) -> bool:
     lows = set(r.lows)
+    if not (r.frame.negated or r.frame.conditions or lows & _RESTRICTING):
+        return False  # "a ticket is sold for a crossing" limits nothing
     return bool(
         ("than" in lows and {"more", "greater", "most", "fewer", "less"} & lows) or _SPEAKS_OF_CAPACITY_WORDS & lows
     )
