@@ -224,7 +224,9 @@ def _changes(said: Sequence[Token]) -> bool:
 
 def _conditional(said: Sequence[Token]) -> bool:
     lows = [token.low for token in said]
-    return any(low in _CONDITION for low in lows) or ("only", "when") in itertools.pairwise(lows)
+    pairs = list(itertools.pairwise(lows))
+    deed = any(low == "when" and morphology.is_participle(following) for low, following in pairs)
+    return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed
 
 
 def _restricts(part: Any) -> bool:
