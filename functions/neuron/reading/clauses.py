@@ -112,9 +112,13 @@ class _Sentences:
     header: tuple[Token, ...] = ()
     bulleted: bool = False
 
-    def end(self, sentence: list[Token]) -> None:
-        """Take a sentence that is complete."""
+    def end(self, sentence: list[Token], *, listed: bool = False) -> None:
+        """Take a sentence that is complete; `listed`: the lines of a list follow it."""
         stripped = _strip(sentence)
+        if listed and _names_things(stripped):
+            self.found.append((stripped, ()))
+            self.header = tuple(stripped)
+            return
         if stripped:
             self.found.append((stripped, self.header if self.bulleted else ()))
         if stripped and sentence[-1].text == ":":
@@ -140,13 +144,30 @@ def _sentences(tokens: Sequence[Token]) -> list[tuple[list[Token], tuple[Token, 
         hard = token.kind is Kind.BULLET or (token.kind is Kind.BREAK and _is_hard(tokens, i))
         if hard or (token.text in _ENDS and depth == 0 and _ends_sentence(tokens, i)):
             depth = 0
-            sentences.end(current)
+            sentences.end(current, listed=_list_follows(tokens, i))
             current = []
             sentences.line(token)
         elif token.kind is not Kind.BREAK:
             current.append(token)
     sentences.end(current)
     return sentences.found
+
+
+def _list_follows(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the line that ends at a position stands right above a list."""
+    while at < len(tokens) and tokens[at].kind is Kind.BREAK:
+        at += 1
+    return at < len(tokens) and tokens[at].kind is Kind.BULLET and not tokens[at].text.strip().startswith("#")
+
+
+def _names_things(line: Sequence[Token]) -> bool:
+    """Whether a line is nothing but a noun in the plural: the name of what the list below it describes."""
+    words = [token for token in line if token.is_word]
+    plain = 0 < len(words) == len(line) <= _LONGEST_NAME and morphology.is_plural(words[-1].low)
+    return plain and words[-1].low not in _HEADINGS
+
+
+_LONGEST_NAME: Final = 3
 
 
 def _strip(sentence: list[Token]) -> list[Token]:
@@ -214,7 +235,7 @@ _ASKS_WORDS: Final = lexicon.words(
 
 def _asks(sentence: Sequence[Token]) -> bool:
     """Whether a first clause only says what is asked for: "Build a REST API for a gym"."""
-    if [token.low for token in sentence[:2]] == ["let", "us"]:
+    if [token.low for token in sentence[:2]] in (["let", "us"], ["could", "you"], ["can", "you"], ["would", "you"]):
         return any(token.low in _KIND_WORDS for token in sentence)
     if not any(token.low in _KIND_WORDS for token in sentence):
         return (
@@ -325,7 +346,7 @@ _BEHIND_SEPARATOR_WORDS: Final = lexicon.words("and but or so while whereas wher
 
 def _behind_separator(sentence: list[Token], i: int) -> int | None:
     """Give the position behind the separator at `i` (commas, conjunctions and adverbs); None when there is none."""
-    if sentence[i].low == "where" and i > 0 and sentence[i - 1].text != ",":
+    if sentence[i].low in {"where", "while"} and i > 0 and sentence[i - 1].text != ",":
         return None
     if sentence[i].text not in {",", ":", *_DASHES} and sentence[i].low not in _BEHIND_SEPARATOR_WORDS:
         return None

@@ -113,7 +113,7 @@ def _drop_weak(draft: Draft) -> None:
             continue
         words = name.split("_")
         others = [e for e in draft.entities.values() if e is not entity and e.name not in draft.weak]
-        if draft.computations and not others:
+        if (draft.computations and not others) or (name in draft.whole and any(e.fields for e in others)):
             del draft.entities[name]
             continue
         if any(

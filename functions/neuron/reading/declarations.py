@@ -241,6 +241,10 @@ def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open, *, weak: b
         entities = [e for e in entities if e.name not in fresh or _is_plural_noun(head[:stop], e.name)]
         for name in fresh - {e.name for e in entities}:
             draft.entities.pop(name, None)
+    if tokens and tokens[0].low in {"my", "our"}:
+        whole = {name for name in fresh if not _is_plural_noun(head[:stop], name)}
+        draft.weak |= whole
+        draft.whole |= whole
     for entity in entities:
         found = draft.mark(("entity", entity.name))
         draft.topic = entity.name
@@ -301,6 +305,9 @@ def _under_header(clause: Clause, draft: Draft, later: Open) -> bool | None:
         )
     ):
         hold(draft.entity(names[0], declared=True), clause.tokens, draft, later)
+        headed = next((i for i, c in enumerate(draft.clauses) if c.tokens == clause.header), None)
+        if headed is not None:
+            draft.marks[headed].append(("entity", names[0]))
         return draft.settle()
     return None
 

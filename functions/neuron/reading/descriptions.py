@@ -351,7 +351,8 @@ def _composed(frame: Frame, draft: Draft, later: Open) -> bool:
     name = declarations.noun_name(frame.subject, draft)
     determined = [t for t in frame.rest if t.low in {"a", "an", "one"}]
     items = fields.items(frame.rest)
-    if name is None or declarations.is_generic(name) or len(items) < 2 or len(determined) < len(items):
+    asked = sum(t.low == "whether" for t in frame.rest)
+    if name is None or declarations.is_generic(name) or len(items) < 2 or len(determined) < len(items) - asked:
         return False
     if frame.subject[0].low not in lexicon.DETERMINERS:
         return False

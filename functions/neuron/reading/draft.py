@@ -164,6 +164,7 @@ class Draft:
     reasons: dict[int, str] = dataclasses.field(default_factory=dict)
     clauses: list[Clause] = dataclasses.field(default_factory=list)
     weak: set[str] = dataclasses.field(default_factory=set)  # entities that only the introduction names
+    whole: set[str] = dataclasses.field(default_factory=set)  # what the software is about as a whole: "my sourdough"
     settled: set[int] = dataclasses.field(default_factory=set)  # clauses that say nothing more than what has been read
     at: int = 0  # the clause that is being read
     topic: str | None = None  # the entity that the clause before was about

@@ -517,8 +517,8 @@ _STOPS_WORDS: Final = lexicon.words(
 
 def _stops(tokens: Sequence[Token], i: int) -> bool:
     token = tokens[i]
-    if token.low in {"in", "on"} and token.text.isupper():
-        return False
+    if token.low in {"in", "on", "it"}:
+        return not token.text.isupper()
     if token.low in {"yes", "no", "true", "false"} and any(
         quantities.phrase(tokens, i + 1, words) is not None
         for words in ("by default", "default", "at first", "initially")
@@ -1038,15 +1038,17 @@ def _value_when_absent(tokens: Sequence[Token], i: int, target: DraftField) -> i
 def _value_by_default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "draft by default" and "true by default"."""
     for end in range(i + 1, min(i + 4, len(tokens))):
-        if quantities.phrase(tokens, end, "by default") is not None and all(
-            t.is_word or t.value is not None for t in tokens[i:end]
-        ):
+        behind = next((e for words in _AT_FIRST if (e := quantities.phrase(tokens, end, words)) is not None), None)
+        if behind is not None and all(t.is_word or t.value is not None for t in tokens[i:end]):
             words = [t for t in tokens[i:end] if t.low not in _FILLER]
             if len(words) == 1 or (words and not {"yes", "no", "true", "false"} & {t.low for t in words}):
                 value = quantities.number(words, 0)
                 target.default = value[0] if value else _scalar(" ".join(t.low for t in words))
-                return end + 2
+                return behind
     return None
+
+
+_AT_FIRST: Final = ("by default", "at first", "in the beginning", "to begin with")
 
 
 def _scalar(value: str) -> str | bool:
@@ -1550,7 +1552,8 @@ def _enumerate(target: DraftField, values: Sequence[str]) -> None:
 def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
     i = 0
     while i < len(part):
-        end = _attribute(part, i, target) if part[i].low not in {"one", "either"} else _said_values(part, i, target)
+        chosen = part[i].low in {"one", "either"} and quantities.phrase(part, i, "one or more") is None
+        end = _said_values(part, i, target) if chosen else _attribute(part, i, target)
         if end is None and part[i].low in _PRE_ATTRIBUTES:
             _adjective(target, part[i].low)
             end = i + 1

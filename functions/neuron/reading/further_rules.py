@@ -120,6 +120,31 @@ def same_twice(r: Reading, draft: Draft) -> bool:
     return False
 
 
+def for_state(r: Reading, draft: Draft) -> bool:
+    """Read "you can't make an offer for a sold bike": whoever it is, nothing is made for what is in that state."""
+    if r.subject is not None or not r.frame.negated or len(r.objects) != _PAIR:
+        return False
+    made, other = r.objects
+    reference = made.entity.reference_to(other.entity.name)
+    stated = rules.adjectives(other, other.entity)
+    required = conditions.negate(stated) if stated else None
+    creating = set(r.frame.group.verbs) & {
+        "make",
+        "create",
+        "add",
+        "place",
+        "register",
+        "submit",
+        "take",
+        "have",
+        "give",
+    }
+    if reference is None or required is None or made.adjectives or not creating:
+        return False
+    requires = tuple(c.model_copy(update={"field": f"{reference.name}.{c.field}"}) for c in required)
+    return _guard(r, draft, made.entity, requires)
+
+
 def same_moment(r: Reading, draft: Draft) -> bool:
     """Read "the same spot must not air twice at the same moment" where a record has one moment."""
     lows = set(r.lows)
@@ -329,6 +354,7 @@ def _part(r: Reading, draft: Draft, rest: Sequence[Token]) -> Reading:
 
 READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     of_anyone,
+    for_state,
     same_twice,
     once_each,
     differing,
