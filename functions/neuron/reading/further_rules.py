@@ -321,13 +321,14 @@ def same_day(r: Reading, draft: Draft) -> bool:
     if rules.period_of(r.words) is not None and "same" not in lows:
         return False
     at = next(i for i, low in enumerate(lows) if low in {"day", "date"})
-    if not {"same", "given", "one", "a", "any"} & set(lows[max(0, at - 2) : at]):
+    if not {"same", "given", "one", "a", "any", "per", "each", "every"} & set(lows[max(0, at - 2) : at]):
         return False
     for verb in r.frame.group.verbs:
         for entity in draft.entities.values():
             mine = entity.reference_to(r.subject.name)
             moment = conditions.dated(entity, "date", "day")
-            if mine is not None and moment is not None and closing.makes(verb, entity):
+            alone = sum(e.reference_to(r.subject.name) is not None for e in draft.entities.values()) == 1
+            if mine is not None and moment is not None and (closing.makes(verb, entity) or alone):
                 return rules.add_unique(r, draft, entity, (mine.name, moment.name), conditions.running(entity))
     return False
 

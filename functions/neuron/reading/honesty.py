@@ -187,7 +187,8 @@ def _forbids(said: Sequence[Token]) -> bool:
 
 _LIMITS: Final = (
     "at most", "no more than", "not more than", "only once", "at most once", "nobody else", "no one else", "no two",
-    "more than once", "only one", "maximum of", "up to",
+    "more than once", "only one", "maximum of", "up to", "once per", "once a", "once each", "once for each",
+    "once every",
 )  # fmt: skip
 _UNIQUE: Final = lexicon.words("unique uniquely twice duplicate duplicates")
 
@@ -203,7 +204,7 @@ def _keeps_apart(part: Any) -> bool:
     """Whether a part limits a number or a value; that a value must be there is no limit."""
     if isinstance(part, spec.FieldSpec):
         limits = (part.minimum, part.maximum, part.max_length, part.pattern)
-        return part.unique or part.immutable or part.managed or any(limit is not None for limit in limits)
+        return part.unique or part.immutable or any(limit is not None for limit in limits)
     return _restricts(part)
 
 

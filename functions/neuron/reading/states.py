@@ -386,7 +386,7 @@ def moves(r: Reading, draft: Draft) -> bool:
     """Read "only placed orders can be cancelled", "a paid invoice can be refunded"."""
     if any(quantities.duration(r.frame.rest, i) is not None for i in range(len(r.frame.rest))):
         return False
-    if (r.frame.rest and r.frame.rest[0].low == "no") or "how" in r.lows:
+    if (r.frame.rest and r.frame.rest[0].low == "no") or "how" in r.lows or _counts(r.lows):
         return False
     told = r.frame.modal is None and r.frame.subject and not r.frame.group.passive
     if told and (r.frame.subject[0].low in {"we", "i", "our"} or "with" in [t.low for t in r.frame.rest]):
@@ -420,6 +420,15 @@ def moves(r: Reading, draft: Draft) -> bool:
         return False
     moved = [_move(r, draft, entity, verb) for verb in verbs]
     return any(moved)
+
+
+_OFTEN: Final = frozenset({"per", "a", "each", "every", "for", "on"})
+
+
+def _counts(lows: Sequence[str]) -> bool:
+    """Whether "once" says how often: "given once per date", and not since when: "once it is shipped"."""
+    at = lows.index("once") if "once" in lows else None
+    return at is not None and (at + 1 == len(lows) or lows[at + 1] in _OFTEN)
 
 
 def _links(verbs: Sequence[str], entity: DraftEntity, draft: Draft) -> bool:

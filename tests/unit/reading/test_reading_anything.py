@@ -105,7 +105,21 @@ def test_every_token_stands_in_one_clause_or_separates_two(request: Any) -> None
     made = clauses.split(tokens.tokenise(request))
     spans = [(clause.start, clause.end) for clause in made]
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
-    joints = {"and", "or", "but", "so", "then", "also", "while", "whereas", "where", "additionally", "to", "in", "which"}
+    joints = {
+        "and",
+        "or",
+        "but",
+        "so",
+        "then",
+        "also",
+        "while",
+        "whereas",
+        "where",
+        "additionally",
+        "to",
+        "in",
+        "which",
+    }
     outside = [t for t in cut if not any(start <= t.start and t.end <= end for start, end in spans)]
     assert {token.low for token in outside} <= joints
 
