@@ -166,8 +166,16 @@ def items(tokens: Sequence[Token]) -> list[Item]:
             if optional:
                 item.field.required = False
             found.append(item)
+            _share_bracket(tokens, i, end, found)
         i = max(end, start + 1, i + (item is None))
     return found
+
+
+def _share_bracket(tokens: Sequence[Token], start: int, end: int, found: Sequence[Item]) -> None:
+    """Let what "left points and right points (both 0 to 15)" says of both hold for the first one too."""
+    both = next((j for j in range(start + 1, end) if tokens[j].low == "both" and tokens[j - 1].text == "("), None)
+    if both is not None and len(found) > 1:
+        attributes(tokens, both + 1, found[-2].field)
 
 
 def _of_both(tokens: Sequence[Token], i: int, pair: Sequence[Item]) -> int | None:

@@ -95,7 +95,7 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any]) -> str:
         return "It says what may be there only so often, and nothing that was built counts that."
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
-    if _conditional(said) and not restricted:
+    if _conditional(said) and not any(_keeps_apart(part) or getattr(part, "managed", False) for part in parts):
         return "It holds under a condition, and nothing that was built checks it."
     return ""
 

@@ -45,3 +45,34 @@ def test_a_prohibition_is_done_only_when_something_refuses() -> None:
 def test_a_structure_that_nobody_writes_is_refused_with_what_is_offered() -> None:
     with pytest.raises(UnreadableError, match=r"no bloom filter to offer.*LRU cache.*priority queue"):
         read("Library for bloom filters in Python.")
+
+
+UNKEPT = [
+    (
+        "An API for lamps. A lamp has a name and a brightness from 0 to 10. Users can dim a lamp "
+        "(brightness goes down by one).",
+        "dim a lamp",
+    ),
+    (
+        "An API for ferries. Ferries have a name and a passenger capacity. A crossing is made by a ferry and has a "
+        "departure time. A ticket is sold for a crossing and has a price. No more tickets may be sold for a crossing "
+        "than the passenger capacity of its ferry.",
+        "No more tickets",
+    ),
+    ("An API for trips. A driver has a name. A trip has a title. A trip gets a driver when accepted.", "when accepted"),
+]
+
+
+@pytest.mark.parametrize(("request_text", "demand"), UNKEPT)
+def test_a_demand_that_nothing_keeps_is_not_done(request_text: str, demand: str) -> None:
+    specification = read(request_text)
+    (clause,) = [clause for clause in specification.clauses if demand in clause.text]
+    assert clause.status is ClauseStatus.NOT_DONE
+
+
+def test_a_description_is_no_limit() -> None:
+    specification = read(
+        "An API for ferries. Ferries have a name and a passenger capacity. A crossing is made by a ferry and has a "
+        "departure time. A ticket is sold for a crossing and has a price."
+    )
+    assert not specification.rules
