@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "events": "Evaluate filters; list, show and redrive dead letters; publish.",
     "keys": "Create, list and revoke API keys.",
     "organisations": "Make and list organisations, as the platform's operator.",
+    "sessions": "List and revoke sessions, rotate and shred their keys, as the platform's operator.",
     "shards": "Show the shards: sizes, slots, lag, pool use.",
     "pools": "Plan the connections between instances and databases.",
     "images": "Make, list and push container images, with no container engine.",

@@ -92,7 +92,11 @@ def of_deployment(
         "HAL9_FUNCTION_URL": home.function_url,
         "HAL9_BROKER_URL": f"unix:{home.broker_socket}",
     }
-    defaults = {"HAL9_REGION": region, "HAL9_OBJECTS": f"file://{quote(str(home.objects))}"}
+    defaults = {
+        "HAL9_REGION": region,
+        "HAL9_OBJECTS": f"file://{quote(str(home.objects))}",
+        "HAL9_DATA_KEYS": f"file://{quote(str(home.master_keys))}",
+    }
     if deployment.connections:
         defaults["HAL9_POOL_SIZE"] = str(deployment.connections)
     given = {"HAL9_SHARDS": ",".join(addresses.shards), "HAL9_CACHE_URL": addresses.cache}

@@ -3,7 +3,7 @@
     HAL9_HOME/format             the layout's version
     HAL9_HOME/state.json         0600: what runs, for `hal9` and for tests
     HAL9_HOME/credentials.json   0600: url, api_key, organisation of the demo organisation
-    HAL9_HOME/keys/              signing keys and the trust file
+    HAL9_HOME/keys/              signing keys and the trust file; in regions/ what wraps organisations' data keys
     HAL9_HOME/servers/           data folders of PostgreSQL and Valkey
     HAL9_HOME/broker/            the broker's store
     HAL9_HOME/objects/           artefacts
@@ -125,6 +125,11 @@ class Home:
     def trust_file(self) -> Path:
         """The public halves of all signing keys."""
         return self.keys / "trust.json"
+
+    @property
+    def master_keys(self) -> Path:
+        """The regions' master keys, which wrap organisations' data keys."""
+        return self.keys / "regions"
 
     @property
     def servers(self) -> Path:

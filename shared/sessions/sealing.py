@@ -7,13 +7,14 @@ it can be changed or carried elsewhere. Does not: choose keys.
 
 from __future__ import annotations
 
-from os import urandom
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 
+from shared.sessions.nonces import BYTES as NONCE_BYTES
+from shared.sessions.nonces import nonce
 from shared.sessions.session import Session, State, decode, encode
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 VERSION: Final = b"\x01"
 CLEAR: Final = Struct(">cc16s16s16s16sI")
 CLEAR_BYTES: Final = CLEAR.size
-NONCE_BYTES: Final = 12
 _TEXT_AT: Final = CLEAR_BYTES + NONCE_BYTES
 _TAG_BYTES: Final = 16
 _STATES: Final = {state.value: state for state in State}
@@ -47,8 +47,8 @@ def seal(aead: AESGCM, clear: bytes, context: bytes, body: bytes) -> bytes:
         context: What is bound beside them.
         body: What is sealed.
     """
-    nonce = urandom(NONCE_BYTES)  # not from the injectable source: a nonce that repeats would give the key away
-    return clear + nonce + aead.encrypt(nonce, body, clear + context)
+    once = nonce()
+    return clear + once + aead.encrypt(once, body, clear + context)
 
 
 def open_sealed(aead: AESGCM, value: bytes, context: bytes) -> bytes:

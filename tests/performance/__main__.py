@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MODULES: Final = (
     "slot_lookup",
+    "session_seal",
     "codec_events",
     "cesql_expressions",
     "host_requests",

@@ -163,6 +163,49 @@ async def test_a_completion_that_comes_late_brings_nothing_back(regions: Regions
     assert await copies(regions) == []
 
 
+async def test_a_completion_that_comes_late_undoes_no_renewal(regions: Regions, someone: Someone) -> None:
+    opened = await regions.process().create(*await someone(), {"developer"})
+    await half_moved(regions, opened, 1)
+    late = regions.process(EAST)
+    moves = await found(late, opened.cookie)
+    moved = await late.move(opened.cookie)
+    assert moved is not None
+    renewed = await late.renew(moved.cookie, {"owner"})
+    await moving.complete(late._regions[WEST], late._regions[EAST], moves, 15_000)
+    assert await late.read(renewed.cookie) == renewed.session
+    old = await late.read(moved.cookie)
+    assert old is None or old.superseded
+
+
+async def test_a_beginning_that_comes_late_begins_nothing(regions: Regions, someone: Someone) -> None:
+    opened = await regions.process().create(*await someone(), {"developer"})
+    late = regions.process(EAST)
+    live = await found(late, opened.cookie)
+    await half_moved(regions, opened, 2)
+    assert not await moving.begin(late._regions[WEST], live, EAST, late._randomness)
+    moved = await late.move(opened.cookie)
+    assert moved is not None
+    assert await late.read(moved.cookie) is not None
+
+
+async def test_a_revoked_device_arrives_nowhere_by_whichever_move(regions: Regions, someone: Someone) -> None:
+    """One that the revocation saw stays cancelled when the device's bar is over; one that it did not see is barred."""
+    opened = await regions.process().create(*await someone(), ())
+    await half_moved(regions, opened, 1)
+    late = regions.process(EAST)
+    moves = await found(late, opened.cookie)
+    await regions.process().revoke_device(opened.session.org_id, opened.session.user_id, opened.session.ref)
+    unseen = SessionId.new(EAST, opened.session.org_id, late._randomness)
+    assert not await late._regions[EAST].arrive(moving.arriving(moves.session, EAST), unseen.raw)
+    (bar,) = [name for name in await regions.values(EAST) if b":revoked:" in name]
+    left = await regions.caches[EAST].execute("TTL", bar)
+    assert isinstance(left, int)
+    assert 590 < left <= 600
+    await regions.caches[EAST].execute("DEL", bar)
+    await moving.complete(late._regions[WEST], late._regions[EAST], moves, 15_000)
+    assert await copies(regions) == []
+
+
 async def cookie_told(sessions: Sessions, cookie: str) -> str | None:
     """Read a cookie that is no session any more; the one that a tombstone tells."""
     try:

@@ -1,0 +1,219 @@
+"""`hal9 sessions`: for the platform's operator, list and revoke sessions, rotate and shred the keys that seal them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+import asyncpg
+import click
+
+from knative.cli.servers import admin_addresses
+from knative.platform.home import Home, PlatformSettings
+from shared.database import DatabaseSettings
+from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
+from shared.problems import Problem
+from shared.sessions import RevocationIncompleteError, Sessions, SessionSettings, session_caches
+from shared.settings import SettingsError, load
+from shared.shards import Shards
+from shared.shards.organisations import SLUG, organisation_id
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from typing import Any
+
+    from shared.sessions.sessions import Device
+
+T = TypeVar("T")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class _Opened(NamedTuple):
+    """What the commands work on."""
+
+    sessions: Sessions
+    keys: DataKeys
+    region: str
+
+
+def _organisation(context: click.Context, parameter: click.Parameter, value: str) -> UUID:
+    del context, parameter
+    try:
+        return UUID(value)
+    except ValueError:
+        if not SLUG.fullmatch(value):
+            raise click.BadParameter(f"{value!r} is neither an organisation's slug nor its id.") from None
+        return organisation_id(value)
+
+
+_ORGANISATION = click.option(
+    "--organisation", "org_id", required=True, callback=_organisation, help="The organisation: its slug or id."
+)
+
+
+@click.group("sessions")
+def command() -> None:
+    """List and revoke sessions, rotate and shred the keys that seal them, as the platform's operator.
+
+    Reads HAL9_SHARDS_ADMIN, HAL9_CACHE_URL and HAL9_DATA_KEYS, else the local platform that runs; HAL9_SESSION_REGIONS
+    names the other regions' caches.
+    """
+
+
+@command.command("list")
+@_ORGANISATION
+@click.option("--user", "user_id", required=True, type=click.UUID, help="The user's id.")
+@_JSON
+def list_sessions(org_id: UUID, user_id: UUID, *, as_json: bool) -> None:
+    """List a user's sessions in all regions, the one last used first."""
+    found = _run(lambda opened: opened.sessions.devices(org_id, user_id))
+    if as_json:
+        click.echo(json.dumps([_document(one) for one in found], indent=2))
+    else:
+        _table(found)
+
+
+@command.command("revoke")
+@_ORGANISATION
+@click.option("--user", "user_id", type=click.UUID, help="All sessions of this user.")
+@click.option("--session", "ref", type=click.UUID, help="With --user: only this one, by the id that `list` shows.")
+@click.option("--all", "everyone", is_flag=True, help="All sessions of the organisation.")
+@_JSON
+def revoke(org_id: UUID, user_id: UUID | None, ref: UUID | None, *, everyone: bool, as_json: bool) -> None:
+    """End sessions in all regions: it counts from the next request on.
+
+    Exit code 1 when there is no such session, or a region did not answer: then give the command again.
+    """
+    if everyone is (user_id is not None) or (ref is not None and user_id is None):
+        raise click.UsageError("Give --user ID, --user ID --session ID, or --all.")
+
+    async def work(opened: _Opened) -> str:
+        if user_id is None:
+            await opened.sessions.revoke_organisation(org_id)
+            return "All sessions of the organisation are revoked."
+        if ref is None:
+            await opened.sessions.revoke_user(org_id, user_id)
+            return "All sessions of the user are revoked."
+        if not await opened.sessions.revoke_device(org_id, user_id, ref):
+            raise click.ClickException(f"The user has no session {ref}: see `hal9 sessions list`.")
+        return f"{ref} is revoked."
+
+    said = _run(work)
+    whom = {"organisation": org_id, "user": user_id, "session": ref}
+    document = {name: str(value) for name, value in whom.items() if value is not None}
+    click.echo(json.dumps({"revoked": document}) if as_json else said)
+
+
+@command.command("rotate-key")
+@_ORGANISATION
+@click.option("--region", help="The region whose key it is; HAL9_REGION, when left out.")
+@_JSON
+def rotate_key(org_id: UUID, region: str | None, *, as_json: bool) -> None:
+    """Seal an organisation's sessions with a new key from now on; what the old one sealed is still opened."""
+
+    async def work(opened: _Opened) -> dict[str, str]:
+        where = region or opened.region
+        key = await opened.keys.rotate(org_id, where)
+        return {"organisation": str(org_id), "region": where, "key": str(key.key_id)}
+
+    made = _run(work)
+    click.echo(
+        json.dumps(made) if as_json else f"{made['key']} seals in {made['region']}, everywhere within 5 minutes."
+    )
+
+
+@command.command("shred")
+@_ORGANISATION
+@click.option("--yes", is_flag=True, help="Really: nothing brings back what the keys sealed.")
+@_JSON
+def shred(org_id: UUID, *, yes: bool, as_json: bool) -> None:
+    """Delete an organisation's data keys in all regions, and end its sessions. What they sealed is unreadable then."""
+    if not yes:
+        raise click.UsageError("Nothing brings back what the keys sealed: give --yes if that is what you want.")
+    deleted = _run(lambda opened: opened.sessions.shred(org_id))
+    click.echo(json.dumps({"shredded": deleted}) if as_json else f"{deleted} keys are deleted, all sessions revoked.")
+
+
+def _run(work: Callable[[_Opened], Coroutine[Any, Any, T]]) -> T:
+    """Run, and say in a sentence what stands in the way."""
+
+    async def run() -> T:
+        async with _opened() as opened:
+            return await work(opened)
+
+    try:
+        return asyncio.run(run())
+    except RevocationIncompleteError as error:
+        regions = ", ".join(error.members["regions"])
+        raise click.ClickException(
+            f"No answer from {regions}: sessions may live on there. Give the command again."
+        ) from None
+    except Problem as problem:
+        raise click.ClickException(f"{problem.title}. {problem.detail}") from None
+    except asyncpg.UndefinedTableError:
+        raise click.ClickException("The schema is not up to date: run `hal9 migrate`.") from None
+    except (SettingsError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@asynccontextmanager
+async def _opened() -> AsyncIterator[_Opened]:
+    environ = _environment()
+    settings = load(SessionSettings, environ)
+    caches = session_caches(settings)
+    key_settings = load(DataKeySettings, environ)
+    masters = open_master_keys(key_settings)
+    database = load(DatabaseSettings, {"HAL9_SHARDS": ",".join(admin_addresses())})
+    shards = Shards.open(database, application_name="hal9-sessions")
+    try:
+        keys = DataKeys(shards.directory, masters, key_settings.seconds)
+        yield _Opened(Sessions(settings.region, caches, keys, settings), keys, settings.region)
+    finally:
+        for cache in caches.values():
+            await cache.close()
+        await shards.close()
+
+
+def _environment() -> dict[str, str]:
+    """The process's own, with the running platform's in the place of what is not set."""
+    home = Home.at(load(PlatformSettings).home)
+    state = home.read_state() or {}
+    defaults = {"HAL9_DATA_KEYS": f"file://{quote(str(home.master_keys))}"}
+    if "cache" in state:
+        defaults["HAL9_CACHE_URL"] = str(state["cache"])
+    return {**defaults, **{name: value for name, value in os.environ.items() if value}}
+
+
+def _document(one: Device) -> dict[str, object]:
+    session = one.session
+    return {
+        "session": str(session.ref),
+        "region": session.region,
+        "device": session.device,
+        "address": session.address,
+        "privileges": sorted(session.privileges),
+        "begun_at": session.begun_at.isoformat(),
+        "used_at": one.used_at.isoformat(),
+        "ends_at": session.ends_at.isoformat(),
+    }
+
+
+def _table(found: Sequence[Device]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("SESSION", "REGION", "DEVICE", "ADDRESS", "BEGUN", "LAST USED", "ENDS", box=None, pad_edge=False)
+    for one in found:
+        session = one.session
+        times = (
+            moment.astimezone().strftime("%Y-%m-%d %H:%M")
+            for moment in (session.begun_at, one.used_at, session.ends_at)
+        )
+        table.add_row(str(session.ref), session.region, session.device or "-", session.address or "-", *times)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -1,0 +1,110 @@
+"""`hal9 sessions`, as it is typed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.identifiers import new_id
+from tests.sessions_fixture import EAST, WEST, Regions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from knative.platform.servers import Servers
+
+    Someone = Callable[[], Awaitable[tuple[UUID, UUID]]]
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+class Shell:
+    """Types commands, for two regions of which one may be away."""
+
+    def __init__(self, servers: Servers, addresses: dict[str, str], masters: Path) -> None:
+        self.environ = {
+            "HAL9_SHARDS_ADMIN": servers.shards_admin_dsn,
+            "HAL9_CACHE_URL": addresses[WEST],
+            "HAL9_SESSION_REGIONS": f"{EAST}={addresses[EAST]}",
+            "HAL9_DATA_KEYS": f"file://{masters}",
+        }
+
+    async def __call__(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "knative.cli.main", "sessions", *arguments],
+            cwd=CHECKOUT,
+            env={**os.environ, **self.environ, **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def shell(servers: Servers, west_and_east: dict[str, str], tmp_path: Path) -> Shell:
+    return Shell(servers, west_and_east, tmp_path / "masters")
+
+
+async def test_sessions_are_listed_and_revoked(regions: Regions, someone: Someone, shell: Shell) -> None:
+    # The commands go by the caches' own time.
+    who = await someone()
+    whose = ("--organisation", str(who[0]), "--user", str(who[1]))
+    regions.clock.advance(10**8)
+    west = await regions.process().create(*who, {"owner"}, device="Firefox", address="203.0.113.7")
+    east = await regions.process(EAST).create(*who, (), device="Phone")
+    listed = json.loads((await shell("list", *whose, "--json")).stdout)
+    assert {one["session"]: (one["region"], one["device"]) for one in listed} == {
+        str(west.session.ref): (WEST, "Firefox"),
+        str(east.session.ref): (EAST, "Phone"),
+    }
+    table = await shell("list", *whose)
+    assert table.returncode == 0
+    assert f"{west.session.ref}  us-west  Firefox  203.0.113.7" in table.stdout
+    one = await shell("revoke", *whose, "--session", str(west.session.ref), "--json")
+    assert json.loads(one.stdout)["revoked"]["session"] == str(west.session.ref)
+    assert await regions.process().read(west.cookie) is None
+    again = await shell("revoke", *whose, "--session", str(west.session.ref))
+    assert (again.returncode, "has no session" in again.stderr) == (1, True)
+    assert (await shell("revoke", *whose)).stdout == "All sessions of the user are revoked.\n"
+    assert await regions.process(EAST).read(east.cookie) is None
+    assert json.loads((await shell("list", *whose, "--json")).stdout) == []
+
+
+async def test_an_organisation_s_key_is_rotated_and_shredded(regions: Regions, someone: Someone, shell: Shell) -> None:
+    who = await someone()
+    whose = ("--organisation", str(who[0]))
+    before = await regions.process().create(*who, ())
+    made = json.loads((await shell("rotate-key", *whose, "--json")).stdout)
+    assert (made["region"], (await regions.keys().current(who[0], WEST)).key_id.hex) == (
+        WEST,
+        made["key"].replace("-", ""),
+    )
+    assert await regions.process().read(before.cookie) == before.session
+    refused = await shell("shred", *whose)
+    assert (refused.returncode, await regions.process().read(before.cookie)) == (2, before.session)
+    assert json.loads((await shell("shred", *whose, "--yes", "--json")).stdout) == {"shredded": 2}
+    assert await regions.process().read(before.cookie) is None
+
+
+async def test_a_region_that_is_away_is_named(regions: Regions, someone: Someone, shell: Shell) -> None:
+    org_id, _ = await someone()
+    done = await shell("revoke", "--organisation", str(org_id), "--all", HAL9_SESSION_REGIONS="mars=unix:///nowhere")
+    assert done.returncode == 1
+    assert "No answer from mars" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--all", "--user", str(new_id())), ("--session", str(new_id())), ("--all", "--organisation", "No Slug")],
+)
+async def test_a_revocation_that_does_not_say_of_what_is_wrong_usage(shell: Shell, arguments: tuple[str, ...]) -> None:
+    assert (await shell("revoke", "--organisation", "acme", *arguments)).returncode == 2
