@@ -14,7 +14,7 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon, morphology, quantities
+from functions.neuron.reading import enumerations, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.frames import close_of
 from functions.neuron.reading.tokens import Kind
@@ -264,8 +264,8 @@ def _state(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
         i += 1
     if i == start or not any(t.low in lexicon.BE for t in tokens[start:i]):
         return None
-    read = _values_until_or(tokens, i)
-    if read is None or len(read[0]) < _SEVERAL or _boolean_values(read[0]):
+    read = enumerations.until_or(tokens, i)
+    if read is None or len(read[0]) < _SEVERAL or enumerations.boolean(read[0]):
         return None
     item = DraftField("status", FieldType.ENUM, values=tuple(dict.fromkeys(read[0])), words=("status",))
     return Item(item, tuple(tokens[start : read[1]]), determined=True), read[1]
@@ -562,7 +562,7 @@ def _unwrapped(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> 
         following >= len(tokens)
         or not tokens[following].is_word
         or quantities.bound(tokens, following) is not None
-        or _enumeration(tokens, following) is not None
+        or enumerations.enumeration(tokens, following) is not None
         or tokens[following].low in _STOPS
     ):
         return core, i
@@ -587,7 +587,7 @@ def _bare_enumeration(tokens: Sequence[Token], core: list[str], i: int, item: It
     if len(core) > 1 and i + 1 < len(tokens) and tokens[i].text == "/":
         values, end = [core[-1]], i
         while end + 1 < len(tokens) and tokens[end].text == "/":
-            value, after = _value(tokens, end + 1)
+            value, after = enumerations.one(tokens, end + 1)
             if value is None:
                 break
             values.append(value)
@@ -596,187 +596,12 @@ def _bare_enumeration(tokens: Sequence[Token], core: list[str], i: int, item: It
         return core[:-1], end
     if len(core) < 2 or i >= len(tokens) or tokens[i].low not in {",", "or"}:
         return core, i
-    read = _values_until_or(tokens, i - 1)
+    read = enumerations.until_or(tokens, i - 1)
     if read is None:
         return core, i
     values, end = read
     item.field.values = tuple(values)
     return core[:-1], end
-
-
-def _values_until_or(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
-    """Read "low, medium or high": bare words, the last one behind "or"."""
-    values: list[str] = []
-    i = at
-    while i < len(tokens):
-        value, end = _value(tokens, i)
-        if value is None:
-            return None
-        values.append(value)
-        i = end
-        joint = i
-        is_last = False
-        while joint < len(tokens) and tokens[joint].low in {",", "or"}:
-            is_last = is_last or tokens[joint].low == "or"
-            joint += 1
-        if joint == i:
-            return None
-        if is_last:
-            return _values_behind_or(tokens, joint, values)
-        i = joint
-    return None
-
-
-def _values_behind_or(tokens: Sequence[Token], at: int, values: list[str]) -> tuple[list[str], int] | None:
-    """Read the last value of a list, or those that are joined by further "or": "available or busy or off duty"."""
-    last, end = _value(tokens, at)
-    if last is None or last in {"more", "less", "fewer", "higher", "lower", "above", "below", "over", "under", "older"}:
-        return None
-    values = [*values, last]
-    if end + 1 < len(tokens) and tokens[end].low == "or":
-        return _values_behind_or(tokens, end + 1, values) or (values, end)
-    return values, end
-
-
-def _value(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
-    words: list[str] = []
-    start = i
-    signed = i + 1 < len(tokens) and tokens[i + 1].text in _SIGNS and tokens[i + 1].start == tokens[i].end
-    if signed and tokens[i].kind is Kind.NUMBER and _value_ends(tokens, i + 2):
-        return tokens[i].text + tokens[i + 1].text, i + 2
-    if i + 1 < len(tokens) and tokens[i].text == "A" and tokens[i + 1].start == tokens[i].end:
-        signed = tokens[i + 1].text in _SIGNS
-        return "A" + (tokens[i + 1].text if signed else ""), i + 1 + signed
-    while i < len(tokens) and len(words) < 4:
-        token = tokens[i]
-        if token.kind is Kind.QUOTED and not words:
-            return token.text, i + 1
-        if (
-            not words
-            and token.low in {"other", "none", "any", "all", "both"}
-            and (
-                i + 1 >= len(tokens)
-                or not tokens[i + 1].is_word
-                or tokens[i + 1].low in lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS
-            )
-        ):
-            return token.low, i + 1
-        if token.kind is Kind.NUMBER and not words:
-            return token.text, i + 1
-        if (
-            token.kind is not Kind.WORD
-            or token.low
-            in lexicon.DETERMINERS
-            | lexicon.BE
-            | lexicon.HAVE
-            | lexicon.MODALS
-            | lexicon.CONJUNCTIONS
-            | lexicon.RELATIVES
-            | {"with", "defaulting", "default", "defaults", "by"}
-        ):
-            break
-        if not words and _adverbial(tokens, i):
-            words.append(token.low)
-            i += 1
-            continue
-        if token.low in lexicon.PREPOSITIONS and (
-            not words
-            or token.low not in {"in", "on", "of", "for", "to", "out"}
-            or i + 1 >= len(tokens)
-            or tokens[i + 1].kind is not Kind.WORD
-            or tokens[i + 1].low in lexicon.DETERMINERS
-        ):
-            break
-        words.append(token.text if token.text.isupper() and len(token.text) <= 4 else token.low)
-        i = _value_tail(tokens, i + 1, words)
-    return (" ".join(words) or None), i if words else start
-
-
-def _value_tail(tokens: Sequence[Token], i: int, words: list[str]) -> int:
-    """Read what belongs to a value's last word: "AB+", "checked in"."""
-    token = tokens[i - 1]
-    if i < len(tokens) and tokens[i].text in _SIGNS and tokens[i].start == token.end and _value_ends(tokens, i + 1):
-        words[-1] += tokens[i].text
-        i += 1
-    particle = i < len(tokens) and tokens[i].low in {"in", "out", "up", "off", "on"}
-    if particle and morphology.is_participle(token.low) and _value_ends(tokens, i + 1):
-        words.append(tokens[i].low)
-        i += 1
-    return i
-
-
-_SIGNS: Final = frozenset({"+", "-", "#"})
-
-
-def _value_ends(tokens: Sequence[Token], i: int) -> bool:
-    """Whether a value is over at this position: what follows is a separator, or nothing."""
-    return i >= len(tokens) or tokens[i].text in {",", ";", "/", "|", ")"} or tokens[i].low in {"or", "and"}
-
-
-def _adverbial(tokens: Sequence[Token], i: int) -> bool:
-    """Whether a value begins with a preposition: "in progress", "on hold", "out of stock"."""
-    return (
-        tokens[i].low in {"in", "on", "out", "under", "not", "to"}
-        and i + 1 < len(tokens)
-        and tokens[i + 1].kind is Kind.WORD
-        and tokens[i + 1].low not in lexicon.DETERMINERS | lexicon.PREPOSITIONS - {"of"}
-    )
-
-
-def _enumeration(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
-    """Read the values of an enumeration: behind "one of" also joined by "and"; else by "or"."""
-    i = at
-    closed = False
-    for opening in (
-        "one of the following :",
-        "one of the following",
-        "one of the values",
-        "one of :",
-        "one of",
-        "either",
-        "any of",
-        "exactly one of",
-    ):
-        if (end := quantities.phrase(tokens, i, opening)) is not None:
-            i, closed = end, opening != "either"
-            break
-    while i < len(tokens) and tokens[i].text == ":":
-        i += 1
-    if i < len(tokens) and tokens[i].text in {"(", "["} and closed:
-        end = close_of(tokens, i)
-        return plain_values(tokens[i + 1 : end]), end + 1
-    if closed:
-        return _closed_values(tokens, i)
-    return _values_until_or(tokens, i)
-
-
-def _closed_values(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
-    values: list[str] = []
-    i, last = at, False
-    while i < len(tokens):
-        value, end = _value(tokens, i)
-        if value is None:
-            break
-        values.append(value)
-        i = end
-        if last or i >= len(tokens) or tokens[i].low not in {",", "or", "and", "/", "|"}:
-            break
-        while i < len(tokens) and tokens[i].low in {",", "or", "and", "/", "|"}:
-            last = last or tokens[i].low in {"or", "and"}
-            i += 1
-    return (values, i) if len(values) > 1 else None
-
-
-def plain_values(tokens: Sequence[Token]) -> list[str]:
-    """Read every value of a list that holds nothing else: "single, double / suite"."""
-    values: list[str] = []
-    i = 0
-    while i < len(tokens):
-        value, end = _value(tokens, i)
-        if value is not None:
-            values.append(value)
-        i = max(end, i + 1)
-    return list(dict.fromkeys(values))
 
 
 def attributes(
@@ -1021,7 +846,7 @@ def _default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         if end < len(tokens) and tokens[end].low in {"yes", "no", "true", "false"}:
             target.default = _scalar(tokens[end].low)
             return end + 1
-        value, after = _value(tokens, end)
+        value, after = enumerations.one(tokens, end)
         if value is None:
             return end if words == "by default" else None
         target.default = _scalar(value)
@@ -1034,7 +859,7 @@ def _default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
 def _value_when_absent(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "5 if not given" and "low unless given"."""
     read = quantities.number(tokens, i)
-    value, after = read if read is not None else _value(tokens, i)
+    value, after = read if read is not None else enumerations.one(tokens, i)
     if value is None or after == i or (read is None and after - i > 1):
         return None
     end = next((e for words in _WHEN_ABSENT if (e := quantities.phrase(tokens, after, words)) is not None), None)
@@ -1442,57 +1267,15 @@ def _said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | N
     behind_helper = i > 0 and tokens[i - 1].low in lexicon.BE | {":", "=", "being"}
     if j >= len(tokens) or not (opens or behind_helper):
         return None
-    read = _enumeration(tokens, j) or _slashed_values(tokens, j)
-    read = read or (_listed_values(tokens, j) if tokens[j - 1].text == ":" else None)
+    read = enumerations.enumeration(tokens, j) or enumerations.slashed(tokens, j)
+    read = read or (enumerations.listed(tokens, j) if tokens[j - 1].text == ":" else None)
     if read is None or len(read[0]) < 2:
         return None
-    if _boolean_values(read[0]):
+    if enumerations.boolean(read[0]):
         target.type = FieldType.BOOLEAN
     else:
         target.values = tuple(dict.fromkeys(read[0]))
     return read[1]
-
-
-def _slashed_values(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
-    """Read "pending/yes/no" and "petrol | diesel"."""
-    values: list[str] = []
-    i = at
-    while i < len(tokens):
-        value, end = _value(tokens, i)
-        if value is None and tokens[i].low in {"no", "none", "any"}:
-            value, end = tokens[i].low, i + 1
-        if value is None:
-            break
-        values.append(value)
-        i = end
-        if i >= len(tokens) or tokens[i].text not in {"/", "|"}:
-            break
-        i += 1
-    return (values, i) if len(values) > 1 else None
-
-
-def _listed_values(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
-    """Read "new, in progress, finished" behind a colon, up to the end or to an item that has a determiner."""
-    values: list[str] = []
-    i = at
-    while i < len(tokens):
-        value, end = _value(tokens, i)
-        if value is None:
-            break
-        values.append(value)
-        i = end
-        if i >= len(tokens) or tokens[i].text != ",":
-            break
-        following = i + 1
-        if following < len(tokens) and tokens[following].low in lexicon.DETERMINERS | {"and"}:
-            break
-        i = following
-    complete = i >= len(tokens) or tokens[i].low in {",", "and", ";"}
-    return (values, i) if len(values) > 1 and complete else None
-
-
-def _boolean_values(values: Sequence[str]) -> bool:
-    return {value.lower() for value in values} in ({"true", "false"}, {"yes", "no"})
 
 
 _PARENTHESISED_WORDS: Final = lexicon.words("e.g. i.e. example like such for eg etc")
@@ -1524,12 +1307,12 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
         if part and all(t.low in _CHARACTERS for t in part):
             characters |= {_CHARACTERS[t.low] for t in part}
             continue
-        value, end = _value(part, 0)
+        value, end = enumerations.one(part, 0)
         if value is None and part and part[0].low == "like":
             value, end = " ".join(t.low for t in part), len(part)
         if value is not None and end == len(part):
             bare.append(value)
-        elif (chain := _values_until_or(part, 0)) is not None:
+        elif (chain := enumerations.until_or(part, 0)) is not None:
             bare += chain[0]
         elif left is not None and part:
             left.append(tuple(part))
@@ -1551,7 +1334,7 @@ def _like_value(part: Sequence[Token], parts: Sequence[Sequence[Token]]) -> bool
 
 
 def _enumerate(target: DraftField, values: Sequence[str]) -> None:
-    if _boolean_values(values):
+    if enumerations.boolean(values):
         target.type = FieldType.BOOLEAN
     else:
         target.values = tuple(dict.fromkeys(values))
