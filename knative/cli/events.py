@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +11,12 @@ import click
 
 from events import cesql, codec, filters, strictjson
 from events.cloudevent import CloudEvent, MalformedEvent
+from knative.cli.connection import connected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from events.cesql import Value
-    from shared.client import Client
     from shared.deadletters import DeadLetterDetail, DeadLetterView
 
 _EVALUATED_WITH_ERROR: Final = 1
@@ -112,7 +111,7 @@ def publish(event_file: str, *, as_json: bool) -> None:
     except MalformedEvent as error:
         raise _unreadable(event_file, "valid CloudEvent in structured mode", _lines(error)) from None
     members: Sequence[dict[str, Any]] = json.loads(body) if batch else [json.loads(body)]
-    with _client() as client:
+    with connected(quiet=as_json) as client:
         client.events.publish_all(members)
     ids = [event.id for event in events]
     click.echo(json.dumps({"accepted": ids}) if as_json else "\n".join(f"published {event_id}" for event_id in ids))
@@ -130,7 +129,7 @@ def list_dead_letters(*, limit: int, as_json: bool) -> None:
     """List dead letters, the newest first."""
     from itertools import islice
 
-    with _client() as client:
+    with connected(quiet=as_json) as client:
         letters = list(islice(client.dead_letters.list(), limit))
     if as_json:
         click.echo(json.dumps([letter.model_dump(mode="json") for letter in letters], indent=2))
@@ -145,7 +144,7 @@ def list_dead_letters(*, limit: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_dead_letter(letter_id: object, *, as_json: bool) -> None:
     """Show a dead letter: why it is one, and its event."""
-    with _client() as client:
+    with connected(quiet=as_json) as client:
         letter = client.dead_letters.get(str(letter_id))
     _show(letter, as_json=as_json)
 
@@ -155,23 +154,12 @@ def show_dead_letter(letter_id: object, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def redrive_dead_letters(letter_ids: Sequence[object], *, as_json: bool) -> None:
     """Send the events of dead letters again, as they were; whoever has taken one already drops it."""
-    with _client() as client:
+    with connected(quiet=as_json) as client:
         letters = [client.dead_letters.redrive(str(letter_id)) for letter_id in letter_ids]
     if as_json:
         click.echo(json.dumps([letter.model_dump(mode="json") for letter in letters], indent=2))
     else:
         click.echo("\n".join(f"sent again: {letter.id} ({letter.event_type})" for letter in letters))
-
-
-@contextmanager
-def _client() -> Iterator[Client]:
-    from shared.client import Client, ClientError
-
-    try:
-        with Client.from_environment() as client:
-            yield client
-    except ClientError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def _table(letters: Sequence[DeadLetterView]) -> None:

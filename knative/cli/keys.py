@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
-from shared.client import ApiError, Client, ClientError
+from knative.cli.connection import connected
 from shared.permissions import CUSTOMER_ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from shared.apikeys.wire import KeyView
@@ -37,7 +35,7 @@ def command() -> None:
 @_JSON
 def create(name: str, roles: tuple[Any, ...], expires_in_days: int | None, *, as_json: bool) -> None:
     """Create a key and print it: this once, it is kept nowhere."""
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         key = client.keys.create(name, roles, expires_in_days=expires_in_days)
     if as_json:
         click.echo(key.model_dump_json(indent=2))
@@ -56,7 +54,7 @@ def create(name: str, roles: tuple[Any, ...], expires_in_days: int | None, *, as
 @_JSON
 def list_keys(*, everything: bool, as_json: bool) -> None:
     """List the organisation's keys, newest first."""
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         keys = [key for key in client.keys.list() if everything or key.revoked_at is None]
     if as_json:
         click.echo(json.dumps([key.model_dump(mode="json") for key in keys], indent=2))
@@ -69,24 +67,9 @@ def list_keys(*, everything: bool, as_json: bool) -> None:
 @_JSON
 def revoke(key_id: UUID, *, as_json: bool) -> None:
     """End the key of that id, at once."""
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         client.keys.revoke(key_id)
     click.echo(json.dumps({"revoked": str(key_id)}) if as_json else f"{key_id} is revoked.")
-
-
-@contextmanager
-def _client(*, as_json: bool) -> Iterator[Client]:
-    """Give a client; what it raises becomes a sentence, or with --json the problem document."""
-    try:
-        with Client.from_environment() as client:
-            yield client
-    except ApiError as error:
-        if as_json:
-            click.echo(json.dumps({"problem": error.document}, indent=2))
-            raise SystemExit(1) from None
-        raise click.ClickException(str(error)) from None
-    except ClientError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def _table(keys: list[KeyView]) -> None:

@@ -1,15 +1,22 @@
 """The entry point of `hal9`: a group that imports a command's module only when that command runs.
 
 Each command lives in `knative/cli/<name>.py` as `command`. Promises: `hal9 --help` imports no command's module, so that
-it answers at once.
+it answers at once. Whatever a command refuses is printed here, in one form (`knative.cli.refusals`).
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Final
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from knative.cli import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 COMMANDS: Final[dict[str, str]] = {
     "demo": "Start the platform, build a sample project, stay until Ctrl-C.",
@@ -18,6 +25,7 @@ COMMANDS: Final[dict[str, str]] = {
     "status": "Show what runs: functions, instances, servers, broker.",
     "logs": "Show the logs of functions and servers.",
     "codegen": "Turn a request in plain English into a tested project.",
+    "projects": "List, show and download what was made.",
     "runs": "Start, show, watch, cancel and replay runs of neurons.",
     "events": "Evaluate filters; list, show and redrive dead letters; publish.",
     "keys": "Create, list and revoke API keys.",
@@ -38,7 +46,28 @@ COMMANDS: Final[dict[str, str]] = {
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported at their first use."""
+    """A group whose commands are imported at their first use, and whose refusals all have one form."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line; end the process, unless it is not standalone."""
+        run: Callable[[], Any] = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        as_json = refusals.wants_json(sys.argv[1:] if args is None else args)
+        try:
+            code: Any = run()
+        except click.ClickException as error:
+            refusals.leave(error, as_json=as_json)
+        except click.Abort as error:
+            refusals.leave(refusals.interruption(error), as_json=as_json)
+        sys.exit(code if isinstance(code, int) else 0)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name every command, in the order of the table."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import click
 
-from shared.client import ApiError, Client, ClientError, checked
+from knative.cli.connection import connected
+from shared.client import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from knative.cli.runtree import RunTree
+    from shared.client import Client
     from shared.neurons.wire import Run, RunSummary, StepView
 
 _COLOURS: Final = {"running": "yellow", "completed": "green", "failed": "red", "cancelled": "dim"}
@@ -38,7 +39,7 @@ def command() -> None:
 @_JSON
 def list_runs(process: str | None, state: Any, limit: int, *, as_json: bool) -> None:
     """List runs, the newest first."""
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         runs = [run for run, _ in zip(client.runs.list(process=process, state=state), range(limit), strict=False)]
     if as_json:
         click.echo(json.dumps({"runs": [run.model_dump(mode="json") for run in runs]}, indent=1))
@@ -65,7 +66,7 @@ def list_runs(process: str | None, state: Any, limit: int, *, as_json: bool) -> 
 @_JSON
 def show(run_id: UUID, *, as_json: bool) -> None:
     """Show a run with its tree of neurons, its signals and its output."""
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         run = client.runs.get(run_id)
     _show(run, as_json=as_json)
 
@@ -101,7 +102,7 @@ def start(
     from shared.neurons.wire import Limits
 
     cost = round(cost_cap * 1_000_000) if cost_cap is not None and isfinite(cost_cap) else cost_cap
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         limits = checked(Limits, cost_microdollars=cost, deadline_seconds=deadline)
         run = client.runs.start(process, _document(text), limits=limits, engine=engine, idempotency_key=key)
         _begun(client, run, follow=follow, as_json=as_json)
@@ -118,7 +119,7 @@ def watch(run_id: UUID, *, as_json: bool) -> None:
       0  the run was completed
       1  it failed or was cancelled
     """
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         _follow(client, run_id, as_json=as_json)
         run = client.runs.get(run_id)
     if not as_json:
@@ -131,7 +132,7 @@ def watch(run_id: UUID, *, as_json: bool) -> None:
 @_JSON
 def cancel(run_id: UUID, *, as_json: bool) -> None:
     """Cancel a run and every step of it."""
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         run = client.runs.cancel(run_id)
     _show(run, as_json=as_json)
 
@@ -142,21 +143,8 @@ def cancel(run_id: UUID, *, as_json: bool) -> None:
 @_JSON
 def replay(run_id: UUID, *, follow: bool, as_json: bool) -> None:
     """Run it again from its journal: nothing is asked of a model again, and nothing is spent."""
-    with _client(as_json=as_json) as client:
+    with connected(quiet=as_json) as client:
         _begun(client, client.runs.replay(run_id), follow=follow, as_json=as_json)
-
-
-@contextmanager
-def _client(*, as_json: bool) -> Iterator[Client]:
-    """The client, whose faults become sentences (or, with --json, the problem document)."""
-    try:
-        with Client.from_environment() as client:
-            yield client
-    except ClientError as error:
-        if as_json and isinstance(error, ApiError):
-            click.echo(json.dumps({"problem": error.document}, indent=1))
-            sys.exit(1)
-        raise click.ClickException(str(error)) from None
 
 
 def _document(text: str | None) -> dict[str, Any]:
@@ -197,7 +185,7 @@ def _follow(client: Client, run_id: UUID, *, as_json: bool) -> None:
     if not console.is_terminal:
         for event in events:
             line = tree.feed(event)
-            click.echo(f"{event.path or '/'}  {line}" if line else event.type)
+            click.echo(line or event.type)
         return
     from rich.live import Live
 

@@ -73,7 +73,7 @@ class RunTree:
         if moment in {"started", "delegated"} and step.since is None:
             step.since = event.at
         step.until = event.at if moment in {"completed", "failed", "cancelled"} else None
-        return f"{_LOOKS.get(moment, ('·', ''))[0]} {step.body} {_WORDS.get(moment, moment)}"
+        return f"{event.path}  {_LOOKS.get(moment, ('·', ''))[0]} {step.body} {_WORDS.get(moment, moment)}"
 
     def __rich__(self) -> Tree:
         """Draw the tree."""
@@ -81,14 +81,15 @@ class RunTree:
         drawn: dict[str, Tree] = {}
         for path in sorted(self._steps, key=lambda path: (path.count("/") if path != "/" else 0, path)):
             above = drawn.get(path.rpartition("/")[0] or "/", root)
-            drawn[path] = above.add(self._line(self._steps[path]))
+            drawn[path] = above.add(self._line(self._steps[path], path.rpartition("/")[2]))
         return root
 
-    def _line(self, step: _Step) -> Text:
+    def _line(self, step: _Step, subject: str) -> Text:
         sign, style = _LOOKS.get(step.moment, ("·", ""))
-        line = Text.assemble(
-            (f"{sign} ", style), (step.body, "bold"), (f"  {_WORDS.get(step.moment, step.moment)}", style)
-        )
+        line = Text.assemble((f"{sign} ", style), (step.body, "bold"))
+        if subject:
+            line.append(f" {subject}")  # the last part of its path: what tells it from others of its body
+        line.append(f"  {_WORDS.get(step.moment, step.moment)}", style=style)
         if step.since is not None and step.until is not None:
             line.append(f"  {(step.until - step.since).total_seconds():.1f} s", style="dim")
         return line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Self
 
 from shared.client.artefacts import Artefacts
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from shared.client.errors import ClientError
+
 
 class Client:
     """HAL9's API, with one key. Safe to share between threads.
@@ -28,6 +31,7 @@ class Client:
         seconds: How long one try of a request may take.
         tries: How often a request is sent at most, where that does no harm.
         sleep: Waits between tries, seconds; the system's unless a test says otherwise.
+        told: Hears why, and for how many seconds, before each wait: to show that something is waited for.
 
     Attributes:
         projects: Ask for software.
@@ -46,12 +50,10 @@ class Client:
         connect_to: str | None = None,
         seconds: float = 60.0,
         tries: int = 4,
-        sleep: Callable[[float], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        told: Callable[[ClientError, float], None] | None = None,
     ) -> None:
-        credentials = Credentials(url, api_key, connect_to)
-        self._transport = (
-            Transport(credentials, seconds, tries) if sleep is None else Transport(credentials, seconds, tries, sleep)
-        )
+        self._transport = Transport(Credentials(url, api_key, connect_to), seconds, tries, sleep, told)
         self.runs = Runs(self._transport)
         self.projects = Projects(self._transport, self.runs)
         self.artefacts = Artefacts(self._transport)
@@ -60,17 +62,20 @@ class Client:
         self.keys = Keys(self._transport)
 
     @classmethod
-    def from_environment(cls, home: Path | None = None) -> Self:
+    def from_environment(
+        cls, home: Path | None = None, *, told: Callable[[ClientError, float], None] | None = None
+    ) -> Self:
         """Make the client of HAL9_URL and HAL9_API_KEY, else of HAL9_CREDENTIALS, else of HAL9_HOME's file.
 
         Args:
             home: The platform's folder; None for HAL9_HOME.
+            told: Hears of every wait, as the class says.
 
         Raises:
             CredentialsError: There are no credentials.
         """
         credentials = Credentials.find(home)
-        return cls(credentials.url, credentials.api_key, connect_to=credentials.connect_to)
+        return cls(credentials.url, credentials.api_key, connect_to=credentials.connect_to, told=told)
 
     def close(self) -> None:
         """Close every connection."""

@@ -83,7 +83,7 @@ class Projects:
             except ApiError as error:
                 if error.status != _NOT_FOUND or number == _MOST_IN_VAIN:
                     raise
-                self._transport.pause(number)
+                self._transport.pause(number, error)
             else:
                 return
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from shared.client.errors import ClientError
     from shared.client.transport import Transport
 
 _LAST_EVENTS: Final = frozenset({"run.completed", "run.failed", "run.cancelled"})
@@ -109,14 +110,17 @@ class Runs:
                 run = self.get(run_id)
                 if run.state in ENDED and run.last_event <= after:
                     return
-            except UnreachableError:
+                trouble: ClientError = UnreachableError("The stream of events ended before its run did.")
+            except UnreachableError as error:
                 if in_vain >= _MOST_IN_VAIN:
                     raise
+                trouble = error
             except ApiError as error:
                 if error.status not in _AGAIN or in_vain >= _MOST_IN_VAIN:
                     raise
+                trouble = error
             in_vain = 0 if came else in_vain + 1
-            self._transport.pause(in_vain)
+            self._transport.pause(in_vain, trouble)
 
 
 def _path(run_id: UUID | str) -> str:

@@ -3,7 +3,8 @@
 A request is repeated when nothing can have come of it (the server said 429, or 503 while draining or overloaded; no
 connection could be made), and, if it may be done twice without harm (it reads, deletes, or carries an Idempotency-Key),
 also after 502, 503, 504 and a lost connection. The waits grow with full jitter, and are never shorter than Retry-After
-asks.
+asks; a server that asks for more than `_LONGEST_PAUSE_SECONDS` is not waited for, its refusal is given. Whoever is
+`told` hears of every wait before it begins.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from shared.client.credentials import Credentials
+    from shared.client.errors import ClientError
 
     M = TypeVar("M", bound=BaseModel)
 
@@ -45,13 +47,20 @@ class Transport:
         seconds: How long one try may take.
         tries: How often at most.
         sleep: Waits between tries, seconds.
+        told: Hears why, and for how many seconds, before each wait.
     """
 
     def __init__(
-        self, credentials: Credentials, seconds: float, tries: int, sleep: Callable[[float], None] = time.sleep
+        self,
+        credentials: Credentials,
+        seconds: float,
+        tries: int,
+        sleep: Callable[[float], None] = time.sleep,
+        told: Callable[[ClientError, float], None] | None = None,
     ) -> None:
         self._tries = max(1, tries)
         self._sleep = sleep
+        self._told = told
         self._randomness = SystemRandomness()
         self._http = httpx.Client(
             base_url=credentials.url,
@@ -100,13 +109,16 @@ class Transport:
             try:
                 return self._sent(request)
             except ApiError as error:
+                wait = error.document.get("retry_after") or 0
                 if not left or error.status not in _AGAIN or not (harmless or error.slug in _NOTHING_CAME_OF_IT):
                     raise
-                self._pause(left, error.document.get("retry_after"))
+                if wait > _LONGEST_PAUSE_SECONDS:
+                    raise
+                self.pause(self._tries - left, error, at_least=wait)
             except UnreachableError as error:
                 if not left or not (harmless or isinstance(error.__cause__, httpx.ConnectError)):
                     raise
-                self._pause(left)
+                self.pause(self._tries - left, error)
         raise AssertionError("unreachable")  # the last try returned or raised
 
     def model(self, model: type[M], method: str, path: str, **more: Any) -> M:
@@ -149,14 +161,19 @@ class Transport:
             raise _error(answer)
         return answer
 
-    def pause(self, number: int) -> None:
-        """Wait before the try of that number, from 1, with full jitter."""
-        self._sleep(uniform(self._randomness) * min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0**number))
+    def pause(self, number: int, error: ClientError, *, at_least: float = 0.0) -> None:
+        """Wait before the try of that number, from 1, with full jitter.
 
-    def _pause(self, left: int, at_least: float | None = None) -> None:
-        if at_least is not None:
-            self._sleep(min(at_least, _LONGEST_PAUSE_SECONDS))
-        self.pause(self._tries - left)
+        Args:
+            number: Of the try that comes after it.
+            error: What is waited for to go away.
+            at_least: Seconds that the server asks for.
+        """
+        longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0**number)
+        seconds = at_least + uniform(self._randomness) * longest
+        if self._told is not None:
+            self._told(error, seconds)
+        self._sleep(seconds)
 
 
 class _ElsewhereTransport(httpx.HTTPTransport):

@@ -194,7 +194,23 @@ def test_what_may_be_tried_again_is_and_waits_as_long_as_it_is_asked_to(flaky: A
     with Client(url, "hal9_x", sleep=slept.append) as client:
         client.keys.page()
     assert len(asked) == 4
-    assert 7 in slept
+    assert 7 <= slept[0] < 8
+
+
+def test_every_wait_is_told_and_one_that_is_too_long_is_refused_in_the_servers_own_words(flaky: Any) -> None:
+    url, answers, asked = flaky
+    told: list[tuple[str, float]] = []
+    answers += [
+        problem("cache-unavailable", 503, **{"Retry-After": "1"}),
+        problem("shard-full", 503, **{"Retry-After": "30"}),
+    ]
+    with (
+        Client(url, "hal9_x", sleep=lambda seconds: None, told=lambda error, s: told.append((str(error), s))) as client,
+        pytest.raises(ApiError) as refused,
+    ):
+        client.keys.page()
+    assert (refused.value.slug, len(asked)) == ("shard-full", 2)
+    assert [(text, 1 <= seconds < 2) for text, seconds in told] == [("t (503). d", True)]
 
 
 def test_what_may_have_been_done_is_not_done_twice(flaky: Any) -> None:

@@ -38,7 +38,7 @@ def test_the_tree_is_drawn_for_people(tallying: Platform) -> None:
     assert run_id in tallying.hal9("runs", "list").stdout
     shown = tallying.hal9("runs", "show", run_id).stdout
     assert "✗ chief  failed" in shown
-    assert "∅ counter  cancelled" in shown or "✓ counter  done" in shown
+    assert "✗ counter word0  failed" in shown
     assert "watch" in tallying.hal9("runs", "start", "tally", "--input", '{"lines": []}').stdout
 
 

@@ -1,0 +1,103 @@
+"""`hal9 projects`: what was made of requests for software: list, show, download."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+import click
+
+from knative.cli import projectfolder, projectview
+from knative.cli.connection import connected
+from knative.cli.refusals import Refusal
+from shared.software.projects import ProjectState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from shared.software.projects import ProjectSummary
+
+_COLOURS: Final = {"running": "yellow", "completed": "green", "failed": "red", "cancelled": "dim"}
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_PROJECT: Final = click.argument("project_id", metavar="PROJECT", type=click.UUID)
+_LONGEST_REQUEST: Final = 60
+
+
+@click.group()
+def command() -> None:
+    """List, show and download what was made of requests for software."""
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice(get_args(ProjectState)), help="Only projects in this state.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@_JSON
+def list_projects(state: Any, limit: int, *, as_json: bool) -> None:
+    """List projects, the newest first."""
+    with connected(quiet=as_json) as client:
+        projects = list(islice(client.projects.list(state=state), limit))
+    if as_json:
+        click.echo(json.dumps({"projects": [one.model_dump(mode="json") for one in projects]}, indent=1))
+    elif projects:
+        _table(projects)
+    else:
+        click.echo('There are no projects: ask for one with `hal9 codegen "REQUEST" --out DIR`.')
+
+
+@command.command()
+@_PROJECT
+@_JSON
+def show(project_id: UUID, *, as_json: bool) -> None:
+    """Show a project: what was built, what was not, and how it was verified."""
+    with connected(quiet=as_json) as client:
+        project = client.projects.get(project_id)
+    if as_json:
+        click.echo(project.model_dump_json(indent=1))
+        return
+    click.echo(f"project {project.id}, run {project.run_id}: {project.state}\n{project.request}")
+    projectview.tell(project, None)
+    if project.artefact_id is not None:
+        click.echo(f"\nGet it with: hal9 projects download {project.id} --out DIR")
+
+
+@command.command()
+@_PROJECT
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="An empty or new folder.")
+@_JSON
+def download(project_id: UUID, out: Path, *, as_json: bool) -> None:
+    """Write a project's files into a folder, all or none."""
+    projectfolder.require(out)
+    with connected(quiet=as_json) as client:
+        project = client.projects.get(project_id)
+        if not projectfolder.write(client, project, out):
+            raise Refusal(
+                f"This project has no files, its state is {project.state}: see `hal9 projects show {project_id}`."
+            )
+    if as_json:
+        click.echo(json.dumps(projectview.summary(project, out), indent=2))
+    else:
+        projectview.tell(project, out)
+
+
+def _table(projects: Sequence[ProjectSummary]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("project", "state", "language", "created", "request", box=None)
+    for column in table.columns:
+        column.no_wrap = True
+    for one in projects:
+        request = " ".join(one.request.split())
+        short = request if len(request) <= _LONGEST_REQUEST else f"{request[: _LONGEST_REQUEST - 1]}…"
+        table.add_row(
+            str(one.id), Text(one.state, style=_COLOURS[one.state]), one.language,
+            f"{one.created_at:%Y-%m-%d %H:%M:%S}", Text(short),
+        )  # fmt: skip
+    table.columns[-1].overflow = "ellipsis"
+    console = Console()
+    # As wide as it must be: an id that is cut off is of no use in a pipe.
+    (console if console.is_terminal else Console(width=200)).print(table)
