@@ -39,7 +39,10 @@ MANAGER: Final = "hal9"
 _SECONDS: Final = 30.0
 _PAGE: Final = 500
 _PAUSES: Final = (0.5, 2.0, 5.0)
-"""Between tries, where the server or a webhook of its is busy, or did not answer a request that may be repeated."""
+"""Between tries, where the server did not answer a request that may be repeated."""
+
+_PAUSES_FOR_A_POD: Final = (0.5, 2.0, 5.0, 10.0, 20.0, 20.0)
+"""Between tries, where it is busy, or could not ask a webhook: on a busy node its pod takes as long to come back."""
 
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 _WEBHOOK: Final = "failed calling webhook"  # kube-apiserver's words, of whatever kept it from an answer
@@ -193,7 +196,7 @@ class Cluster:
             ClusterError: We may not ask pods.
         """
         asked = f"{POD.path(self.namespace, pod)}:{port}/proxy/{path}"
-        answer = await self._request("GET", asked)
+        answer = await self._request("GET", asked, patient=False)  # a 503 may be the pod's
         if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             _judged(answer, "GET", asked)
         return answer.text if answer.is_success else None
@@ -212,25 +215,33 @@ class Cluster:
         body: Manifest | None = None,
         content_type: str = _JSON,
         repeatable: bool = True,
+        patient: bool = True,
     ) -> httpx.Response:
         sent: dict[str, Any] = {"params": dict(query or {})}
         if body is not None:
             sent |= {"content": json.dumps(body), "headers": {"Content-Type": content_type}}
-        for pause in _PAUSES:
-            try:
-                answer = await self._sent(method, path, sent, renew=False)
-            except ClusterError:
-                if not repeatable:  # what it made may be there
-                    raise
-            else:
-                if answer.status_code not in _BUSY and not _unheard(answer):
-                    break
-            await asyncio.sleep(pause)
-        else:
-            answer = await self._sent(method, path, sent, renew=False)
+        answer = await self._heard(method, path, sent, repeatable=repeatable, patient=patient)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:  # a token of a few minutes may have run out
             return await self._sent(method, path, sent, renew=True)
         return answer
+
+    async def _heard(
+        self, method: str, path: str, sent: Mapping[str, Any], *, repeatable: bool, patient: bool
+    ) -> httpx.Response:
+        """Send a request, again while nobody heard it; give what was answered last."""
+        unanswered, unheard = iter(_PAUSES), iter(_PAUSES_FOR_A_POD if patient else ())
+        while True:
+            try:
+                answer = await self._sent(method, path, sent, renew=False)
+            except ClusterError:
+                pause = next(unanswered, None) if repeatable else None  # what it made may be there
+                if pause is None:
+                    raise
+            else:
+                pause = next(unheard, None) if answer.status_code in _BUSY or _unheard(answer) else None
+                if pause is None:
+                    return answer
+            await asyncio.sleep(pause)
 
     async def _sent(self, method: str, path: str, sent: Mapping[str, Any], *, renew: bool) -> httpx.Response:
         """Send a request; `renew` lets the library ask for new credentials when the server refuses those it has."""

@@ -121,9 +121,9 @@ def figures(starts: Sequence[ColdStart], *, goals: bool = False) -> list[Figure]
 
 def measure(bench: Bench) -> list[Figure]:
     """Start the lean function from zero again and again; then with a volume, as HAL9's own functions have them."""
-    starts = _starts(bench, "lean", bench.rounds(12, 2))
+    starts = _starts(bench, "lean", bench.rounds(8, 2))
     bench.notes["cold_starts"] = starts
-    mounted = _starts(bench, "lean-mounted", bench.rounds(6, 1), temporary=True)
+    mounted = _starts(bench, "lean-mounted", bench.rounds(4, 1), temporary=True)
     return [
         *figures(starts, goals=True),
         Figure("whole, middle, with a volume", statistics.median(one.whole for one in mounted), "s"),
