@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from events import strictjson
 from events.cloudevent import (
     AttributeValue,
     CloudEvent,
@@ -30,7 +29,8 @@ from events.cloudevent import (
     certified,
 )
 from events.layouts import Layouts
-from events.strictjson import is_strict
+from shared import strictjson
+from shared.strictjson import is_strict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,6 +54,9 @@ Header = tuple[bytes, bytes]
 """A header's name and value, as ASGI has them."""
 
 _PREFIX: Final = b"ce-"
+_NO_ATTRIBUTES: Final = (
+    f"must be {STRUCTURED} for an event in the body, {BATCH} for several; or send the attributes as ce- headers"
+)
 _FORBIDDEN_HEADER: Final = "ce-datacontenttype"
 _BINARY_TYPES: Final = frozenset({None, "application/json"})  # the usual ones, which need no look at the content mode
 _CLOUDEVENTS: Final = "application/cloudevents"
@@ -75,6 +78,7 @@ class _OnlyData(msgspec.Struct):
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+_NO_DATA: Final = _OnlyData(msgspec.Raw(b"null"))
 _data_of: Final = msgspec.json.Decoder(_OnlyData).decode
 _data_of_each: Final = msgspec.json.Decoder(list[_OnlyData]).decode
 _unchecked: Final = msgspec.json.Decoder(Unchecked).decode
@@ -107,15 +111,26 @@ def decode(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_EVENT
     return from_structured(body, max_bytes=max_bytes)
 
 
-def decode_all(headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudEvent, ...]:
+def decode_all(
+    headers: Iterable[Header], body: bytes, *, max_bytes: int = MAX_BATCH_BYTES, whole_numbers: bool = False
+) -> tuple[CloudEvent, ...]:
     """Give the events of an HTTP message in any mode: one, or those of a batch (which may be empty).
+
+    Args:
+        headers: The message's headers, names in any case.
+        body: The message's body.
+        max_bytes: The longest body that is taken.
+        whole_numbers: Take `7.0` for the Integer 7 where the body holds attributes; `data` is as it was sent even so.
 
     Raises:
         MalformedEvent: At least one is no valid event; each fault says which.
     """
     headers = list(headers)
-    if content_mode(headers) == "batch":
-        return from_batch(body, max_bytes=max_bytes)
+    mode = content_mode(headers)
+    if mode == "batch":
+        return from_batch(body, max_bytes=max_bytes, whole_numbers=whole_numbers)
+    if mode == "structured":
+        return (from_structured(body, max_bytes=max_bytes, whole_numbers=whole_numbers),)
     return (decode(headers, body, max_bytes=max_bytes),)
 
 
@@ -205,6 +220,9 @@ def _from_unusual(headers: Iterable[Header], body: bytes) -> CloudEvent:
             faults.append(Fault(attribute, "stands in more than one header"))
         else:
             attributes[attribute] = _header_text(attribute, value, faults)
+    media_type = attributes.get("datacontenttype")
+    if len(attributes) == 1 and media_type is not None and is_json(media_type):
+        raise MalformedEvent([Fault("content-type", _NO_ATTRIBUTES)])
     return _event(attributes, body or None, faults)
 
 
@@ -242,23 +260,23 @@ def _percent_decoded(text: str) -> str:
         raise ValueError("is percent-encoded, but not as valid UTF-8") from None
 
 
-def from_structured(body: bytes, *, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
-    """Read an event in the JSON event format.
+def from_structured(body: bytes, *, max_bytes: int = MAX_EVENT_BYTES, whole_numbers: bool = False) -> CloudEvent:
+    """Read an event in the JSON event format. See `decode_all`.
 
     Raises:
         MalformedEvent: It is no valid event.
     """
     if len(body) > max_bytes:
         raise _too_large(body, max_bytes)
-    return _from_usual_text(body) or _from_unusual_text(body)
+    return _from_usual_text(body) or _from_unusual_text(body, whole_numbers=whole_numbers)
 
 
-def _from_unusual_text(body: bytes) -> CloudEvent:
+def _from_unusual_text(body: bytes, *, whole_numbers: bool = False) -> CloudEvent:
     """Decode member by member, naming what is wrong with each."""
     members = _json(body, strictjson.MAX_NESTING + 1)
     if type(members) is not dict:
         raise MalformedEvent([Fault("body", "must be a JSON object")])
-    return _event_of_members(members, partial(_data_of, body))
+    return _event_of_members(members, partial(_data_of, body), whole_numbers=whole_numbers)
 
 
 def _from_usual_text(body: bytes) -> CloudEvent | None:
@@ -294,11 +312,11 @@ def _from_usual_text(body: bytes) -> CloudEvent | None:
     return certified(event, data) if version == "1.0" and are_extension_names(members) else None
 
 
-def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudEvent, ...]:
-    """Read a JSON batch; it may be empty.
+def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES, whole_numbers: bool = False) -> tuple[CloudEvent, ...]:
+    """Read a JSON batch; it may be empty. See `decode_all`.
 
     Raises:
-        MalformedEvent: At least one is no valid event; each fault says which.
+        MalformedEvent: At least one is no valid event; each fault of each says which.
     """
     if len(body) > max_bytes:
         raise _too_large(body, max_bytes)
@@ -307,23 +325,26 @@ def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES) -> tuple[CloudE
         raise MalformedEvent([Fault("body", "must be a JSON array")])
     if len(batch) > MAX_BATCH_EVENTS:
         raise MalformedEvent([Fault("body", f"has more than {MAX_BATCH_EVENTS} events")], too_large=True)
-    misfits = [
-        Fault("body", "must be a JSON object", index)
-        for index, members in enumerate(batch)
-        if type(members) is not dict
-    ]
-    if misfits:
-        raise MalformedEvent(misfits)
     events: list[CloudEvent] = []
     faults: list[Fault] = []
-    for index, (members, raw) in enumerate(zip(batch, _data_of_each(body), strict=True)):
+    for index, (members, raw) in enumerate(zip(batch, _picked(batch, body), strict=True)):
+        if type(members) is not dict:
+            faults.append(Fault("body", "must be a JSON object", index))
+            continue
         try:
-            events.append(_event_of_members(members, partial(_itself, raw)))
+            events.append(_event_of_members(members, partial(_itself, raw), whole_numbers=whole_numbers))
         except MalformedEvent as error:
             faults.extend(replace(fault, index=index) for fault in error.faults)
     if faults:
         raise MalformedEvent(faults)
     return tuple(events)
+
+
+def _picked(batch: list[Any], body: bytes) -> list[_OnlyData]:
+    """Pick `data` out of each event; of a batch that holds anything but objects, which is refused anyway, nothing."""
+    if any(type(members) is not dict for members in batch):
+        return [_NO_DATA] * len(batch)
+    return _data_of_each(body)
 
 
 def _too_large(body: bytes, max_bytes: int) -> MalformedEvent:
@@ -338,7 +359,9 @@ def _json(body: bytes, max_nesting: int) -> Any:
         raise MalformedEvent([Fault("body", str(error))]) from None
 
 
-def _event_of_members(members: dict[str, Any], picked: Callable[[], _OnlyData]) -> CloudEvent:
+def _event_of_members(
+    members: dict[str, Any], picked: Callable[[], _OnlyData], *, whole_numbers: bool = False
+) -> CloudEvent:
     faults: list[Fault] = []
     data: bytes | None = None
     value = members.pop("data", _ABSENT)
@@ -356,7 +379,13 @@ def _event_of_members(members: dict[str, Any], picked: Callable[[], _OnlyData]) 
             data = bytes(cast("msgspec.Raw", picked().data))
         else:
             data = _from_text(value, media_type, faults)
+    if whole_numbers:
+        attributes = {name: _whole(value) for name, value in attributes.items()}
     return _event(attributes, data, faults)
+
+
+def _whole(value: object) -> object:
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 def _itself(picked: _OnlyData) -> _OnlyData:

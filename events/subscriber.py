@@ -34,12 +34,6 @@ if TYPE_CHECKING:
 _log = logger(__name__)
 
 register(
-    "event-malformed",
-    400,
-    "This is no valid CloudEvent",
-    "Correct every fault that `errors` names (CloudEvents 1.0.2), then send it again.",
-)
-register(
     "event-too-large",
     413,
     "The event is too large",

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from events import codec, strictjson, timestamps
+from events import codec, timestamps
 from events.cloudevent import CloudEvent, Fault, MalformedEvent
+from shared import strictjson
 from shared.clock import SystemClock
 from shared.telemetry import traceparent
 

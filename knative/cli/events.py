@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from events import cesql, codec, filters, strictjson
+from events import cesql, codec, filters
 from events.cloudevent import CloudEvent, MalformedEvent
 from knative.cli.connection import connected
+from shared import strictjson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from shared.datakeys.masters import KEY_BYTES, KeyRefusedError, KeysUnavailableError, encryption_context
 from shared.identifiers import new_id
 from shared.keys import base64url
-from shared.keys.strictjson import strict_object
 from shared.randomness import SystemRandomness
+from shared.strictjson import read_object
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class FileMasterKeys:
 def _read(path: Path) -> list[_Master]:
     if path.stat().st_mode & _OTHERS:
         raise ValueError("others may read these master keys: run chmod 600 on the file")
-    members = strict_object(path.read_bytes())["keys"]
+    members = read_object(path.read_bytes())["keys"]
     if not members:
         raise ValueError("there is no key in the set")
     return [_master(member["kid"], base64url.decode(member["k"])) for member in members if member["kty"] == "oct"]

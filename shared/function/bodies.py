@@ -6,11 +6,12 @@ pointer (RFC 6901). What was refused is never echoed.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
+import msgspec
+
+from shared import strictjson
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -19,46 +20,35 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from starlette.requests import Request
 
-MAXIMUM_DEPTH: Final = 64
 MAXIMUM_FAULTS: Final = 100
 _EXACT: Final = 2**53
 _FRACTION: Final = re.compile(rb"[0-9][.eE]")
-_MAXIMUM_DIGITS: Final = 20
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
 _LEAST_INTEGER: Final = -(2**63)
 _GREATEST_INTEGER: Final = 2**63 - 1
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_ESCAPED_SURROGATE_OR_NUL: Final = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
+_ESCAPED_NUL: Final = b"\\u0000"
 _JSON_TYPE: Final = re.compile(r'application/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
 _MISSING: Final = frozenset({"missing", "missing_argument", "missing_keyword_only_argument"})
 
 
 def decode(body: bytes) -> Any:
-    """Read one JSON text.
+    """Read one JSON text; a number without a fraction is an integer, however it is written (59.0), as in JSON Schema.
 
     Args:
         body: UTF-8, no byte order mark.
 
     Raises:
-        Problem: 400 `body-malformed`: not UTF-8, not JSON, a duplicate member name, NaN or Infinity, nested deeper than
-            64, an integer beyond 64 bits, a number beyond a double, a lone surrogate or U+0000 in a string.
+        Problem: 400 `body-malformed`: what `shared.strictjson` refuses, and what no database can hold: an integer
+            beyond 64 bits with its sign, U+0000 in a string.
     """
-    _check_depth(body)
     try:
-        value = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_int=_integer,
-            parse_float=_double,
-        )
-    except UnicodeDecodeError as error:
-        raise _malformed(f"The body is not UTF-8: see the byte at {error.start}.") from None
-    except json.JSONDecodeError as error:
-        raise _malformed(f"{error.msg} at line {error.lineno}, column {error.colno}.") from None
-    except RecursionError:
-        raise _malformed(f"The body is nested deeper than {MAXIMUM_DEPTH}.") from None
-    if _ESCAPED_SURROGATE_OR_NUL.search(body) is not None:
-        _check_texts(value)
+        value = strictjson.read(body)
+    except strictjson.NotStrictJson as error:
+        raise _malformed(f"The body {error}.") from None
+    if _FRACTION.search(body) or _MANY_DIGITS.search(body):
+        value = _with_whole_numbers(value)
+    if _ESCAPED_NUL in body and any("\0" in text for text in _texts(value)):
+        raise _malformed("A string holds U+0000.")
     return value
 
 
@@ -66,52 +56,18 @@ def _malformed(detail: str) -> Problem:
     return Problem("body-malformed", 400, detail)
 
 
-def _check_depth(body: bytes) -> None:
-    """Refuse what is nested too deep before a parser recurses into it."""
-    if body.count(b"[") + body.count(b"{") <= MAXIMUM_DEPTH:
-        return
-    depth = 0
-    for token in _STRUCTURE.finditer(body):
-        first = token[0][:1]
-        if first in b"[{":
-            depth += 1
-            if depth > MAXIMUM_DEPTH:
-                raise _malformed(f"The body is nested deeper than {MAXIMUM_DEPTH}.")
-        elif first in b"]}":
-            depth -= 1
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise _malformed("An object has the same member name twice.")
-    return members
-
-
-def _no_constant(name: str) -> None:
-    raise _malformed(f"{name} is not JSON.")
-
-
-def _integer(digits: str) -> int:
-    value = int(digits) if len(digits) <= _MAXIMUM_DIGITS else _GREATEST_INTEGER + 1
-    if not _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
+def _with_whole_numbers(value: Any) -> Any:
+    """Put integers where numbers have no fraction. It recurses as deep as the reader lets arrays and objects nest."""
+    kind = type(value)
+    if kind is dict:
+        return {name: _with_whole_numbers(part) for name, part in value.items()}
+    if kind is list:
+        return [_with_whole_numbers(part) for part in value]
+    if kind is float and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    if kind is int and not _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
         raise _malformed("An integer does not fit into 64 bits.")
     return value
-
-
-def _double(digits: str) -> float:
-    """Read a number with a fraction or an exponent; 59.0 is the integer 59, as JSON Schema has it."""
-    value = float(digits)
-    if not math.isfinite(value):
-        raise _malformed("A number does not fit into a double.")
-    return int(value) if value.is_integer() and abs(value) < _EXACT else value
-
-
-def _check_texts(value: Any) -> None:
-    """Refuse texts that no UTF-8 document and no database can hold."""
-    for text in _texts(value):
-        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise _malformed("A string holds U+0000 or half of a surrogate pair.")
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -140,7 +96,7 @@ async def body_of(request: Request, model: type[BaseModel]) -> BaseModel:
     body = await request.body()
     document = decode(body)
     if _FRACTION.search(body):
-        body = json.dumps(document).encode()
+        body = msgspec.json.encode(document)
     from pydantic import ValidationError
 
     try:

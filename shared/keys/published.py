@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.clock import SystemClock
 from shared.keys import base64url
-from shared.keys.strictjson import strict_object
+from shared.strictjson import read_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -160,7 +160,7 @@ def read_published(raw: bytes) -> dict[str, PublishedKey]:
     """
     if len(raw) > _LONGEST_SET:
         raise ValueError("a key set that is too long")
-    members = strict_object(raw).get("keys")
+    members = read_object(raw).get("keys")
     if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
         raise ValueError("no JSON Web Key Set")
     ours = [_read_key(member) for member in members if _is_ours(member)]

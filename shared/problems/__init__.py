@@ -122,6 +122,12 @@ register(
     "Send one JSON text in UTF-8 (RFC 8259), with no duplicate member names.",
 )
 register(
+    "event-malformed",
+    400,
+    "This is no valid CloudEvent",
+    "Correct every fault that `errors` names (CloudEvents 1.0.2), then send it again.",
+)
+register(
     "credentials-missing", 401, "No credentials", "Send the header `Authorization: Bearer ...` with a valid token."
 )
 register(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.clock import SystemClock
 from shared.keys import base64url
 from shared.keys.published import ALGORITHM
-from shared.keys.strictjson import strict_object
+from shared.strictjson import read_object
 from shared.tokens.verifier import SKEW_SECONDS
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class AccountClaims:
         Raises:
             ValueError: No JSON object, a name twice, or a claim is missing or of the wrong shape.
         """
-        document = strict_object(payload)
+        document = read_object(payload)
         issued_at = _seconds(document.get("iat"))
         return cls(
             _text(document.get("iss")),
@@ -152,7 +152,7 @@ class AccountVerifier:
         """Find the key that the header names; exactly the members that Kubernetes writes are taken, and `typ`."""
         if len(head) > _LONGEST_HEADER:
             raise ValueError("a header that is too long")
-        header = strict_object(base64url.decode(head))
+        header = read_object(base64url.decode(head))
         if header.keys() not in _HEADERS or header["alg"] != ALGORITHM or header.get("typ", "JWT") != "JWT":
             raise ValueError("not a token of an account")
         key = await self._keys.find(_text(header["kid"]))
@@ -181,7 +181,7 @@ def issuer_of(token: str) -> str:
     parts = token.strip().split(".")
     if len(parts) != 3:
         raise ValueError("not a token in compact form")
-    return _text(strict_object(base64url.decode(parts[1])).get("iss"))
+    return _text(read_object(base64url.decode(parts[1])).get("iss"))
 
 
 def _only(value: object) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from shared.keys.strictjson import strict_object
 from shared.permissions import Principal
+from shared.strictjson import read_object
 
 _REQUIRED_TEXTS: Final = ("iss", "aud", "sub", "jti")
 _LONGEST_TEXT: Final = 512
@@ -80,7 +80,7 @@ class Claims:
         Raises:
             ValueError: Not one JSON object without duplicate keys, or a claim is missing or of the wrong shape.
         """
-        document = strict_object(payload)
+        document = read_object(payload)
         if "nbf" in document:
             raise ValueError("this profile has no nbf: a token is good from its issue")
         issuer, audience, subject, token_id = (_text(document.get(name)) for name in _REQUIRED_TEXTS)

@@ -26,7 +26,6 @@ AUDIENCE: Final = "broker"
 PUBLISHERS: Final = frozenset({"gateway", "platform", "function:*"})
 BODIES_AT_ONCE: Final = 16
 
-register("events-malformed", 400, "This is no valid CloudEvent, or batch of them", "Correct every fault in `errors`.")
 register(
     "broker-full", 507, "The broker has no room for more events", "Free disk space, or wait until they are delivered."
 )
@@ -91,4 +90,4 @@ def _events(request: Request, body: bytes) -> tuple[CloudEvent, ...]:
         errors = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
         if error.too_large:
             raise Problem("body-too-large", errors=errors) from error
-        raise Problem("events-malformed", errors=errors) from error
+        raise Problem("event-malformed", errors=errors) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -502,7 +503,8 @@ def test_data_that_is_not_the_json_it_says_goes_as_base64() -> None:
         (b'{"data":1e999}', "out of range"),
         (b'{"data":' + b"9" * 5000 + b"}", "out of range"),
         (b'{"data":' + b"[" * 66 + b"]" * 66 + b"}", "nested"),
-        (b'{"data":' + b"[" * 100_000, "nested"),
+        (b'{"data":' + b"[" * 60_000 + b"]" * 60_000 + b"}", "nested"),
+        (b'{"data":' + b"[" * 100_000, "more than 65536 arrays"),
         (b'{"data":' + b'{"a":' * 70 + b"1" + b"}" * 70 + b"}", "nested"),
     ],
 )
@@ -622,3 +624,48 @@ def test_an_event_is_checked_however_it_is_made() -> None:
     assert hash(decoded) == hash(event)
     with pytest.raises(MalformedEvent):
         decoded.replace(id="")
+
+
+def test_every_fault_of_every_event_of_a_batch_is_named_beside_what_is_no_event() -> None:
+    right = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"a": 1}}
+    batch = [right, {**right, "id": "", "type": 7}, 3, [], {**right, "datacontenttype": "text/plain"}, None]
+    with pytest.raises(MalformedEvent) as caught:
+        codec.from_batch(json.dumps(batch).encode())
+    assert [fault.pointer for fault in caught.value.faults] == ["/1/id", "/1/type", "/2", "/3", "/4/data", "/5"]
+
+
+def test_a_batch_of_far_too_many_is_refused_before_its_events_are_made() -> None:
+    body = b"[" + b",".join([b"[]"] * (2 << 20)) + b"]"
+    tracemalloc.start()
+    with pytest.raises(MalformedEvent, match="more than"):
+        codec.from_batch(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(body)
+
+
+def test_what_has_no_attribute_is_told_how_to_send_an_event() -> None:
+    body = b'{"specversion":"1.0","id":"1","source":"/s","type":"t"}'
+    with pytest.raises(MalformedEvent) as caught:
+        codec.decode_all([(b"content-type", b"application/json")], body)
+    (fault,) = caught.value.faults
+    assert fault.attribute == "content-type"
+    assert "application/cloudevents+json" in fault.detail
+    assert "ce-" in fault.detail
+    with pytest.raises(MalformedEvent, match="specversion is required"):
+        codec.decode_all([(b"content-type", b"application/json"), (b"ce-id", b"1")], body)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_whole_numbers_are_integers_where_asked_and_data_keeps_its_bytes(*, batch: bool) -> None:
+    data = b'{"price":0.1000000000000000055511151231257827,"t":1E2,"n":7.0, "a" : "\\u00e9"}'
+    event = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","seven":7.0,"data":' + data + b"}"
+    body, media_type = (b"[" + event + b"]", codec.BATCH) if batch else (event, codec.STRUCTURED)
+    headers = [(b"content-type", media_type.encode())]
+    (taken,) = codec.decode_all(headers, body, whole_numbers=True)
+    assert taken.data == data
+    assert taken.extensions == {"seven": 7}
+    assert type(taken.extensions["seven"]) is int
+    for wrong in (body, body.replace(b"7.0,", b"7.5,", 1)):
+        with pytest.raises(MalformedEvent, match="seven"):
+            codec.decode_all(headers, wrong, whole_numbers=wrong is not body)

@@ -18,7 +18,8 @@ from cloudevents.http import from_http as sdk_from_http
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import CloudEvent, MalformedEvent, codec, strictjson
+from events import CloudEvent, MalformedEvent, codec
+from shared import strictjson
 
 _NONCHARACTERS = [chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)]
 CHARACTERS = st.characters(
