@@ -50,6 +50,9 @@ MAX_BATCH_BYTES: Final = 8 << 20
 MAX_BATCH_EVENTS: Final = 1000
 """A batch has at most so many events."""
 
+MAX_FAULTS: Final = 1000
+"""When a batch has so many, the rest of it is not looked at."""
+
 Header = tuple[bytes, bytes]
 """A header's name and value, as ASGI has them."""
 
@@ -316,7 +319,7 @@ def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES, whole_numbers: 
     """Read a JSON batch; it may be empty. See `decode_all`.
 
     Raises:
-        MalformedEvent: At least one is no valid event; each fault of each says which.
+        MalformedEvent: At least one is no valid event; each fault of each says which, up to `MAX_FAULTS` and a few.
     """
     if len(body) > max_bytes:
         raise _too_large(body, max_bytes)
@@ -328,6 +331,8 @@ def from_batch(body: bytes, *, max_bytes: int = MAX_BATCH_BYTES, whole_numbers: 
     events: list[CloudEvent] = []
     faults: list[Fault] = []
     for index, (members, raw) in enumerate(zip(batch, _picked(batch, body), strict=True)):
+        if len(faults) >= MAX_FAULTS:
+            break
         if type(members) is not dict:
             faults.append(Fault("body", "must be a JSON object", index))
             continue

@@ -154,7 +154,7 @@ async def test_a_type_of_ours_may_be_published_by_those_with_its_permission(
         ("application/cloudevents+json", b"[" * 5000, 400),
         ("application/cloudevents-batch+json", b"{}", 400),
         ("application/cloudevents-batch+json", b"[" + b"[]," * 999 + b"[]]", 400),
-        ("application/json", b"{}", 400),
+        ("application/json", b"{}", 415),
         ("text/plain", b"x", 400),
         ("application/cloudevents+avro", b"x", 415),
         ("application/cloudevents+json; charset=utf-16", b"{}", 415),
@@ -213,3 +213,29 @@ async def test_a_whole_number_is_an_integer_however_it_is_written(
         body = json.dumps(event())[:-1].encode() + b", " + wrong + b"}"
         answer = await client.post("/v1/events", content=body, headers=headers)
         assert answer.status_code == 400, (wrong, answer.text)
+
+
+async def test_data_keeps_its_bytes_where_an_extension_is_a_whole_number(
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage
+) -> None:
+    me = await caller()
+    sent = event()
+    data = b'{"price":0.1000000000000000055511151231257827,"t":1E2}'
+    body = json.dumps({**sent, "count": 7.0, "data": 0}).replace('"data": 0', '"data": ' + data.decode())
+    answer = await client.post("/v1/events", content=body, headers={**STRUCTURED, **me.header})
+    assert answer.status_code == 202
+    (stored,) = taken(stage, sent["id"])
+    assert stored.data == data
+    assert stored.extensions["count"] in {7, "7"}
+
+
+async def test_an_event_sent_as_plain_json_is_told_its_media_type(
+    client: httpx.AsyncClient, caller: MakeCaller
+) -> None:
+    me = await caller()
+    headers = {"Content-Type": "application/json", **me.header}
+    answer = await client.post("/v1/events", content=json.dumps(event()), headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (415, "urn:hal9:problem:media-type-unsupported")
+    (fault,) = answer.json()["errors"]
+    assert "application/cloudevents+json" in fault["detail"]
+    assert "ce-" in fault["detail"]
