@@ -176,7 +176,7 @@ def _is_reserved(source: str) -> bool:
 
 def _refuse_wrong_data(events: Sequence[CloudEvent], *, batch: bool) -> None:
     """Hold events of HAL9's own types to their models, so that a customer hears at once what is wrong with them."""
-    faults = []
+    faults: list[dict[str, str]] = []
     for index, event in enumerate(events):
         if event.type.startswith(catalogue.OWN_PREFIX) and len(faults) < codec.MAX_FAULTS:
             try:
