@@ -9,6 +9,7 @@ as well: values are counted before the first of them is made.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,7 @@ _OPENING, _CLOSING, _OPENING_ARRAY = b"{}["
 _WHITE_SPACE: Final = b" \t\n\r"  # JSON's own; all else beside the value is an error of grammar
 _QUOTES_OF_A_VALUE: Final = 4  # a name and a text
 _MOST_NAMED: Final = 10
+_ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -56,7 +58,8 @@ def read(text: bytes, *, max_nesting: int = MAX_NESTING) -> Any:
     except msgspec.ValidationError as error:
         raise NotStrictJson(f"has a number that is out of range ({error})") from None
     except msgspec.DecodeError as error:
-        raise NotStrictJson(f"is not valid JSON ({error})") from None
+        halves = ", or has half of a surrogate pair" if _ESCAPED_SURROGATE.search(text) else ""
+        raise NotStrictJson(f"is not valid JSON ({error}){halves}") from None
     if text.count(b"{") + text.count(b"[") > max_nesting and _nested_deeper(text, max_nesting):
         raise NotStrictJson(f"is nested more than {max_nesting} deep")
     if not _no_name_was_lost(text, value):

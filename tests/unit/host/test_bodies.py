@@ -99,7 +99,7 @@ def test_numbers_without_a_fraction_are_integers_however_deep() -> None:
 def test_surrogates_in_pairs_are_taken_and_halves_are_not_even_as_keys() -> None:
     assert bodies.decode(b'"\\ud83d\\ude00"') == "\U0001f600"
     for body in (b'"\\ud83d"', b'{"\\ude00": 1}', b'[{"a": ["\\udfff"]}]', b'"\\ud83dx"', b'"\\udc00\\ud83d"'):
-        with pytest.raises(Problem, match="not valid JSON"):
+        with pytest.raises(Problem, match="half of a surrogate pair"):
             bodies.decode(body)
     for body in (b'"\\u0000"', b'{"a\\u0000": 1}'):
         with pytest.raises(Problem, match=r"U\+0000"):
