@@ -49,7 +49,7 @@ class DeadLetter:
         error: What the last answer said.
         attempts: How often it ended here.
         received_at: When it last did, aware UTC.
-        redriven_at: When it was sent again, None while it was not.
+        redriven_at: When it was last sent again, None while it was not; before `received_at`, it ended here once more.
     """
 
     id: UUID
@@ -63,7 +63,7 @@ class DeadLetter:
 
 
 async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_code: int | None, error: str) -> UUID:
-    """Keep an event that could not be delivered; the same one again counts one attempt more and is no longer redriven.
+    """Keep an event that could not be delivered; the same one again counts one attempt more.
 
     Raises:
         ValueError: The event names no organisation.
@@ -74,7 +74,7 @@ async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_cod
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (org_id, destination, source, event_id) DO UPDATE
         SET event = excluded.event, error_code = excluded.error_code, error = excluded.error,
-            attempts = dead_letters.attempts + 1, received_at = now(), redriven_at = NULL
+            attempts = dead_letters.attempts + 1, received_at = now()
         RETURNING id
         """,
         organisation_of(event),

@@ -134,10 +134,8 @@ def list_dead_letters(*, limit: int, as_json: bool) -> None:
         letters = list(islice(client.dead_letters.list(), limit))
     if as_json:
         click.echo(json.dumps([letter.model_dump(mode="json") for letter in letters], indent=2))
-    elif letters:
-        _table(letters)
     else:
-        click.echo("There are no dead letters.")
+        click.echo("\n".join(map(_listed, letters)) or "There are no dead letters.")
 
 
 @dead_letters.command("show")
@@ -163,22 +161,15 @@ def redrive_dead_letters(letter_ids: Sequence[object], *, as_json: bool) -> None
         click.echo("\n".join(f"sent again: {letter.id} ({letter.event_type})" for letter in letters))
 
 
-def _table(letters: Sequence[DeadLetterView]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("id", "type", "for", "error", "tries", "received", "sent again"):
-        table.add_column(heading, no_wrap=heading == "id", overflow="fold")
-    for letter in letters:
-        again = "" if letter.redriven_at is None else f"{letter.redriven_at:%Y-%m-%d %H:%M:%S}"
-        error = "no answer" if letter.error_code is None else str(letter.error_code)
-        received = f"{letter.received_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(
-            str(letter.id), letter.event_type, letter.destination, error, str(letter.attempts), received, again
-        )
-    Console().print(table)
+def _listed(letter: DeadLetterView) -> str:
+    """Say what is known of a dead letter, in lines that a narrow terminal holds."""
+    code = "no answer" if letter.error_code is None else str(letter.error_code)
+    times = f"{letter.attempts} times, last " if letter.attempts > 1 else ""
+    again = "" if letter.redriven_at is None else f"\n    sent again {letter.redriven_at:%Y-%m-%d %H:%M:%S}"
+    return (
+        f"{letter.id}  {letter.event_type}\n"
+        f"    for {letter.destination}: {code}, {times}{letter.received_at:%Y-%m-%d %H:%M:%S}{again}"
+    )
 
 
 def _show(letter: DeadLetterDetail, *, as_json: bool) -> None:

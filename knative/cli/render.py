@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from knative.cli.targets import functions, target, target_options
-from knative.render import render, write
+from knative.render import NotOursError, render, write
 
 
 @click.command("render")
@@ -36,12 +36,24 @@ def command(*, out: Path, as_json: bool, **given: Any) -> None:
     wanted = target(given)
     files = render(functions(wanted.environment), wanted)
     try:
-        write(files, out)
+        others = write(files, out)
+    except NotOursError as error:
+        raise click.ClickException(
+            f"{error} was not written by `hal9 render`: move it, or name another folder"
+        ) from None
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written: {error.strerror}") from None
+    for one in others:
+        click.echo(
+            f"Warning: {one} was not written by `hal9 render`; `kubectl apply -f {out}` applies it too.", err=True
+        )
     count = sum(len(manifests) for manifests in files.values())
     if as_json:
-        click.echo(json.dumps({"folder": str(out), "files": list(files), "objects": count}))
+        click.echo(
+            json.dumps(
+                {"folder": str(out), "files": list(files), "others": [str(one) for one in others], "objects": count}
+            )
+        )
         return
     for name, manifests in files.items():
         click.echo(f"{out / name}  {', '.join(dict.fromkeys(manifest['kind'] for manifest in manifests))}")

@@ -43,6 +43,7 @@ def command(*, context: str | None, namespace: str, as_json: bool) -> None:
 
 def _show(found: dict[str, Any]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -65,6 +66,8 @@ def _show(found: dict[str, Any]) -> None:
     for name, about in [*found["servers"].items(), ("broker", found["broker"])]:
         servers.add_row(name, str(about["pid"] or "down"), _mebibytes(about["memory_bytes"]))
     console.print(servers)
+    if found["cache"]["fault"] is not None:
+        console.print(f"[red]{escape(found['cache']['fault'])}[/]")
     broker = found["broker"]
     console.print(
         f"broker: {broker.get('queued', '?')} deliveries queued, {broker.get('dead_letters', '?')} dead letters "

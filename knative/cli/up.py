@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,14 +20,17 @@ import click
 
 import knative
 from knative.cli import running
+from knative.cli.refusals import Interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from knative.platform.broker.hostile import Hostile
     from knative.platform.home import Home
 
 ROOT = Path(knative.__file__).parents[1]
 STARTING_SECONDS = 60.0
+_POINT = re.compile(r"[^:]+(:[1-9][0-9]{0,8})?")
 PACKAGES = ("shared", "events", "functions", "knative")
 
 
@@ -47,11 +51,16 @@ def command(*, port: int | None, foreground: bool, hostile: str | None, function
 
     \b
     Exit codes:
-      0  the platform runs (also when it ran before)
-      1  it cannot start: the text says what to do, and nothing is left running
+      0    the platform runs (also when it ran before)
+      1    it cannot start: the text says what to do, and nothing is left running; or it runs otherwise than asked for
+      130  interrupted, and nothing is left running
     """
-    home, _ = running.chosen()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs have it ignored
+    home, settings = running.chosen()
+    wanted = _switches(settings.hostile if hostile is None else hostile)
+    _require_points(os.environ.get("HAL9_CHAOS_KILL", ""))
     if (found := _running(home)) is not None:
+        _require_same(found, port, None if hostile is None else wanted)
         _renew_credentials(home, found["url"])
         _announce(home, found["url"], as_json=as_json, already=True)
         return
@@ -64,6 +73,46 @@ def command(*, port: int | None, foreground: bool, hostile: str | None, function
         _stay(process, lambda: _announce(home, url, as_json=as_json, seconds=seconds))
     else:
         _announce(home, url, as_json=as_json, seconds=seconds)
+
+
+def _switches(text: str) -> Hostile:
+    from knative.platform.broker.hostile import Hostile, HostileError
+
+    try:
+        return Hostile.parse(text)
+    except HostileError as error:
+        raise click.ClickException(f"--hostile, or HAL9_BROKER_HOSTILE: {error}") from None
+
+
+def _require_points(kill: str) -> None:
+    """Refuse points that there are not: a process would never be killed, and a test prove nothing."""
+    names = [part.strip() for part in kill.split(",") if part.strip()]
+    if not names:
+        return
+    for one in names:
+        if not _POINT.fullmatch(one):
+            raise click.ClickException(f"HAL9_CHAOS_KILL: {one!r} is no NAME or NAME:PASS, with passes from 1.")
+    from knative.cli.chaos import all_points
+
+    known = all_points()
+    unknown = [name for one in names if (name := one.partition(":")[0]) not in known]
+    if unknown:
+        there = "\n  ".join(known)
+        raise click.ClickException(f"HAL9_CHAOS_KILL: there is no point {', '.join(unknown)}; there are:\n  {there}")
+
+
+def _require_same(found: dict[str, Any], port: int | None, wanted: Hostile | None) -> None:
+    """Refuse what a platform that runs already would ignore."""
+    differs = []
+    if port and port != urlsplit(found["url"]).port:
+        differs.append(f"--port {port}")
+    if wanted is not None and wanted.text != found["broker"].get("hostile", ""):
+        differs.append(f"--hostile {wanted.text or 'none'}")
+    if differs:
+        raise click.ClickException(
+            f"The platform runs already on {found['url']}, and {' and '.join(differs)} would be ignored: stop it with "
+            "`hal9 down` first."
+        )
 
 
 def _running(home: Home) -> dict[str, Any] | None:
@@ -168,7 +217,7 @@ def _follow(process: subprocess.Popen[bytes], lines: Iterator[dict[str, Any]], *
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
-        raise click.Abort from None
+        raise Interruption("Interrupted while it was starting: nothing is left running.") from None
     process.wait()
     raise click.ClickException("The supervisor ended while it was starting: see `hal9 logs supervisor`.")
 

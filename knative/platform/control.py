@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from knative.platform import processes
+from knative.platform.broker.hostile import Hostile
+from knative.platform.externalcache import fault
 from knative.platform.upstream import Pool, UpstreamLost, exchange
 from shared.problems import Problem
 
@@ -48,16 +50,24 @@ class Control:
             "home": str(platform.home.path),
             "supervisor": _process(os.getpid()),
             "servers": servers,
+            "cache": await self._cache(),
             "server_restarts": platform.server_restarts,
             "broker": {
                 **_process(platform.broker.pid if platform.broker is not None and platform.broker.running else None),
                 "restarts": platform.broker_restarts,
+                "hostile": Hostile.parse(platform.settings.hostile).text,
                 **await self._asked(),
             },
             "functions": functions,
             "pids": platform.pids(),
             "memory_bytes": _memory(os.getpid()),
         }
+
+    async def _cache(self) -> dict[str, Any]:
+        """Whether a cache that is not ours answers; ours is among the servers."""
+        if not self._platform.settings.cache:
+            return {"external": False, "fault": None}
+        return {"external": True, "fault": await fault(self._platform.settings.cache)}
 
     async def _asked(self) -> dict[str, Any]:
         try:

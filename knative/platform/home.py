@@ -301,6 +301,11 @@ def _full(path: Path) -> HomeError:
 def _unusable(path: Path, error: OSError) -> HomeError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _full(path)
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        file = next((one for one in (path, *path.parents) if one.exists() and not one.is_dir()), path)
+        return HomeError(
+            f"The folder {path} cannot be made, as {file} is a file: move it away, or set HAL9_HOME to another path."
+        )
     return HomeError(
         f"The folder {path} cannot be used ({error.strerror}): make it writable, or set HAL9_HOME to another one."
     )

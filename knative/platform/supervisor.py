@@ -27,6 +27,7 @@ from knative.platform.activator import Deployment
 from knative.platform.broker import configuration
 from knative.platform.broker.hostile import Hostile, HostileError
 from knative.platform.control import Control
+from knative.platform.externalcache import fault
 from knative.platform.forwarding import Forwarder
 from knative.platform.home import HomeError, replace
 from knative.platform.http1 import Limits, Server
@@ -176,6 +177,8 @@ class Platform:
             await processes.end(left, 2.0)
 
     async def _start_servers(self) -> None:
+        if self.settings.cache and (said := await fault(self.settings.cache)) is not None:
+            raise StartError(said)
         external = self.settings.shards
         if external and not self.settings.shards_admin:
             raise StartError(

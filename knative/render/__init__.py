@@ -11,6 +11,6 @@ Does not: talk to a cluster, or know which feature flags it has on (`Target.feat
 from __future__ import annotations
 
 from knative.render.target import REGIONS, Data, Manifest, Target
-from knative.render.tree import BEFORE, MIGRATIONS, render, write
+from knative.render.tree import BEFORE, MIGRATIONS, NotOursError, render, write
 
-__all__ = ["BEFORE", "MIGRATIONS", "REGIONS", "Data", "Manifest", "Target", "render", "write"]
+__all__ = ["BEFORE", "MIGRATIONS", "REGIONS", "Data", "Manifest", "NotOursError", "Target", "render", "write"]

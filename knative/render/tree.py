@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from knative.render.target import Manifest, Target
 
 _HEADER: Final = "# Written by `hal9 render`: change function.toml, not this file.\n"
-
+_APPLIED: Final = frozenset({".yaml", ".yml", ".json"})
 
 MIGRATIONS: Final = "15-migrations.yaml"
 """What brings the schema up to date: nothing after it may be applied before it is done."""
 
 BEFORE: Final = ("00-namespace.yaml", "10-data.yaml")
 """What must be there for that."""
+
+
+class NotOursError(Exception):
+    """Files that others wrote stand where ours would; the text names them."""
 
 
 class NoDeadLetterSinkError(Exception):
@@ -77,11 +81,31 @@ def text(manifests: Sequence[Manifest]) -> str:
     return _HEADER + yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True, width=120)
 
 
-def write(files: Mapping[str, Sequence[Manifest]], folder: Path) -> None:
-    """Write every file, replacing those of an earlier time, and deleting those that are no longer made."""
+def write(files: Mapping[str, Sequence[Manifest]], folder: Path) -> tuple[Path, ...]:
+    """Write every file, replacing those of an earlier time, and deleting those that are no longer made.
+
+    A file is of an earlier time when it begins with `_HEADER`, whichever version wrote it.
+
+    Returns:
+        What others wrote there and `kubectl apply` would apply as well.
+
+    Raises:
+        NotOursError: A file that would be replaced was written by others; nothing was written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    others = tuple(
+        path for path in sorted(folder.iterdir()) if path.suffix in _APPLIED and path.is_file() and not _is_ours(path)
+    )
+    if taken := [path for path in others if path.name in files]:
+        raise NotOursError(", ".join(str(path) for path in taken))
     for path in folder.glob("*.yaml"):
-        if path.name not in files and path.read_text(encoding="utf-8").startswith(_HEADER):
+        if path.name not in files and path not in others:
             path.unlink()
     for name, manifests in files.items():
         (folder / name).write_text(text(manifests), encoding="utf-8")
+    return others
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_HEADER)) == _HEADER.encode()

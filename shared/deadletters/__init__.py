@@ -35,7 +35,9 @@ class DeadLetterView(BaseModel):
     error: str = Field(description="What the last answer said.")
     attempts: int = Field(description="How often it ended here.")
     received_at: datetime = Field(description="When it last did.")
-    redriven_at: datetime | None = Field(description="When it was sent again, null while it was not.")
+    redriven_at: datetime | None = Field(
+        description="When it was last sent again, null while it was not. Before `received_at`: it ended here once more."
+    )
 
 
 class DeadLetterDetail(DeadLetterView):

@@ -62,6 +62,13 @@ class Hostile:
             raise HostileError(f"{text!r}: duplicate is 1 to 20, delay 0 to 60 seconds, fail 0 to below 1")
         return made
 
+    @property
+    def text(self) -> str:
+        """Everything that is not honest, as `parse` reads it; empty when all is."""
+        honest = Hostile()
+        values = {name: getattr(self, name) for name in ("duplicate", "delay", "reorder", "fail", "seed")}
+        return ",".join(f"{name}={float(v):g}" for name, v in values.items() if v != getattr(honest, name))
+
     def hold_back(self) -> float:
         """Give the seconds that a delivery is held back."""
         return self._random.uniform(0.0, self.delay) if self.delay else 0.0

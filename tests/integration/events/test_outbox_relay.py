@@ -157,12 +157,14 @@ async def test_what_the_broker_refuses_becomes_a_dead_letter_and_can_be_redriven
     async with shards.transaction(org_id) as tx:
         found = await deadletters.find(tx, org_id, letter.id)
         assert found is not None
-        assert found.redriven_at is not None
+        redriven_at = found.redriven_at
+        assert redriven_at is not None
         again = await deadletters.add(tx, event, destination="broker", error_code=None, error="x")
         assert again == letter.id
         found = await deadletters.find(tx, org_id, letter.id)
         assert found is not None
-        assert (found.attempts, found.redriven_at) == (2, None)
+        assert (found.attempts, found.redriven_at) == (2, redriven_at)
+        assert redriven_at < found.received_at
 
 
 async def test_dead_letters_of_others_do_not_exist(shards: Shards, organisation: Callable[[], Awaitable[UUID]]) -> None:

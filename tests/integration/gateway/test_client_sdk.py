@@ -9,7 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from knative.cli.main import main
 from shared.client import ApiError, Client, UnreachableError
 from shared.identifiers import new_id
 
@@ -325,3 +327,31 @@ async def test_an_ingress_is_reached_at_its_address_by_the_hosts_name(tmp_path: 
     assert {line.lower() for line in asked} == {"host: gateway.hal9.invalid"}
     code, _, errors = await hal9({**variables, "HAL9_CONNECT_TO": "nonsense"}, "keys", "list")
     assert (code, "host:port" in errors) == (1, True)
+
+
+def test_dead_letters_are_readable_on_a_narrow_terminal(flaky: Any) -> None:
+    url, answers, _ = flaky
+    letter = {
+        "id": str(new_id()), "event_id": "1", "event_type": "ai.hal9.codegen.project.requested", "source": "/shop",
+        "subject": None, "destination": "neuron-l4-step-requested", "error_code": 503, "error": "overloaded",
+        "attempts": 2, "received_at": "2026-01-02T03:04:05Z", "redriven_at": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    answers.append((200, {}, json.dumps({"dead_letters": [letter], "next_cursor": None}).encode()))
+    done = CliRunner().invoke(
+        main, ["events", "dead-letters", "list"], env={"HAL9_URL": url, "HAL9_API_KEY": "hal9_x", "COLUMNS": "80"}
+    )
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines == [
+        f"{letter['id']}  ai.hal9.codegen.project.requested",
+        "    for neuron-l4-step-requested: 503, 2 times, last 2026-01-02 03:04:05",
+        "    sent again 2026-01-01 00:00:00",
+    ]
+
+
+def test_a_wait_is_shown(flaky: Any) -> None:
+    url, answers, _ = flaky
+    answers += [problem("cache-unavailable", 503, **{"Retry-After": "1"}), PAGE]
+    done = CliRunner().invoke(main, ["keys", "list"], env={"HAL9_URL": url, "HAL9_API_KEY": "hal9_x"})
+    assert (done.exit_code, done.stderr.startswith("Waiting ")) == (0, True)
+    assert done.stderr.endswith("s to try again: t (503). d\n")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from knative.platform.servers import Servers
+
 
 @pytest.fixture(scope="module")
 def small(platforms: Callable[..., RunningPlatform]) -> RunningPlatform:
@@ -248,4 +250,59 @@ def test_in_the_foreground_it_stops_with_its_command(platforms: Callable[..., Ru
         assert b"ready on" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(40) == 0
+    assert one.processes() == []
+
+
+def test_what_a_platform_that_runs_would_ignore_is_refused(small: RunningPlatform) -> None:
+    port = small.state["port"]
+    assert json.loads(small.hal9("up", "--port", str(port), "--json").stdout)["already"] is True
+    assert json.loads(small.hal9("up", "--hostile", "duplicate=1", "--json").stdout)["already"] is True
+    for option, value in (("--port", str(port - 1)), ("--hostile", "duplicate=3")):
+        refused = small.hal9("up", option, value, "--json", check=False)
+        assert refused.returncode == 1
+        assert f"{option} {value} would be ignored" in json.loads(refused.stdout)["problem"]["detail"]
+    nonsense = small.hal9("up", "--hostile", "nonsense=1", check=False)
+    assert (nonsense.returncode, "duplicate" in nonsense.stderr) == (1, True)
+
+
+def test_points_that_there_are_not_are_refused_and_the_others_named(platforms: Callable[..., RunningPlatform]) -> None:
+    assert "step.claim.committed" in refusal(platforms(), HAL9_CHAOS_KILL="nope")
+    assert "no NAME or NAME:PASS" in refusal(platforms(), HAL9_CHAOS_KILL="step.claim.committed:0")
+
+
+def test_a_cache_of_somebody_else_that_does_not_answer(
+    platforms: Callable[..., RunningPlatform], servers: Servers
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{nobody.getsockname()[1]}"
+        said = refusal(platforms(), HAL9_CACHE_URL=f"redis://:hush@{place}")
+        assert f"The cache at {place} does not answer" in said
+        assert "hush" not in said
+    one = platforms(HAL9_CACHE_URL=servers.cache_url)
+    one.up()
+    assert one.status()["cache"] == {"external": True, "fault": None}
+    one.down()
+
+
+def test_a_home_that_is_a_file(platforms: Callable[..., RunningPlatform], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for home in ("file", "file/below"):
+        said = refusal(RunningPlatform(tmp_path / home, platforms().functions))
+        assert f"{tmp_path / 'file'} is a file" in said
+
+
+def test_ctrl_c_while_it_starts_is_said_and_works_in_a_scripts_background(
+    platforms: Callable[..., RunningPlatform],
+) -> None:
+    one = platforms()
+    command = [sys.executable, "-m", "knative.cli.main", "up", "--foreground", "--functions", str(one.functions)]
+    background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command]
+    with subprocess.Popen(background, env=one.environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said += process.stderr.read()
+    assert process.returncode == 130
+    assert "Interrupted while it was starting" in said
     assert one.processes() == []

@@ -458,8 +458,15 @@ def test_the_command_writes_the_same_bytes_twice_and_takes_away_what_is_gone(tmp
     assert sorted(json.loads(first.stdout)["files"]) == sorted(before)
     write({"99-old.yaml": []}, tmp_path)
     (tmp_path / "mine.yaml").write_text("kind: Mine\n")
-    CliRunner().invoke(main, arguments, catch_exceptions=False)
+    again = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert json.loads(again.stdout)["others"] == [str(tmp_path / "mine.yaml")]
+    assert "mine.yaml was not written by `hal9 render`" in again.stderr
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {**before, "mine.yaml": b"kind: Mine\n"}
+    (tmp_path / "40-broker.yaml").write_bytes(b"kind: Mine\xff\n")
+    refused = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert refused.exit_code == 1
+    assert "40-broker.yaml was not written by" in json.loads(refused.stdout)["problem"]["detail"]
+    assert (tmp_path / "40-broker.yaml").read_bytes() == b"kind: Mine\xff\n"
 
 
 @pytest.mark.parametrize(
