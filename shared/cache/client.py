@@ -195,6 +195,25 @@ class Cache:
         if await self.execute("PING") != "PONG":
             raise CacheUnavailableError
 
+    async def stream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection of one's own, greeted: for a subscription, which takes a connection for itself.
+
+        Raises:
+            OSError: The server cannot be reached.
+            CacheError: It refused the credentials.
+        """
+        url = self._url
+        if url.scheme == "unix":
+            reader, writer = await asyncio.open_unix_connection(unquote(url.path))
+        else:
+            reader, writer = await asyncio.open_connection(url.hostname or "localhost", url.port or 6379, ssl=_tls(url))
+        for command in _greeting(url):
+            writer.write(encode(command))
+            if (line := await reader.readline()).startswith(b"-"):
+                writer.close()
+                raise CacheError(line[1:].decode("utf-8", "replace").strip())
+        return reader, writer
+
     async def close(self) -> None:
         """Close the connection; a later command would connect anew."""
         if self._connection is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MODULES: Final = (
     "slot_lookup",
     "session_seal",
+    "cache_hits",
     "codec_events",
     "cesql_expressions",
     "host_requests",
