@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, str]] = {
     "images": "Make, list and push container images, with no container engine.",
     "capacity": "Say what a load needs: instances, latencies, cost, what to set.",
     "render": "Write the manifests that a Knative cluster needs.",
+    "identities": "Make the functions' keys, for who applies manifests with tools of their own.",
     "deploy": "Apply HAL9 to a Knative cluster, and wait until it is ready.",
     "undeploy": "Take away what `hal9 deploy` made.",
     "chaos": "List the named points at which a process can be killed.",

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from knative.cli.identities import keys
 from knative.cli.targets import functions, target, target_options
-from knative.render import NotOursError, render, write
+from knative.render import NotOursError, identities, render, write
 
 
 @click.command("render")
@@ -20,13 +21,20 @@ from knative.render import NotOursError, render, write
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the manifests; made when it is missing.",
 )
+@click.option(
+    "--identities",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder that `hal9 identities create` wrote: adds the ConfigMap hal9-trust, with the keys' public halves.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def command(*, out: Path, as_json: bool, **given: Any) -> None:
+def command(*, out: Path, folder: Path | None, as_json: bool, **given: Any) -> None:
     """Write everything that a Knative cluster needs.
 
     Services, Broker, Triggers, dead-letter sink, EventPolicy, accounts, migrations, disruption budgets, topology spread
     and network policies (default deny), from the same function.toml files that the local platform reads. `hal9 deploy`
-    applies the same, and makes the Secrets that they name.
+    applies the same, and makes the Secrets and the trust that they name; with tools of your own, make these with
+    `hal9 identities create`.
 
     \b
     Example:
@@ -34,7 +42,9 @@ def command(*, out: Path, as_json: bool, **given: Any) -> None:
       kubectl apply --server-side -f build/manifests
     """
     wanted = target(given)
-    files = render(functions(wanted.environment), wanted)
+    found = functions(wanted.environment)
+    trust = None if folder is None else identities.trust(keys(folder, found).values(), wanted)
+    files = render(found, wanted, trust)
     try:
         others = write(files, out)
     except NotOursError as error:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from knative.deploy import applyset
 from knative.deploy.changes import Change
 from knative.deploy.kinds import CONFIG_MAP, SECRET, VOLUME_CLAIM, kind_of
-from knative.deploy.secrets import KEPT_LABEL
 from knative.deploy.waiting import until_gone
+from knative.render.identities import KEPT_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,6 @@ Does not: rotate, or delete.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import secrets
@@ -20,13 +19,11 @@ from typing import TYPE_CHECKING, Final
 from knative.deploy.changes import Change
 from knative.deploy.kinds import CONFIG_MAP, SECRET
 from knative.deploy.preflight import Fault
-from knative.render import data
+from knative.render import data, identities
 from knative.render.migrations import SHARDS_ADMIN
 from knative.render.network import is_delivered_to
 from knative.render.proofs import SECRET as SECRET_OF_BROKER
 from knative.render.services import SETTINGS, secret_name
-from shared.keys import PrivateKey, base64url, trust_document
-from shared.keys.trust import PublicKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,14 +32,7 @@ if TYPE_CHECKING:
     from knative.description import FunctionDescription
     from knative.render.target import Manifest, Target
 
-GATEWAY: Final = "gateway"
-TRUST: Final = "hal9-trust"
-KEPT_LABEL: Final = "hal9.ai/kept"
-"""On what outlives a removal that keeps the data: without it nobody could read what the volumes hold."""
-
 _VALUE: Final = "value"
-_KEY_FILE: Final = "key.json"
-_TRUST_FILE: Final = "jwks.json"
 _PASSWORD_BYTES: Final = 24
 _PROOF_BYTES: Final = 32
 _DIGITS: Final = 16
@@ -90,16 +80,17 @@ async def prepare(
     proofs = {} if target.oidc else _proofs(functions, there, target)
     wanted |= {SECRET_OF_BROKER: proofs} if proofs else {}
     writes = [
-        _secret(name, values, target)
+        identities.secret(name, values, target)
         for name, values in sorted(wanted.items())
-        if name not in there or _values(there[name]) != values
+        if name not in there or identities.values_of(there[name]) != values
     ]
-    trusted = await cluster.get(CONFIG_MAP, TRUST)
-    trust = _trust(wanted, target)
+    trusted = await cluster.get(CONFIG_MAP, identities.TRUST)
+    keys = [values[identities.KEY_FILE] for values in wanted.values() if identities.KEY_FILE in values]
+    trust = identities.trust(keys, target)
     if trusted is None or trusted.get("data") != trust["data"]:
         writes.append(trust)
     settings = await cluster.get(CONFIG_MAP, SETTINGS)
-    present = {*there, *({TRUST} if trusted else ())}
+    present = {*there, *({identities.TRUST} if trusted else ())}
     return Secrets(
         tuple(writes),
         tuple(_change(one, present) for one in writes),
@@ -139,10 +130,9 @@ def _identities(functions: Iterable[FunctionDescription], there: Mapping[str, Ma
     """Give every function a key of its own, the one that it has when it has one."""
     found = {}
     for function in functions:
-        name = f"hal9-identity-{function.name}"
-        kept = _values(there[name]).get(_KEY_FILE) if name in there else None
-        issuer = GATEWAY if function.name == GATEWAY else f"function:{function.name}"
-        found[name] = {_KEY_FILE: kept or PrivateKey.generate(issuer).document()}
+        name = identities.secret_of(function)
+        kept = identities.values_of(there[name]).get(identities.KEY_FILE) if name in there else None
+        found[name] = {identities.KEY_FILE: kept or identities.new_key(function)}
     return found
 
 
@@ -150,7 +140,7 @@ def _proofs(
     functions: Iterable[FunctionDescription], there: Mapping[str, Manifest], target: Target
 ) -> dict[str, bytes]:
     """Give every deployment that the broker delivers to a secret of its own, the one that it has when it has one."""
-    kept = _values(there[SECRET_OF_BROKER]) if SECRET_OF_BROKER in there else {}
+    kept = identities.values_of(there[SECRET_OF_BROKER]) if SECRET_OF_BROKER in there else {}
     deployments = [part for function in functions for part in function.deployments(target.environment)]
     return {
         one.name: kept.get(one.name) or secrets.token_urlsafe(_PROOF_BYTES).encode()
@@ -161,7 +151,7 @@ def _proofs(
 
 def _of_servers(there: Mapping[str, Manifest], target: Target) -> dict[str, dict[str, bytes]]:
     """Give the passwords of the servers for trying out, and the addresses that they make."""
-    kept = _values(there[data.PASSWORDS]) if data.PASSWORDS in there else {}
+    kept = identities.values_of(there[data.PASSWORDS]) if data.PASSWORDS in there else {}
     passwords = {
         name: kept.get(name) or secrets.token_urlsafe(_PASSWORD_BYTES).encode() for name in ("owner", "app", "cache")
     }
@@ -201,33 +191,6 @@ def _missing(functions: Iterable[FunctionDescription], known: set[str], target: 
         for name in sorted(needed | {"HAL9_SHARDS_ADMIN"})
         if secret_name(name) not in known
     ]
-
-
-def _trust(wanted: Mapping[str, Mapping[str, bytes]], target: Target) -> Manifest:
-    """Give the public halves of all identities."""
-    keys = []
-    for values in wanted.values():
-        if _KEY_FILE in values:
-            document = json.loads(values[_KEY_FILE])
-            private = PrivateKey.from_seed(base64url.decode(document["d"]), document["iss"])
-            keys.append(PublicKey.of(private))
-    text = trust_document(sorted(keys, key=lambda key: key.issuer)).decode("ascii")
-    metadata = target.metadata(TRUST, labels={KEPT_LABEL: "true"})
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {_TRUST_FILE: text}}
-
-
-def _secret(name: str, values: Mapping[str, bytes], target: Target) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": target.metadata(name, labels={KEPT_LABEL: "true"}),
-        "type": "Opaque",
-        "data": {key: base64.b64encode(value).decode("ascii") for key, value in values.items()},
-    }
-
-
-def _values(secret: Manifest) -> dict[str, bytes]:
-    return {name: base64.b64decode(value) for name, value in (secret.get("data") or {}).items()}
 
 
 def _change(manifest: Manifest, there: set[str]) -> Change:

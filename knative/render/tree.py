@@ -32,8 +32,15 @@ class NoDeadLetterSinkError(Exception):
     """No function has a `[dead_letters]` path, so that what cannot be delivered would be lost."""
 
 
-def render(functions: Sequence[FunctionDescription], target: Target) -> dict[str, list[Manifest]]:
+def render(
+    functions: Sequence[FunctionDescription], target: Target, trust: Manifest | None = None
+) -> dict[str, list[Manifest]]:
     """Give every object, by the name of the file that it stands in.
+
+    Args:
+        functions: all of them.
+        target: where they are to run.
+        trust: the ConfigMap of what may be believed, for who keeps the functions' keys; `hal9 deploy` makes its own.
 
     Raises:
         NoDeadLetterSinkError: No function takes dead letters.
@@ -44,6 +51,7 @@ def render(functions: Sequence[FunctionDescription], target: Target) -> dict[str
         raise NoDeadLetterSinkError("give one function a [dead_letters] path in its function.toml")
     return {
         "00-namespace.yaml": [_namespace(target)],
+        **({"05-trust.yaml": [trust]} if trust is not None else {}),
         **({"10-data.yaml": data.servers(deployments, target)} if target.data is not None else {}),
         MIGRATIONS: migrations.manifests(target),
         "20-accounts.yaml": [pods.account(deployment.name, target) for deployment in deployments],
