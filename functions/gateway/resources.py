@@ -11,6 +11,7 @@ from functions.gateway.forwarding import Forwarder
 from functions.gateway.lookups import Lookups
 from functions.gateway.settings import GatewaySettings
 from shared.cache import Cache, CacheSettings
+from shared.caching import Remote
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.keys import PrivateKey, TrustSettings
@@ -73,8 +74,12 @@ class Resources:
         if identity is None:
             raise RuntimeError("HAL9_IDENTITY_KEY is not set: the gateway cannot sign tokens")
         self.limits = settings.limits()
-        self.shards = Shards.open(load(DatabaseSettings), application_name="gateway", clock=self.clock)
         self.cache = Cache(load(CacheSettings).url, settings.cache_seconds)
+        self.remote = Remote(self.cache)
+        self.remote.start()
+        self.shards = Shards.open(
+            load(DatabaseSettings), application_name="gateway", placements=self.remote, clock=self.clock
+        )
         self.limiter = Limiter(self.cache)
         self.lookups = Lookups(self.directory, self.cache, self.clock)
         self.issuer = Issuer(PrivateKey.load(identity), self.clock)
@@ -97,5 +102,6 @@ class Resources:
         await self.tasks.finish()
         await self.forwarder.close()
         await self.broker.close()
+        await self.remote.stop()
         await self.cache.close()
         await self.shards.close()

@@ -6,6 +6,7 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
+from shared import deadlines
 from shared.caching.memory import Entry, Memory
 from shared.caching.remote import Found, Listening
 from shared.clock import SystemClock
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_VERSION: Final = 2**53 - 1
 """What a script can compare exactly."""
+
+LOAD_SECONDS: Final = 10.0
+"""What whoever knows may take; a caller waits for no longer than its own deadline."""
 
 _requests = counter(
     "hal9_caching_requests_total",
@@ -126,6 +130,7 @@ class Cached(Listening, Generic[T]):
 
         Raises:
             Exception: What `load` raises.
+            Problem: 504 `deadline-exceeded`.
         """
         place = (self._name, org_id, key)
         entry = self._memory.get(place) if self._hears else None
@@ -138,7 +143,7 @@ class Cached(Listening, Generic[T]):
                 _requests.add(self._name, "stale")
                 self._flight(place, at_least)
                 return self._value(entry.value)
-        return (await asyncio.shield(self._flight(place, at_least))).value
+        return (await deadlines.awaited(self._flight(place, at_least))).value
 
     async def invalidate(self, org_id: UUID, key: str, version: int) -> bool:
         """Make void what is older than a version, in every process; after the commit that made it.
@@ -217,12 +222,14 @@ class Cached(Listening, Generic[T]):
             _requests.add(self._name, "shared")
         else:
             _requests.add(self._name, "source")
-            loaded = await self._load(place[1], place[2])
-            if loaded.version < flight.floor:
-                # Invalidated meanwhile: the answer is from before the change, which is there to be seen now.
+            with deadlines.deadline(LOAD_SECONDS):
                 loaded = await self._load(place[1], place[2])
-            if self._remote is not None and flight.kept and loaded.version >= flight.floor:
-                await self._remote.put(place, self._encoded(loaded), self._milliseconds_of(loaded))
+                if loaded.version < flight.floor:
+                    # Invalidated meanwhile: the answer is from before the change, which is there to be seen now.
+                    loaded = await self._load(place[1], place[2])
+            milliseconds = self._milliseconds_of(loaded)
+            if self._remote is not None and flight.kept and milliseconds and loaded.version >= flight.floor:
+                await self._remote.put(place, self._encoded(loaded), milliseconds)
         if flight.kept and loaded.version >= flight.floor:
             self._keep(place, loaded)
         return loaded

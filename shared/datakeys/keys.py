@@ -11,6 +11,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared import deadlines
 from shared.clock import SystemClock
 from shared.datakeys import rows
 from shared.datakeys.masters import KeyRefusedError, KeysUnavailableError
@@ -127,7 +128,7 @@ class DataKeys:
             coming = asyncio.get_running_loop().create_task(self._fetch(place), context=Context())
             self._coming[place] = coming
             coming.add_done_callback(lambda done: self._arrived(place, done))
-        return await asyncio.shield(coming)
+        return await deadlines.awaited(coming)
 
     async def _fetch(self, place: _Place) -> DataKey | None:
         forgotten, begun = self._forgotten, self._clock.monotonic()

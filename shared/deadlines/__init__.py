@@ -9,13 +9,18 @@ Does not: cancel anything by itself. Whoever waits uses `asyncio.timeout(deadlin
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from shared.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 
 class Deadline:
@@ -93,3 +98,15 @@ def no_deadline() -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+async def awaited(work: asyncio.Future[T]) -> T:
+    """Wait for work that several callers share, no longer than one's own deadline; the work goes on for the others.
+
+    Raises:
+        Problem: 504 `deadline-exceeded`.
+    """
+    done, _ = await asyncio.wait({work}, timeout=remaining())
+    if not done:
+        raise Problem("deadline-exceeded")
+    return work.result()

@@ -20,3 +20,18 @@ class Placement:
     region: str
     epoch: int
     tier: str = "standard"
+
+
+def encode(placement: Placement) -> bytes:
+    """Give a placement as it is cached."""
+    return f"{placement.shard} {placement.epoch} {placement.region} {placement.tier}".encode()
+
+
+def decode(raw: bytes) -> Placement:
+    """Read what `encode` wrote.
+
+    Raises:
+        ValueError: It is nothing of the kind.
+    """
+    shard, epoch, region, tier = raw.decode().split(" ")
+    return Placement(int(shard), region, int(epoch), tier)

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from shared import deadlines
+from shared.caching import Cached, Coding, Loaded, Memory
 from shared.clock import SystemClock
 from shared.database.opening import Openings
 from shared.database.pool import Database, UnexpectedPreludeError
 from shared.database.retry import retrying
 from shared.problems import Problem, register
 from shared.randomness import SystemRandomness, uniform
-from shared.shards.placement import Placement
+from shared.shards.placement import Placement, decode, encode
 from shared.shards.slots import SLOTS, SlotMap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from uuid import UUID
 
+    from shared.caching import Remote
     from shared.clock import Clock
     from shared.database.pool import DatabaseSettings, Transaction
     from shared.randomness import Randomness
 
 T = TypeVar("T")
 
-_CACHED_PLACEMENTS: Final = 10_000
+_PLACEMENT_BYTES: Final = 5 * 2**20
+"""About ten thousand placements."""
+
+_PLACEMENT_SECONDS: Final = 60.0
+_STALE_SECONDS: Final = 600.0
 _MOVE_SECONDS: Final = 2.0
 _MOVE_PAUSE_SECONDS: Final = 0.02
 
@@ -45,21 +50,39 @@ class Shards:
 
     Args:
         databases: one for each shard.
+        placements: the region's cache, where the placements of all processes are; None for none.
         clock: waits while an organisation moves.
         randomness: spreads those waits.
+
+    Attributes:
+        placements: where organisations are, by version (epoch). Whoever moves one invalidates it there.
     """
 
     def __init__(
         self,
         databases: Sequence[Database],
         *,
+        placements: Remote | None = None,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
     ) -> None:
         self._databases = tuple(databases)
         self._clock = clock or SystemClock()
         self._randomness = randomness or SystemRandomness()
-        self._placements: OrderedDict[UUID, Placement] = OrderedDict()
+        # Believed while invalidations cannot be heard: the fence checks the epoch where it counts. Not remembered is
+        # who is not there, who may be created at any moment.
+        self.placements = Cached(
+            "placement",
+            self._look_up,
+            Coding(encode, decode),
+            memory=Memory(_PLACEMENT_BYTES),
+            remote=placements,
+            seconds=_PLACEMENT_SECONDS,
+            stale_seconds=_STALE_SECONDS,
+            negative_seconds=0.0,
+            while_deaf=True,
+            clock=self._clock,
+        )
         self._slots: SlotMap | None = None
 
     @classmethod
@@ -68,6 +91,7 @@ class Shards:
         settings: DatabaseSettings,
         *,
         application_name: str = "hal9",
+        placements: Remote | None = None,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
     ) -> Self:
@@ -76,6 +100,7 @@ class Shards:
         Args:
             settings: addresses and sizes of the pools.
             application_name: the deployment's name; `hal9 shards` counts connections by it.
+            placements: see the class.
             clock: where time comes from.
             randomness: spreads the openings and the waits.
         """
@@ -93,6 +118,7 @@ class Shards:
                 for dsn in settings.shards.split(",")
                 if dsn.strip()
             ],
+            placements=placements,
             clock=clock,
             randomness=randomness,
         )
@@ -125,33 +151,34 @@ class Shards:
         """Close every pool."""
         await asyncio.gather(*(database.close() for database in self._databases))
 
-    async def locate(self, org_id: UUID) -> Placement:
-        """Where the organisation is; from the cache when it is there.
+    async def locate(self, org_id: UUID, *, at_least: int = 0) -> Placement:
+        """Where the organisation is; from the caches when it is there.
+
+        Args:
+            org_id: the organisation.
+            at_least: ask the directory rather than believe a cache that knows only an earlier epoch.
 
         Raises:
             Problem: 404 `organisation-unknown`.
         """
-        placement = self._placements.get(org_id)
-        if placement is not None:
-            self._placements.move_to_end(org_id)
-            return placement
-        placement = await retrying(lambda: self._look_up(org_id), clock=self._clock, randomness=self._randomness)
+        placement = await self.placements.get(org_id, at_least=at_least)
         if placement is None:
             raise Problem("organisation-unknown")
-        return self._remember(org_id, placement)
-
-    async def _look_up(self, org_id: UUID) -> Placement | None:
-        async with self.directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
-            row = await tx.fetchrow(
-                "SELECT shard, region, epoch, tier FROM directory.organisations WHERE org_id = $1", org_id
-            )
-        return None if row is None else Placement(row["shard"], row["region"], row["epoch"], row["tier"])
-
-    def _remember(self, org_id: UUID, placement: Placement) -> Placement:
-        self._placements[org_id] = placement
-        if len(self._placements) > _CACHED_PLACEMENTS:
-            self._placements.popitem(last=False)
         return placement
+
+    async def _look_up(self, org_id: UUID, key: str) -> Loaded[Placement]:
+        del key  # an organisation has one place
+
+        async def attempt() -> Any:
+            async with self.directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
+                return await tx.fetchrow(
+                    "SELECT shard, region, epoch, tier FROM directory.organisations WHERE org_id = $1", org_id
+                )
+
+        row = await retrying(attempt, clock=self._clock, randomness=self._randomness)
+        if row is None:
+            return Loaded(0, None)
+        return Loaded(row["epoch"], Placement(row["shard"], row["region"], row["epoch"], row["tier"]))
 
     async def slots(self) -> SlotMap:
         """The slot map, read once."""
@@ -194,7 +221,7 @@ class Shards:
 
         await retrying(arrive, idempotent=True, clock=self._clock)
         await retrying(enter, idempotent=True, clock=self._clock)
-        return await self.locate(org_id)
+        return await self.locate(org_id, at_least=1)
 
     @asynccontextmanager
     async def transaction(self, org_id: UUID, *, readonly: bool = False) -> AsyncIterator[Transaction]:
@@ -209,16 +236,17 @@ class Shards:
             CommitUnknownError: the connection was lost during COMMIT.
         """
         limit = self._clock.monotonic() + _MOVE_SECONDS
+        at_least = 0
         while True:
-            placement = await self.locate(org_id)
+            placement = await self.locate(org_id, at_least=at_least)
             transaction = self._databases[placement.shard].transaction(
                 _prelude(org_id, placement.epoch, readonly=readonly), "SELECT 1"
             )
             try:
                 tx = await transaction.__aenter__()
             except UnexpectedPreludeError:
-                # The organisation moves or has moved: forget where it was, and ask the directory again.
-                self._placements.pop(org_id, None)
+                # The organisation moves or has moved: ask the directory again, whatever the caches say.
+                at_least = placement.epoch + 1
                 await self._pause(limit)
                 continue
             break

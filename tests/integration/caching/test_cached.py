@@ -12,10 +12,12 @@ import pytest
 import pytest_asyncio
 
 from knative.platform.servers import Valkey
+from shared import deadlines
 from shared.cache import Cache
 from shared.caching import Breaker, Cached, Coding, Loaded, Memory, Remote
 from shared.clock import ManualClock
 from shared.identifiers import new_id
+from shared.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -243,6 +245,20 @@ async def test_a_load_that_fails_is_told_to_all_who_wait_and_tried_again(valkey:
     assert [type(result) for result in results] == [LookupError] * 3
     failing = False
     assert await cached.get(org_id, "k") == "v"
+
+
+async def test_a_caller_waits_no_longer_than_its_deadline_and_the_look_up_goes_on(valkey: Valkey) -> None:
+    source, org_id = Source(), new_id()
+    source.set(org_id, "k", "v")
+    source.held = asyncio.Event()
+    async with processes(valkey.url, source, ManualClock(), 1) as (one,):
+        with deadlines.deadline(0.01), pytest.raises(Problem) as caught:
+            await one.cached.get(org_id, "k")
+        assert caught.value.slug == "deadline-exceeded"
+        waiting = asyncio.create_task(one.cached.get(org_id, "k"))
+        source.held.set()
+        assert await waiting == "v"
+        assert source.asked == 1
 
 
 async def test_an_entry_of_another_form_is_looked_up_again(valkey: Valkey) -> None:
