@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLACEHOLDER: Final = "{deployment}"
+ROUTE_BODY_LIMIT_BYTES: Final = 65536
+"""The longest body of a route that says nothing else."""
+_PARAMETER: Final = re.compile(r"\{[a-z_]+(:path)?\}")
+_UNITS: Final = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 _DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 
 
@@ -65,14 +69,36 @@ class Resources(msgspec.Struct, frozen=True):
     connections: int = 4
     sidecar_cpu: str = ""
 
+    @property
+    def memory_bytes(self) -> int:
+        """The memory in bytes."""
+        return int(self.memory[:-2]) * _UNITS[self.memory[-2:]]
+
 
 class Route(msgspec.Struct, frozen=True):
-    """A public route. `permission` is None only when `public` is true."""
+    """A public route.
+
+    Attributes:
+        method: upper case.
+        path: a template such as `/v1/runs/{run_id}`; `{rest:path}` at the end takes slashes as well.
+        permission: None only when `public` is true.
+        public: anyone may call it.
+        body_limit_bytes: the longest body that it takes.
+    """
 
     method: str
     path: str
     permission: str | None = None
     public: bool = False
+    body_limit_bytes: int = ROUTE_BODY_LIMIT_BYTES
+
+    def pattern(self) -> re.Pattern[str]:
+        """Give the expression that matches the route's paths."""
+        parts = _PARAMETER.split(self.path)
+        # Between the fixed parts stands what the parameter's group caught: its kind, None for the usual one.
+        fixed, kinds = parts[::2], parts[1::2]
+        between = [".+" if kind else "[^/]+" for kind in kinds]
+        return re.compile("".join(re.escape(part) + rest for part, rest in zip(fixed, [*between, ""], strict=True)))
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -212,7 +238,7 @@ class FunctionDescription(msgspec.Struct, frozen=True):
         sends: the types of the events that it sends.
         timeout_seconds: the deadline of one request.
         grace_seconds: how long it may take to drain.
-        body_limit_bytes: the longest body that it takes.
+        body_limit_bytes: the longest body that it takes on paths that are no routes, and so of an event.
         scale: of a deployment, unless it overrides it.
         resources: of an instance, unless the deployment overrides them.
         routes: the public routes.

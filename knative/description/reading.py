@@ -7,6 +7,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from knative.description.model import (
+    ROUTE_BODY_LIMIT_BYTES,
     DeclaredDeployment,
     Delivery,
     Egress,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "function.toml"
 _LONGEST_REQUEST_SECONDS: Final = 600  # Knative refuses longer ones by default (max-revision-timeout-seconds)
+_LONGEST_BODY: Final = 1 << 30
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NEED: Final = re.compile("database|cache|objects")
 _TYPE: Final = re.compile(r"[a-z0-9]+(\.[a-z0-9_-]+)+")
@@ -124,7 +126,7 @@ def _function(table: Table, folder: Path) -> FunctionDescription:
         sends=table.texts("sends", _TYPE, "types of events"),
         timeout_seconds=table.number("timeout_seconds", 60.0, 0.001, _LONGEST_REQUEST_SECONDS),
         grace_seconds=table.number("grace_seconds", 30.0, 0.0, _LONGEST_REQUEST_SECONDS),
-        body_limit_bytes=table.whole("body_limit_bytes", 1 << 20, 0, 1 << 30),
+        body_limit_bytes=table.whole("body_limit_bytes", 1 << 20, 0, _LONGEST_BODY),
         scale=scale,
         resources=_resources(table.table("resources")),
         routes=routes,
@@ -189,6 +191,7 @@ def _route(table: Table) -> Route:
         table.text("path", None, _PATH, "a path such as /v1/runs/{run_id}"),
         permission or None,
         public,
+        table.whole("body_limit_bytes", ROUTE_BODY_LIMIT_BYTES, 0, _LONGEST_BODY),
     )
     table.finish()
     return found

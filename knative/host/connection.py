@@ -4,8 +4,8 @@ It is our own protocol on httptools (llhttp) and uvloop because uvicorn has no l
 httptools, and its package imports click; see docs/decisions/0002-host.md.
 
 Promises: what is kept in memory for a connection is bounded by the header limit, 64 KiB of body that was read ahead
-(plus what the function reads, up to the body limit) and one read of the socket; a request that breaks a limit or the
-grammar gets a problem document, then the connection is closed in a way that lets the client read it.
+and one read of the socket, what the functions read beyond that by the instance's budget; a request that breaks a limit
+or the grammar gets a problem document, then the connection is closed in a way that lets the client read it.
 Does not: HTTP/2, TLS, WebSocket, trailers (they are dropped).
 """
 
@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
-from knative.host.exchange import HIGH_WATER_BYTES, Exchange
+from knative.host.exchange import HIGH_WATER_BYTES, Exchange, body_too_large
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ class Connection(asyncio.Protocol):
         self.server = server
         self.loop = server.loop
         self.settings: HostSettings = server.settings
-        self.body_limit = server.body_limit
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._current: Exchange | None = None  # the one that is being answered
@@ -166,7 +165,15 @@ class Connection(asyncio.Protocol):
         except ValueError as error:
             self._refusal = Problem("bad-request", 400, str(error))
             return
-        exchange = Exchange(self, scope, self.loop.time())
+        limits = self.server.limits
+        limit = limits.least
+        if head.length > limit or head.coded:
+            limit = limits.of(scope["method"], scope["path"])
+        if head.length > limit:
+            self._refusal = body_too_large(limit)
+            return
+        exchange = Exchange(self, scope, self.loop.time(), limit)
+        exchange.length = None if head.coded else head.length
         exchange.keep_alive = (
             not self._parser.should_upgrade()
             and (not head.connection or b"close" not in head.connection)
@@ -219,10 +226,6 @@ class Connection(asyncio.Protocol):
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-
-    def body_too_large(self) -> Problem:
-        """Give the problem of a body beyond the limit."""
-        return Problem("body-too-large", 413, f"Send at most {self.body_limit} bytes.", limit=self.body_limit)
 
     def done(self, exchange: Exchange) -> None:
         """Go on with the next request, or close: the exchange is over."""
@@ -315,8 +318,6 @@ class Connection(asyncio.Protocol):
             return _headers_too_large(self.settings)
         if head.hosts != 1 and (version == "1.1" or head.hosts):
             return Problem("bad-request", 400, "Send exactly one Host header.")
-        if head.length > self.body_limit:
-            return self.body_too_large()
         if head.expect and head.expect != b"100-continue":
             return Problem("expectation-failed")
         if self._parser.should_upgrade() and (head.length or head.coded or not self._url.startswith(b"/")):

@@ -26,6 +26,11 @@ _BODILESS: Final = frozenset({204, 304})
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+def body_too_large(limit: int) -> Problem:
+    """Give the problem of a body beyond the limit."""
+    return Problem("body-too-large", 413, f"Send at most {limit} bytes.", limit=limit)
+
+
 class Exchange:
     """One request and its answer.
 
@@ -41,6 +46,8 @@ class Exchange:
         fault: what is wrong with the body, found while it came.
         status: of the answer; 0 before.
         timeout: the header hal9-timeout, as it came; likewise traceparent and tracestate.
+        length: of the body as its header says it; None when it comes in chunks.
+        limit: the longest body that it may have, in bytes.
         cancellable: it waits for a slot or streams, so that its task can be cancelled when the client leaves.
     """
 
@@ -49,6 +56,7 @@ class Exchange:
         "_chunks",
         "_connection",
         "_left",
+        "_reserved",
         "_seen",
         "_waiter",
         "arrived",
@@ -63,6 +71,8 @@ class Exchange:
         "fault",
         "head_sent",
         "keep_alive",
+        "length",
+        "limit",
         "scope",
         "status",
         "task",
@@ -71,8 +81,9 @@ class Exchange:
         "tracestate",
     )
 
-    def __init__(self, connection: Connection, scope: dict[str, Any], arrived: float) -> None:
+    def __init__(self, connection: Connection, scope: dict[str, Any], arrived: float, limit: int = 0) -> None:
         self._connection = connection
+        self._reserved = 0
         self._chunks: list[bytes] = []
         self._seen = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -90,6 +101,8 @@ class Exchange:
         self.fault: Problem | None = None
         self.head_sent = False
         self.keep_alive = True
+        self.length: int | None = 0
+        self.limit = limit
         self.status = 0
         self.cancellable = False
         self.task: asyncio.Task[None] | None = None
@@ -100,7 +113,7 @@ class Exchange:
     def feed(self, chunk: bytes) -> None:
         """Take a piece of the body. Pieces beyond the limit are dropped: `receive` says so."""
         self._seen += len(chunk)
-        if self._seen <= self._connection.body_limit:
+        if self._seen <= self.limit:
             self._chunks.append(chunk)
             self.buffered += len(chunk)
         self.wake()
@@ -131,7 +144,7 @@ class Exchange:
     @property
     def too_large(self) -> bool:
         """Whether the body is beyond the limit."""
-        return self._seen > self._connection.body_limit
+        return self._seen > self.limit
 
     # What the function asks for.
 
@@ -139,12 +152,15 @@ class Exchange:
         """Give the next piece of the body, as ASGI asks.
 
         Raises:
-            Problem: 413 when the body is too large, 408 when it comes too slowly, 400 when its framing is wrong.
+            Problem: 413 when the body is too large, 408 when it comes too slowly, 400 when its framing is wrong, 503
+                when the instance holds too many long ones.
         """
+        if not self.complete and not self._reserved:
+            self._reserve()
         while not self._chunks and not self.complete and not self.disconnected and not self._wrong():
             await self._wait()
         if self._wrong():
-            raise self.fault or self._connection.body_too_large()
+            raise self.fault or body_too_large(self.limit)
         if self._chunks:
             chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
             self._chunks.clear()
@@ -154,6 +170,13 @@ class Exchange:
         if self.disconnected or self.ended:
             return {"type": "http.disconnect"}
         return await self._end_of_body()
+
+    def _reserve(self) -> None:
+        """Take room for a body that goes on beyond what was read ahead, when somebody first asks for the rest of it."""
+        size = self.limit if self.length is None else self.length
+        if size > HIGH_WATER_BYTES:
+            self._connection.server.budget.take(size)
+            self._reserved = size
 
     async def body(self) -> bytes:
         """Give the whole body: what `receive` gives, in one.
@@ -252,6 +275,9 @@ class Exchange:
 
     def finished(self) -> None:
         """Note that nobody works on the answer any more."""
+        if self._reserved:
+            self._connection.server.budget.give_back(self._reserved)
+            self._reserved = 0
         self.wake()
         self._connection.done(self)
 

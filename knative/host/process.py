@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from knative.description import DescriptionError, load
 from knative.host.application import Application
+from knative.host.limits import BodyBudget, BodyLimits
 from knative.host.loading import load_function
 from knative.host.server import Server, listen_tcp, listen_unix
 from knative.host.settings import HostSettings
@@ -117,7 +118,9 @@ def _run(
         starting.ended(OPEN)
         scale = deployment.scale
         application = Application(loaded, description, scale.concurrency, scale.queue, settings, starting)
-        server = Server(application, settings, description.body_limit_bytes, description.grace_seconds)
+        limits = BodyLimits(description)
+        budget = BodyBudget(deployment.resources.memory_bytes, limits.most)
+        server = Server(application, settings, limits, budget, description.grace_seconds)
         application.warm()
         try:
             await server.serve(listening)

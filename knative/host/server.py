@@ -16,6 +16,7 @@ from shared.telemetry import logger
 
 if TYPE_CHECKING:
     from knative.host.application import Application
+    from knative.host.limits import BodyBudget, BodyLimits
     from knative.host.settings import HostSettings
     from shared.problems import Problem
 
@@ -31,14 +32,23 @@ class Server:
     Args:
         application: answers the requests.
         settings: limits.
-        body_limit: longest body, in bytes.
+        limits: the longest body of each path.
+        budget: what bodies may hold together.
         grace_seconds: time to drain.
     """
 
-    def __init__(self, application: Application, settings: HostSettings, body_limit: int, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        application: Application,
+        settings: HostSettings,
+        limits: BodyLimits,
+        budget: BodyBudget,
+        grace_seconds: float,
+    ) -> None:
         self.application = application
         self.settings = settings
-        self.body_limit = body_limit
+        self.limits = limits
+        self.budget = budget
         self.loop = asyncio.get_running_loop()
         self._grace = grace_seconds
         self._connections: set[Connection] = set()

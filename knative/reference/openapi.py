@@ -100,11 +100,13 @@ class Route:
         operation: What it does.
         function: The function that does it.
         deployment: Which of the function's deployments serves it.
+        body_limit_bytes: The longest body that it takes.
     """
 
     operation: Operation
     function: str
     deployment: str
+    body_limit_bytes: int
 
 
 _REGISTERING: Final = ("knative.host.application", "shared.cache", "shared.ratelimits", "shared.shards")
@@ -169,12 +171,14 @@ def routes(folder: Path) -> Iterator[Route]:
 def _routes_of(function: FunctionDescription) -> Iterator[Route]:
     operations: Iterable[Operation] = importlib.import_module(f"functions.{function.name}.api").OPERATIONS
     serving = [one.name for one in function.deployments() if one.routes]
-    wanted = {(route.method, route.path): route.permission for route in function.routes}
     offered = {(one.method, one.path): one for one in operations}
-    for key, permission in wanted.items():
-        if key not in offered or offered[key].permission != permission:
-            raise ValueError(f"{function.name}: {' '.join(key)} is not the same in function.toml and api.py")
-        yield Route(offered[key], function.name, serving[0])
+    for route in function.routes:
+        operation = offered.get((route.method, route.path))
+        if operation is None or operation.permission != route.permission:
+            raise ValueError(
+                f"{function.name}: {route.method} {route.path} is not the same in function.toml and api.py"
+            )
+        yield Route(operation, function.name, serving[0], route.body_limit_bytes)
 
 
 def _order(route: Route) -> tuple[int, str, str]:
@@ -234,7 +238,7 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         "description": _described(operation),
         "tags": list(operation.tags),
         "parameters": [*_path_parameters(operation), *_query_parameters(operation, schemas), *_headers(operation)],
-        "requestBody": _body(operation, schemas),
+        "requestBody": _body(route, schemas),
         "responses": _responses(route, schemas),
         "security": [] if operation.public else None,
         "x-hal9-function": route.function,
@@ -288,15 +292,17 @@ def _headers(operation: Operation) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "header", "description": schema.get("description", ""), "schema": rest}
 
 
-def _body(operation: Operation, schemas: _Schemas) -> dict[str, Any] | None:
+def _body(route: Route, schemas: _Schemas) -> dict[str, Any] | None:
+    operation = route.operation
+    most = {"description": f"At most {route.body_limit_bytes} bytes.", "required": True}
     consumes = operation.consumes() if callable(operation.consumes) else operation.consumes
     if consumes:
         content = {
             media_type: {"schema": _without_nul(_inlined(dict(schema)))} for media_type, schema in consumes.items()
         }
-        return {"required": True, "content": content}
+        return {**most, "content": content}
     if operation.request is not None:
-        return {"required": True, "content": {"application/json": {"schema": schemas.input(operation.request)}}}
+        return {**most, "content": {"application/json": {"schema": schemas.input(operation.request)}}}
     return None
 
 

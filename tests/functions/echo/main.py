@@ -143,6 +143,8 @@ function = Function(
     [
         Operation("POST", "/v1/echo", None, echo, "Echo.", request=Words, query=Wish, public=True),
         Operation("POST", "/empty", None, empty, "Nothing.", public=True, raw_body=True),
+        Operation("POST", "/large/{name}", None, empty, "Nothing.", public=True, raw_body=True),
+        Operation("POST", "/small", None, empty, "Nothing.", public=True, raw_body=True),
         Operation("POST", "/size", None, size, "Count.", public=True, raw_body=True),
         Operation("GET", "/things/{thing_id}", None, thing, "Thing.", public=True),
         Operation("POST", "/wait", None, wait, "Wait.", public=True),

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from knative.description import FunctionDescription
 from knative.host.application import Application
 from knative.host.connection import Connection
+from knative.host.limits import BodyBudget, BodyLimits
 from knative.host.loading import Loaded
 from knative.host.server import Server
 from knative.host.settings import HostSettings
@@ -74,7 +75,7 @@ async def answers(pieces: list[bytes]) -> tuple[bytes, bool]:
     """Feed pieces, let everything be answered, give what came back and whether the connection was closed."""
     description = FunctionDescription("test", "x", Path(), body_limit_bytes=LIMIT)
     application = Application(Loaded(handle, None), description, 8, 32, load(HostSettings, {}))
-    server = Server(application, load(HostSettings, {}), LIMIT, 1.0)
+    server = Server(application, load(HostSettings, {}), BodyLimits(description), BodyBudget(0, LIMIT), 1.0)
     connection, wire = Connection(server), Wire()
     connection.connection_made(wire)
     for piece in pieces:

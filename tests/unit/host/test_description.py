@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knative.description import DescriptionError, load, load_all
+from knative.description import DescriptionError, Route, load, load_all
 from knative.description.model import duration_seconds
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -208,3 +208,24 @@ def test_anything_is_read_or_refused(content: dict[str, str]) -> None:
         (path / "function.toml").write_text("\n".join(f"{key} = {value}" for key, value in content.items()))
         with contextlib.suppress(DescriptionError):
             load(path)
+
+
+def test_a_routes_paths_are_found_by_its_pattern() -> None:
+    pattern = Route("GET", "/v1/a.b/{thing_id}/x/{rest:path}").pattern()
+    assert pattern.fullmatch("/v1/a.b/7/x/y/z")
+    for path in ("/v1/aXb/7/x/y", "/v1/a.b/7/8/x/y", "/v1/a.b//x/y", "/v1/a.b/7/x/"):
+        assert not pattern.fullmatch(path)
+    assert Route("GET", "/v1/{thing_id}").pattern().fullmatch("/v1/7")
+    assert not Route("GET", "/v1/{thing_id}").pattern().fullmatch("/v1/7/8")
+
+
+def test_what_a_customer_sends_as_json_has_a_small_limit() -> None:
+    limits = {
+        (one.name, route.path): route.body_limit_bytes
+        for one in load_all(ROOT / "functions")
+        for route in one.routes
+        if route.method == "POST"
+    }
+    assert limits.pop(("gateway", "/v1/events")) == 8 << 20
+    assert max(limits.values()) == 256 << 10
+    assert limits["gateway", "/v1/keys"] == 64 << 10
