@@ -74,7 +74,7 @@ class Resources:
         if identity is None:
             raise RuntimeError("HAL9_IDENTITY_KEY is not set: the gateway cannot sign tokens")
         self.limits = settings.limits()
-        self.cache = Cache(load(CacheSettings).url, settings.cache_seconds)
+        self.cache = Cache.at(load(CacheSettings).url, settings.cache_seconds)
         self.remote = Remote(self.cache)
         self.remote.start()
         self.shards = Shards.open(

@@ -7,7 +7,8 @@
 Promises: one connection for each process, which every task shares (commands that are written at once travel at once);
 a command ends within its time-out and the deadline; after a restart of the server the next command connects anew.
 A `Subscription` (shared.cache.subscription) hears a channel's messages over a connection of its own.
-Does not: retry a command, block (BLPOP), or follow a Redis Cluster's redirections. Not redis-py: importing
+`Cache.at` gives a cluster's (shared.cache.cluster), too, whose commands go where their keys are.
+Does not: retry a command, or block (BLPOP). Not redis-py: importing
 that costs more CPU than everything else that a lean function does until it is ready
 (docs/decisions/0003-data-plane.md).
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared import deadlines
@@ -37,7 +37,8 @@ class CacheSettings:
 
     url: str = setting(
         "HAL9_CACHE_URL",
-        doc="Address of Valkey or Redis: redis://user:password@host:6379/0, rediss:// for TLS, or unix:///path?db=0.",
+        doc="Address of Valkey or Redis: redis://user:password@host:6379/0, rediss:// for TLS, or unix:///path?db=0;"
+        " redis://host:6379?cluster=1 for any node of a cluster.",
         secret=True,
     )
     seconds: float = setting("HAL9_CACHE_SECONDS", 2.0, "Seconds that a command may take.", minimum=0.01)
@@ -112,7 +113,7 @@ class _Connection(asyncio.Protocol):
 
 
 class Cache:
-    """The cache.
+    """The cache: one server; `Cache.at` gives a cluster too.
 
     Args:
         url: its address; see `CacheSettings`.
@@ -130,10 +131,19 @@ class Cache:
         self._connection: _Connection | None = None
         self._connecting: asyncio.Lock | None = None
 
-    @classmethod
-    def open(cls, settings: CacheSettings) -> Self:
+    @staticmethod
+    def open(settings: CacheSettings) -> Cache:
         """The cache of the settings; nothing is connected yet."""
-        return cls(settings.url, settings.seconds)
+        return Cache.at(settings.url, settings.seconds)
+
+    @staticmethod
+    def at(url: str, seconds: float = 2.0) -> Cache:
+        """The cache of an address, a cluster's too; nothing is connected yet."""
+        if parse_qs(urlsplit(url).query).get("cluster") == ["1"]:
+            from shared.cache.cluster import ClusterCache
+
+            return ClusterCache(url, seconds)
+        return Cache(url, seconds)
 
     async def execute(self, *command: Argument) -> Reply:
         """Run one command.

@@ -10,7 +10,7 @@ process that listens, and one that does not hear drops what it has and keeps not
 time for each key and process; memory is bounded by bytes; keys carry the organisation. When the cache is away or slow a
 breaker leaves it alone: look-ups cost more then, and are right.
 Does not: write through; invalidate when a process dies between its commit and `invalidate` (the time to live bounds
-that); follow a Redis Cluster.
+that).
 """
 
 from __future__ import annotations

@@ -53,10 +53,10 @@ def session_caches(settings: SessionSettings) -> Mapping[str, Cache]:
     """
     if settings.cache is None:
         raise ValueError("HAL9_CACHE_URL is not set: sessions are kept there")
-    caches = {settings.region: Cache(settings.cache)}
+    caches = {settings.region: Cache.at(settings.cache)}
     for part in settings.regions.split():
         region, equals, url = part.partition("=")
         if not (region and equals and url) or region in caches:
             raise ValueError("HAL9_SESSION_REGIONS must be REGION=ADDRESS, separated by blanks, each other region once")
-        caches[region] = Cache(url)
+        caches[region] = Cache.at(url)
     return caches
