@@ -17,7 +17,7 @@ from uuid import UUID
 from shared.cache import CacheError, CacheUnavailableError, Script
 from shared.cache.subscription import Subscription
 from shared.caching.breaker import Breaker
-from shared.telemetry import counter, logger
+from shared.telemetry import counter, gauge, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -36,6 +36,7 @@ _PUT: Final = Script((_FOLDER / "put.lua").read_text(encoding="utf-8"))
 _INVALIDATE: Final = Script((_FOLDER / "invalidate.lua").read_text(encoding="utf-8"))
 _ENTRY: Final = re.compile(rb"(\d{1,16}):([vn-]):(.*)", re.DOTALL)
 _log = logger(__name__)
+_hears = gauge("hal9_caching_hears", "1 while this process hears invalidations; it trusts its memory only then.")
 _away = counter("hal9_caching_away_total", "Look-ups that went without the shared cache, because it was away or slow.")
 
 
@@ -57,11 +58,13 @@ class Hearing:
     def hearing(self) -> None:
         """From now on every invalidation comes."""
         self.now = True
+        _hears.set(1)
         self.resume()
 
     def deaf(self) -> None:
         """Invalidations were missed."""
         self.now = False
+        _hears.set(0)
         for listener in self.listeners:
             listener.deaf()
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
 from shared.identifiers import new_id
@@ -79,7 +80,9 @@ async def test_sessions_are_listed_and_revoked(regions: Regions, someone: Someon
     assert json.loads((await shell("list", *whose, "--json")).stdout) == []
 
 
-async def test_an_organisation_s_key_is_rotated_and_shredded(regions: Regions, someone: Someone, shell: Shell) -> None:
+async def test_an_organisation_s_key_is_rotated_pruned_and_shredded(
+    servers: Servers, regions: Regions, someone: Someone, shell: Shell
+) -> None:
     who = await someone()
     whose = ("--organisation", str(who[0]))
     before = await regions.process().create(*who, ())
@@ -89,9 +92,22 @@ async def test_an_organisation_s_key_is_rotated_and_shredded(regions: Regions, s
         made["key"].replace("-", ""),
     )
     assert await regions.process().read(before.cookie) == before.session
+    assert json.loads((await shell("prune-keys", *whose, "--json")).stdout) == {"pruned": 0}
     refused = await shell("shred", *whose)
     assert (refused.returncode, await regions.process().read(before.cookie)) == (2, before.session)
-    assert json.loads((await shell("shred", *whose, "--yes", "--json")).stdout) == {"shredded": 2}
+    after = await regions.process().create(*who, ())
+    connection = await asyncpg.connect(servers.shards_admin_dsn.split(",")[0])
+    for days in (31, 32):  # the longest session, and a day more
+        await connection.execute(
+            "UPDATE directory.data_keys SET superseded_at = now() - $2 * interval '1 day'"
+            " WHERE org_id = $1 AND superseded_at IS NOT NULL",
+            who[0], days,
+        )  # fmt: skip
+        pruned = await shell("prune-keys", *whose, "--json")
+        assert json.loads(pruned.stdout) == {"pruned": days - 31}
+    await connection.close()
+    assert json.loads((await shell("shred", *whose, "--yes", "--json")).stdout) == {"shredded": 1}
+    assert await regions.process().read(after.cookie) is None
     assert await regions.process().read(before.cookie) is None
 
 
