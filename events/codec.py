@@ -1,4 +1,4 @@
-"""CloudEvents 1.0.2 over HTTP, both ways: binary, structured and batched content mode, and the JSON event format.
+"""CloudEvents 1.0.2 over HTTP, binary and structured content mode and the JSON event format both ways, batches in.
 
 Promises: refuses what the specification refuses and names every fault in one `MalformedEvent`; keeps extensions that it
 does not know, with their types (in binary mode all are strings: HTTP has no others); `data` comes out byte for byte as
@@ -33,7 +33,7 @@ from shared import strictjson
 from shared.strictjson import is_strict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
 STRUCTURED: Final = "application/cloudevents+json"
 """Media type of one event in the JSON event format."""
@@ -510,11 +510,6 @@ def to_structured(event: CloudEvent) -> bytes:
     `data_base64`.
     """
     return _encode(_members(event))
-
-
-def to_batch(events: Sequence[CloudEvent]) -> bytes:
-    """Write events as a JSON batch, in their order."""
-    return _encode([_members(event) for event in events])
 
 
 def _members(event: CloudEvent) -> dict[str, Any]:

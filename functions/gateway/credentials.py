@@ -37,15 +37,16 @@ class Door:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
-    async def __call__(self, request: Request, operation: Operation) -> Claims | None:
-        """Give the claims with which the operation is done here; None when no credentials were sent.
+    async def __call__(self, request: Request, operation: Operation) -> Claims:
+        """Give the claims with which the operation is done here.
 
         Raises:
             Problem: 401, 429 or 403, in this order.
         """
         presented = _presented(request)
         if presented is None:
-            return None
+            detail = "Send an API key in the header `Authorization: Bearer hal9_…`."
+            raise Problem("credentials-missing", 401, detail, headers=_CHALLENGE)
         key = await self._admitted(request, presented)
         principal = await self._principal(key)
         decision = await self._resources.authorizer.allows(principal, operation.permission or "")

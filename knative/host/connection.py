@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 import httptools
 
 from knative.host.exchange import HIGH_WATER_BYTES, Exchange, body_too_large
+from knative.host.targets import origin_form
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -339,9 +340,9 @@ class Connection(asyncio.Protocol):
         Raises:
             ValueError: the request target is not one of a path; says why.
         """
-        target = self._url
-        if not target.startswith(b"/"):
-            target = _origin_form(target)
+        target, authority = origin_form(self._url)
+        if authority:
+            headers = [(name, authority if name == b"host" else value) for name, value in headers]
         raw_path, _, query = target.partition(b"?")
         return {
             "type": "http",
@@ -415,19 +416,6 @@ class _Head:
         self.traceparent = find(b"traceparent", b"")
         self.tracestate = find(b"tracestate", b"")
         self.timeout = find(b"hal9-timeout", b"")
-
-
-def _origin_form(target: bytes) -> bytes:
-    """Turn the absolute form of a request target into the origin form (RFC 9112 section 3.2).
-
-    Raises:
-        ValueError: it is neither.
-    """
-    scheme, separator, rest = target.partition(b"://")
-    if not separator or scheme.lower() not in {b"http", b"https"}:
-        raise ValueError("The request target is not a path.")
-    _, slash, path = rest.partition(b"/")
-    return slash + path if slash else b"/"
 
 
 def _path(raw: bytes) -> str:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
+from knative.host.targets import origin_form
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Request:
 
     Attributes:
         method: In capitals.
-        target: As it came, origin-form.
+        target: In origin-form.
         headers: In order, names in lower case.
         length: Content-Length, None when there is none.
         chunked: The body comes in chunks.
@@ -625,8 +626,15 @@ def _check(request: Request, version: str) -> Problem | None:
 
 
 def _check_target(request: Request) -> Problem | None:
-    if request.method == b"CONNECT" or not request.target.startswith(b"/"):
-        return Problem("bad-request", detail="Send the request target in origin-form: a path that begins with a slash.")
+    """Give functions the path, whichever form the target has (RFC 9112 section 3.2.2); a tunnel nobody gets."""
+    if request.method == b"CONNECT":
+        return Problem("bad-request", detail="This server makes no tunnels.")
+    try:
+        request.target, authority = origin_form(request.target)
+    except ValueError as error:
+        return Problem("bad-request", detail=str(error))
+    if authority:
+        request.headers = [(name, authority if name == b"host" else value) for name, value in request.headers]
     return None
 
 

@@ -44,6 +44,7 @@ _TAGS: Final = {
     "events": "Publish CloudEvents; look after those that could not be delivered.",
     "keys": "The API keys that your programs use.",
     "reference": "This description.",
+    "health": "Whether the gateway runs; for load balancers.",
 }
 _NO_NUL: Final = "^[^\\u0000]*$"
 _BOUND: Final = frozenset({"pattern", "format", "enum", "const"})
@@ -128,7 +129,8 @@ def document(folder: Path = FUNCTIONS) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in found:
         paths.setdefault(route.operation.path, {})[route.operation.method.lower()] = _operation(route, schemas)
-    used = {tag for route in found for tag in route.operation.tags}
+    paths.update(_HEALTH)
+    used = {"health", *(tag for route in found for tag in route.operation.tags)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -411,6 +413,31 @@ _PROBLEM: Final[dict[str, Any]] = {
             },
         },
     },
+}
+
+
+def _health(name: str, summary: str, description: str) -> dict[str, Any]:
+    """Describe one of the routes that the host answers itself, at the gateway's own address as well."""
+    ok = {"description": "OK", "content": {"text/plain": {"schema": {"type": "string", "const": "ok\n"}}}}
+    faults = {str(status): {"$ref": f"#/components/responses/{status}"} for status in _ALWAYS}
+    operation = {
+        "operationId": name,
+        "summary": summary,
+        "description": description,
+        "tags": ["health"],
+        "responses": {"200": ok, **faults},
+        "security": [],
+        "x-hal9-function": _GATEWAY,
+        "x-hal9-deployment": _GATEWAY,
+    }
+    return {"get": operation}
+
+
+_HEALTH: Final = {
+    "/healthz/live": _health("health_live", "Whether the gateway runs", "Needs nothing but the process itself."),
+    "/healthz/ready": _health(
+        "health_ready", "Whether the gateway is ready", "503 while it drains, or what it needs does not answer."
+    ),
 }
 
 

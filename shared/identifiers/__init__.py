@@ -9,7 +9,6 @@ Does not: hide the time of making; where that matters, use a random token.
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -64,14 +63,3 @@ _DEFAULT: Final = Identifiers(SystemClock(), SystemRandomness())
 def new_id() -> UUID:
     """The process's next id: monotonic within the process."""
     return _DEFAULT.new()
-
-
-def time_of(identifier: UUID) -> datetime:
-    """When a UUIDv7 was made, to the millisecond, in UTC.
-
-    Raises:
-        ValueError: it is not a UUIDv7.
-    """
-    if identifier.version != 7:
-        raise ValueError(f"{identifier} is not a UUIDv7")
-    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)

@@ -128,13 +128,16 @@ register(
     "Correct every fault that `errors` names (CloudEvents 1.0.2), then send it again.",
 )
 register(
-    "credentials-missing", 401, "No credentials", "Send the header `Authorization: Bearer ...` with a valid token."
+    "credentials-missing",
+    401,
+    "No credentials",
+    "Send an API key in the header `Authorization: Bearer ...`; a function behind the gateway wants a token there.",
 )
 register(
     "credentials-invalid",
     401,
     "The credentials are not valid",
-    "Get a new token, for this audience, and send it before it expires.",
+    "Send an API key that is neither revoked nor expired; to a function behind the gateway, a new token for it.",
 )
 register(
     "permission-missing", 403, "Not allowed", "Ask an owner of your organisation for a role that has this permission."

@@ -20,7 +20,6 @@ from shared.software.source import SourceTree
 from shared.software.specification import Entity, FieldSpec, FieldType, OperationKind, Relation, Scalar, Specification
 
 FRAMEWORKS: Final = ("react", "vue")
-AVAILABLE_FRAMEWORKS: Final[tuple[str, ...]] = ()
 
 Framework = Literal["react", "vue"]
 Share = Literal["project", "domain", "interface", "storage", "tests"]

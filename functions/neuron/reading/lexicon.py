@@ -190,7 +190,6 @@ QUANTIFIERS: Final = words(
 DETERMINERS: Final = ARTICLES | QUANTIFIERS
 PRONOUNS: Final = words("it they them he she we you i one who which that someone somebody anyone everyone nobody")
 MODALS: Final = words("can may must should shall will would could might cannot must-not needs")
-MODAL_NEGATIONS: Final = frozenset({"cannot", "must-not", "do-not", "is-not"})
 BE: Final = words("is are be was were being been is-not")
 HAVE: Final = frozenset(["has", "have", "having", "had"])
 NEGATIONS: Final = words("not never no nor cannot must-not do-not is-not")

@@ -28,7 +28,6 @@ from shared.software.specification import (
     Operator,
     OrderedRule,
     RangeRule,
-    ReferencedRule,
     Specification,
     Transition,
     TransitionRule,
@@ -465,8 +464,3 @@ def _text(field: FieldSpec) -> str:
         return "{n:0" + str(max(field.min_length or 0, min(field.max_length, 4))) + "d}"
     missing = (field.min_length or 0) - len(words) - 2
     return template.replace("{n}", "{n:0" + str(missing + 1) + "d}") if missing > 0 else template
-
-
-def deletion_rules(entity: Entity, specification: Specification) -> list[ReferencedRule]:
-    """Give the rules about those that refer to an entity when it is deleted."""
-    return [r for r in specification.rules if isinstance(r, ReferencedRule) and r.entity == entity.name]

@@ -56,6 +56,7 @@ async def test_a_wrong_method_is_405_and_says_which_are_right(client: httpx.Asyn
 async def test_no_credentials_are_401_with_a_challenge(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/keys")
     assert (answer.status_code, slug(answer)) == (401, "credentials-missing")
+    assert "an API key" in answer.json()["detail"]
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 

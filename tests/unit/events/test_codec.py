@@ -96,7 +96,7 @@ def test_example_of_a_batch() -> None:
     headers = [(b"content-type", b"application/cloudevents-batch+json; charset=UTF-8")]
     events = codec.decode_all(headers, json.dumps([first, second]).encode())
     assert [event.data for event in events] == [b"\x00\x01\x02", b'{"appinfoB": 123}']
-    assert codec.from_batch(codec.to_batch(events)) == events
+    assert codec.from_batch(b"[" + b",".join(map(codec.to_structured, events)) + b"]") == events
     assert codec.decode_all(headers, b"[]") == ()
 
 

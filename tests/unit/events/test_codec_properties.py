@@ -97,7 +97,7 @@ def test_structured_mode_round_trips(event: CloudEvent) -> None:
 @settings(max_examples=50)
 @given(st.lists(events(), max_size=5))
 def test_batches_round_trip(batch: list[CloudEvent]) -> None:
-    assert codec.from_batch(codec.to_batch(batch)) == tuple(batch)
+    assert codec.from_batch(b"[" + b",".join(map(codec.to_structured, batch)) + b"]") == tuple(batch)
 
 
 @settings(max_examples=200)

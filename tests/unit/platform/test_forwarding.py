@@ -364,7 +364,7 @@ HOSTILE = {
     "a folded line": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
     "a NUL": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n", 400),
     "bare line feeds": (b"GET / HTTP/1.1\nHost: x\n\n", 400),
-    "a proxy's target": (b"GET http://other/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a target of no path": (b"GET ftp://other/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "a tunnel": (b"CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "an unknown method": (b"FROB / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
     "an expectation": (b"GET / HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\n\r\n", 417),
@@ -391,6 +391,21 @@ async def test_an_upgrade_is_ignored_and_the_connection_ends_with_the_answer(tmp
         status, headers, body = answer(raw)
         assert (status, headers["connection"], raw.count(b"HTTP/1.1 ")) == (200, "close", 1)
         assert "upgrade" not in dict(json.loads(body)["headers"])
+
+
+async def test_the_absolute_form_reaches_the_instance_as_a_path(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    async def handler(request: Request, response: Response) -> None:
+        seen.append(request.target)
+        response.send(200, [], b"")
+
+    async with rig(tmp_path, handler) as r:
+        assert (
+            answer(await r.talk(b"GET http://other:81/v1/runs?a=b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))[0]
+            == 200
+        )
+    assert seen == [b"/v1/runs?a=b"]
 
 
 async def test_a_smuggled_request_does_not_reach_the_instance(tmp_path: Path) -> None:
