@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import httpx
@@ -179,9 +180,13 @@ def test_a_port_in_use(platforms: Callable[..., RunningPlatform]) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = refusal(platforms(), "--port", str(port))
+        one = platforms()
+        said = refusal(one, "--port", str(port))
+        told = one.hal9("up", "--port", str(port), "--json", check=False)
     assert f"Port {port}" in said
     assert "HAL9_PORT" in said
+    assert (told.returncode, told.stderr) == (1, "")
+    assert f"Port {port}" in json.loads(told.stdout)["problem"]["detail"]
 
 
 def test_a_folder_that_cannot_be_used(platforms: Callable[..., RunningPlatform], tmp_path: Path) -> None:
@@ -302,7 +307,10 @@ def test_ctrl_c_while_it_starts_is_said_and_works_in_a_scripts_background(
         assert process.stderr is not None
         said = process.stderr.readline()
         process.send_signal(signal.SIGINT)
+        watchdog = threading.Timer(60, process.terminate)
+        watchdog.start()
         said += process.stderr.read()
+        watchdog.cancel()
     assert process.returncode == 130
     assert "Interrupted while it was starting" in said
     assert one.processes() == []
