@@ -121,9 +121,9 @@ def figures(starts: Sequence[ColdStart], *, goals: bool = False) -> list[Figure]
 
 def measure(bench: Bench) -> list[Figure]:
     """Start the lean function from zero again and again; then with a volume, as HAL9's own functions have them."""
-    starts = _starts(bench, "lean", bench.rounds(8, 2))
+    starts = _starts(bench, bench.rounds(8, 2))
     bench.notes["cold_starts"] = starts
-    mounted = _starts(bench, "lean-mounted", bench.rounds(4, 1), temporary=True)
+    mounted = _starts(bench, bench.rounds(4, 1), temporary=True)
     return [
         *figures(starts, goals=True),
         Figure("whole, middle, with a volume", statistics.median(one.whole for one in mounted), "s"),
@@ -131,18 +131,18 @@ def measure(bench: Bench) -> list[Figure]:
     ]
 
 
-def _starts(bench: Bench, service: str, rounds: int, **settings: Any) -> list[ColdStart]:
+def _starts(bench: Bench, rounds: int, **settings: Any) -> list[ColdStart]:
     stage = bench.stage
-    stage.apply(service, **settings)
-    way = stage.way(service)
+    stage.apply("lean", **settings)
+    way = stage.way("lean")
     starts = []
     for number in range(rounds):
-        stage.until_gone(service)
+        stage.until_gone("lean")
         # What ends is still being cleaned up. A client comes at any moment of the kubelet's second, in each of which it
         # looks but once at what became of its containers.
         time.sleep(2.0 + (number * _GOLDEN) % 1.0)
-        starts.append(once(way, stage.namespace, service))
-        bench.say(f"cold start {number + 1} of {service}: {starts[-1].whole:.2f} s, ours {starts[-1].ours:.2f} s")
+        starts.append(once(way, stage.namespace, "lean"))
+        bench.say(f"cold start {number + 1}: {starts[-1].whole:.2f} s, ours {starts[-1].ours:.2f} s")
     return starts
 
 
