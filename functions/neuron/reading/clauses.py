@@ -396,7 +396,11 @@ def _borrowed(
     if (
         subject
         and group.modal is None
-        and (_is_third_person(sentence, after) or _is_plural_verb(sentence, after, subject))
+        and (
+            _is_third_person(sentence, after)
+            or _is_plural_verb(sentence, after, subject)
+            or _says_what(sentence, after)
+        )
     ):
         return subject
     if frames.finite_verb(sentence, after) is not None:
@@ -404,6 +408,12 @@ def _borrowed(
     return None
 
 
+def _says_what(sentence: list[Token], at: int) -> bool:
+    """Whether "say how many guests come" begins here."""
+    return sentence[at].verb in _SAYING and at + 1 < len(sentence) and sentence[at + 1].low in _WHAT_IS_SAID
+
+
+_WHAT_IS_SAID: Final = frozenset({"how", "which", "when", "who", "whether"})
 _SAYING: Final = frozenset({"say", "tell", "note", "state"})
 
 

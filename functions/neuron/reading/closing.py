@@ -52,6 +52,9 @@ def close(draft: Draft, later: Open) -> None:
         draft.at = at
         objects = _real_objects(draft, objects)  # noqa: PLW2901 - seats of a screening are no things of their own
         _link(draft, verb, subject, objects, behind, later)
+    for verb, subject, target, at in later.deeds:
+        draft.at = at
+        _deed(draft, verb, subject, target, later)
     for maker, made, others, at in later.makers:
         draft.at = at
         _made(draft, maker, made, others)
@@ -151,8 +154,7 @@ def finish(draft: Draft) -> None:
 def makes(verb: str, entity: DraftEntity) -> bool:
     """Whether doing what the verb says makes such an entity: booking makes bookings."""
     return entity.link_verb == verb or (
-        verb in lexicon.LINKING_VERBS
-        and entity.name.split("_")[-1] in _NOUNS.get(verb, (lexicon.LINKING_VERBS[verb][0],))
+        verb in lexicon.LINKING_VERBS and entity.name.split("_")[-1] in _NOUNS.get(verb, (lexicon.deed(verb),))
     )
 
 
@@ -175,7 +177,7 @@ _GIVING: Final = frozenset({"submit", "register", "request", "nominate", "recomm
 
 
 def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behind: list[Token], later: Open) -> None:
-    noun, action, ended = lexicon.LINKING_VERBS[verb]
+    noun, action, ended = lexicon.LINKING_VERBS.get(verb, (lexicon.deed(verb), None, None))
     owned = draft.entities.get(objects[0])
     if verb in _GIVING and owned is not None and (subject in owned.fields or owned.reference_to(subject)):
         draft.mark(("field", owned.name, subject))
@@ -206,6 +208,21 @@ def _link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behin
     _graded(draft, known, verb, behind)
     if verb in _RETURNING and action and ended and not tied:
         _ending(draft, known, verb, action, ended)
+
+
+def _deed(draft: Draft, verb: str, subject: str, target: str, later: Open) -> None:
+    """Keep what is done by one thing to another when nothing that is kept ties them together."""
+    one, other = draft.entities.get(subject), draft.entities.get(target)
+    if one is None or other is None or not (one.fields and other.fields) or verb in lexicon.LINKING_VERBS:
+        return
+    named = {subject, target}
+    tied = any(named <= {f.target or f.name for f in e.fields.values()} for e in draft.entities.values())
+    if not tied and subject not in other.fields and target not in one.fields and not _collects(later, named):
+        _link(draft, verb, subject, (target,), [], later)
+
+
+def _collects(later: Open, named: set[str]) -> bool:
+    return any({holder, morphology.singular(held)} == named for holder, held, *_ in later.many)
 
 
 def _tied(draft: Draft, subject: str, target: str) -> DraftEntity | None:
@@ -332,7 +349,7 @@ def _link_name(draft: Draft, verb: str, noun: str, target: str) -> str:
 
 def _existing_link(draft: Draft, verb: str, subject: str, target: str) -> DraftEntity | None:
     """An entity that the request names and that can only be this link."""
-    for noun in _NOUNS.get(verb, (lexicon.LINKING_VERBS[verb][0],)):
+    for noun in _NOUNS.get(verb, (lexicon.deed(verb),)):
         entity = draft.entities.get(noun) or draft.entities.get(f"{target}_{noun}")
         if entity is not None and entity.link_verb in {None, verb} and entity.name not in {subject, target}:
             return entity

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import formulas, honesty, lexicon, morphology, quantities
+from functions.neuron.reading import formulas, honesty, lexicon, morphology, predicates, quantities
 from functions.neuron.reading.tokens import Kind as TokenKind
 from shared.software.algorithms import CATALOGUE
 from shared.software.specification import Case, Computation, FieldType, Kind, Parameter
@@ -193,7 +193,8 @@ def read_part(words: Sequence[Token], draft: Draft) -> bool:
 
 def _several(words: Sequence[Token], draft: Draft) -> bool:
     """Read codes, arithmetic, named formulas and what the catalogue names, which may stand in one clause."""
-    known = _coded(words, draft) or _arithmetic(words, draft) or _named(words, draft)
+    known = predicates.read(words, draft)
+    known = _coded(words, draft) or known or _arithmetic(words, draft) or _named(words, draft)
     return _catalogued(words, draft, whole=not known) or known
 
 

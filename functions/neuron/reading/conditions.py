@@ -200,6 +200,15 @@ def implied(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     return (Condition(field=name, operator=Operator.EQ, value=True),)
 
 
+def _possessed(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read "it has no reward" where there may be none, "it has a negative balance"."""
+    at = next((i for i, t in enumerate(tokens[:4]) if t.low in lexicon.HAVE), None)
+    if at is None or at + 1 >= len(tokens):
+        return None
+    without = tokens[at + 1].low == "no" or (at > 0 and tokens[at - 1].low in lexicon.NEGATIONS)
+    return holding(tokens[at + 1 + (tokens[at + 1].low in {"no", "any"}) :], entity, without=without)
+
+
 _PREDICATE_WORDS: Final = lexicon.words(
     "it they already currently still yet also been be set marked as to in state the become becomes and"
 )
@@ -212,7 +221,7 @@ def predicate(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) -> tup
     words = [token for token in words if token.low not in lexicon.NEGATIONS | lexicon.BE | lexicon.HAVE]
     if not words:
         return None
-    compared = comparison(tokens, entity)
+    compared = _possessed(tokens, entity) or comparison(tokens, entity)
     if compared is not None:
         return compared
     parts = [
@@ -284,14 +293,24 @@ def find_field(tokens: Sequence[Token], entity: DraftEntity, start: int = 0) -> 
 def holding(tokens: Sequence[Token], entity: DraftEntity, *, without: bool) -> tuple[Condition, ...] | None:
     """Read "with a sailing licence" where that is a yes or a no, "without an end date" where there may be none."""
     start = 1 if tokens and tokens[0].low in lexicon.DETERMINERS else 0
+    sign = _SIGNED.get(tokens[start].low) if start < len(tokens) else None
+    start += sign is not None
     read = field_at(tokens, start, entity) if start < len(tokens) else None
     if read is None or read[1] != len(tokens):
         return None
+    if sign is not None:
+        measured = kind_of(read[0]) in {FieldType.INTEGER, FieldType.DECIMAL} and not without
+        return (Condition(field=read[0].name, operator=sign, value=0),) if measured else None
+    if without and (none := next((v for v in read[0].values if v.lower() == "none"), None)) is not None:
+        return (Condition(field=read[0].name, operator=Operator.EQ, value=none),)
     if kind_of(read[0]) is FieldType.BOOLEAN:
         return (Condition(field=read[0].name, operator=Operator.EQ, value=not without),)
     if read[0].required is not False:
         return None
     return (Condition(field=read[0].name, operator=Operator.IS_NULL if without else Operator.NOT_NULL),)
+
+
+_SIGNED: Final = {"negative": Operator.LT, "positive": Operator.GT}
 
 
 def comparison(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:

@@ -51,12 +51,27 @@ _KEPT: Final = {
     "calendar": "event",
     "agenda": "event",
     "todos": "todo",
+    "reading": "book",
+    "watch": "film",
+    "play": "song",
+    "wish": "wish",
+    "packing": "item",
+    "bucket": "goal",
+    "phone": "contact",
+    "mailing": "contact",
+    "guest": "guest",
 }
 
 
 def keeps(name: str) -> str:
     """Give what software of that name keeps; the name itself when it is the thing."""
-    return _KEPT.get(name, name)
+    if name in _KEPT:
+        return _KEPT[name]
+    head, _, last = name.rpartition("_")
+    return _KEPT.get(head, morphology.singular(head)) if head and last in _LISTS else morphology.singular(name)
+
+
+_LISTS: Final = frozenset({"list", "log", "collection", "catalogue", "catalog", "register", "inventory"})
 
 
 def fields(name: str) -> dict[str, DraftField]:

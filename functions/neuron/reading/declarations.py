@@ -75,6 +75,9 @@ class Open:
     makers: list[tuple[str, str, tuple[str, ...], int]] = field(
         default_factory=list
     )  # maker, what it makes, what that is for, clause
+    deeds: list[tuple[str, str, str, int]] = field(
+        default_factory=list
+    )  # verb, who, what, clause: what may be done only so often, and so is kept
     ties: list[tuple[str, tuple[tuple[Token, ...], ...], int]] = field(
         default_factory=list
     )  # record, the parts of the sentence that says what it ties together, clause
@@ -156,6 +159,8 @@ def read(clause: Clause, draft: Draft, later: Open, words: Sequence[Token]) -> b
     """Read a clause for what it declares; True when it declares something. `words`: its words, or what is left."""
     if clause.intro:
         return introduction(clause, draft, later)
+    if draft.at == 0 and draft.kind is SoftwareKind.COMMAND_LINE and _commanded(words, draft, later):
+        return draft.mark(("kind",))
     if clause.header and (found := _under_header(clause, draft, later)) is not None:
         return found
     if (
@@ -189,6 +194,8 @@ def introduction(clause: Clause, draft: Draft, later: Open) -> bool:
     """Read "An API for managing projects and tasks": what is kept, as far as it is said."""
     words = clause.tokens
     draft.mark(("kind",))
+    if _commanded(words, draft, later):
+        return True
     for i, token in enumerate(words):
         if token.low in {"for", "with"} and i + 1 < len(words) and not words[i + 1].low.endswith("ing"):
             if _listed_entities(words[i + 1 :], draft, later):
@@ -209,18 +216,76 @@ def introduction(clause: Clause, draft: Draft, later: Open) -> bool:
             ):
                 return _declare_list(words[i + 1 :], draft, later, weak=True)
     for i, token in enumerate(words):
-        following = i + 1
-        if token.verb in _INTRODUCTION_WORDS and token.low != "management" and i > 0:
-            pass
-        elif token.verb == "keep" and quantities.phrase(words, i + 1, "track of"):
-            following = i + 3
-        elif token.verb == "handle" and token.low.endswith("ing"):
-            pass
-        else:
-            continue
-        _declare_list(words[following:], draft, later, weak=True)
-        break
+        following = _kept_from(words, i, token)
+        if following is not None:
+            _declare_list(words[following:], draft, later, weak=True)
+            break
     return True
+
+
+def _kept_from(words: Sequence[Token], i: int, token: Token) -> int | None:
+    """Give where what is kept begins, behind "manages", "keeps track of", "handling", "keeps a list of"."""
+    if token.verb in _INTRODUCTION_WORDS and token.low != "management" and i > 0:
+        return i + 1
+    if token.verb == "keep" and quantities.phrase(words, i + 1, "track of"):
+        return i + 3
+    if token.verb in {"keep", "hold"} and i:
+        return _of_many(words, i + 1)
+    return i + 1 if token.verb == "handle" and token.low.endswith("ing") else None
+
+
+_MANY: Final = ("collection", "list", "log", "catalogue", "catalog", "record", "register", "inventory", "set", "number")
+
+
+def _of_many(words: Sequence[Token], at: int) -> int | None:
+    """Give the position behind "a collection of", "my list of"."""
+    at += at < len(words) and words[at].low in lexicon.ARTICLES
+    named = at + 1 < len(words) and words[at].singular in _MANY and words[at + 1].low == "of"
+    return at + 2 if named else None
+
+
+_ENTERING: Final = lexicon.words("collect note catch capture enter keep track")
+
+
+def _commanded(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "a tool for adding, listing and removing notes": the commands, and what they are on."""
+    start = next(
+        (i + 1 for i, t in enumerate(words[:-1]) if t.low in _BEFORE_COMMANDS and _command(words[i + 1])), None
+    )
+    if start is None:
+        return False
+    verbs: list[str] = []
+    i = start
+    while i < len(words) and (words[i].low in _JOINTS or _command(words[i]) is not None):
+        verb = _command(words[i]) if words[i].low not in _JOINTS else None
+        verbs += [verb] if verb is not None else []
+        i += 1
+        if verb is not None and words[i - 2].low in {"and", "or"}:
+            break
+    operations = {lexicon.OPERATION_VERBS.get(verb, "create") for verb in verbs}
+    if len(verbs) < _SEVERAL_COMMANDS or i >= len(words):
+        return False
+    stop = next((j for j in range(i, len(words)) if words[j].low in lexicon.PREPOSITIONS | {"("}), len(words))
+    if stop <= i or not morphology.is_plural(words[stop - 1].low) or not _declare_list(words[i:], draft, later):
+        return False
+    for name in subject_names(words[i:stop], draft):
+        draft.operations[name].update(operations)
+        for verb in verbs:
+            draft.verbs.setdefault((name, lexicon.OPERATION_VERBS.get(verb, "create")), verb)
+        for operation in sorted(operations):
+            draft.mark(("operation", name, operation))
+    return True
+
+
+_JOINTS: Final = frozenset({",", "and", "or", "both"})
+_BEFORE_COMMANDS: Final = frozenset({"for", "that", "which", "to", "can"})
+_SEVERAL_COMMANDS: Final = 2
+
+
+def _command(token: Token) -> str | None:
+    """Give the verb of a word that names a command: add, adds, adding."""
+    verb = token.verb
+    return verb if verb in _ENTERING or verb in lexicon.OPERATION_VERBS else None
 
 
 def _declare_list(tokens: Sequence[Token], draft: Draft, later: Open, *, weak: bool = False) -> bool:
@@ -560,6 +625,9 @@ _HOLDING_WORDS_2: Final = lexicon.words("have store track record include hold co
 _HOLDING_WORDS: Final = lexicon.words("record store track show need require include hold specify capture")
 
 
+_TOLD: Final = frozenset({"who", "which", "when", "how"})
+
+
 def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     verb = frame.verb
     passive_record = (
@@ -568,12 +636,15 @@ def _holding(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         and frame.rest
         and frame.rest[0].low in {"by", "with"}
     )
-    tells = verb in {"say", "tell", "note", "state"} and frame.rest and frame.rest[0].low in {"who", "which", "when"}
+    tells = (
+        verb in {"say", "tell", "note", "state"} and frame.rest and frame.rest[0].low in {"who", "which", "when", "how"}
+    )
     lists = tells or (verb == "list" and bool(frame.subject) and frame.subject[0].low in {"a", "an", "each", "every"})
     if not frame.subject or frame.negated or not (verb in _HOLDING_WORDS_3 or passive_record or lists):
         return False
-    if any(t.low in {"how", "whether", "what"} for t in frame.subject):
-        return False
+    shown = verb == "show" and frame.subject[0].low == "it" and draft.kind is not SoftwareKind.API
+    if shown or any(t.low in {"how", "whether", "what"} for t in frame.subject):
+        return False  # the program shows, not the thing that was spoken of last
     if frame.group.passive and not passive_record and verb in _HOLDING_WORDS:
         return False
     subjects = subject_names(frame.subject, draft)
@@ -756,16 +827,32 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     for item in fields.items(_without_prepositions(targets)):
         if not item.field.name or (not item.determined and not draft.known(item.field.name.split("_"))):
             continue
-        if item.field.name.split("_")[-1] in {"time", "date", "day"}:
+        if item.field.name.split("_")[-1] in {"time", "date", "day", "moment"}:
             added = entity.add(item.field)
             found = draft.mark(("field", entity.name, added.name))
             continue
         found = _refer(entity, item, draft, later, optional=frame.modal in {"can", "may"}) or found
     if cut < len(rest):
-        found = hold(entity, rest[cut + 1 :], draft, later) or found
+        holder = _person(rest, cut, entity, draft) or entity
+        found = hold(holder, rest[cut + 1 :], draft, later) or found
+        draft.topic = entity.name
     if joins and found:
         draft.settle()
     return found and draft.mark(("entity", entity.name))
+
+
+_OF_PERSONS: Final = lexicon.words("name first_name last_name full_name email email_address phone phone_number address")
+
+
+def _person(rest: Sequence[Token], cut: int, entity: DraftEntity, draft: Draft) -> DraftEntity | None:
+    """Give whom "by a customer with a name and an email" describes: the customer, who is new."""
+    if rest[cut].low != "with" or rest[cut - 1].text == "," or cut < _EACH_WITH:
+        return None
+    reference = entity.fields.get(rest[cut - 1].low)
+    owner = draft.entities.get(reference.target or "") if reference is not None else None
+    held = {item.field.name for item in fields.items(rest[cut + 1 :])}
+    new = owner is not None and not owner.fields and rest[cut - 2].low in {"a", "an"}
+    return owner if new and held and held <= _OF_PERSONS else None
 
 
 def replace_token(token: Token) -> Token:
@@ -951,7 +1038,8 @@ def _prepositional(tokens: Sequence[Token], draft: Draft) -> tuple[str, ...]:
                 (
                     j
                     for j in range(i + 1, len(tokens))
-                    if tokens[j].low in lexicon.PREPOSITIONS or tokens[j].text in {",", "("} or tokens[j].low == "and"
+                    if tokens[j].low in lexicon.PREPOSITIONS | {",", "(", "and", "that", "which", "who"}
+                    or _comparative(tokens, j)
                 ),
                 len(tokens),
             )
@@ -1004,7 +1092,32 @@ def _linking(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     for verb in frame.group.verbs:
         if verb in lexicon.LINKING_VERBS or verb in _MAKING_VERBS:
             found = _link(verb, frame, draft, later) or found
+        elif verb not in _NO_DEEDS and verb not in lexicon.OPERATION_VERBS and _limited(frame):
+            _deed(verb, frame, draft, later)
     return found
+
+
+_NO_DEEDS: Final = lexicon.words("be have do go contain hold need include exceed belong mark use allow let share")
+
+
+def _limited(frame: frames.Frame) -> bool:
+    """Whether a clause says how often something may be done: "only once", "at most 3 a day"."""
+    if frame.modal not in {"can", "may"} or frame.negated:
+        return False
+    lows = {t.low for t in frame.rest}
+    counted = [b for i in range(len(frame.rest)) if (b := quantities.bound(frame.rest, i)) is not None]
+    return "once" in lows or any(bound.high is not None and not bound.exact for bound, _ in counted)
+
+
+def _deed(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> None:
+    """Note "a citizen can sign a petition only once": each signature is to be kept, or nothing could count them."""
+    if frame.group.passive:
+        names, others = _agents(frame.rest, draft), subject_names(frame.subject, draft)
+    else:
+        names, found = subject_names(frame.subject, draft), noun_name(_object(frame.rest)[0], draft)
+        others = [found] if found else []
+    if names and others and names[0] != others[0] and not is_generic(others[0]):
+        later.deeds.append((verb, names[0], others[0], draft.at))
 
 
 def _transitive(frame: frames.Frame, draft: Draft, later: Open) -> bool:
@@ -1094,8 +1207,13 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: Open) -> bool:
     given = verb in {"submit", "file", "request"} and "with" in [t.low for t in behind]
     if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name) and not given:
         later.links.append((verb, subjects[0], (name, *others), draft.at, list(behind)))
+        if verb in _ASKING and frame.rest[0].low in {"a", "an"}:
+            draft.topic = name
         return draft.mark(("link", verb))
     return _make(frame, subjects[0], name, (head, others, behind), draft, later)
+
+
+_ASKING: Final = frozenset({"request", "submit", "order", "claim"})  # their object is what is made
 
 
 def _make(
@@ -1163,10 +1281,16 @@ def _object(rest: Sequence[Token]) -> tuple[list[Token], list[Token]]:
             if rest[i].low in lexicon.PREPOSITIONS | {"twice", "once", "again", "more", "which", "that", "each"}
             or rest[i].text in {",", "("}
             or quantities.period(rest, i) is not None
+            or _comparative(rest, i)
         ),
         len(rest),
     )
     return list(rest[start:end]), list(rest[end:])
+
+
+def _comparative(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a comparison stands at a position: "deeper than"."""
+    return tokens[at].low.endswith("er") and at + 1 < len(tokens) and tokens[at + 1].low == "than"
 
 
 def _agents(rest: Sequence[Token], draft: Draft) -> list[str]:
@@ -1177,7 +1301,7 @@ def _agents(rest: Sequence[Token], draft: Draft) -> list[str]:
             if rest[start : start + 1] and rest[start].low in {"other", "others"}:
                 return []  # other museums are none of those that are kept
             end = next(
-                (j for j in range(start, len(rest)) if rest[j].low in lexicon.PREPOSITIONS or rest[j].text == ","),
+                (j for j in range(start, len(rest)) if rest[j].low in lexicon.PREPOSITIONS | {",", "and"}),
                 len(rest),
             )
             name = noun_name(rest[start:end], draft)

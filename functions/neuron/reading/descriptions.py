@@ -38,7 +38,7 @@ def early(clause: Clause, draft: Draft, later: Open) -> bool:
     frame = frames.parse(clause.words)
     if frame is None or not frame.subject:
         return False
-    return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _kinds, _being))
+    return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _due, _kinds, _being))
 
 
 def read(clause: Clause, draft: Draft, later: Open) -> bool:
@@ -286,6 +286,22 @@ def _lasting(frame: Frame, draft: Draft, _later: Open) -> bool:
     added = entity.add(DraftField(f"{_MOMENTS[frame.verb]}_{kind}"))
     added.at = draft.at
     return draft.mark(("field", entity.name, added.name)) and draft.settle()
+
+
+def _due(frame: Frame, draft: Draft, _later: Open) -> bool:
+    """Read "chores are due on a date": the date by which they are to be done."""
+    entity = _owner(frame, draft)
+    lows = [t.low for t in frame.rest]
+    if entity is None or frame.negated or frame.verb != "be" or lows[:1] != ["due"] or len(lows) != _DUE:
+        return False
+    if lows[1] not in {"on", "by", "at"} or lows[2] not in {"a", "some"} or lows[3] not in {"date", "day", "time"}:
+        return False
+    added = entity.add(DraftField("due_at" if lows[3] == "time" else "due_date"))
+    added.at = draft.at
+    return draft.mark(("field", entity.name, added.name)) and draft.settle()
+
+
+_DUE: Final = 4
 
 
 def _spanning(frame: Frame, entity: DraftEntity, draft: Draft) -> bool:

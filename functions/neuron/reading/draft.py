@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Mark = tuple[str, ...]  # ("field", "book", "isbn"), ("rule", "loan_quota"), …: what a clause became
 
 
+_LONGEST = 63  # characters of a name
+
+
 @dataclass(eq=False)
 class DraftField:
     """A field while it is being read; the attributes are those of `FieldSpec`, None standing for "not said"."""
@@ -189,10 +192,13 @@ class Draft:
     def entity(self, words: str, *, declared: bool = False) -> DraftEntity:
         """Give the entity of that name (in the singular), making it if it is new."""
         name = morphology.name(words)
-        known = self.entities.get(name)
+        known = self.entities.get(name) or self._joined(name)
         if known is None:
             plural = morphology.plural(name)
-            known = self.entities[name] = DraftEntity(name, plural if plural != name else f"{name}_list")
+            plural = plural if plural != name else f"{name}_list"
+            if len(plural) > _LONGEST:
+                plural = f"all_{name}"[:_LONGEST].rstrip("_")
+            known = self.entities[name] = DraftEntity(name, plural)
         known.declared = known.declared or declared
         return known
 
@@ -201,7 +207,14 @@ class Draft:
         name = morphology.name(
             *[morphology.singular(word) if i == 0 else word for i, word in enumerate(reversed(list(words)))][::-1]
         )
-        return self.entities.get(name)
+        return self.entities.get(name) or self._joined(name)
+
+    def _joined(self, name: str) -> DraftEntity | None:
+        """Give the entity that the name is another spelling of: sign-up and signup."""
+        if name.count("_") > 1:
+            return None
+        joined = name.replace("_", "")
+        return next((e for known, e in self.entities.items() if known.replace("_", "") == joined), None)
 
     def mentions(self, tokens: Sequence[Token]) -> list[Mention]:
         """Find the entities that the tokens name, in order; longer names win."""

@@ -193,6 +193,8 @@ _ENDINGS: Final = lexicon.words("leave end return finish close complete stop res
 
 def _asked(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
     """Read "which vehicle stands on which spot" and "when it left" as what is recorded: a vehicle, a moment."""
+    if (many := _how_many(tokens, at)) is not None:
+        return many
     if at + 1 >= len(tokens) or tokens[at].low not in {"which", "when", "who"}:
         return None
     if tokens[at].low == "who":
@@ -216,6 +218,17 @@ def _asked(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
         return None
     name = morphology.name(morphology.participle(verb), "at")
     item = DraftField(name, FieldType.DATETIME, required=False if verb in _ENDINGS else None, words=(name,))
+    return Item(item, tuple(tokens[at:end]), determined=True), end
+
+
+def _how_many(tokens: Sequence[Token], at: int) -> tuple[Item, int] | None:
+    """Read "how many guests come" as the number of guests."""
+    behind = quantities.phrase(tokens, at, "how many")
+    if behind is None or behind >= len(tokens) or not morphology.is_plural(tokens[behind].low):
+        return None
+    end = next((i for i in range(behind + 1, len(tokens)) if tokens[i].low in _SEPARATORS), len(tokens))
+    core = (tokens[behind].low,)
+    item = DraftField(morphology.name(*core), FieldType.INTEGER, minimum=0, words=("number", "of", *core))
     return Item(item, tuple(tokens[at:end]), determined=True), end
 
 
@@ -346,6 +359,8 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
     i = attributes(tokens, i, item.field, item.left)
     if (example := _example(tokens, i)) is not None:
         i = attributes(tokens, example, item.field, item.left)
+    if item.determined and (apposed := _apposed(tokens, i, item.field)) is not None:
+        i = apposed
     if i < len(tokens) and tokens[i].low in {"where", "when", "who", "which", "that", "it", "they", "he", "she"}:
         i = next(
             (j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"} or tokens[j].low == "and"), len(tokens)
@@ -354,6 +369,27 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[Item | None, int]:
         item.field.name = morphology.name(item.field.name, "per", item.field.per)
     item.tokens = tuple(tokens[at:i])
     return item, i
+
+
+_CHOSEN: Final = lexicon.words(
+    "result outcome status state type kind level size class category priority condition mode grade colour color "
+    "gender quality season shift direction side"
+)
+
+
+def _apposed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
+    """Read "a result, passed or failed, and …": the values stand behind a comma."""
+    if at >= len(tokens) or tokens[at].text != "," or target.values or target.type is not None:
+        return None
+    read = enumerations.until_or(tokens, at + 1)
+    if read is None or tokens[at + 1].low in lexicon.CONJUNCTIONS:
+        return None
+    done = all(morphology.is_participle(value.split()[0].lower()) for value in read[0])
+    closed = read[1] >= len(tokens) or tokens[read[1]].low in _SEPARATORS
+    if not closed or not (done or target.name.split("_")[-1] in _CHOSEN):
+        return None
+    _enumerate(target, read[0])
+    return read[1]
 
 
 _EXAMPLES: Final = ("e.g.", "eg", "i.e.", "for example", "for instance", "such as", "like")
@@ -710,7 +746,10 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     return None
 
 
-_COMPARED: Final = frozenset({"earlier", "later", "before", "after", "higher", "lower", "greater", "less", "more"})
+_COMPARED: Final = lexicon.words(
+    "earlier later before after higher lower greater less more below above under over smaller larger longer shorter"
+)
+_ALONE: Final = lexicon.words("before after exceed below above under over")  # compare without "than"
 
 
 def _compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -722,7 +761,7 @@ def _compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None
     if j >= len(tokens) or tokens[j].low not in _COMPARED | {"exceed"}:
         return None
     k = j + 1 + (j + 1 < len(tokens) and tokens[j + 1].low == "than")
-    if k == j + 1 and tokens[j].low not in {"before", "after", "exceed"}:
+    if k == j + 1 and tokens[j].low not in _ALONE:
         return None
     if k + 1 >= len(tokens) or tokens[k].low not in lexicon.ARTICLES or quantities.bound(tokens, k) is not None:
         return None
@@ -773,7 +812,8 @@ def _formula(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
 
 _NOW: Final = frozenset({"today", "now", "current"})
 _WHEN_ABSENT: Final = (
-    "if not given", "if none is given", "if nothing is given", "if left out", "if omitted", "if not specified",
+    "if not given", "if it is left out", "if it is omitted", "if it is missing",
+    "if none is given", "if nothing is given", "if left out", "if omitted", "if not specified",
     "when not given", "when omitted", "unless given", "by default", "if it is not given", "if empty", "as default",
     "if not provided",
 )  # fmt: skip
@@ -787,7 +827,7 @@ def _present(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         if end is not None:
             at, opened = end + (end < len(tokens) and tokens[end].low == ":"), True
             break
-    while at < len(tokens) and tokens[at].low in {"the", "is"}:
+    while at < len(tokens) and tokens[at].low in {"the", "is", "that", "which"}:
         at += 1
     if at >= len(tokens) or tokens[at].low not in _NOW:
         return None
@@ -874,6 +914,9 @@ def _value_by_default(tokens: Sequence[Token], i: int, target: DraftField) -> in
         behind = next((e for words in _AT_FIRST if (e := quantities.phrase(tokens, end, words)) is not None), None)
         if behind is not None and all(t.is_word or t.value is not None for t in tokens[i:end]):
             words = [t for t in tokens[i:end] if t.low not in _FILLER]
+            if [t.low for t in words] in _NOTHING:
+                target.required = False
+                return behind
             if len(words) == 1 or (words and not {"yes", "no", "true", "false"} & {t.low for t in words}):
                 value = quantities.number(words, 0)
                 target.default = value[0] if value else _scalar(" ".join(t.low for t in words))
@@ -881,6 +924,7 @@ def _value_by_default(tokens: Sequence[Token], i: int, target: DraftField) -> in
     return None
 
 
+_NOTHING: Final = (["empty"], ["blank"], ["unset"], ["missing"], ["unknown"])
 _AT_FIRST: Final = ("by default", "at first", "in the beginning", "to begin with")
 
 
@@ -990,6 +1034,11 @@ _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
     "if given": ("required", False),
     "if available": ("required", False),
     ("if known"): ("required", False),
+    "not be missing": ("required", True),
+    "cannot be missing": ("required", True),
+    "missing": ("required", False),
+    "absent": ("required", False),
+    "unknown at first": ("required", False),
     ("left empty"): ("required", False),
     ("left out"): ("required", False),
     "omitted": ("required", False),
@@ -1074,7 +1123,7 @@ def _named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
 _SIZES_WORDS: Final = lexicon.words(
     "of with from within a an the must be has have is and in cannot consists consist contain use not should "
     "length range may can ranging never go must-not measured value whole number integer contains exceed on "
-    "scale minimum maximum max min :"
+    "scale minimum maximum max min : fall drop sink rise get become"
 )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
     from functions.neuron.reading.tokens import Token
+    from shared.software.specification import Condition
 
 OPERATORS: Final = {
     "times": "*",
@@ -267,11 +268,22 @@ def asked(r: Reading, draft: Draft) -> bool:
         function = "count" if lows[much + 1] == "many" else "sum"
         return _sum_up(r, draft, parent, function, _done(r.words[much + 2 :]), r.words[much + 2 :])
     if at is None:
-        return False
+        return _bare(r, draft, parent, r.words[1:each])
     said = [t for t in r.words[at + 1 : each] if t.is_word and t.low not in _NOISE]
     function = _FUNCTIONS[lows[at]]
     name = morphology.name("total" if function == "sum" else lows[at], *[t.low for t in said]) if said else ""
     return _sum_up(r, draft, parent, function, name, r.words[at + 1 :])
+
+
+def _bare(r: Reading, draft: Draft, parent: DraftEntity, said: Sequence[Token]) -> bool:
+    """Read "the points of each member" where only what belongs to the member has points: their sum."""
+    if not said or said[-1].low not in {"of", "for"} or said[0].low not in lexicon.ARTICLES:
+        return False
+    children = [c for c in draft.entities.values() if c is not parent and c.reference_to(parent.name)]
+    named = [c for c in children if (f := conditions.field_at(said, 1, c)) is not None and f[1] == len(said) - 1]
+    if len(named) != 1 or conditions.field_at(said, 1, parent) is not None:
+        return False
+    return _sum_up(r, draft, parent, "sum", morphology.name("total", *[t.low for t in said[1:-1]]), said)
 
 
 def _done(words: Sequence[Token]) -> str:
@@ -308,9 +320,17 @@ def _sum_up(r: Reading, draft: Draft, parent: DraftEntity, function: str, name: 
             reference=reference.name,
             function=function,
             expression=figure,
+            when=_only(child, said, draft),
         )
         return draft.mark(draft.add_rule(rule), ("field", parent.name, field.name))
     return False
+
+
+def _only(child: DraftEntity, said: Sequence[Token], draft: Draft) -> tuple[Condition, ...]:
+    """Give which of the things count: "the bought ideas of each person"."""
+    mention = next((m for m in draft.mentions(said) if m.entity is child), None)
+    found = [conditions.adjective(t.low, child) for t in mention.adjectives] if mention is not None else []
+    return next((tuple(part) for part in found if part), ())
 
 
 def _figure_of(child: DraftEntity, said: Sequence[Token]) -> str | None:

@@ -469,9 +469,18 @@ def _leading_condition(tokens: Sequence[Token]) -> tuple[Sequence[Token], list[t
     return tokens, []
 
 
+_ABSENT: Final = (
+    "not given", "it is not given", "none is given", "nothing is given", "omitted", "left out", "it is left out",
+    "it is omitted", "not specified", "it is not specified", "it is missing", "missing", "no other", "nothing else",
+)  # fmt: skip
+
+
 def _any(behind: Sequence[Token]) -> bool:
     """Whether "if" is followed by "they have one", "it has any", "there is one", "any", "known"."""
     lows = [t.low for t in behind[:3]]
+    said = " ".join(t.low for t in behind[:5])
+    if said.startswith(_ABSENT):
+        return True
     return lows[:1] in (["any"], ["known"], ["given"], ["available"]) or (
         lows[2:3] in (["one"], ["any"]) and lows[1] in {"have", "has", "is", "are"}
     )

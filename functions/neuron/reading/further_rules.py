@@ -8,8 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import closing, conditions, frames, lexicon, morphology, quantities, rules
+from functions.neuron.reading import (
+    closing,
+    conditions,
+    figures,
+    frames,
+    lexicon,
+    morphology,
+    quantities,
+    rules,
+    views,
+)
+from functions.neuron.reading.draft import DraftField
 from shared.software.specification import (
+    CapacityRule,
     Condition,
     FieldType,
     NoOverlapRule,
@@ -21,7 +33,7 @@ from shared.software.specification import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
@@ -47,22 +59,25 @@ def of_anyone(r: Reading, draft: Draft) -> bool:
     who = next(
         (n for word in _WHO for n in entity.fields if word in n.split("_") and not entity.fields[n].target), None
     )
-    if high is None or who is None:
+    if high is None or (who is None and not any(f.target for f in entity.fields.values())):
         return False
     parent = next((f for m in r.objects[1:] if (f := entity.reference_to(m.entity.name))), None)
     period = rules.period_of(r.words)
+    owners = [f for f in entity.fields.values() if f.target and f is not parent]
+    if len(owners) == 1:
+        parent, who = owners[0], (parent.name if parent is not None else None)
     rule = QuotaRule(
-        name=morphology.name(entity.name, who, "quota"),
+        name=morphology.name(entity.name, *([who] if who else []), *([parent.name] if parent else []), "quota"),
         entity=entity.name,
         message=rules.sentence(r.words, draft.request),
         reference=parent.name if parent else None,
-        also=(who,),
+        also=(who,) if who else (),
         limit=int(high),
         period=period,
         period_field=rules.period_field(entity) if period else None,
-        when=conditions.running(entity),
+        when=rules.adjectives(r.objects[0], entity) or conditions.running(entity),
     )
-    return draft.mark(draft.add_rule(rule), ("field", entity.name, who))
+    return draft.mark(draft.add_rule(rule), *([("field", entity.name, who)] if who else []))
 
 
 def neither(r: Reading, draft: Draft) -> bool:
@@ -300,6 +315,167 @@ def _late(r: Reading, draft: Draft) -> bool:
     return False
 
 
+def not_again(r: Reading, draft: Draft) -> bool:
+    """Read "a car that is in an open trip cannot be taken again": one open trip for each car."""
+    at = next((i for i, t in enumerate(r.frame.subject) if i and t.low in {"that", "which", "who"}), None)
+    if at is None or r.subject is None or not r.frame.negated or "again" not in r.lows:
+        return False
+    holder, said = r.subjects[0].entity, r.frame.subject[at + 1 :]
+    named = [m for m in draft.mentions(said) if m.entity.reference_to(holder.name)]
+    made = [e for v in r.frame.group.verbs for e in draft.entities.values() if closing.makes(v, e)]
+    link = named[0].entity if named else next((e for e in made if e.reference_to(holder.name)), None)
+    reference = link.reference_to(holder.name) if link is not None else None
+    if link is None or reference is None:
+        return False
+    when = (rules.adjectives(named[0], link) if named else None) or conditions.running(link)
+    if not when:
+        return False
+    rule = QuotaRule(
+        name=morphology.name(link.name, reference.name, "quota"),
+        entity=link.name,
+        message=rules.sentence(r.words, draft.request),
+        reference=reference.name,
+        limit=1,
+        when=when,
+    )
+    return draft.mark(draft.add_rule(rule))
+
+
+def too_late(r: Reading, draft: Draft) -> bool:
+    """Read "a petition cannot be signed after its closing date": no signature is made later."""
+    at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"after", "before"}), None)
+    if at is None or r.subject is None or not r.frame.negated or not r.frame.group.passive:
+        return False
+    named = conditions.find_field(r.frame.rest, r.subject, at + 1)
+    if named is None or conditions.kind_of(named[0]) not in _TIMES or named[2] != len(r.frame.rest):
+        return False
+    operator = Operator.GE if r.frame.rest[at].low == "after" else Operator.LE
+    for entity in draft.entities.values():
+        reference = entity.reference_to(r.subject.name)
+        if reference is not None and any(closing.makes(verb, entity) for verb in r.frame.group.verbs):
+            field = f"{reference.name}.{named[0].name}"
+            return _guard(
+                r, draft, entity, (Condition(field=field, operator=operator, other=conditions.moment(named[0])),)
+            )
+    return False
+
+
+_COSTING: Final = {"cost": "price", "take": "duration", "last": "duration"}
+
+
+def unless_given(r: Reading, draft: Draft) -> bool:
+    """Read "lessons cost 40 euros unless another price is given": what a field is when it is left out."""
+    if r.subject is None or r.frame.verb not in _COSTING or r.frame.negated or not r.frame.conditions:
+        return False
+    word, said = r.frame.conditions[0]
+    number = quantities.number(r.frame.rest, 0)
+    if word != "unless" or number is None or "given" not in {t.low for t in said} | {"given"}:
+        return False
+    noun = next((t.low for t in said if t.is_word and t.low not in _NO_NOUN), _COSTING[r.frame.verb])
+    field = r.subject.add(DraftField(morphology.name(noun)))
+    field.default = number[0]
+    return draft.mark(("field", r.subject.name, field.name))
+
+
+_NO_NOUN: Final = lexicon.DETERMINERS | lexicon.BE | lexicon.words("given specified stated set it something else")
+
+
+_LISTING: Final = lexicon.words("list show print display report")
+
+
+def several_lists(r: Reading, draft: Draft) -> bool:
+    """Read "it lists the open chores and the points of each member": every part is a list or a figure of its own."""
+    if r.frame.negated or r.frame.conditions or r.frame.verb not in _LISTING or r.frame.group.passive:
+        return False
+    parts = [part for part in _listed_parts(r.frame.rest) if part]
+    if len(parts) < _PAIR:
+        return False
+    found = [part for part in parts if _shown(r, draft, part)]
+    for part in parts if found else ():
+        if part not in found:
+            draft.leave(part, "this part was not understood")
+    return bool(found)
+
+
+def _shown(r: Reading, draft: Draft, part: Sequence[Token]) -> bool:
+    verb = r.words[len(r.frame.subject)] if len(r.words) > len(r.frame.subject) else r.words[0]
+    frame = frames.Frame(r.frame.subject, r.frame.group, tuple(part))
+    reading = rules.Reading(frame, (verb, *part), r.subjects, draft.mentions(part))
+    return figures.asked(reading, draft) or views.look(reading, draft)
+
+
+def _listed_parts(tokens: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
+    """Cut "the open chores, all members and the points of each member" in front of its articles."""
+    start = 0
+    for i in range(1, len(tokens)):
+        opens = tokens[i].low in _OPENING and tokens[i - 1].low in {",", "and"}
+        if opens:
+            yield tuple(tokens[start : i - 1 - (tokens[i - 2].text == ",")])
+            start = i
+    yield tuple(tokens[start:])
+
+
+_OPENING: Final = lexicon.words("the all every how any")
+
+
+def not_counted(r: Reading, draft: Draft) -> bool:
+    """Read "a cancelled booking does not count": the limits on bookings leave it out."""
+    if r.subject is None or not r.frame.negated or r.frame.verb != "count":
+        return False
+    stated = rules.adjectives(r.subjects[0], r.subject)
+    left = conditions.negate(stated) if stated else None
+    limits = [
+        rule
+        for rule in draft.rules.values()
+        if isinstance(rule, QuotaRule | CapacityRule) and rule.entity == r.subject.name
+    ]
+    if left is None or not limits:
+        return False
+    for rule in limits:
+        draft.rules[rule.name] = rule if rule.when else rule.model_copy(update={"when": left})
+        draft.mark(("rule", rule.name))
+    return True
+
+
+def once_together(r: Reading, draft: Draft) -> bool:
+    """Read "the same artist and title can be entered only once": the two together are unique."""
+    if not r.frame.subject or "same" not in {t.low for t in r.frame.subject}:
+        return False
+    often = "once" in r.lows and (r.frame.only or "only" in r.lows)
+    if not often and not (r.frame.negated and {"twice", "again"} & set(r.lows)):
+        return False
+    topic = draft.entities.get(draft.topic or "")
+    for entity in dict.fromkeys([*([topic] if topic else []), *draft.entities.values()]):
+        names: list[str] = []
+        at = 0
+        while (named := conditions.find_field(r.frame.subject, entity, at)) is not None:
+            names.append(named[0].name)
+            at = named[2]
+        if len(names) >= _PAIR:
+            return rules.add_unique(r, draft, entity, tuple(names), conditions.running(entity))
+    return False
+
+
+def nobody_for(r: Reading, draft: Draft) -> bool:
+    """Read "nobody can sign up for a dive that is called off": nothing is made for what is in that state."""
+    lows = [t.low for t in r.frame.subject]
+    anyone = bool(set(lows) & {"nobody", "noone"}) or lows[:2] == ["no", "one"]
+    if r.subject is not None or not (anyone or r.frame.negated) or len(lows) > _PAIR or not r.objects:
+        return False
+    other = r.objects[-1]
+    behind = r.frame.rest[other.end :]
+    relative = bool(behind) and behind[0].low in {"that", "which", "who"}
+    stated = conditions.predicate(behind[1:], other.entity, draft) if relative else None
+    stated = stated or rules.adjectives(other, other.entity)
+    required = conditions.negate(stated) if stated else None
+    for entity in draft.entities.values() if required else ():
+        reference = entity.reference_to(other.entity.name)
+        if reference is not None and any(closing.makes(verb, entity) for verb in r.frame.group.verbs):
+            requires = tuple(c.model_copy(update={"field": f"{reference.name}.{c.field}"}) for c in required or ())
+            return _guard(r, draft, entity, requires)
+    return False
+
+
 def _guard(r: Reading, draft: Draft, entity: DraftEntity, requires: tuple[Condition, ...]) -> bool:
     rule = TransitionRule(
         name=morphology.name(entity.name, "create", "allowed"),
@@ -355,8 +531,15 @@ def _part(r: Reading, draft: Draft, rest: Sequence[Token]) -> Reading:
 
 READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     of_anyone,
+    not_again,
+    too_late,
+    several_lists,
+    unless_given,
+    not_counted,
+    nobody_for,
     for_state,
     same_twice,
+    once_together,
     once_each,
     differing,
     neither,

@@ -51,7 +51,7 @@ _HOLLOW: Final = lexicon.words(
     "short letters characters character digit digits digit's e.g i.e etc be't forbidden refused reject rejected "
     "accept accepted belong belongs belonging related relate depend depends simple small different later earlier "
     "early late following several function functions class method compute computes calculate calculates check "
-    "checks whether convert converts find finds search searched sort sorted filter filtered greater below above "
+    "checks say says said come comes "
     "report reports reported calculate calculated km kg cm mm ml m2 sqm euros dollars percent me "
     "divided multiplied squared terminal cli module print prints printed tell tells turn turns n algorithm"
 )
@@ -88,18 +88,25 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
 
 def _unkept(said: Sequence[Token], parts: Sequence[Any]) -> str:
     """Give what a clause demands that no part of the right kind keeps; empty when nothing is missing."""
-    restricted = any(_restricts(part) for part in parts)
-    if _forbids(said) and not restricted:
+    filled = bool(_FILLING & {token.low for token in said})
+    if _forbids(said) and not any(_restricts(part, filled=filled) for part in parts):
         return "It forbids something, and nothing that was built refuses it."
     if _singular(said) and not any(_keeps_apart(part) for part in parts):
         return "It says what may be there only so often, and nothing that was built counts that."
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
-    if _conditional(said) and not any(_keeps_apart(part) or getattr(part, "managed", False) for part in parts):
+    if _conditional(said) and not any(_keeps_apart(part) or _computes(part) for part in parts):
         return "It holds under a condition, and nothing that was built checks it."
     return ""
 
 
+def _computes(part: Any) -> bool:
+    """Whether a part is set by the software in other ways than by the moves of a machine."""
+    return isinstance(part, spec.FieldSpec) and part.managed and part.type is not spec.FieldType.ENUM
+
+
+_FILLING: Final = lexicon.words("empty blank missing left omitted null without optional unset given")
+"""Words by which a prohibition asks that a value is there."""
 _CHANGING: Final = (spec.EffectRule, spec.ComputedRule, spec.AggregateRule, spec.Computation)
 
 
@@ -230,8 +237,8 @@ def _conditional(said: Sequence[Token]) -> bool:
     return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed
 
 
-def _restricts(part: Any) -> bool:
-    """Whether a part refuses something."""
+def _restricts(part: Any, *, filled: bool = True) -> bool:
+    """Whether a part refuses something; `filled`: a field that must be there counts."""
     match part:
         case spec.ReferencedRule():
             return not part.cascade
@@ -244,14 +251,14 @@ def _restricts(part: Any) -> bool:
         case spec.Computation() | spec.Relation():
             return True
         case spec.FieldSpec():
-            return part.unique or part.immutable or part.managed or _bounded(part)
+            return part.unique or part.immutable or part.managed or _bounded(part) or (filled and part.required)
         case _:
             return False
 
 
 def _bounded(field: spec.FieldSpec) -> bool:
     limits = (field.minimum, field.maximum, field.min_length, field.max_length, field.pattern)
-    return any(limit is not None for limit in limits) or bool(field.values) or field.required
+    return any(limit is not None for limit in limits) or bool(field.values)
 
 
 def _words_unfound(said: Sequence[Token], parts: Sequence[Any]) -> list[str]:
@@ -274,6 +281,7 @@ _MEANT: Final[dict[type, str]] = {
     spec.OrderedRule: "exceed",
     spec.UniqueRule: "same twice duplicate repeat again",
     spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
+    spec.QuotaRule: "again lent lend taken rented booked borrowed out",
     spec.CapacityRule: "full sold out left room enough",
     spec.TransitionRule: "accept possible late deadline",
     spec.StateMachine: "mark tick set",

@@ -46,12 +46,28 @@ def named_thing(draft: Draft) -> None:
     draft.at = 0
     first = draft.clauses[0]
     name = descriptions.named_after(first.tokens) if subject.names_kind(first) and 0 not in draft.reasons else None
+    name = name or (_listed(first) if subject.names_kind(first) and 0 not in draft.reasons else None)
     if name is None or name.split("_")[-1] in _TOOLS:
         return
     entity = draft.entity(conventions.keeps(name), declared=True)
     entity.fields = conventions.fields(entity.name)
-    draft.mark(("kind",), ("entity", entity.name))
+    draft.mark(("kind",), *([("entity", entity.name)] if entity.name == name else []))
     draft.settle()
+
+
+def _listed(clause: Clause) -> str | None:
+    """Give the compound in "a tool that keeps a reading list": reading_list."""
+    words = clause.tokens
+    at = next((i for i, t in enumerate(words) if t.verb in _KEEPING and i), None)
+    if at is None:
+        return None
+    said = [t for t in words[at + 1 :] if t.low not in lexicon.DETERMINERS]
+    if not 0 < len(said) <= _LONGEST or not all(t.is_word and t.low not in lexicon.PREPOSITIONS for t in said):
+        return None
+    return morphology.name(*[t.low for t in said])
+
+
+_KEEPING: Final = lexicon.words("keep manage maintain track store hold")
 
 
 _TOOLS: Final = lexicon.words(

@@ -30,7 +30,8 @@ _WORDS: Final[dict[FieldType, str]] = {
         "discount weight height length width depth distance area volume latitude longitude mileage speed "
         "payment value sum debt credit donation cashback commission tip bonus odds hourly_rate daily_rate "
         "rate tariff payout goal_amount spend turnover temperature percentage percent gpa allowance refund "
-        "premium charge fine stake worth litres liters kilograms kilos kg grams metres meters tonnes kwh watts "
+        "premium charge fine stake worth reward bounty prize toll surcharge "
+        "litres liters kilograms kilos kg grams metres meters tonnes kwh watts "
         "odometer odometer_reading meter_reading"
     ),
     FieldType.INTEGER: (
@@ -65,7 +66,7 @@ _INTEGER_NUMBERS: Final = lexicon.words("table floor page episode season chapter
 _NON_NEGATIVE_DECIMAL: Final = lexicon.words(
     "price amount cost fee salary total subtotal budget fare wage rent deposit weight height length width "
     "depth distance area volume mileage speed payment discount rate hourly_rate daily_rate donation "
-    "commission tip bonus premium charge fine allowance refund"
+    "commission tip bonus premium charge fine allowance refund reward bounty prize toll surcharge"
 )
 _SIGNED_INTEGER: Final = lexicon.words("floor level position score points year steps minutes goals limit threshold")
 _EXACT: Final = lexicon.words(
@@ -146,7 +147,7 @@ def _by_shape(words: list[str]) -> FieldType | None:
         return _named_type("_".join(words[: words.index("per")])) or FieldType.DECIMAL
     if words[-2:] == ["in", "stock"] and len(words) > 2:
         return FieldType.INTEGER
-    whole = {"day": FieldType.DATE, "time": FieldType.DATETIME}.get("_".join(words))
+    whole = {"day": FieldType.DATE, "time": FieldType.DATETIME, "moment": FieldType.DATETIME}.get("_".join(words))
     if whole is not None or (len(words) == _PAIR and words[0] in _MEASURES and morphology.is_participle(words[1])):
         return whole or FieldType.DECIMAL
     if "email" in words:

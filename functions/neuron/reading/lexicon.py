@@ -323,6 +323,35 @@ LINKING_VERBS: Final[dict[str, tuple[str, str | None, str | None]]] = {
     "claim": ("claim", None, None),
     "rsvp": ("rsvp", "cancel", "cancelled"),
 }
+_DEEDS: Final = {
+    "sign": "signature",
+    "solve": "solution",
+    "climb": "ascent",
+    "play": "play",
+    "enter": "entry",
+    "collect": "collection",
+    "discover": "discovery",
+    "support": "support",
+    "choose": "choice",
+    "answer": "answer",
+    "try": "attempt",
+    "attempt": "attempt",
+    "use": "use",
+    "report": "report",
+    "check": "check",
+    "repair": "repair",
+}
+
+
+def deed(verb: str) -> str:
+    """Give the noun for what is done: a signature for "sign", else the verb's own -ing form: a tasting."""
+    if verb in LINKING_VERBS:
+        return LINKING_VERBS[verb][0]
+    if verb in _DEEDS:
+        return _DEEDS[verb]
+    return f"{verb[:-1] if verb.endswith('e') and not verb.endswith('ee') else verb}ing"
+
+
 # Participles of linking verbs name the link's beginning: borrowed_at.
 PARTICLES: Final = {
     ("check", "out"): "check-out",

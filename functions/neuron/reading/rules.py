@@ -510,8 +510,13 @@ def _spoken_capacities(r: Reading, draft: Draft) -> Iterator[tuple[DraftEntity, 
         for reference in entity.fields.values():
             parent = draft.entities.get(reference.target or "")
             limit = conditions.find_field(r.words, parent, than or 0) if parent is not None else None
-            if limit is not None and parent is not entity and conditions.kind_of(limit[0]) is FieldType.INTEGER:
+            summed = bool(_SUMMED & set(r.lows)) and limit is not None and limit[0].name in entity.fields
+            counted_in = {FieldType.INTEGER, FieldType.DECIMAL} if summed else {FieldType.INTEGER}
+            if limit is not None and parent is not entity and conditions.kind_of(limit[0]) in counted_in:
                 yield entity, reference, limit[0]
+
+
+_SUMMED: Final = lexicon.words("add sum total together summed adds sums altogether")
 
 
 _SPEAKS_OF_CAPACITY_WORDS: Final = lexicon.words(
@@ -578,7 +583,9 @@ def add_capacity(draft: Draft, entity: DraftEntity, reference: str, limit: str, 
         (
             name
             for name in (limit, "seats", "quantity", "places", "tickets", "number_of_tickets", "party_size", "guests")
-            if name in entity.fields and entity.fields[name].type in {None, FieldType.INTEGER} and name != "capacity"
+            if name in entity.fields
+            and entity.fields[name].type in {None, FieldType.INTEGER, *([FieldType.DECIMAL] if name == limit else [])}
+            and name != "capacity"
         ),
         None,
     )

@@ -416,10 +416,25 @@ def moves(r: Reading, draft: Draft) -> bool:
         return draft.mark(*[("field", entity.name, name) for name in flags])
     if set(verbs) & (lexicon.LINKING_VERBS.keys() - {"complete", "submit", "review"}) and r.objects:
         return False
-    if not verbs or _links(verbs, entity, draft) or (r.frame.modal is None and not r.frame.conditions):
+    untold = r.frame.modal is None and not r.frame.conditions
+    if not verbs or untold or _links(verbs, entity, draft) or (r.frame.negated and _checked(r, entity, draft)):
         return False
+    if set(verbs) <= _MARKING and not r.frame.negated and r.frame.rest and r.frame.rest[0].low in {"as", "off"}:
+        return _marked(draft, entity, r.frame.rest[1:])
     moved = [_move(r, draft, entity, verb) for verb in verbs]
     return any(moved)
+
+
+_MARKING: Final = frozenset({"mark", "flag", "tick", "set"})
+
+
+def _checked(r: Reading, entity: DraftEntity, draft: Draft) -> bool:
+    """Whether a move is refused for what a field says, not for the state: "cannot be paid while it has no reward"."""
+    if _sources(r, entity, draft):
+        return False
+    found = [conditions.predicate(tokens, entity, draft) for _, tokens in r.frame.conditions]
+    held = entity.machine.field if entity.machine is not None else ""
+    return any(condition.field != held for part in found if part for condition in part)
 
 
 _OFTEN: Final = frozenset({"per", "a", "each", "every", "for", "on"})
@@ -520,6 +535,7 @@ def _with_initial(entity: DraftEntity, target: str) -> list[str]:
             "blocked": "active",
             "retired": "active",
             "started": "planned",
+            "read": "unread",
         }.get(target, "open")
         return [first, target]
     return [target]
@@ -653,8 +669,9 @@ _ORDERED_MOVE_WORDS: Final = lexicon.words(
 
 def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
     entity = r.objects[0].entity
-    if verb in {"mark", "flag", "set", "tick"}:
-        return _marked(r, draft, entity)
+    if verb in _MARKING:
+        at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
+        return _marked(draft, entity, r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :])
     if (
         verb in _PLAIN
         or verb in lexicon.OPERATION_VERBS
@@ -718,14 +735,9 @@ def _move_simply(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bo
     return draft.mark(("transition", entity.name, _name(verb)))
 
 
-def _marked(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
-    """Read "mark a task as done"."""
-    at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
-    words = [
-        t.low
-        for t in r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :]
-        if t.is_word and t.low not in lexicon.DETERMINERS
-    ]
+def _marked(draft: Draft, entity: DraftEntity, tokens: Sequence[Token]) -> bool:
+    """Read what stands behind "as" in "mark a task as done" and "books can be marked as read"."""
+    words = [t.low for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS]
     if not words:
         return False
     state = " ".join(words[:2])
