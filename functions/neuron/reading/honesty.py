@@ -51,7 +51,8 @@ _HOLLOW: Final = lexicon.words(
     "short letters characters character digit digits digit's e.g i.e etc be't forbidden refused reject rejected "
     "accept accepted belong belongs belonging related relate depend depends simple small different later earlier "
     "early late following several function functions class method compute computes calculate calculates check "
-    "checks say says said come comes "
+    "checks say says said come comes whether convert converts find finds search searched sort sorted filter filtered "
+    "greater below above "
     "report reports reported calculate calculated km kg cm mm ml m2 sqm euros dollars percent me "
     "divided multiplied squared terminal cli module print prints printed tell tells turn turns n algorithm"
 )
