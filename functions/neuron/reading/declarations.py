@@ -147,6 +147,7 @@ def is_generic(name: str | None) -> bool:
     return (
         name is None
         or name.replace("_", "-") in GENERIC
+        or name.split("_")[0] in {"total", "sum", "average"}
         or name.split("_")[-1] in {"api", "tool", "app", "system", "service", "cli", "program", "crm"}
         or (name.endswith("_library") and name.split("_")[0] in {"python", "validation", "utility", "small", "math"})
     )

@@ -205,7 +205,9 @@ def _singular(said: Sequence[Token]) -> bool:
     """Whether a clause limits how often something may be there, or how much it may be."""
     lows = [token.low for token in said]
     text = f" {' '.join(lows)} "
-    return any(f" {words} " in text for words in _LIMITS) or bool(_UNIQUE & set(lows))
+    more = next((i for i, low in enumerate(lows) if low in {"more", "fewer"}), len(lows))
+    denied = bool({"no", "not", "never", "cannot"} & set(lows[:more])) and "than" in lows[more:]
+    return denied or any(f" {words} " in text for words in _LIMITS) or bool(_UNIQUE & set(lows))
 
 
 def _keeps_apart(part: Any) -> bool:
