@@ -153,6 +153,9 @@ def finish(draft: Draft) -> None:
 
 def makes(verb: str, entity: DraftEntity) -> bool:
     """Whether doing what the verb says makes such an entity: booking makes bookings."""
+    last = entity.name.split("_")[-1]
+    if verb not in lexicon.LINKING_VERBS and last in {verb, lexicon.deed(verb)} and verb:
+        return any(field.target for field in entity.fields.values())
     return entity.link_verb == verb or (
         verb in lexicon.LINKING_VERBS and entity.name.split("_")[-1] in _NOUNS.get(verb, (lexicon.deed(verb),))
     )

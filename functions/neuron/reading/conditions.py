@@ -305,6 +305,8 @@ def holding(tokens: Sequence[Token], entity: DraftEntity, *, without: bool) -> t
         return (Condition(field=read[0].name, operator=Operator.EQ, value=none),)
     if kind_of(read[0]) is FieldType.BOOLEAN:
         return (Condition(field=read[0].name, operator=Operator.EQ, value=not without),)
+    if kind_of(read[0]) is FieldType.INTEGER and morphology.is_plural(tokens[-1].low) and not read[0].target:
+        return (Condition(field=read[0].name, operator=Operator.LE if without else Operator.GT, value=0),)
     if read[0].required is not False:
         return None
     return (Condition(field=read[0].name, operator=Operator.IS_NULL if without else Operator.NOT_NULL),)

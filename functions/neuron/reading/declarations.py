@@ -808,7 +808,13 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
         or quantities.phrase(rest, 1, "no more than")
     ):
         return False
-    names = [name for name in subject_names(frame.subject, draft) if not is_generic(name) or draft.entities.get(name)]
+    told = belongs and (
+        morphology.is_plural(frame.subject[-1].low) or frame.subject[0].low in {"a", "an", "each", "every"}
+    )
+    names = subject_names(frame.subject, draft)
+    names = [
+        name for name in names if not is_generic(name) or draft.entities.get(name) or (told and name not in ACTORS)
+    ]
     if not names or quantities.duration(rest, 1) is not None:
         return False
     cut = next(
@@ -842,7 +848,10 @@ def _belonging(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     return found and draft.mark(("entity", entity.name))
 
 
-_OF_PERSONS: Final = lexicon.words("name first_name last_name full_name email email_address phone phone_number address")
+_OF_PERSONS: Final = lexicon.words(
+    "name first_name last_name full_name email email_address phone phone_number address age "
+    "birth_date birthday date_of_birth"
+)
 
 
 def _person(rest: Sequence[Token], cut: int, entity: DraftEntity, draft: Draft) -> DraftEntity | None:

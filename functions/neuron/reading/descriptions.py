@@ -274,6 +274,9 @@ def _lasting(frame: Frame, draft: Draft, _later: Open) -> bool:
         return False
     if frame.verb in {"last", "run", "go"} and frame.rest and frame.rest[0].low == "from":
         return _spanning(frame, entity, draft)
+    if frame.verb in {"last", "run", "go"} and frame.rest and frame.rest[0].low in {"until", "till"}:
+        end = fields.items(frame.rest[1:])
+        return len(end) == 1 and end[0].determined and declarations.hold(entity, frame.rest[1:], draft, _later)
     if frame.verb not in _MOMENTS or len(frame.rest) < 2:
         return False
     noun = frame.rest[-1].low
@@ -342,7 +345,11 @@ def _being(frame: Frame, draft: Draft, later: Open) -> bool:
     """Read "a treatment is an appointment of a patient with a dentist": what it is of, and with whom."""
     if frame.verb != "be" or frame.negated or frame.group.passive or frame.modal is not None or len(frame.rest) < 5:
         return False
-    if frame.rest[0].low not in {"a", "an"} or frame.rest[2].low not in {"of", "by", "for", "between"}:
+    if frame.rest[0].low not in {"a", "an"}:
+        return False
+    if draft.known([frame.rest[1].low]) is not None and frame.subject[0].low in lexicon.ARTICLES:
+        return relating.being(frame.subject, frame.rest, draft)
+    if frame.rest[2].low not in {"of", "by", "for", "between"}:
         return False
     name = declarations.noun_name(frame.subject, draft)
     if name is None or declarations.is_generic(name) or frame.subject[0].low not in lexicon.DETERMINERS:

@@ -812,7 +812,8 @@ def _formula(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
 
 _NOW: Final = frozenset({"today", "now", "current"})
 _WHEN_ABSENT: Final = (
-    "if not given", "if it is left out", "if it is omitted", "if it is missing",
+    "if not given", "unless stated otherwise", "unless otherwise stated", "unless specified otherwise",
+    "unless otherwise specified", "if it is left out", "if it is omitted", "if it is missing",
     "if none is given", "if nothing is given", "if left out", "if omitted", "if not specified",
     "when not given", "when omitted", "unless given", "by default", "if it is not given", "if empty", "as default",
     "if not provided",
@@ -898,8 +899,10 @@ def _default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
 
 def _value_when_absent(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "5 if not given" and "low unless given"."""
+    i += tokens[i].low == "of"
     read = quantities.number(tokens, i)
     value, after = read if read is not None else enumerations.one(tokens, i)
+    after += read is not None and after < len(tokens) and tokens[after].low in _UNITS
     if value is None or after == i or (read is None and after - i > 1):
         return None
     end = next((e for words in _WHEN_ABSENT if (e := quantities.phrase(tokens, after, words)) is not None), None)

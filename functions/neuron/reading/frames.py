@@ -114,7 +114,7 @@ def finite_verb(tokens: Sequence[Token], at: int, *, conjoined: bool = False) ->
         if i > at and token.low in _CONTACT and _is_noun(tokens[i - 1]):
             i = _past_relative(tokens, i)  # "subjects they can teach"
             continue
-        if i > at and _is_finite(tokens, at, i):
+        if i > at and not _counted_noun(tokens, at, i) and _is_finite(tokens, at, i):
             return i
         if _ends_subject(token, conjoined=conjoined, first=i == at) and not (
             token.low == "to" and i + 1 < len(tokens) and tokens[i + 1].low in lexicon.DETERMINERS
@@ -122,6 +122,13 @@ def finite_verb(tokens: Sequence[Token], at: int, *, conjoined: bool = False) ->
             return None
         i += 1
     return None
+
+
+def _counted_noun(tokens: Sequence[Token], at: int, i: int) -> bool:
+    """Whether a word is what is counted: "visits" in "a number of paid visits"."""
+    return any(
+        tokens[j].low in {"number", "count"} and tokens[j + 1].low == "of" for j in range(max(at, i - 3), i - 1)
+    ) and morphology.is_plural(tokens[i].low)
 
 
 _CONTACT: Final = frozenset({"they", "he", "she", "we", "you", "it"})
@@ -471,7 +478,9 @@ def _leading_condition(tokens: Sequence[Token]) -> tuple[Sequence[Token], list[t
 
 _ABSENT: Final = (
     "not given", "it is not given", "none is given", "nothing is given", "omitted", "left out", "it is left out",
-    "it is omitted", "not specified", "it is not specified", "it is missing", "missing", "no other", "nothing else",
+    "it is omitted", "not specified", "it is not specified", "it is missing", "missing",
+    "stated otherwise", "otherwise stated",
+    "specified otherwise", "otherwise specified",
 )  # fmt: skip
 
 
@@ -504,7 +513,7 @@ def _with_conditions(frame: Frame) -> Frame:
             continue
         if token.low == "when" and frame.verb in _RECORDING:
             continue  # "records when it left": what is recorded
-        if token.low == "if" and _any(rest[i + 1 :]):
+        if token.low in {"if", "unless"} and _any(rest[i + 1 :]):
             continue  # "a phone number if they have one": an attribute, no condition
         cuts = (token.low in _SPLITTING and (token.low != "once" or _begins_condition(rest, i + 1))) or (
             token.low in _TIMELY and finite_verb(rest, i + 1, conjoined=True) is not None

@@ -48,16 +48,17 @@ def of_anyone(r: Reading, draft: Draft) -> bool:
     """Read "nobody may buy more than 6 tickets for one event": a limit for each person, whom a field tells apart."""
     subject = [t.low for t in r.frame.subject]
     anyone = bool(set(subject) & _ANYONE) or subject[:2] == ["no", "one"]
-    if not anyone or r.subject is not None or len(subject) > 2:
+    role = _in_role(r) if not anyone and r.subject is None else None
+    if not (anyone or role) or r.subject is not None or len(subject) > 2:
         return False
     limit = next((b for i in range(len(r.frame.rest)) if (b := quantities.bound(r.frame.rest, i)) is not None), None)
     if limit is None or not r.objects:
         return False
     high = limit[0].whole().high if limit[0].high is not None else None
-    if limit[0].low is not None and limit[0].high is None:
+    if limit[0].low is not None and limit[0].high is None and (anyone or r.frame.negated):
         high = limit[0].negated().whole().high
     entity = r.objects[0].entity
-    who = next(
+    who = role or next(
         (n for word in _WHO for n in entity.fields if word in n.split("_") and not entity.fields[n].target), None
     )
     if high is None or (who is None and not any(f.target for f in entity.fields.values())):
@@ -65,7 +66,7 @@ def of_anyone(r: Reading, draft: Draft) -> bool:
     parent = next((f for m in r.objects[1:] if (f := entity.reference_to(m.entity.name))), None)
     period = rules.period_of(r.words)
     owners = [f for f in entity.fields.values() if f.target and f is not parent]
-    if len(owners) == 1:
+    if len(owners) == 1 and role is None:
         parent, who = owners[0], (parent.name if parent is not None else None)
     rule = QuotaRule(
         name=morphology.name(entity.name, *([who] if who else []), *([parent.name] if parent else []), "quota"),
@@ -79,6 +80,16 @@ def of_anyone(r: Reading, draft: Draft) -> bool:
         when=rules.adjectives(r.objects[0], entity) or conditions.running(entity),
     )
     return draft.mark(draft.add_rule(rule), *([("field", entity.name, who)] if who else []))
+
+
+def _in_role(r: Reading) -> str | None:
+    """Give the field that tells apart who is spoken of: "a buyer" where a ticket has a buyer name."""
+    if not r.objects or r.frame.subject[0].low not in {"a", "an", "each", "every", "one", "no"}:
+        return None
+    noun = r.frame.subject[-1].singular
+    fields = r.objects[0].entity.fields
+    found = next((n for n in (f"{noun}_email", f"{noun}_name", f"{noun}_phone", noun) if n in fields), None)
+    return found if found is not None and not fields[found].target else None
 
 
 def neither(r: Reading, draft: Draft) -> bool:
@@ -569,6 +580,34 @@ def same_day(r: Reading, draft: Draft) -> bool:
     return False
 
 
+def once_in(r: Reading, draft: Draft) -> bool:
+    """Read "a bird can be captured at most once a day", "a member can visit a sauna once per week"."""
+    period = rules.period_of(r.words)
+    if r.subject is None or period is None or "once" not in r.lows or r.frame.negated or r.frame.conditions:
+        return False
+    for entity in draft.entities.values():
+        mine = entity.reference_to(r.subject.name)
+        if mine is None or not any(closing.makes(verb, entity) for verb in r.frame.group.verbs):
+            continue
+        theirs = [f.name for m in r.objects if m.entity is not r.subject and (f := entity.reference_to(m.entity.name))]
+        dates = [f for f in entity.fields.values() if conditions.kind_of(f) in _TIMES and not f.managed]
+        if period == "day" and len(dates) == 1 and conditions.kind_of(dates[0]) is FieldType.DATE:
+            return rules.add_unique(r, draft, entity, (mine.name, *theirs, dates[0].name), conditions.running(entity))
+        rule = QuotaRule(
+            name=morphology.name(entity.name, mine.name, "quota"),
+            entity=entity.name,
+            message=rules.sentence(r.words, draft.request),
+            reference=mine.name,
+            also=tuple(theirs),
+            limit=1,
+            period=period,
+            period_field=rules.period_field(entity),
+            when=conditions.running(entity),
+        )
+        return draft.mark(draft.add_rule(rule))
+    return False
+
+
 def also_at_most(r: Reading, draft: Draft) -> bool:
     """Read the limit behind a uniqueness: "can enroll in a course only once and in no more than 6 courses"."""
     at = next((i for i, t in enumerate(r.frame.rest) if t.low == "and" and i), None)
@@ -608,5 +647,6 @@ READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     of_states,
     accepting,
     same_day,
+    once_in,
     also_at_most,
 )

@@ -237,7 +237,8 @@ def _conditional(said: Sequence[Token]) -> bool:
     lows = [token.low for token in said]
     pairs = list(itertools.pairwise(lows))
     deed = any(low == "when" and morphology.is_participle(following) for low, following in pairs)
-    return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed
+    late = ("not", "after") in pairs or ("not", "before") in pairs
+    return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed or late
 
 
 def _restricts(part: Any, *, filled: bool = True) -> bool:

@@ -340,6 +340,7 @@ _DEEDS: Final = {
     "report": "report",
     "check": "check",
     "repair": "repair",
+    "win": "win",
 }
 
 
@@ -349,7 +350,9 @@ def deed(verb: str) -> str:
         return LINKING_VERBS[verb][0]
     if verb in _DEEDS:
         return _DEEDS[verb]
-    return f"{verb[:-1] if verb.endswith('e') and not verb.endswith('ee') else verb}ing"
+    short = len(verb) in {3, 4} and verb[-1] not in "aeiouwxy" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
+    stem = verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb
+    return f"{stem}{verb[-1] if short else ''}ing"
 
 
 # Participles of linking verbs name the link's beginning: borrowed_at.

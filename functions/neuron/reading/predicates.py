@@ -34,14 +34,17 @@ _MULTIPLES: Final = (
     "evenly divisible by",
     "dividable by",
 )
-_ASKED: Final = frozenset({"whether", "if"})
+_ASKING: Final = lexicon.words("tell check test say determine see verify find decide")
 _LONGEST: Final = 4
-_ABOUT: Final = lexicon.words("number integer value figure amount sum year age it")
 
 
 def read(words: Sequence[Token], draft: Draft) -> bool:
     """Read the questions of a clause; True when there is one that is understood."""
-    starts = [i for i, token in enumerate(words) if token.low in _ASKED]
+    starts = [
+        i
+        for i, token in enumerate(words)
+        if token.low == "whether" or (token.low == "if" and i and words[i - 1].verb in _ASKING)
+    ]
     found = [_question(words[start + 1 :], draft) for start in starts]
     return any(found)
 
@@ -51,7 +54,7 @@ def _question(words: Sequence[Token], draft: Draft) -> bool:
     if be is None:
         return False
     noun = next((t.singular for t in reversed(words[:be]) if t.is_word and t.low not in lexicon.DETERMINERS), "it")
-    if noun not in _ABOUT:
+    if draft.known([noun]) is not None:
         return False
     name = "number" if noun in {"it", "integer"} else morphology.name(noun)
     made = _properties(words, be + 1, name)

@@ -35,6 +35,18 @@ def early(clause: Clause, draft: Draft) -> bool:
     return len(known) >= _LEAST and _tie(name, parts, draft)
 
 
+_LASTING: Final = frozenset({"last", "run", "go", "end"})
+
+
+def being(subject: Sequence[Token], rest: Sequence[Token], draft: Draft) -> bool:
+    """Read "a show is a play in a theatre at a start time": a record that ties together what it is and where."""
+    name = declarations.noun_name(subject, draft)
+    parts = [part for part in _parts(rest) if not (len(part) == 1 and part[0].verb in _LASTING)]
+    if name is None or declarations.is_generic(name) or len(parts) < _LEAST:
+        return False
+    return len([part for part in parts if _thing(part, draft) is not None]) >= _LEAST and _tie(name, parts, draft)
+
+
 def note(clause: Clause, draft: Draft, later: Open) -> bool:
     """Keep a sentence that nothing else was found in until all things are known; never says that it is read."""
     found = _sentence(clause.words, draft)

@@ -468,6 +468,7 @@ def capacity(r: Reading, draft: Draft) -> bool:
     if not _speaks_of_capacity(r):
         return False
     counted = _counted_more(r, draft)
+    daily = any(quantities.phrase(r.words, i, words) for i in range(len(r.words)) for words in _DAILY)
     for entity, reference, limit in (*_spoken_capacities(r, draft), *_capacities(draft)):
         parent = draft.entities[reference.target or ""]
         if (
@@ -476,6 +477,8 @@ def capacity(r: Reading, draft: Draft) -> bool:
             and not (entity.reference_to(counted.name) or counted is parent)
         ):
             continue  # more tickets than seats say nothing of how many crossings there are
+        if daily and any(conditions.kind_of(f) in _TIMES and not f.managed for f in entity.fields.values()):
+            continue  # a capacity for each day is none for all days together
         named = {
             m.entity.name
             for m in (*r.subjects, *r.objects, *[m for _, c in r.frame.conditions for m in draft.mentions(c)])
@@ -490,6 +493,7 @@ def capacity(r: Reading, draft: Draft) -> bool:
     return False
 
 
+_DAILY: Final = ("on a date", "on a day", "on one day", "on any day", "per day", "per date", "on the same day", "a day")
 _RESTRICTING: Final = lexicon.words(
     "no not never only than exceed exceeds exceeding cannot most limited up full refused"
 )
@@ -1230,6 +1234,9 @@ def _once_per(r: Reading, draft: Draft) -> bool:
             per = named[2] - 1
         if len(references) >= 2:
             return add_unique(r, draft, entity, tuple(references), conditions.running(entity))
+        alone = references and entity.fields[references[0]].target is None and len(mentions) == 1
+        if alone and not next(m for m in draft.mentions(r.words) if m.entity is entity).adjectives:
+            return add_unique(r, draft, entity, tuple(references))
     return False
 
 

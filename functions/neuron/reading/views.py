@@ -317,6 +317,18 @@ def _totals(r: Reading) -> bool:
     return bool(_TOTALS_WORDS & {t.low for t in (r.frame.subject if r.frame.group.passive else r.frame.rest)})
 
 
+def _narrows(tail: Sequence[Token], entity: DraftEntity, draft: Draft) -> bool:
+    """Read "with a mood" behind "list the dreams": the list can be narrowed by that field."""
+    if len(tail) < _SHORTEST_TAIL or tail[0].low not in {"with", "of", "by"}:
+        return False
+    named = conditions.field_at(tail, 1 + (tail[1].low in lexicon.DETERMINERS), entity)
+    if named is None or named[1] != len(tail):
+        return False
+    draft.listings[entity.name]["filters"].append(named[0].name)
+    return draft.mark(("listing", entity.name))
+
+
+_SHORTEST_TAIL: Final = 2
 _OPERATIONS_WORDS: Final = lexicon.words("by sorted grouped per that which as with whose having where due for")
 
 
@@ -357,6 +369,8 @@ def _operations(r: Reading, draft: Draft) -> bool:
     behind = mentions[-1].end
     tokens = r.frame.subject if r.frame.group.passive else r.frame.rest
     tail = [] if r.frame.group.passive else list(tokens[behind:])
+    if set(operations) <= {"list", "read"} and _narrows(tail, mentions[-1].entity, draft):
+        tail = []
     for mention in mentions:
         for operation in operations:
             draft.mark(("operation", mention.entity.name, operation))

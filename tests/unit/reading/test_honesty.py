@@ -49,6 +49,20 @@ def test_a_structure_that_nobody_writes_is_refused_with_what_is_offered() -> Non
 
 UNKEPT = [
     (
+        "An API for saunas. A sauna has a name and a number of places. A member has a name. A visit is of a member to a "
+        "sauna on a date. There can be no more visits of a sauna on a date than it has places.",
+        "no more visits",
+    ),
+    (
+        "An API for buses. A bus has a plate and a number of seats. A trip has a bus and a date. A ticket belongs to a "
+        "trip. There can be no more tickets for a trip than seats in its bus.",
+        "no more tickets",
+    ),
+    (
+        "An API for shows. A show has a title and a start time. A show can be cancelled, but not after its start time.",
+        "not after",
+    ),
+    (
         "An API for lamps. A lamp has a name and a brightness from 0 to 10. Users can dim a lamp "
         "(brightness goes down by one).",
         "dim a lamp",

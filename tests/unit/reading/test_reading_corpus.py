@@ -13,7 +13,8 @@ from functions.neuron.reading import read
 from shared.software.specification import ClauseStatus, FieldType
 
 MENDED = (
-    "corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "heldout_eighth", "libraries",
+    "corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "heldout_eighth", "heldout_ninth",
+    "libraries",
 )  # fmt: skip
 CASES = [
     case for name in MENDED for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
