@@ -500,7 +500,9 @@ _RESTRICTING: Final = lexicon.words(
 
 
 def _counted_more(r: Reading, draft: Draft) -> DraftEntity | None:
-    """Give what stands right behind "more": tickets, in "no more tickets than seats"."""
+    """Give what stands right behind "more", or begins: "the tickets of a show must not exceed …"."""
+    if "exceed" in r.frame.group.verbs and r.subjects:
+        return r.subjects[0].entity
     at = next((i for i, t in enumerate(r.words[:-1]) if t.low in {"more", "fewer", "many"}), None)
     first = next(iter(draft.mentions(r.words[at + 1 :])), None) if at is not None else None
     return first.entity if first is not None and first.start <= 1 else None

@@ -49,8 +49,8 @@ def test_a_structure_that_nobody_writes_is_refused_with_what_is_offered() -> Non
 
 UNKEPT = [
     (
-        "An API for saunas. A sauna has a name and a number of places. A member has a name. A visit is of a member to a "
-        "sauna on a date. There can be no more visits of a sauna on a date than it has places.",
+        "An API for saunas. A sauna has a name and a number of places. A member has a name. A visit is of a member "
+        "to a sauna on a date. There can be no more visits of a sauna on a date than it has places.",
         "no more visits",
     ),
     (
