@@ -84,7 +84,7 @@ def of_anyone(r: Reading, draft: Draft) -> bool:
 
 def _in_role(r: Reading) -> str | None:
     """Give the field that tells apart who is spoken of: "a buyer" where a ticket has a buyer name."""
-    if not r.objects or r.frame.subject[0].low not in {"a", "an", "each", "every", "one", "no"}:
+    if not r.objects or not r.frame.subject or r.frame.subject[0].low not in {"a", "an", "each", "every", "one", "no"}:
         return None
     noun = r.frame.subject[-1].singular
     fields = r.objects[0].entity.fields

@@ -1039,6 +1039,8 @@ def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField,
         )
     ):
         return None
+    if sum(conditions.kind_of(f) in _TIMES and not f.managed for f in entity.fields.values()) == 1:
+        return None  # it has a moment, and so no two
     kind = FieldType.DATE if make == "date" else FieldType.DATETIME
     first = entity.add(DraftField(f"start_{make}", kind))
     last = entity.add(DraftField(f"end_{make}", kind))
