@@ -65,7 +65,7 @@ def close(draft: Draft, later: Open) -> None:
     _many(draft, later)
     for entity in draft.entities.values():
         if not entity.fields:
-            entity.fields = conventions.fields(entity.name)
+            conventions.presume(entity)
     for entity in list(draft.entities.values()):
         _owners(draft, entity)
         _references(draft, entity)

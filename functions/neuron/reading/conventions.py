@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from functions.neuron.reading import morphology
-from functions.neuron.reading.draft import DraftField
+from functions.neuron.reading.draft import DraftEntity, DraftField
 from shared.software.specification import FieldType
 
 _TASK: Final = ("title", "description?", "due_date?", "done=")
@@ -72,6 +72,15 @@ def keeps(name: str) -> str:
 
 
 _LISTS: Final = frozenset({"list", "log", "collection", "catalogue", "catalog", "register", "inventory"})
+
+
+def presume(entity: DraftEntity) -> None:
+    """Give an entity of which the request says nothing the fields that such things usually have, and say so."""
+    entity.fields = fields(entity.name)
+    held = [field.replace("_", " ") for field in entity.fields]
+    listed = f"{', '.join(held[:-1])} and {held[-1]}" if len(held) > 1 else held[0]
+    named = entity.name.replace("_", " ")
+    entity.description = f"The request does not say what every {named} holds; it was given {listed}."
 
 
 def fields(name: str) -> dict[str, DraftField]:

@@ -50,7 +50,7 @@ def named_thing(draft: Draft) -> None:
     if name is None or name.split("_")[-1] in _TOOLS:
         return
     entity = draft.entity(conventions.keeps(name), declared=True)
-    entity.fields = conventions.fields(entity.name)
+    conventions.presume(entity)
     draft.mark(("kind",), *([("entity", entity.name)] if entity.name == name else []))
     draft.settle()
 

@@ -90,3 +90,32 @@ def test_a_description_is_no_limit() -> None:
         "departure time. A ticket is sold for a crossing and has a price."
     )
     assert not specification.rules
+
+
+@pytest.mark.parametrize(
+    ("request_text", "name", "held"),
+    [
+        ("A command line tool that keeps a reading list.", "book", "title and author"),
+        ("A command line tool that keeps a collection of coins.", "coin", "name"),
+        ("A tool for adding, listing and removing notes.", "note", "title and body"),
+    ],
+)
+def test_fields_that_nobody_asked_for_are_said_to_be_presumed(request_text: str, name: str, held: str) -> None:
+    (entity,) = read(request_text).entities
+    assert entity.name == name
+    assert f"was given {held}." in entity.description
+
+
+def test_fields_that_the_request_names_are_not_presumed() -> None:
+    specification = read("A command line tool that keeps a reading list: books have a title and an author.")
+    assert [entity.description for entity in specification.entities] == [""]
+
+
+def test_a_number_is_asked_about_by_yes_or_no() -> None:
+    specification = read("A library that tells whether a number is a multiple of 3, and whether it is divisible by 5.")
+    assert [(c.name, c.cases[0].expression) for c in specification.computations] == [
+        ("is_multiple_of_3", "number % 3 == 0"),
+        ("is_multiple_of_5", "number % 5 == 0"),
+    ]
+    (of_any,) = read("A library that tells whether a number is a multiple of another number.").computations
+    assert [case.when for case in of_any.refuses] == ["divisor == 0"]

@@ -203,7 +203,7 @@ def _write_models(project: Project, view: EntityView) -> None:
         view=view,
         qualified=clash,
         aliases=models.aliases(view),
-        input_doc=names.docstring(view.entity.description or f"What a client says about {view.a}"),
+        input_doc=names.docstring(f"What a client says about {view.a}"),
         input_fields=[models.qualified(field) if clash else field for field in models.input_fields(view)],
         patch_fields=models.patch_fields(view),
         output_fields=[models.qualified(field) if clash else field for field in models.output_fields(view)],
@@ -557,6 +557,7 @@ def _write_project(project: Project) -> None:
         request=specification.request,
         clauses=[{"text": _cell(c.text), "answer": _implementers(c, specification)} for c in clauses],
         undone=[clause for clause in specification.clauses if clause.status is ClauseStatus.NOT_DONE],
+        presumed=[entity.description for entity in specification.entities if entity.description],
     )
 
 
