@@ -125,7 +125,7 @@ def _parameter(name: str, kind: FieldType) -> Parameter:
 
 
 def _made(name: str, expression: str, parameters: list[Parameter]) -> Computation:
-    about = name.removeprefix("is_").replace("_", " ")
+    about = name.removeprefix("is_").replace("_", " ").replace("multiple", "a multiple")
     return Computation(
         name=name,
         parameters=tuple(parameters),
