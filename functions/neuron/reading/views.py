@@ -329,6 +329,7 @@ def _narrows(tail: Sequence[Token], entity: DraftEntity, draft: Draft) -> bool:
 
 
 _SHORTEST_TAIL: Final = 2
+_PRESENT: Final = lexicon.words("current today yesterday tomorrow")
 _OPERATIONS_WORDS: Final = lexicon.words("by sorted grouped per that which as with whose having where due for")
 
 
@@ -377,7 +378,7 @@ def _operations(r: Reading, draft: Draft) -> bool:
             draft.operations[mention.entity.name].add(operation)
     if (
         tail
-        and tail[0].low in _OPERATIONS_WORDS
+        and (tail[0].low in _OPERATIONS_WORDS or _PRESENT & {t.low for t in tail})
         and set(operations) <= {"list", "read"}
         and tail[1:2]
         and tail[1].low not in {"id", "its", "their"}
