@@ -62,9 +62,7 @@ _MANY: Final = 1000
 _LEAST_PERCENT: Final = 2  # Knative takes 1 for the whole
 _TARGET: Final = Target("us-west")  # any region: they are all alike
 _SIDECAR_CORES: Final = 0.025
-_SIDECAR_BYTES: Final = (
-    400 * 2**20
-)  # what queue-proxy asks for, see notes on Knative in docs/decisions/0012-capacity.md
+_SIDECAR_BYTES: Final = 400 * 2**20  # of queue-proxy, as the example in Knative's config-deployment has it
 _UNITS: Final = {"": 1.0, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "K": 1e3, "k": 1e3, "M": 1e6, "G": 1e9}
 
 REGIONS: Final = (
@@ -190,10 +188,17 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class CapacityPlan:
-    """Cases with both sets of settings, and what to set."""
+    """Cases with both sets of settings, and what to set.
+
+    Attributes:
+        results: of each case, with both sets.
+        settings: of each deployment that requests at the door reach.
+        left_out: the other deployments: the load does not tell what they need.
+    """
 
     results: tuple[Result, ...]
     settings: tuple[Setting, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def quantity(text: str) -> float:
@@ -244,7 +249,7 @@ def cases(rate: float, users: int, lost: str | None, seconds: int) -> list[Scena
     Args:
         rate: requests a second, over all regions.
         users: people at once, over all regions.
-        lost: the region that is lost in the middle.
+        lost: the region that is lost in the middle, under the first of the two loads.
         seconds: how long each case lasts.
     """
     found = []
@@ -252,9 +257,9 @@ def cases(rate: float, users: int, lost: str | None, seconds: int) -> list[Scena
         found.append(Scenario(f"{rate:,.0f} requests a second", seconds, PROGRAMS, rate=rate, lost_at=seconds))
     if users:
         found.append(Scenario(f"{users:,} users", seconds, PEOPLE, users=users, lost_at=seconds))
-    if rate and lost:
+    if lost and found:
         moment = RAMP_SECONDS + (seconds - RAMP_SECONDS) // 3
-        found.append(Scenario(f"{lost} lost", seconds, PROGRAMS, rate=rate, lost=lost, lost_at=moment))
+        found.append(dataclasses.replace(found[0], name=f"{lost} lost", lost=lost, lost_at=moment))
     return found
 
 
@@ -280,13 +285,9 @@ def plan(
         seed: the runs follow from it.
     """
     prices = prices or Prices()
-    deployments = [
-        deployment
-        for function in functions
-        for deployment in function.deployments(environment)
-        if deployment.name == DOOR or kinds_behind(deployment.name, PROGRAMS)
-    ]
-    present = {one.name: deployed_of(one) for one in deployments}
+    deployments = [deployment for function in functions for deployment in function.deployments(environment)]
+    reached = [one for one in deployments if one.name == DOOR or kinds_behind(one.name, PROGRAMS)]
+    present = {one.name: deployed_of(one) for one in reached}
     settings = tuple(
         _setting(name, one, _need(name, measurements, scenarios, regions)) for name, one in present.items()
     )
@@ -296,7 +297,7 @@ def plan(
         for scenario in scenarios
         for name, deployed in (("function.toml", present), ("advised", advised))
     ]
-    return CapacityPlan(tuple(results), settings)
+    return CapacityPlan(tuple(results), settings, tuple(one.name for one in deployments if one.name not in present))
 
 
 @dataclass(frozen=True, slots=True)

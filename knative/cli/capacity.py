@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
     from knative.capacity.plan import CapacityPlan, Result, Setting
 
 _FUNCTIONS: Final = Path(__file__).resolve().parents[2] / "functions"
+
+
+class _Number(click.FloatRange):
+    """A number in a range: what is no number, and what has no end, is in none."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value} is no number that can be reckoned with", param, ctx)
+        return found
+
+
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
@@ -28,16 +44,14 @@ def command() -> None:
 
 
 @command.command("plan")
-@click.option("--rps", default=10_000.0, show_default=True, type=click.FloatRange(0), help="Requests a second, in all.")
+@click.option("--rps", default=10_000.0, show_default=True, type=_Number(0), help="Requests a second, in all.")
 @click.option("--users", default=1000, show_default=True, type=click.IntRange(0), help="People at once, in all.")
 @click.option("--lose", default="us-west", show_default=True, help="Region that is lost; empty for none.")
 @click.option("--environment", default="production", show_default=True, help="Whose scale in function.toml counts.")
 @click.option("--minutes", default=3, show_default=True, type=click.IntRange(2, 60), help="How long each case lasts.")
 @click.option("--measurements", type=_FILE, help="What functions take; else what comes with HAL9.")
-@click.option("--core-hour", default=0.04, show_default=True, type=click.FloatRange(0), help="Price of a virtual core.")
-@click.option(
-    "--gib-hour", default=0.0045, show_default=True, type=click.FloatRange(0), help="Price of a GiB of memory."
-)
+@click.option("--core-hour", default=0.04, show_default=True, type=_Number(0), help="Price of a virtual core.")
+@click.option("--gib-hour", default=0.0045, show_default=True, type=_Number(0), help="Price of a GiB of memory.")
 @click.option("--seed", default=1, show_default=True, help="The simulation follows from it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(
@@ -116,6 +130,8 @@ def _print(made: CapacityPlan, made_by: str) -> None:
     console.print(table)
     console.print(_instances(made))
     console.print(_settings_table(made.settings))
+    if made.left_out:
+        click.echo(f"Not in the tables, as no request at the door reaches it: {', '.join(made.left_out)}.")
     for line in _toml(made.settings):
         click.echo(line)
 
@@ -178,9 +194,7 @@ def _toml(settings: tuple[Setting, ...]) -> list[str]:
 
 @command.command("check")
 @click.argument("observation", type=_FILE)
-@click.option(
-    "--within", type=click.FloatRange(0), help="Exit code 1 when the error of the instances is a greater part."
-)
+@click.option("--within", type=_Number(0), help="Exit code 1 when the error of the instances is a greater part.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(observation: Path, within: float | None, as_json: bool) -> None:
     """Compare the model with what a cluster did, and state the error.

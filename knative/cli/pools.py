@@ -31,7 +31,7 @@ def command() -> None:
 
 
 @command.command("plan")
-@click.option("--environment", default="production", show_default=True, help="`production`, or `trial` for trying out.")
+@click.option("--environment", default="production", show_default=True, help="`production`, `trial`, or `single-node`.")
 @click.option(
     "--max-connections",
     "given",
@@ -105,6 +105,8 @@ def _assumed(given: Sequence[int], reserved: int, count: int) -> list[Server]:
     """A server for each shard."""
     if len(given) not in {1, count}:
         raise click.UsageError(f"{len(given)} times --max-connections for {count} shards: give it once, or for each")
+    if min(given) <= reserved:
+        raise click.UsageError(f"--max-connections {min(given)} with --reserved {reserved} leaves no connection")
     each = list(given) * (count // len(given))
     return [
         Server(f"server of shard {number}", (number,), most, superuser_reserved=reserved)

@@ -19,7 +19,9 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _FUNCTIONS: Final = Path(__file__).resolve().parents[2] / "functions"
 _OPTIONS: Final = (
     click.option("--region", required=True, type=click.Choice(REGIONS), help="Region of the cluster."),
-    click.option("--environment", default="production", show_default=True, help="`production`, or `trial`."),
+    click.option(
+        "--environment", default="production", show_default=True, help="`production`, `trial`, or `single-node`."
+    ),
     click.option("--namespace", default="hal9", show_default=True, help="Namespace for everything."),
     click.option(
         "--images", default="registry.example/hal9", show_default=True, help="What comes before /<function>:<version>."
@@ -75,6 +77,8 @@ def target(given: Mapping[str, Any]) -> Target:
         click.UsageError: One is wrong; every fault is named.
     """
     default = Target(given["region"])
+    if given["storage_class"] and not given["with_data"]:
+        raise click.UsageError("--storage-class is of the volumes of --with-data: without that there are none")
     data = Data(given["storage"], given["storage_class"]) if given["with_data"] else None
     try:
         return Target(

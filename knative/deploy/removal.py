@@ -32,9 +32,9 @@ async def removable(cluster: Cluster, *, with_data: bool) -> list[Manifest]:
     """
     found = await applyset.members(cluster, await applyset.contained(cluster))
     parent = await cluster.get(CONFIG_MAP, applyset.PARENT)
-    data = [one for kind in (VOLUME_CLAIM, CONFIG_MAP, SECRET) for one in await cluster.listed(kind, _label(kind))]
-    kept = data if with_data else []
-    return [*found, *kept, *([parent] if parent else [])]
+    kept = (VOLUME_CLAIM, CONFIG_MAP, SECRET) if with_data else ()  # what stays needs no right to be read
+    data = [one for kind in kept for one in await cluster.listed(kind, _label(kind))]
+    return [*found, *data, *([parent] if parent else [])]
 
 
 def _label(kind: object) -> str:

@@ -17,7 +17,7 @@ from knative.deploy.kinds import BROKER, EVENT_POLICY, JOB, PING_SOURCE, SERVICE
 from knative.deploy.readiness import Readiness, readiness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
     from knative.deploy.cluster import Cluster
     from knative.render.target import Manifest
@@ -33,6 +33,14 @@ _SETTLE_SECONDS: Final = 30.0
 
 ON_SERVICES: Final = frozenset({BROKER, TRIGGER, PING_SOURCE, EVENT_POLICY})
 """What says that it failed for as long as a Service that it delivers to is starting, the dead-letter sink included."""
+
+_NEEDS: Final = {
+    BROKER: frozenset({SERVICE}),
+    TRIGGER: frozenset({SERVICE, BROKER}),
+    PING_SOURCE: frozenset({SERVICE, BROKER}),
+    EVENT_POLICY: frozenset({SERVICE, BROKER, TRIGGER, PING_SOURCE}),
+}
+"""What Eventing's objects stand on: for as long as one of it is unready, they say that they failed."""
 
 
 class Progress(Protocol):
@@ -108,6 +116,11 @@ async def until_ready(
     return []
 
 
+def excusable(unready: Set[Kind]) -> frozenset[Kind]:
+    """Give the kinds whose failure says nothing yet, as what they stand on is unready; that has to fail itself."""
+    return frozenset(kind for kind, needs in _NEEDS.items() if needs & unready)
+
+
 async def until_gone(cluster: Cluster, kind: Kind, name: str) -> None:
     """Wait until an object that was deleted is there no more.
 
@@ -144,9 +157,9 @@ async def _still(cluster: Cluster, left: Sequence[_Waited], progress: Progress) 
         if one.readiness.state == "ready":
             progress.ready(one.kind.name, one.name)
     unready = [one for one in left if one.readiness.state != "ready"]
-    if any(one.kind == SERVICE for one in unready):
-        for one in unready:
-            one.failed_since = None if one.kind in ON_SERVICES else one.failed_since
+    excused = excusable({one.kind for one in unready})
+    for one in unready:
+        one.failed_since = None if one.kind in excused else one.failed_since
     progress.waiting({one.title: one.readiness.reason for one in unready})
     return unready
 

@@ -35,6 +35,7 @@ _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _IMAGES: Final = re.compile(r"[a-z0-9]+([._:/-][a-z0-9]+)*")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _QUANTITY: Final = re.compile(r"\d+(Mi|Gi|Ti)")
+_OBJECTS: Final = re.compile(r"s3://[^/\s]+(/\S*)?")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -49,12 +50,16 @@ def _data_faults(data: Data) -> list[str]:
     ]
 
 
-def _is_cidr(text: str) -> bool:
+def _cidr_faults(text: str) -> list[str]:
     try:
-        ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        return False
-    return "/" in text
+        network = None
+    if network is None or "/" not in text:
+        return [f"{text!r} is no range in CIDR notation"]
+    if network.network_address != ipaddress.ip_address(text.partition("/")[0]):
+        return [f"{text!r} is an address within a range: the range is {network}"]
+    return []
 
 
 @dataclass(frozen=True)
@@ -126,14 +131,14 @@ class Target:
             *([] if _TAG.fullmatch(self.version) else [f"{self.version!r} is no tag of an image"]),
             *(f"{name!r} is no name of a namespace" for name in self.ingress_namespaces if not _LABEL.fullmatch(name)),
             *(
-                f"{cidr!r} is no range in CIDR notation"
+                fault
                 for cidr in self.database_cidrs + self.cache_cidrs + self.api_cidrs
-                if not _is_cidr(cidr)
+                for fault in _cidr_faults(cidr)
             ),
             *(
                 []
-                if not self.objects or self.objects.startswith("s3://")
-                else [f"{self.objects!r} is no s3:// address"]
+                if not self.objects or _OBJECTS.fullmatch(self.objects)
+                else [f"{self.objects!r} is no address of a bucket, s3://bucket/prefix"]
             ),
             *(_data_faults(self.data) if self.data is not None else []),
             *([] if 0 <= self.pool_size <= 100 else [f"{self.pool_size} is no size of a pool: 1 to 100"]),

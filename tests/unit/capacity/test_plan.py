@@ -132,7 +132,11 @@ def test_the_loss_is_counted_from_when_the_load_is_whole() -> None:
     found = cases(100.0, 10, "us-west", 180)
     assert [one.name for one in found] == ["100 requests a second", "10 users", "us-west lost"]
     assert RAMP_SECONDS < found[2].lost_at < 180
-    assert [one.name for one in cases(0.0, 10, "us-west", 180)] == ["10 users"]
+    people = cases(0.0, 10, "us-west", 180)
+    assert [(one.name, one.users, one.lost) for one in people] == [
+        ("10 users", 10, None),
+        ("us-west lost", 10, "us-west"),
+    ]
 
 
 def test_the_command_prints_json() -> None:
@@ -143,6 +147,14 @@ def test_the_command_prints_json() -> None:
     document = json.loads(done.output)
     assert {one["settings"] for one in document["results"]} == {"function.toml", "advised"}
     assert [one["case"] for one in document["results"]][::2] == ["50 requests a second", "ap-south lost"]
+    assert document["left_out"] == ["upkeep"]
+
+
+def test_people_lose_a_region_too() -> None:
+    made = plan(FUNCTIONS, "production", MEASURED, cases(0.0, 50, "us-west", 90))
+    usual, _, lost, _ = made.results
+    assert (usual.case, lost.case) == ("50 users", "us-west lost")
+    assert lost.failed > usual.failed
 
 
 @pytest.mark.parametrize(
@@ -151,6 +163,9 @@ def test_the_command_prints_json() -> None:
         (["--lose", "moon"], "there is no region 'moon'"),
         (["--rps", "0", "--users", "0"], "nothing to plan"),
         (["--environment", "moon"], "no function.toml knows 'moon'"),
+        (["--rps", "nan"], "nan is no number that can be reckoned with"),
+        (["--rps", "inf"], "inf is no number that can be reckoned with"),
+        (["--core-hour", "nan"], "nan is no number that can be reckoned with"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str], told: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from knative.cli.main import main
 from knative.cli.pools import holders_of
 from knative.description import load_all
 from knative.render.proofs import Deliverers
@@ -119,3 +121,9 @@ def test_the_manifests_say_the_planned_pool() -> None:
             (container,) = service(deployment, Deliverers(), target)["spec"]["template"]["spec"]["containers"]
             variables = {one["name"]: one.get("value") for one in container["env"]}
             assert variables["HAL9_POOL_SIZE"] == str(expected)
+
+
+def test_a_server_that_keeps_all_its_connections_is_refused() -> None:
+    done = CliRunner().invoke(main, ["pools", "plan", "--max-connections", "10", "--reserved", "20"])
+    assert done.exit_code == 2
+    assert "--max-connections 10 with --reserved 20 leaves no connection" in done.output

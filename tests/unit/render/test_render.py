@@ -491,6 +491,22 @@ def test_nonsense_is_refused_before_anything_is_written(arguments: list[str], tm
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--objects", "s3://"], "'s3://' is no address of a bucket, s3://bucket/prefix"),
+        (["--storage-class", "fast"], "--storage-class is of the volumes of --with-data"),
+        (["--cache-cidr", "10.0.0.1/8"], "'10.0.0.1/8' is an address within a range: the range is 10.0.0.0/8"),
+        (["--cache-cidr", "10.0.0.1"], "'10.0.0.1' is no range in CIDR notation"),
+    ],
+)
+def test_a_refusal_says_what_is_at_fault(tmp_path: Path, arguments: list[str], told: str) -> None:
+    command = ["render", "--region", "us-west", "--out", str(tmp_path), *arguments]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2
+    assert told in refused.output
+
+
 def test_an_unknown_region_is_refused() -> None:
     refused = CliRunner().invoke(main, ["render", "--region", "mars", "--out", "x"])
     assert refused.exit_code == 2
