@@ -26,6 +26,7 @@ import httpx
 import kr8s
 import kr8s.asyncio
 
+from knative.deploy import kubeconfig
 from knative.deploy.kinds import POD, Kind, kind_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ MANAGER: Final = "hal9"
 """The field manager."""
 
 _SECONDS: Final = 30.0
+_LOGIN_SECONDS: Final = 300.0
 _PAGE: Final = 500
 _PAUSES: Final = (0.5, 2.0, 5.0)
 """Between tries, where the server did not answer a request that may be repeated."""
@@ -256,7 +258,7 @@ class Cluster:
                 raise ClusterError(f"{self.server}: {error}") from error
             return error.response
         except (httpx.TransportError, ssl.SSLError, kr8s.APITimeoutError) as error:
-            raise ClusterError(f"{self.server} does not answer: {error or type(error).__name__}") from error
+            raise ClusterError(f"{self.server} does not answer: {str(error) or type(error).__name__}") from error
 
 
 @asynccontextmanager
@@ -281,17 +283,34 @@ async def connect(context: str | None, namespace: str) -> AsyncIterator[Cluster]
 
 async def _connected(context: str | None, namespace: str) -> kr8s.asyncio.Api:
     try:
+        found = kubeconfig.read(context)
+    except kubeconfig.KubeconfigError as error:
+        raise ClusterError(str(error)) from error
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of the server's version: `preflight` judges it
-            api = await kr8s.asyncio.api(context=context, namespace=namespace)
-    except (ValueError, KeyError, IndexError, OSError, RuntimeError) as error:
-        raise ClusterError(f"KUBECONFIG names no cluster that can be used: {error}") from error
+            # The library asks for the version, and sets no limit; a plugin may have somebody log in.
+            async with asyncio.timeout(_LOGIN_SECONDS if found.plugin else _SECONDS):
+                api = await kr8s.asyncio.api(context=context, namespace=namespace)
     except kr8s.ServerError as error:
-        raise ClusterError(f"The cluster refuses the credentials: {error}") from error
-    except (httpx.TransportError, kr8s.APITimeoutError) as error:
-        raise ClusterError(f"The cluster does not answer: {error or type(error).__name__}") from error
+        raise ClusterError(_refused(error, found)) from error
+    except (TimeoutError, httpx.TransportError, ssl.SSLError, kr8s.APITimeoutError) as error:
+        raise ClusterError(f"{found} does not answer: {str(error) or type(error).__name__}") from error
+    except json.JSONDecodeError as error:
+        raise ClusterError(f"{found} does not answer as an API server does: {error}") from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, RuntimeError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise ClusterError(f"{found} cannot be used: {text}") from error
     api.timeout = _SECONDS
     return api
+
+
+def _refused(error: kr8s.ServerError, found: kubeconfig.Named) -> str:
+    """Tell a refusal of the credentials from the answer of something that is no API server."""
+    status = error.response.status_code if error.response is not None else 0
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return f"{found} refuses the credentials: {error}"
+    return f"{found} does not answer as an API server does: {error}"
 
 
 @contextmanager
