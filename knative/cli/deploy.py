@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _STOPPED = "\nStopped. What was applied stays: the same command goes on from there."
+_ERASED = "This erases data: {} would be restarted, and the storage is emptydir."
 _WITHOUT_OIDC = (
     "Without OIDC whoever may read the namespace's Triggers can pose as the broker, and any pod of the cluster can "
     "send events to the Broker: only for a cluster whose other tenants you trust."
@@ -44,6 +45,11 @@ _WITHOUT_OIDC = (
     help="That file; else HAL9_HOME/clusters/NAMESPACE.json. HAL9_CREDENTIALS names it to other commands.",
 )
 @click.option("--connect-to", help="host:port of the cluster's ingress, for that file, where no DNS has its names.")
+@click.option(
+    "--erase-data",
+    is_flag=True,
+    help="Replace the servers of --with-data though that erases their data, with --storage emptydir.",
+)
 @rollout.options
 @click.option("--timeout", default=600, show_default=True, type=click.IntRange(1), help="Seconds to wait at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -54,6 +60,7 @@ def command(
     demo_organisation: bool,
     credentials: Path | None,
     connect_to: str | None,
+    erase_data: bool,
     timeout: int,
     as_json: bool,
     **given: Any,
@@ -82,7 +89,9 @@ def command(
         click.echo(_WITHOUT_OIDC, err=True)
     described = functions(wanted.environment)
     trial = rollout.canary(given)
-    run = _Run(context, wanted, described, trial, as_json=as_json, only_plan=only_plan, seconds=timeout)
+    run = _Run(
+        context, wanted, described, trial, as_json=as_json, only_plan=only_plan, seconds=timeout, erase_data=erase_data
+    )
     try:
         code = asyncio.run(run.run())
         if code == 0 and demo_organisation and not only_plan:
@@ -104,6 +113,7 @@ class _Run:
     as_json: bool
     only_plan: bool
     seconds: int
+    erase_data: bool
 
     async def run(self) -> int:
         """Do it; give the exit code."""
@@ -113,8 +123,15 @@ class _Run:
         try:
             async with connect(self.context, self.target.namespace) as cluster:
                 prepared = await prepare(
-                    cluster, self.functions, self.target, os.environ, canary=self.trial is not None
+                    cluster,
+                    self.functions,
+                    self.target,
+                    os.environ,
+                    canary=self.trial is not None,
+                    erase_data=self.erase_data,
                 )
+                if prepared.erased and not prepared.faults:
+                    click.echo(_ERASED.format(", ".join(prepared.erased)), err=True)
                 if self.only_plan or prepared.faults:
                     return self._show(prepared)
                 progress = Silent() if self.as_json else Progress()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from knative.deploy import accounts, applyset, canary, preflight, secrets, surroundings, traffic
+from knative.deploy import accounts, applyset, canary, dataservers, preflight, secrets, surroundings, traffic
 from knative.deploy.changes import Change
 from knative.deploy.cluster import ClusterError
 from knative.deploy.kinds import APPLIED, CONFIG_MAP, JOB, NAMESPACE, POD, SERVICE, kind_of
@@ -56,6 +56,7 @@ class Prepared:
         secrets: what is to be written of Secrets.
         plan: what would change.
         faults: what stands in the way: with any of them nothing may be written.
+        erased: the servers for trying out whose data goes.
     """
 
     target: Target
@@ -63,6 +64,7 @@ class Prepared:
     secrets: Secrets | None
     plan: Plan | None
     faults: tuple[Fault, ...]
+    erased: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -99,6 +101,7 @@ async def prepare(
     environment: Mapping[str, str],
     *,
     canary: bool = False,
+    erase_data: bool = False,
 ) -> Prepared:
     """Check the cluster, and find out what would change; write nothing.
 
@@ -108,6 +111,7 @@ async def prepare(
         target: what differs from one cluster to the next.
         environment: of whoever deploys: values of Secrets.
         canary: whether new versions are to be tried first.
+        erase_data: whether servers whose data goes with their pods may be restarted.
     """
     target = await surroundings.found(cluster, target)
     files = render(functions, target)
@@ -115,11 +119,24 @@ async def prepare(
     prepared = await _secrets(cluster, functions, target, environment, faults)
     if prepared is None or faults:
         return Prepared(target, files, prepared, None, tuple(faults))
-    planned = await plan(
-        cluster, await _settled(cluster, _members(files, target, _expected(prepared), prepared.proofs))
-    )
+    if target.data is not None:
+        keep = target.data.storage == "emptydir" and not erase_data
+        files = await dataservers.as_they_run(cluster, files, emptydir=keep)
+    members = _members(files, target, _expected(prepared), prepared.proofs)
+    planned = await plan(cluster, await _settled(cluster, members))
     refused = [Fault(text, "Nothing of HAL9's release should be refused: report it.") for text in planned.faults]
-    return Prepared(target, files, prepared, planned, tuple(refused))
+    erased = await dataservers.losing(cluster, planned.changes, members)
+    if not erase_data:
+        refused += [_erasure(name, fields) for name, fields in erased.items()]
+    return Prepared(target, files, prepared, planned, tuple(refused), tuple(erased))
+
+
+def _erasure(name: str, fields: Sequence[str]) -> Fault:
+    return Fault(
+        f"StatefulSet {name} would be restarted ({', '.join(fields)}), and its storage is emptydir: this erases its "
+        "data.",
+        "Give --erase-data when that may be; else leave these settings as they are.",
+    )
 
 
 async def _secrets(

@@ -197,7 +197,11 @@ async def test_an_image_that_cannot_be_had_is_said_and_the_old_revisions_serve_o
     before = await revisions(here)
     described = functions("trial")
     broken = replace(TARGET, images=f"{IMAGES}-nosuch")
-    prepared = await prepare(here, described, broken, {})
+    kept = await prepare(here, described, broken, {})
+    databases = [one for one in kept.changes if one.kind == "StatefulSet"]
+    assert {one.action for one in databases} == {"unchanged"}  # their data would go with their pods
+    prepared = await prepare(here, described, broken, {}, erase_data=True)
+    assert {"hal9-postgres-0", "hal9-postgres-1", "hal9-postgres-2"} == set(prepared.erased)
     outcome = await deploy(here, prepared, seconds=float(SECONDS), progress=Silent())
     assert outcome.stage == "data"  # the servers come first
     reasons = [reason.text for one in outcome.unready for reason in one.pods]
