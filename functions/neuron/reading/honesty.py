@@ -96,7 +96,9 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any]) -> str:
         return "It says what may be there only so often, and nothing that was built counts that."
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
-    if _conditional(said) and not any(_keeps_apart(part) or _computes(part) for part in parts):
+    kept = any(_keeps_apart(part) or _computes(part) for part in parts) or _by_state(said, parts)
+    ended = any(isinstance(part, spec.Transition) for part in parts) and any(t.low in _TIMELY for t in said)
+    if (_conditional(said) or ended) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
 
@@ -239,6 +241,30 @@ def _conditional(said: Sequence[Token]) -> bool:
     deed = any(low == "when" and morphology.is_participle(following) for low, following in pairs)
     late = ("not", "after") in pairs or ("not", "before") in pairs
     return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed or late
+
+
+_TIMELY: Final = frozenset({"until", "till"})
+_BESIDE_STATES: Final = lexicon.words("it they is are is-not are-not has have been not still yet already or and .")
+
+
+def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
+    """Whether the condition is on states alone, and the moves start from them, or from others, as it says."""
+    lows = [token.low for token in said]
+    at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", *_TIMELY}), len(lows))
+    states = {state for part in parts if isinstance(part, spec.StateMachine) for state in part.states}
+    behind = f" {' '.join(lows[at + 1 :])} "
+    named = {state for state in states if f" {state.lower()} " in behind}
+    if not named or set(behind.split()) - _BESIDE_STATES - {word for s in named for word in s.lower().split()}:
+        return False
+    denials = (lows[at] in {"unless", *_TIMELY}, _denied(lows[at:]), _denied(lows[:at]))
+    moves = [part for part in parts if isinstance(part, spec.Transition)]
+    if sum(denials) % 2:
+        return bool(moves) and not any(named & set(move.sources) for move in moves)
+    return bool(moves) and all(set(move.sources) <= named for move in moves)
+
+
+def _denied(lows: Sequence[str]) -> bool:
+    return any(low in {"not", "cannot", "never"} or low.endswith("-not") for low in lows)
 
 
 def _restricts(part: Any, *, filled: bool = True) -> bool:

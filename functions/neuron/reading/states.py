@@ -463,7 +463,7 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
             (s for s in entity.machine.states if morphology.name(s) in {undone, *_INITIAL[:3]}),
             entity.machine.initial or target,
         )
-    if r.frame.negated and r.frame.conditions and r.frame.conditions[0][0] in {"unless", "until", "before"}:
+    if r.frame.negated and r.frame.conditions and r.frame.conditions[0][0] in _EXCEPTING:
         allowed = sources
     elif r.frame.negated:
         return _refuse(draft, entity, verb, target, sources)
@@ -541,7 +541,7 @@ def _with_initial(entity: DraftEntity, target: str) -> list[str]:
     return [target]
 
 
-_SOURCES_WORDS: Final = lexicon.words("if when while unless until once before after")
+_SOURCES_WORDS: Final = lexicon.words("if when while unless until till once before after")
 
 
 def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
@@ -559,25 +559,38 @@ def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
 _RELATING: Final = frozenset({"that", "which", "who", "in", "with"})
 
 
+_EXCEPTING: Final = lexicon.words("unless until till before")
+"""Behind "can" these name the states that a move is not made from, behind "cannot" those that it is made from."""
+
+
 def _conditional(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
-    """Read the states in "if it is still open", "before it is shipped", "unless closed"."""
+    """Read the states in "if it is still open", "before it is shipped", "until it is done", "unless closed"."""
     for word, tokens in r.frame.conditions:
         mentioned = draft.mentions(tokens)
         if word not in _SOURCES_WORDS or (mentioned and mentioned[0].entity is not entity):
             continue
         lows = [t.low for t in tokens]
-        if word == "before" or (word in {"if", "while"} and {"not", "is-not"} & set(lows)):
+        if word in _EXCEPTING:
+            named = _named(lows, entity, loose=r.frame.negated)
+            return named if r.frame.negated else _states_before(named, entity, timely=word != "unless")
+        if word in {"if", "while", "when"} and {"not", "is-not"} & set(lows):
             return _states_before(_named(lows, entity, loose=False), entity)
         return _named(lows, entity, loose=True)
     return []
 
 
-def _states_before(ended: Sequence[str], entity: DraftEntity) -> list[str]:
-    """Give the states that lie before the first of those that are named."""
-    states = list(entity.machine.states) if entity.machine else []
-    left = [s for s in states if s not in ended and not _ends(s)]
+def _states_before(ended: Sequence[str], entity: DraftEntity, *, timely: bool = False) -> list[str]:
+    """Give the states that lie before the first of those that are named; all others when they have no order.
+
+    `timely`: the word itself speaks of an order ("until", "before"), so that they lie as they are listed.
+    """
+    states = _known(entity)
     places = [states.index(s) for s in ended if s in states]
-    return [s for s in left if states.index(s) < min(places)] or left if places else left
+    left = [s for s in states if s not in ended and not _ends(s)]
+    ordered = timely or (entity.machine is not None and not entity.machine.open_ended)
+    if not places or not ordered:
+        return left
+    return [s for s in left if states.index(s) < min(places)] or left
 
 
 def _adverbial(r: Reading, entity: DraftEntity) -> list[str]:
@@ -586,16 +599,17 @@ def _adverbial(r: Reading, entity: DraftEntity) -> list[str]:
     return _named([t.low for t in r.frame.rest[at + 1 :]], entity, loose=False) if at is not None else []
 
 
+def _known(entity: DraftEntity) -> list[str]:
+    if entity.machine is not None:
+        return list(entity.machine.states)
+    return [v for n in _STATE_FIELDS if n in entity.fields for v in entity.fields[n].values]
+
+
 def _named(words: Sequence[str], entity: DraftEntity, *, loose: bool) -> list[str]:
-    known = (
-        list(entity.machine.states)
-        if entity.machine
-        else [v for n in _STATE_FIELDS if n in entity.fields for v in entity.fields[n].values]
-    )
     text = f" {' '.join(words)} "
     found = [
         state
-        for state in known
+        for state in _known(entity)
         if f" {state.lower()} " in text or f" {morphology.name(state).replace('_', '-')} " in text
     ]
     if found or not loose:
