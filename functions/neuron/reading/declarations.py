@@ -179,10 +179,32 @@ def read(clause: Clause, draft: Draft, later: Open, words: Sequence[Token]) -> b
 
 def of_frame(frame: frames.Frame, draft: Draft, later: Open) -> bool:
     """Read a clause that has been taken apart."""
-    return any(
+    return not _reports(frame, draft) and any(
         reader(frame, draft, later)
         for reader in (_holding, _belonging, _managing, _ordering, _consisting, _linking, _transitive)
     )
+
+
+_REPORTING: Final = lexicon.words("show list print report display output tell give return present")
+_FIGURES: Final = lexicon.words("total totals sum sums number count average mean")
+_EACH: Final = lexicon.words("each every per")
+
+
+def _reports(frame: frames.Frame, draft: Draft) -> bool:
+    """Whether the software shows a figure for each of something: it is worked out, and nothing holds it.
+
+    So it is too when the sentence goes on from a thing, and the figure is for each value of the thing's own field.
+    """
+    lows = [t.low for t in frame.rest]
+    at = next((i for i, low in enumerate(lows) if low in _FIGURES), len(lows))
+    each = next((i for i in range(at, len(lows)) if lows[i] in _EACH), None)
+    if each is None or not _REPORTING & set(frame.group.verbs):
+        return False
+    if not frame.subject or frame.subject[0].low in {"it", "they"}:
+        return True
+    things = [name for name in subject_names(frame.subject, draft) if not is_generic(name)]
+    held = {field for name in things if name in draft.entities for field in draft.entities[name].fields}
+    return not things or morphology.name(*lows[each + 1 :]) in held
 
 
 # introductions

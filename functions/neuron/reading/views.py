@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import conditions, lexicon, morphology
@@ -314,7 +315,8 @@ _TOTALS_WORDS: Final = lexicon.words("total sum average count summary report sta
 
 def _totals(r: Reading) -> bool:
     """Whether the clause asks for a figure about many things rather than for the things."""
-    return bool(_TOTALS_WORDS & {t.low for t in (r.frame.subject if r.frame.group.passive else r.frame.rest)})
+    lows = [t.low for t in (r.frame.subject if r.frame.group.passive else r.frame.rest)]
+    return bool(_TOTALS_WORDS & set(lows)) or ("number", "of") in itertools.pairwise(lows)
 
 
 def _narrows(tail: Sequence[Token], entity: DraftEntity, draft: Draft) -> bool:
