@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Final, Self
 
 import click
@@ -98,7 +99,9 @@ def faults(found: Sequence[Fault]) -> None:
     """Show what stands in the way."""
     click.echo("Nothing was applied: this stands in the way.", err=True)
     for fault in found:
-        click.echo(f"- {fault.what}\n  {fault.remedy}", err=True)
+        click.echo(f"- {fault.what}", err=True)
+        if fault.remedy:
+            click.echo(textwrap.indent(fault.remedy, "  "), err=True)
 
 
 def table(changes: Iterable[Change], *, checked: bool) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import defaultdict
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -29,12 +32,16 @@ from knative.deploy.kinds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from knative.deploy.cluster import Cluster
     from knative.deploy.kinds import Kind
     from knative.render.target import Target
 
+ROLE: Final = "hal9-deployer"
+"""The name of the role that is proposed."""
+
+_RBAC: Final = "rbac.authorization.k8s.io/v1"
 _APPLY: Final = ("get", "list", "create", "patch", "delete")
 _ALWAYS: Final = (
     ACCOUNT,
@@ -52,24 +59,82 @@ _WITH_DATA: Final = (STATEFUL_SET, CORE_SERVICE, VOLUME_CLAIM)
 _AT_ONCE: Final = 16
 
 
-async def missing(cluster: Cluster, target: Target, *, canary: bool = False) -> list[tuple[str, str, str]]:
-    """Give what we may not do: verb, resource with its group, and where."""
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What may not be done, of what is needed: verb, kind, and the part of the kind, which may be empty.
+
+    Attributes:
+        denied: what may not be done.
+        needed: all of it.
+    """
+
+    denied: tuple[tuple[str, Kind, str], ...]
+    needed: tuple[tuple[str, Kind, str], ...]
+
+
+async def missing(cluster: Cluster, target: Target, *, canary: bool = False) -> Rights:
+    """Ask for each right."""
     if await cluster.review({"verb": "*", "group": "*", "resource": "*"}):
-        return []  # an administrator of the cluster: one question instead of eighty
+        return Rights((), ())  # an administrator of the cluster: one question instead of eighty
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def denied(verb: str, kind: Kind, part: str) -> tuple[str, str, str] | None:
+    async def allowed(verb: str, kind: Kind, part: str) -> bool:
         where = {"namespace": cluster.namespace} if kind.namespaced else {"name": cluster.namespace}
         asked = {"verb": verb, "group": kind.group, "resource": kind.plural, **where}
         async with turn:
-            allowed = await cluster.review({**asked, **({"subresource": part} if part else {})})
-        if allowed:
-            return None
-        resource = f"{kind.plural}{f'/{part}' if part else ''}{f'.{kind.group}' if kind.group else ''}"
-        return verb, resource, f"in {cluster.namespace}" if kind.namespaced else f"named {cluster.namespace}"
+            return await cluster.review({**asked, **({"subresource": part} if part else {})})
 
-    found = await asyncio.gather(*(denied(*one) for one in await _needed(cluster, target, canary=canary)))
-    return [one for one in found if one is not None]
+    needed = tuple(await _needed(cluster, target, canary=canary))
+    found = await asyncio.gather(*(allowed(*one) for one in needed))
+    return Rights(tuple(one for one, may in zip(needed, found, strict=True) if not may), needed)
+
+
+def sentences(rights: Rights, namespace: str) -> list[str]:
+    """Say what may not be done, a sentence for each resource."""
+    verbs: dict[tuple[Kind, str], list[str]] = defaultdict(list)
+    for verb, kind, part in rights.denied:
+        verbs[kind, part].append(verb)
+    return [
+        f"You may not {', '.join(some)} {_resource(kind, part)}{f'.{kind.group}' if kind.group else ''} "
+        f"{'in' if kind.namespaced else 'named'} {namespace}."
+        for (kind, part), some in verbs.items()
+    ]
+
+
+def roles(rights: Rights, namespace: str) -> str:
+    """Give the manifest of a Role, and of a ClusterRole where one is needed, with all rights of a deployment."""
+    inside = [one for one in rights.needed if one[1].namespaced]
+    denied_outside = any(not kind.namespaced for _, kind, _ in rights.denied)
+    outside = [one for one in rights.needed if not one[1].namespaced] if denied_outside else []
+    texts = [_role("Role", f"{{name: {ROLE}, namespace: {namespace}}}", _rules(inside, namespace))] if inside else []
+    if outside:  # roles of a cluster have names of their own for each namespace
+        texts.append(_role("ClusterRole", f"{{name: {ROLE}-{namespace}}}", _rules(outside, namespace)))
+    return "---\n".join(texts)
+
+
+def _role(kind: str, metadata: str, rules: list[dict[str, list[str]]]) -> str:
+    lines = [f"apiVersion: {_RBAC}", f"kind: {kind}", f"metadata: {metadata}", "rules:"]
+    return "".join(f"{line}\n" for line in [*lines, *(f"- {json.dumps(one)}" for one in rules)])
+
+
+def _rules(rights: Iterable[tuple[str, Kind, str]], namespace: str) -> list[dict[str, list[str]]]:
+    """Give a rule for all resources of a group that have the same verbs."""
+    verbs: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for verb, kind, part in rights:
+        # What is to be made has no name yet, as far as RBAC sees.
+        named = "" if kind.namespaced or verb == "create" else namespace
+        verbs[kind.group, _resource(kind, part), named].append(verb)
+    resources: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for (group, resource, named), some in verbs.items():
+        resources[group, named, tuple(some)].append(resource)
+    return [
+        {"apiGroups": [group], "resources": some, **({"resourceNames": [named]} if named else {}), "verbs": list(which)}
+        for (group, named, which), some in resources.items()
+    ]
+
+
+def _resource(kind: Kind, part: str) -> str:
+    return f"{kind.plural}/{part}" if part else kind.plural
 
 
 async def _needed(cluster: Cluster, target: Target, *, canary: bool) -> list[tuple[str, Kind, str]]:

@@ -49,7 +49,7 @@ class Fault:
 
     Attributes:
         what: is wrong, one sentence.
-        remedy: what to do, or the command that does it.
+        remedy: what to do, or the command that does it; empty where that of a later one mends this one as well.
     """
 
     what: str
@@ -64,17 +64,24 @@ async def check(cluster: Cluster, target: Target, *, canary: bool = False) -> li
         target: what is to be applied.
         canary: whether new versions are to be measured while they have a share of the requests.
     """
-    parts = await asyncio.gather(
+    *parts, rights = await asyncio.gather(
         _kubernetes(cluster),
         _serving(cluster, target),
         _eventing(cluster, target),
         _storage(cluster, target),
         permissions.missing(cluster, target, canary=canary),
     )
-    *others, denied = parts
-    return [fault for part in others for fault in part] + [
-        Fault(f"You may not {verb} {what} {where}.", "Ask for a role that allows it.") for verb, what, where in denied
-    ]
+    return [*(fault for part in parts for fault in part), *rights_faults(rights, cluster.namespace)]
+
+
+def rights_faults(rights: permissions.Rights, namespace: str) -> list[Fault]:
+    """Name each resource that may not be had; the last one says what to ask for, once for all."""
+    said = permissions.sentences(rights, namespace)
+    advice = (
+        "Give this to an administrator of the cluster, who applies it and binds it to you (kubectl create rolebinding, "
+        f"clusterrolebinding):\n{permissions.roles(rights, namespace)}"
+    )
+    return [Fault(what, advice if number == len(said) else "") for number, what in enumerate(said, start=1)]
 
 
 async def _kubernetes(cluster: Cluster) -> list[Fault]:
