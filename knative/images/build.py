@@ -40,8 +40,13 @@ _DATA: Final = frozenset({".toml", ".json", ".sql", ".lua", ".j2", ".html", ".ya
 _TOOLCHAIN_LOCK: Final = "requirements/generated-{}.lock"
 _EXECUTABLE: Final = 0o111
 _NO_BYTECODE: Final = re.compile(
-    r"/(test|idlelib|tkinter|turtledemo|lib2to3|ensurepip|pydoc_data|site-packages|dist-packages)/"
+    r"/(tests?|idlelib|tkinter|turtledemo|lib2to3|ensurepip|pydoc_data|site-packages|dist-packages)/"
 )
+
+
+def compiles(path: str) -> bool:
+    """Tell whether a file of the base's library gets bytecode: nothing that serves imports the rest."""
+    return path.endswith(".py") and _NO_BYTECODE.search(path) is None
 
 
 @dataclass(frozen=True)
@@ -207,11 +212,7 @@ class _Builder:
         base = self._request.base
 
         def files() -> dict[str, Content]:
-            sources = base.files.read_all(
-                name
-                for name in base.files.below(base.library)
-                if name.endswith(".py") and not _NO_BYTECODE.search(name)
-            )
+            sources = base.files.read_all(name for name in base.files.below(base.library) if compiles(name))
             return {name: Content(data) for name, data in compiled(sources).items()}
 
         return self._kept("bytecode of the standard library", [layer.diff_id for layer in base.layers], files)
