@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import copy
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from knative.deploy.changes import change
-from knative.deploy.dataservers import begun, erased, keeping
+from knative.deploy.cluster import connect
+from knative.deploy.dataservers import as_they_run, begun, erased, keeping, losing
 from knative.description import load_all
 from knative.render import Data, Target, render
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from knative.render.target import Manifest
 
 FUNCTIONS = load_all(Path(__file__).parents[3] / "functions")
@@ -83,3 +90,57 @@ def test_where_no_container_was_started_nothing_can_be_lost() -> None:
     ended = {**waiting, "lastState": {"terminated": {"exitCode": 1}}}
     pods = [{"status": {"containerStatuses": [one]}} for one in (waiting, ended, {"containerID": "containerd://1"})]
     assert [begun(pod) for pod in [{}, *pods]] == [False, False, True, True]
+
+
+class _Server(BaseHTTPRequestHandler):
+    """An API server with one StatefulSet that serves, and one pod, whose container was started."""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        pod = {"metadata": {"name": f"{NAME}-0"}, "status": {"containerStatuses": [{"containerID": "containerd://1"}]}}
+        answers: dict[str, Any] = {
+            f"/apis/apps/v1/namespaces/data/statefulsets/{NAME}": serving(server()),
+            "/api/v1/namespaces/data/pods": {"metadata": {}, "items": [pod]},
+            "/version/": {"major": "1", "minor": "34", "gitVersion": "v1.34.4"},
+        }
+        body = json.dumps(answers.get(path, {"message": "not found", "reason": "NotFound"})).encode()
+        self.send_response(200 if path in answers else 404)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """One that listens, and a KUBECONFIG that names it."""
+    with HTTPServer(("127.0.0.1", 0), _Server) as found:
+        name = f"data-{found.server_port}"
+        config = {
+            "clusters": [{"name": "one", "cluster": {"server": f"http://127.0.0.1:{found.server_port}"}}],
+            "users": [{"name": "somebody", "user": {"token": "told"}}],
+            "contexts": [{"name": name, "context": {"cluster": "one", "user": "somebody"}}],
+            "current-context": name,
+        }
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield name
+        found.shutdown()
+        thread.join()
+
+
+async def test_what_runs_is_asked_of_the_cluster(context: str) -> None:
+    wanted = server(version="2.0.0")
+    other = {**copy.deepcopy(wanted), "metadata": {"name": "hal9-postgres-1"}}
+    async with connect(context, "data") as cluster:
+        kept = await as_they_run(cluster, {"10-data.yaml": [wanted, other]}, emptydir=True)
+        allowed = await as_they_run(cluster, {"10-data.yaml": [wanted]}, emptydir=False)
+        lost = await losing(cluster, [change("StatefulSet", NAME, serving(server()), wanted)], [wanted])
+    assert kept == {"10-data.yaml": [server(), other]}  # what is not there yet comes as it was rendered
+    assert allowed == {"10-data.yaml": [wanted]}
+    assert lost == {NAME: (IMAGE,)}
