@@ -106,6 +106,8 @@ def noun_name(part: Sequence[Token], draft: Draft) -> str | None:
     start = next((i for i, t in enumerate(part) if not _leads(t)), len(part))
     if start < len(part) and part[start].low in lexicon.PRONOUNS - {"one", "that"}:
         return draft.topic if part[start].low in {"it", "they", "he", "she"} else None
+    if [token.low for token in part] == ["each"]:
+        return draft.topic if _only_listed(draft) else None
     end = next((i for i in range(start, len(part)) if _ends_noun(part[i], first=i == start)), len(part))
     if any(token.kind is Kind.POSSESSIVE for token in part[:end]):
         return None
@@ -114,6 +116,12 @@ def noun_name(part: Sequence[Token], draft: Draft) -> str | None:
         return None
     known = next((e for i in range(len(words)) if (e := draft.known([token.low for token in words[i:]]))), None)
     return known.name if known is not None else _fresh_name(words)
+
+
+def _only_listed(draft: Draft) -> bool:
+    """Whether the clause before lists things of one kind and says no more, so that "each" is each of these."""
+    before = [mark for mark in draft.marks[draft.at - 1] if mark != ("kind",)]
+    return before == [("entity", draft.topic)] and set(draft.entities) == {draft.topic}
 
 
 def _leads(token: Token) -> bool:
