@@ -55,7 +55,7 @@ def read(context: str | None) -> Named:
         KubeconfigError: A file, or what the context names, is not there or not right.
     """
     said = os.environ.get("KUBECONFIG", _USUAL)
-    paths = [Path(one).expanduser() for one in said.split(":") if one]
+    paths = [Path(os.path.expanduser(one)) for one in said.split(":") if one]  # noqa: PTH111 - pathlib's wants a home
     there = [path for path in paths if path.exists()]
     if not there:
         return _without_files(", ".join(map(str, paths)))
@@ -69,6 +69,8 @@ def read(context: str | None) -> Named:
     if not isinstance(cluster.get("server"), str):
         raise KubeconfigError(f"{file}: the cluster of context {wanted} has no server.")
     plugin = user.get("exec") or {}
+    if not isinstance(plugin, dict):
+        raise KubeconfigError(f"{file}: exec of the user of context {wanted} has no fields such as command.")
     return Named(cluster["server"], str(wanted), str(file), str(plugin.get("command", "")))
 
 

@@ -82,6 +82,10 @@ EXEC = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args"
             config(clusters=[{"name": "one", "cluster": {"server": "https://a", "certificate-authority": "no.crt"}}]),
             "certificate-authority of cluster one, no.crt, is not there",
         ),
+        (
+            config(users=[{"name": "somebody", "user": {"exec": "word"}}]),
+            "exec of the user of context mine has no fields",
+        ),
         (config(users=[{"name": "somebody", "user": {"exec": EXEC}}]), "credentials from sh) cannot be used: Process"),
     ],
 )
@@ -121,3 +125,8 @@ async def test_a_page_of_something_else_is_no_refusal_of_credentials(write: Call
         server.shutdown()
         thread.join()
     assert "does not answer as an API server does" in said
+
+
+async def test_who_has_no_home_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "~nobody-of-this-name/config")
+    assert "KUBECONFIG names no file that is there (~nobody-of-this-name/config)" in await refusal()
