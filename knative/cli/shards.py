@@ -45,9 +45,9 @@ def _print(reports: Sequence[ShardReport]) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table(box=box.SIMPLE_HEAD, title="Shards", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title="Shards", title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("shard", "size", "tenants", "slots", "outbox", "conns", "oldest tx", "prepared"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", overflow="fold")  # a wide figure goes on below: none is cut
     for report in reports:
         table.add_row(*_row(report))
     console.print(table)
