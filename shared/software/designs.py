@@ -313,3 +313,13 @@ def link_columns(relation: Relation) -> tuple[str, str]:
     if relation.left == relation.right:
         return f"{relation.left}_id", f"other_{relation.right}_id"
     return f"{relation.left}_id", f"{relation.right}_id"
+
+
+def with_article(name: str) -> str:
+    """Give a thing's words with its article, as all texts of the software have it: `a loan`, `an order`, `a user`."""
+    text = name.replace("_", " ").replace("-", " ")
+    return f"an {text}" if text[:1] in tuple("aeiou") and not text.startswith(_CONSONANTAL) else f"a {text}"
+
+
+_CONSONANTAL: Final = ("unic", "unif", "unio", "uniq", "unit", "univ", "use", "usa", "util", "eu", "one", "once")
+"""Beginnings that are written with a vowel and spoken with a consonant."""

@@ -9,6 +9,7 @@ from functions.neuron.reading.declarations import AT_LEAST, GENERIC, SHARED_NOUN
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
 from functions.neuron.reading.fields import items
 from functions.neuron.reading.quantities import bound
+from shared.software import designs
 from shared.software.specification import Derivation, FieldType, QuotaRule, Transition
 
 if TYPE_CHECKING:
@@ -518,7 +519,8 @@ def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound
     if reference is None:
         return
     limit = int(bound.whole().high or 0)
-    text = f"A {parent.name} has at most {limit} {child.plural}.".replace("_", " ")
+    owner = designs.with_article(parent.name)
+    text = f"{owner[0].upper()}{owner[1:]} has at most {limit} {child.plural}.".replace("_", " ")
     draft.mark(
         draft.add_rule(
             QuotaRule(

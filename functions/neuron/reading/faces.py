@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import morphology
+from shared.software import designs
 from shared.software import specification as spec
 from shared.software.specification import Endpoint, OperationKind
 
@@ -33,9 +34,9 @@ def slug(name: str) -> str:
 
 def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
     path = f"/{slug(entity.plural)}"
-    one, many = entity.name.replace("_", " "), entity.plural.replace("_", " ")
+    one, many = designs.with_article(entity.name), entity.plural.replace("_", " ")
     yield Endpoint(
-        method="POST", path=path, operation=OperationKind.CREATE, entity=entity.name, summary=f"Create a {one}"
+        method="POST", path=path, operation=OperationKind.CREATE, entity=entity.name, summary=f"Create {one}"
     )
     yield Endpoint(method="GET", path=path, operation=OperationKind.LIST, entity=entity.name, summary=f"List {many}")
     for view in draft.views.values():
@@ -49,7 +50,7 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
                 summary=view.description or f"List {view.name.replace('_', ' ')}",
             )
     yield Endpoint(
-        method="GET", path=f"{path}/{{id}}", operation=OperationKind.READ, entity=entity.name, summary=f"Read a {one}"
+        method="GET", path=f"{path}/{{id}}", operation=OperationKind.READ, entity=entity.name, summary=f"Read {one}"
     )
     if _changeable(draft, entity):
         yield Endpoint(
@@ -57,14 +58,14 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
             path=f"{path}/{{id}}",
             operation=OperationKind.UPDATE,
             entity=entity.name,
-            summary=f"Replace a {one}",
+            summary=f"Replace {one}",
         )
         yield Endpoint(
             method="PATCH",
             path=f"{path}/{{id}}",
             operation=OperationKind.UPDATE,
             entity=entity.name,
-            summary=f"Change a {one}",
+            summary=f"Change {one}",
         )
     if (entity.name, "delete") not in draft.withheld:
         yield Endpoint(
@@ -72,7 +73,7 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
             path=f"{path}/{{id}}",
             operation=OperationKind.DELETE,
             entity=entity.name,
-            summary=f"Delete a {one}",
+            summary=f"Delete {one}",
         )
     if entity.machine is not None:
         for move in entity.machine.transitions.values():
@@ -82,7 +83,7 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
                 operation=OperationKind.TRANSITION,
                 entity=entity.name,
                 target=move.name,
-                summary=f"{move.name.replace('_', ' ').capitalize()} a {one}",
+                summary=f"{move.name.replace('_', ' ').capitalize()} {one}",
             )
 
 
@@ -105,21 +106,21 @@ def _of_relations(draft: Draft) -> Iterator[Endpoint]:
             method="GET",
             path=path,
             operation=OperationKind.LIST,
-            summary=f"List the {right.plural.replace('_', ' ')} of a {left.name.replace('_', ' ')}",
+            summary=f"List the {right.plural.replace('_', ' ')} of {designs.with_article(left.name)}",
             **words,
         )
         yield Endpoint(
             method="PUT",
             path=f"{path}/{{{right.name}_id}}",
             operation=OperationKind.LINK,
-            summary=f"Link a {right.name.replace('_', ' ')} with a {left.name.replace('_', ' ')}",
+            summary=f"Link {designs.with_article(right.name)} with {designs.with_article(left.name)}",
             **words,
         )
         yield Endpoint(
             method="DELETE",
             path=f"{path}/{{{right.name}_id}}",
             operation=OperationKind.UNLINK,
-            summary=f"Unlink a {right.name.replace('_', ' ')} from a {left.name.replace('_', ' ')}",
+            summary=f"Unlink {designs.with_article(right.name)} from {designs.with_article(left.name)}",
             **words,
         )
 
@@ -162,13 +163,13 @@ def _main_entity(draft: Draft) -> DraftEntity | None:
 
 def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterator[spec.Command]:
     suffix = "" if bare else f"-{slug(entity.name)}"
-    one, many = entity.name.replace("_", " "), entity.plural.replace("_", " ")
+    one, many = designs.with_article(entity.name), entity.plural.replace("_", " ")
     texts = {
-        "create": f"Add a {one}",
+        "create": f"Add {one}",
         "list": f"List {many}",
-        "read": f"Show a {one}",
-        "update": f"Change a {one}",
-        "delete": f"Remove a {one}",
+        "read": f"Show {one}",
+        "update": f"Change {one}",
+        "delete": f"Remove {one}",
     }
     for operation in OPERATIONS:
         if (entity.name, operation) in draft.withheld or (operation == "update" and not _changeable(draft, entity)):
@@ -187,7 +188,7 @@ def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterat
                 operation=OperationKind.TRANSITION,
                 entity=entity.name,
                 target=move.name,
-                summary=f"{move.name.replace('_', ' ').capitalize()} a {one}",
+                summary=f"{move.name.replace('_', ' ').capitalize()} {one}",
             )
     for view in draft.views.values():
         if view.entity == entity.name:

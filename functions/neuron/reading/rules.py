@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.reading import closing, conditions, fields, figures, frames, lexicon, morphology, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
 from functions.neuron.reading.tokens import Kind, Token
+from shared.software import designs
 from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType, Operator
 
@@ -1369,7 +1370,8 @@ def stated_uniqueness(draft: Draft) -> None:
                 continue
             names = resolve_per(entity, item.unique_per, draft)
             if names:
-                text = f"The {item.name} of a {entity.name} must be unique per {' and '.join(names)}.".replace("_", " ")
+                owner = designs.with_article(entity.name)
+                text = f"The {item.name} of {owner} must be unique per {' and '.join(names)}.".replace("_", " ")
                 draft.add_rule(
                     spec.UniqueRule(
                         name=_rule_name(entity.name, *names, item.name, "unique"),

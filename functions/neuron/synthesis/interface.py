@@ -218,8 +218,7 @@ def _path_owner(endpoint: Endpoint, specification: Specification) -> str:
 
 
 def _article(entity: Entity) -> str:
-    words = entity.name.replace("_", " ")
-    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
+    return designs.with_article(entity.name)
 
 
 def _summary(endpoint: Endpoint, entity: Entity | None, specification: Specification) -> str:

@@ -187,7 +187,7 @@ class EntityView:
         self.plural_var = self.module
         self.words = names.words(self.entity.name)
         self.plural_words = names.words(self.entity.plural)
-        self.a = names.with_article(self.entity.name)
+        self.a = designs.with_article(self.entity.name)
 
     # What is offered.
 
@@ -699,7 +699,7 @@ class EntityView:
         if set(move.sources) != set(machine.states):
             one = len(move.sources) == 1
             test = f"!= {names.text(move.sources[0])}" if one else f"not in {names.literal(move.sources, None)}"
-            message = f"A {self.words} that is {{{state}}} does not allow: {names.words(move.name)}."
+            message = f"{self.a[0].upper()}{self.a[1:]} that is {{{state}}} does not allow: {names.words(move.name)}."
             lines.append(f"if {state} {test}:")
             lines.append(f"    raise RuleError({names.text(self.move_code(move))}, f{names.text(message)})")
         guards = self.guards.get(move.name, [])
@@ -1042,7 +1042,7 @@ def relation_methods(relation: Relation, specification: Specification) -> Relati
         unlink=f"unlink_{relation.name}",
         linked=f"{right.plural}_of_{left.name}",
         other_parameter=other,
-        other_a=names.with_article(right.name),
+        other_a=designs.with_article(right.name),
         other_cls=names.entity_class(right.name),
         other_table=names.module(right),
         other_module=names.module(right),

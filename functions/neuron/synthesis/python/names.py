@@ -64,12 +64,6 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ")
 
 
-def with_article(name: str) -> str:
-    """Give a thing's words with its article: `a loan`, `an order`."""
-    text = words(name)
-    return f"an {text}" if text[:1] in "aeiou" else f"a {text}"
-
-
 def safe(name: str) -> str:
     """Give a name that is free of clashes with what the language and the templates use."""
     taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _LOCALS

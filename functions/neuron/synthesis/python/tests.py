@@ -115,7 +115,7 @@ class TestWriter:
         return Factory(
             name=entity.name,
             words=names.words(entity.name),
-            a=names.with_article(entity.name),
+            a=designs.with_article(entity.name),
             world="world" if references or "world." in written or _counts(written) else "_world",
             uses_count=_counts(written),
             values=tuple(values),
