@@ -18,6 +18,9 @@ HAL9 = [sys.executable, "-m", "knative.cli.main"]
 LARGEST_FILE = "bash", "-c", 'ulimit -f 1; exec "$@"', "bash"
 """Runs a command that can write no file of more than 1 KiB, as if the disk were full."""
 
+HEARS_CTRL_C = "env", "--default-signal=INT"
+"""Runs a command as a terminal does: what a script starts in the background, as CI may all this, ignores Ctrl-C."""
+
 
 def projects(platform: RunningPlatform) -> list[dict[str, str]]:
     found: list[dict[str, str]] = json.loads(platform.hal9("projects", "list", "--json").stdout)["projects"]
@@ -71,7 +74,7 @@ def test_ctrl_c_says_that_the_run_goes_on_and_how_to_come_back_to_it(
 ) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(
-        [*HAL9, "codegen", f"{REQUEST} And from Kelvin.", "--out", str(out)],
+        [*HEARS_CTRL_C, *HAL9, "codegen", f"{REQUEST} And from Kelvin.", "--out", str(out)],
         cwd=ROOT, env=own_platform.environment, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stderr is not None
