@@ -187,15 +187,15 @@ async def account(cluster: Cluster, folder: Path, rules: list[dict[str, Any]]) -
 
 @pytest.mark.parametrize("context", ["nosuch"])
 async def test_a_context_that_is_not_there_is_said(hal9: Callable[..., Any], context: str) -> None:
-    code, _, errors = await hal9(*arguments(), "--context", context)
-    assert (code, context in errors) == (1, True)
+    refusal = await hal9(*arguments(), "--context", context)
+    assert (refusal[0], context in document(refusal)["problem"]["detail"]) == (1, True)
 
 
 async def test_a_cluster_that_does_not_answer_is_said(hal9: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "nowhere.kubeconfig"
     path.write_text(json.dumps(kubeconfig_of(1)))
-    code, _, errors = await hal9(*arguments(), kubeconfig=str(path))
-    assert (code, "does not answer" in errors) == (1, True)
+    refusal = await hal9(*arguments(), kubeconfig=str(path))
+    assert (refusal[0], "does not answer" in document(refusal)["problem"]["detail"]) == (1, True)
 
 
 async def test_nothing_was_made_by_all_this(cluster: Cluster) -> None:
