@@ -205,7 +205,7 @@ async def test_an_image_that_cannot_be_had_is_said_and_the_old_revisions_serve_o
     outcome = await deploy(here, prepared, seconds=float(SECONDS), progress=Silent())
     assert outcome.stage == "data"  # the servers come first
     reasons = [reason.text for one in outcome.unready for reason in one.pods]
-    assert any("-nosuch/postgres" in reason for reason in reasons), outcome
+    assert any("-nosuch/" in reason for reason in reasons), outcome  # of whichever server is the first to give up
     assert await revisions(here) == before
     code, output, errors = await hal9(*arguments())
     assert (code, "HAL9 is ready" in output) == (0, True), errors
