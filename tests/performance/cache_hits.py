@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from knative.platform.servers import Valkey
 from shared.cache import Cache
 from shared.caching import Cached, Coding, Loaded, Memory, Remote
 from shared.identifiers import new_id
 from tests.performance.benchmark import Benchmark
 from tests.performance.results import AtMost, Figure
+from tests.valkey_fixture import own_valkey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,13 +30,8 @@ def measure(conditions: Conditions) -> list[Figure]:
 
 
 async def _measure(conditions: Conditions) -> list[Figure]:
-    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
-        server = Valkey(Path(folder) / "valkey", Path(folder) / "run", Path(folder) / "log")
-        await server.start()
-        try:
-            return await _figures(server.url, conditions)
-        finally:
-            await server.stop()
+    async with own_valkey() as server:
+        return await _figures(server.url, conditions)
 
 
 class _Process:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +16,7 @@ from shared.caching import Breaker, Cached, Coding, Loaded, Memory, Remote
 from shared.clock import ManualClock
 from shared.identifiers import new_id
 from shared.problems import Problem
+from tests.valkey_fixture import own_valkey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -84,13 +83,8 @@ async def until(holds: Callable[[], bool]) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def valkey() -> AsyncIterator[Valkey]:
     """A server of these tests' own, to do harm to."""
-    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
-        server = Valkey(Path(folder) / "valkey", Path(folder) / "run", Path(folder) / "log")
-        await server.start()
-        try:
-            yield server
-        finally:
-            await server.stop()
+    async with own_valkey() as server:
+        yield server
 
 
 @asynccontextmanager

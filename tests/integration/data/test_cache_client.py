@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from knative.platform.servers import Valkey
 from shared import deadlines
 from shared.cache import Cache, CacheError, CacheUnavailableError, Script
 from shared.identifiers import new_id
+from tests.valkey_fixture import own_valkey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,13 +31,8 @@ def name() -> str:
 @pytest_asyncio.fixture(loop_scope="session")
 async def own() -> AsyncIterator[Valkey]:
     """A server of this test's own, to do harm to."""
-    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
-        server = Valkey(Path(folder) / "valkey", Path(folder) / "run", Path(folder) / "log")
-        await server.start()
-        try:
-            yield server
-        finally:
-            await server.stop()
+    async with own_valkey() as server:
+        yield server
 
 
 async def test_replies_of_every_kind(cache: Cache, name: str) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import copy
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from knative.deploy.changes import change
 from knative.deploy.cluster import connect
 from knative.deploy.dataservers import as_they_run, begun, erased, keeping, losing
 from knative.description import load_all
 from knative.render import Data, Target, render
+from tests.unit.deploy.apiserver import api_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,46 +89,21 @@ def test_where_no_container_was_started_nothing_can_be_lost() -> None:
     assert [begun(pod) for pod in [{}, *pods]] == [False, False, True, True]
 
 
-class _Server(BaseHTTPRequestHandler):
-    """An API server with one StatefulSet that serves, and one pod, whose container was started."""
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        pod = {"metadata": {"name": f"{NAME}-0"}, "status": {"containerStatuses": [{"containerID": "containerd://1"}]}}
-        answers: dict[str, Any] = {
-            f"/apis/apps/v1/namespaces/data/statefulsets/{NAME}": serving(server()),
-            "/api/v1/namespaces/data/pods": {"metadata": {}, "items": [pod]},
-            "/version/": {"major": "1", "minor": "34", "gitVersion": "v1.34.4"},
-        }
-        body = json.dumps(answers.get(path, {"message": "not found", "reason": "NotFound"})).encode()
-        self.send_response(200 if path in answers else 404)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+def one_server(_method: str, path: str, _given: Any) -> tuple[int, Any]:
+    """Have one StatefulSet that serves, and one pod, whose container was started."""
+    pod = {"metadata": {"name": f"{NAME}-0"}, "status": {"containerStatuses": [{"containerID": "containerd://1"}]}}
+    answers: dict[str, Any] = {
+        f"/apis/apps/v1/namespaces/data/statefulsets/{NAME}": serving(server()),
+        "/api/v1/namespaces/data/pods": {"metadata": {}, "items": [pod]},
+    }
+    return (200, answers[path]) if path in answers else (404, {"message": "not found", "reason": "NotFound"})
 
 
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """One that listens, and a KUBECONFIG that names it."""
-    with HTTPServer(("127.0.0.1", 0), _Server) as found:
-        name = f"data-{found.server_port}"
-        config = {
-            "clusters": [{"name": "one", "cluster": {"server": f"http://127.0.0.1:{found.server_port}"}}],
-            "users": [{"name": "somebody", "user": {"token": "told"}}],
-            "contexts": [{"name": name, "context": {"cluster": "one", "user": "somebody"}}],
-            "current-context": name,
-        }
-        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    """Of a server that listens."""
+    with api_server(one_server, tmp_path, monkeypatch) as name:
         yield name
-        found.shutdown()
-        thread.join()
 
 
 async def test_what_runs_is_asked_of_the_cluster(context: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ import yaml
 
 from knative.deploy import cluster
 from knative.deploy.cluster import ClusterError, connect
+from tests.unit.deploy.apiserver import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,13 +117,9 @@ async def test_a_server_that_never_answers_is_given_up(
 
 
 async def test_a_page_of_something_else_is_no_refusal_of_credentials(write: Callable[[str], Path]) -> None:
-    with HTTPServer(("127.0.0.1", 0), _Page) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        write(config(clusters=[{"name": "one", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}]))
+    with serving(_Page) as port:
+        write(config(clusters=[{"name": "one", "cluster": {"server": f"http://127.0.0.1:{port}"}}]))
         said = await refusal()
-        server.shutdown()
-        thread.join()
     assert "does not answer as an API server does" in said
 
 

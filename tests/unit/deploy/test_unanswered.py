@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from knative.deploy.cluster import ClusterError, connect
+from tests.unit.deploy.apiserver import api_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,82 +17,47 @@ WEBHOOK = 'Internal error occurred: failed calling webhook "webhook.serving.knat
 MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": "hal9"}}
 
 
-class ScriptedServer(HTTPServer):
-    """An API server that answers PATCH with what its script says, then with what it was given.
+class Script:
+    """Answers with statuses and messages that come first, then with what was given.
 
     Attributes:
-        script: Statuses and messages that come first.
-        asked: How often it was.
-        context: The kubeconfig's name of it; of its own, as the library keeps connections by that name.
+        answers: What comes first.
+        asked: How often it was asked.
+        context: The kubeconfig's name of the server.
     """
 
     def __init__(self) -> None:
-        self.script: list[tuple[int, str]] = []
+        self.answers: list[tuple[int, str]] = []
         self.asked = 0
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.context = f"scripted-{self.server_port}"
+        self.context = ""
 
-
-class _Handler(BaseHTTPRequestHandler):
-    server: ScriptedServer
-
-    def do_GET(self) -> None:
-        self._answer(200, {"major": "1", "minor": "34", "gitVersion": "v1.34.4"})
-
-    def do_PATCH(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.asked += 1
-        if self.server.script:
-            status, message = self.server.script.pop(0)
-            self._answer(status, {"kind": "Status", "message": message, "reason": "Told"})
-        else:
-            self._answer(200, json.loads(body))
-
-    def _answer(self, status: int, document: Any) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+    def __call__(self, _method: str, _path: str, given: Any) -> tuple[int, Any]:
+        self.asked += 1
+        if not self.answers:
+            return 200, given
+        status, message = self.answers.pop(0)
+        return status, {"kind": "Status", "message": message, "reason": "Told"}
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    """One that listens, and a KUBECONFIG that names it."""
-    with ScriptedServer() as found:
-        address = f"http://127.0.0.1:{found.server_port}"
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "scripted", "cluster": {"server": address}}],
-            "users": [{"name": "somebody", "user": {"token": "told"}}],
-            "contexts": [{"name": found.context, "context": {"cluster": "scripted", "user": "somebody"}}],
-            "current-context": found.context,
-        }
-        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield found
-        found.shutdown()
-        thread.join()
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+    """One that listens."""
+    script = Script()
+    with api_server(script, tmp_path, monkeypatch) as script.context:
+        yield script
 
 
 @pytest.mark.parametrize("first", [(500, WEBHOOK), (503, "busy"), (429, "busy"), (504, "busy")])
-async def test_what_was_not_heard_is_asked_again(server: ScriptedServer, first: tuple[int, str]) -> None:
-    server.script = [first]
+async def test_what_was_not_heard_is_asked_again(server: Script, first: tuple[int, str]) -> None:
+    server.answers = [first]
     async with connect(server.context, "hal9") as cluster:
         applied = await cluster.apply(MANIFEST)
     assert (applied.object, server.asked) == (MANIFEST, 2)
 
 
 @pytest.mark.parametrize("refusal", [(500, "etcd is full"), (422, "no such field"), (403, "you may not")])
-async def test_what_was_refused_is_not(server: ScriptedServer, refusal: tuple[int, str]) -> None:
-    server.script = [refusal]
+async def test_what_was_refused_is_not(server: Script, refusal: tuple[int, str]) -> None:
+    server.answers = [refusal]
     async with connect(server.context, "hal9") as cluster:
         with pytest.raises(ClusterError, match=refusal[1]) as caught:
             await cluster.apply(MANIFEST)
