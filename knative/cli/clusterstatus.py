@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from knative.cli import tables
 
 if TYPE_CHECKING:
     from knative.deploy.status import Part, Status
@@ -55,10 +56,9 @@ def _dead_letters() -> int | None:
 
 
 def _print(found: Status, namespace: str, letters: int | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = tables.console()
     release = found.release
     console.print(f"[bold]{found.gateway or 'no public address yet'}[/]  {namespace}  {_release(release)}")
     services = Table("SERVICE", "STATE", "REVISION", "TRAFFIC", "INSTANCES", "RESTARTS", box=None, pad_edge=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from knative.cli import projectfolder, projectview, refusals
-from knative.cli.refusals import Interruption, Refusal
+from knative.cli.refusals import Interruption
 from shared.client import ApiError, ClientError
 
 if TYPE_CHECKING:
@@ -88,9 +88,7 @@ def made(
         _follow(client, project.run_id, progress)
         return _ended(client, project.id)
     except ClientError as error:
-        raise Refusal(
-            f"{error}\n{_how_to_go_on(project)}", getattr(error, "document", None), verified=False, **_ids(project)
-        ) from None
+        raise refusals.of(error, f"{error}\n{_how_to_go_on(project)}", verified=False, **_ids(project)) from None
     except KeyboardInterrupt:
         raise Interruption(f"Interrupted. {_how_to_go_on(project)}", None, verified=False, **_ids(project)) from None
 

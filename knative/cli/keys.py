@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
+from knative.cli import tables
 from knative.cli.connection import connected
 from shared.permissions import CUSTOMER_ROLES
 
@@ -73,13 +73,12 @@ def revoke(key_id: UUID, *, as_json: bool) -> None:
 
 
 def _table(keys: list[KeyView]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("ID", "KEY", "NAME", "ROLES", "CREATED", "LAST USED", "ENDS", box=None, pad_edge=False)
     for key in keys:
         table.add_row(str(key.id), f"{key.prefix}_…", key.name, ", ".join(key.roles), *_times(key))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    tables.console().print(table)
 
 
 def _times(key: KeyView) -> tuple[str, str, str]:

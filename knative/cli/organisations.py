@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 import click
 
+from knative.cli import tables
 from knative.cli.servers import admin_addresses
 from knative.platform.home import PlatformSettings
 from shared.clock import SystemClock
@@ -159,11 +159,10 @@ def _document(one: Organisation) -> dict[str, object]:
 
 
 def _table(found: Sequence[Organisation]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("SLUG", "ID", "REGION", "SHARD", "TIER", "CREATED", box=None, pad_edge=False)
     for one in found:
         created = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         table.add_row(one.slug or "-", str(one.org_id), one.region, str(one.shard), one.tier, created)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    tables.console().print(table)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Final, Self
 
 import click
+
+from knative.cli import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,7 +107,6 @@ def faults(found: Sequence[Fault]) -> None:
 
 def table(changes: Iterable[Change], *, checked: bool) -> None:
     """Show what would change."""
-    from rich.console import Console
     from rich.table import Table
 
     shown = [one for one in changes if one.action != "unchanged"]
@@ -117,7 +117,7 @@ def table(changes: Iterable[Change], *, checked: bool) -> None:
     for one in shown:
         fields = "\n".join(f"{f.path}: {_short(str(f.before))} -> {_short(str(f.after))}" for f in one.fields)
         grid.add_row(f"[{_COLOURS[one.action]}]{one.action}[/]", one.kind, one.name, _plain(fields))
-    Console(width=None if sys.stdout.isatty() else 200).print(grid)
+    tables.console().print(grid)
     click.echo(f"{len(shown)} objects would change.")
     if not checked:
         click.echo("The namespace is not there yet: the server looks at the manifests when it is.")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from knative.cli import refusals
 from knative.cli.refusals import Refusal
 from shared.client import ClientError
 
@@ -76,10 +77,10 @@ def fetched(client: Client, project: Project, staging: Path) -> Path:
 def not_written(error: OSError | ClientError, project: Project, out: Path) -> Refusal:
     """Say that a finished project could not be written, and how to get it."""
     why = f"{out} cannot be written: {error.strerror}." if isinstance(error, OSError) else str(error)
-    return Refusal(
+    return refusals.of(
+        error,
         f"{why}\nThe project is done and kept; nothing of it was left in {out}. When that is mended, or with another "
         f"folder, get it with\n  hal9 projects download {project.id} --out DIR",
-        getattr(error, "document", None),
         verified=project.state == "completed",
         project_id=str(project.id),
     )

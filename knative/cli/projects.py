@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
-from knative.cli import projectfolder, projectview
+from knative.cli import projectfolder, projectview, tables
 from knative.cli.connection import connected
 from knative.cli.refusals import Refusal
 from shared.software.projects import ProjectState
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from shared.software.projects import ProjectSummary
 
-_COLOURS: Final = {"running": "yellow", "completed": "green", "failed": "red", "cancelled": "dim"}
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _PROJECT: Final = click.argument("project_id", metavar="PROJECT", type=click.UUID)
 _LONGEST_REQUEST: Final = 60
@@ -83,7 +82,6 @@ def download(project_id: UUID, out: Path, *, as_json: bool) -> None:
 
 
 def _table(projects: Sequence[ProjectSummary]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -94,10 +92,8 @@ def _table(projects: Sequence[ProjectSummary]) -> None:
         request = " ".join(one.request.split())
         short = request if len(request) <= _LONGEST_REQUEST else f"{request[: _LONGEST_REQUEST - 1]}…"
         table.add_row(
-            str(one.id), Text(one.state, style=_COLOURS[one.state]), one.language,
+            str(one.id), Text(one.state, style=tables.STATE_COLOURS[one.state]), one.language,
             f"{one.created_at:%Y-%m-%d %H:%M:%S}", Text(short),
         )  # fmt: skip
     table.columns[-1].overflow = "ellipsis"
-    console = Console()
-    # As wide as it must be: an id that is cut off is of no use in a pipe.
-    (console if console.is_terminal else Console(width=200)).print(table)
+    tables.console().print(table)

@@ -16,7 +16,6 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from shared.client import ClientError
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
@@ -51,9 +50,15 @@ class Interruption(Refusal):
     exit_code = INTERRUPTED
 
 
-def of(error: ClientError, **beside: Any) -> Refusal:
-    """Make a refusal of what the client raised."""
-    return Refusal(str(error), getattr(error, "document", None), **beside)
+def of(error: Exception, text: str | None = None, **beside: Any) -> Refusal:
+    """Make a refusal of what the client raised, with the API's own problem document where there is one.
+
+    Args:
+        error: What was raised.
+        text: The sentence; the error's own, when left out.
+        beside: What the JSON says beside the problem.
+    """
+    return Refusal(text or str(error), getattr(error, "document", None), **beside)
 
 
 def show(error: click.ClickException, *, as_json: bool) -> None:

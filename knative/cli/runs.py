@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 
+from knative.cli import tables
 from knative.cli.connection import connected
 from shared.client import checked
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from shared.client import Client
     from shared.neurons.wire import Run, RunSummary, StepView
 
-_COLOURS: Final = {"running": "yellow", "completed": "green", "failed": "red", "cancelled": "dim"}
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _RUN: Final = click.argument("run_id", metavar="RUN", type=click.UUID)
 
@@ -34,7 +34,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--process", help="Only runs of this process.")
-@click.option("--state", type=click.Choice(list(_COLOURS)), help="Only runs in this state.")
+@click.option("--state", type=click.Choice(list(tables.STATE_COLOURS)), help="Only runs in this state.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @_JSON
 def list_runs(process: str | None, state: Any, limit: int, *, as_json: bool) -> None:
@@ -44,7 +44,6 @@ def list_runs(process: str | None, state: Any, limit: int, *, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps({"runs": [run.model_dump(mode="json") for run in runs]}, indent=1))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("process", "state", "steps", "sent back", "cost", "started", "run", box=None)
@@ -55,10 +54,7 @@ def list_runs(process: str | None, state: Any, limit: int, *, as_json: bool) -> 
             run.process, _state(run), str(run.steps), str(run.revisions), _money(run.cost_microdollars),
             f"{run.created_at:%Y-%m-%d %H:%M:%S}", str(run.id),
         )  # fmt: skip
-    # As wide as it must be: an id that is cut off is of no use in a pipe.
-    console = Console()
-    console = console if console.is_terminal else Console(width=200)
-    console.print(table if runs else "There are no runs.")
+    tables.console().print(table if runs else "There are no runs.")
 
 
 @command.command()
@@ -249,7 +245,7 @@ def _moments(step: StepView) -> Iterator[tuple[str, Any]]:
 
 
 def _state(run: RunSummary) -> str:
-    return f"[{_COLOURS[run.state]}]{run.state}[/]"
+    return f"[{tables.STATE_COLOURS[run.state]}]{run.state}[/]"
 
 
 def _why(run: RunSummary) -> str:

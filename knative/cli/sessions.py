@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
@@ -15,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import click
 
+from knative.cli import tables
 from knative.cli.servers import admin_addresses
 from knative.platform.home import Home, PlatformSettings
 from shared.database import DatabaseSettings
@@ -220,7 +220,6 @@ def _document(one: Device) -> dict[str, object]:
 
 
 def _table(found: Sequence[Device]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("SESSION", "REGION", "DEVICE", "ADDRESS", "BEGUN", "LAST USED", "ENDS", box=None, pad_edge=False)
@@ -231,4 +230,4 @@ def _table(found: Sequence[Device]) -> None:
             for moment in (session.begun_at, one.used_at, session.ends_at)
         )
         table.add_row(str(session.ref), session.region, session.device or "-", session.address or "-", *times)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    tables.console().print(table)

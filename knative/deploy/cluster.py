@@ -68,7 +68,7 @@ class ClusterError(Exception):
     @property
     def passing(self) -> bool:
         """Whether nothing was refused: the server, or a webhook that it asks, was busy or did not answer."""
-        return self.status == 0 or self.status in _BUSY or _WEBHOOK in str(self)
+        return self.status == 0 or _unheard(self.status, str(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,9 @@ class Cluster:
                 if pause is None:
                     raise
             else:
-                pause = next(unheard, None) if answer.status_code in _BUSY or _unheard(answer) else None
+                pause = (
+                    next(unheard, None) if not answer.is_success and _unheard(answer.status_code, answer.text) else None
+                )
                 if pause is None:
                     return answer
             await asyncio.sleep(pause)
@@ -325,9 +327,9 @@ def _folder_for_keys() -> Iterator[None]:
             tempfile.tempdir = before
 
 
-def _unheard(answer: httpx.Response) -> bool:
-    """Tell whether the server could not ask a webhook, which is so for moments while its pod moves or is busy."""
-    return answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR and _WEBHOOK in answer.text
+def _unheard(status: int, text: str) -> bool:
+    """Tell whether the server is busy, or could not ask a webhook, as for moments while its pod moves."""
+    return status in _BUSY or (status == HTTPStatus.INTERNAL_SERVER_ERROR and _WEBHOOK in text)
 
 
 def _dry(query: Mapping[str, str], dry_run: bool) -> dict[str, str]:

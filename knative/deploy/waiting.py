@@ -31,9 +31,6 @@ _GONE_LOOKS: Final = 120
 _SETTLE_SECONDS: Final = 30.0
 """How long an object may say that it failed before it is believed: Triggers say so until their Broker is there."""
 
-ON_SERVICES: Final = frozenset({BROKER, TRIGGER, PING_SOURCE, EVENT_POLICY})
-"""What says that it failed for as long as a Service that it delivers to is starting, the dead-letter sink included."""
-
 _NEEDS: Final = {
     BROKER: frozenset({SERVICE}),
     TRIGGER: frozenset({SERVICE, BROKER}),
@@ -41,6 +38,9 @@ _NEEDS: Final = {
     EVENT_POLICY: frozenset({SERVICE, BROKER, TRIGGER, PING_SOURCE}),
 }
 """What Eventing's objects stand on: for as long as one of it is unready, they say that they failed."""
+
+ON_SERVICES: Final = frozenset(_NEEDS)
+"""What says that it failed for as long as a Service that it delivers to is starting, the dead-letter sink included."""
 
 
 class Progress(Protocol):
