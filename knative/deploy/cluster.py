@@ -240,9 +240,8 @@ class Cluster:
                 if pause is None:
                     raise
             else:
-                pause = (
-                    next(unheard, None) if not answer.is_success and _unheard(answer.status_code, answer.text) else None
-                )
+                heard = answer.is_success or not _unheard(answer.status_code, answer.text)
+                pause = None if heard else next(unheard, None)
                 if pause is None:
                     return answer
             await asyncio.sleep(pause)
