@@ -1,0 +1,21 @@
+"""What the tables of commands have in common: how wide they are, and the colours of states."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STATE_COLOURS: Final = {"running": "yellow", "completed": "green", "failed": "red", "cancelled": "dim"}
+"""Of runs, and of the projects that come of them."""
+
+_WIDE: Final = 200
+
+
+def console() -> Console:
+    """Give standard output: a terminal as wide as it is, else as wide as a table must be; a cut id is of no use."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _WIDE)
