@@ -173,8 +173,9 @@ class DeployedPlatform:
         ]
 
     def delete_pods(self, *names: str, namespace: str = "") -> None:
-        """Delete pods, as a node's drain does; nobody waits for their end."""
-        kubectl("-n", namespace or self.namespace, "delete", "pod", *names, "--wait=false", "--ignore-not-found")
+        """Delete pods, as a node's drain does; nobody waits for their end. Of a service at zero there are none."""
+        if names:
+            kubectl("-n", namespace or self.namespace, "delete", "pod", *names, "--wait=false", "--ignore-not-found")
 
     def kill(self, pod: str, container: str = "function") -> None:
         """kill -9 of a container's process, by the node: from inside, the kernel lets nobody kill process 1."""
