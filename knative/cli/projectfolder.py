@@ -1,33 +1,30 @@
 """A project's archive as a folder on this machine: whole, or not at all.
 
-Promises: nothing that was there is touched; a project stands in its folder only when all of it does, since it is
-unpacked on the same file system and renamed; what cannot be written leaves nothing behind. Does not: replace anything
-(`knative.cli.samples` does).
+Promises: nothing that was there is touched; a project stands in its folder only when all of it does
+(`shared.folders`); what cannot be written leaves nothing behind. Does not: replace anything (`knative.cli.samples`
+does).
 """
 
 from __future__ import annotations
 
-import shutil
 import tarfile
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from knative.cli import refusals
 from knative.cli.refusals import Refusal
+from shared import folders
 from shared.client import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from shared.client import Client
     from shared.software.projects import Project
 
 _LARGEST_FILE: Final = 16 << 20
-_PREFIX: Final = ".hal9-"
 
 
 def require(out: Path) -> None:
@@ -43,7 +40,7 @@ def require(out: Path) -> None:
 def require_writable(out: Path) -> None:
     """Find out whether a folder can be made, or written to. Raises as `require`."""
     try:
-        with _staging(out):
+        with folders.staging(_beside(out)):
             pass
     except OSError as error:
         raise Refusal(f"{out} cannot be written: {error.strerror}. Name another folder with --out.") from None
@@ -59,16 +56,16 @@ def write(client: Client, project: Project, out: Path) -> bool:
         return False
     _require_empty(out)
     try:
-        with _staging(out) as staging:
-            _put(fetched(client, project, staging), out)
+        with folders.staging(_beside(out)) as stage:
+            folders.move_in(fetched(client, project, stage), out, stage / "before")
     except (OSError, ClientError) as error:
         raise not_written(error, project, out) from None
     return True
 
 
-def fetched(client: Client, project: Project, staging: Path) -> Path:
+def fetched(client: Client, project: Project, stage: Path) -> Path:
     """Download and unpack a project's archive into a folder for the purpose; give the project's folder in it."""
-    packed, unpacked = staging / "project.tar.gz", staging / "project"
+    packed, unpacked = stage / "project.tar.gz", stage / "project"
     client.projects.download(project.id, packed)
     unpack(packed, unpacked)
     return unpacked
@@ -98,43 +95,9 @@ def _require_empty(out: Path) -> None:
         raise Refusal(f"{out} cannot be read: {error.strerror}. Name another folder with --out.") from None
 
 
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """Give an empty folder on the file system of `out`; it, and what had to be made for it, goes when it is not needed.
-
-    It lies in `out` where that exists, as that may be a mount, or somebody's working directory; else beside it.
-    """
-    beside = out if out.is_dir() else out.absolute().parent
-    made = [folder for folder in (beside, *beside.parents) if not folder.exists()]
-    try:
-        beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside) as staging:
-            yield Path(staging)
-    finally:
-        for folder in made:
-            _remove_if_empty(folder)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return  # it was not made, or holds the project by now
-
-
-def _put(project: Path, out: Path) -> None:
-    """Move a project from where it was staged to its folder."""
-    if not out.is_dir():
-        project.rename(out)
-        return
-    entries = sorted(project.iterdir())
-    try:
-        for entry in entries:
-            entry.rename(out / entry.name)
-    except OSError:
-        for moved in (out / entry.name for entry in entries if not entry.exists()):
-            shutil.rmtree(moved) if moved.is_dir() else moved.unlink()
-        raise
+def _beside(out: Path) -> Path:
+    """Where a project is staged: in its folder where that is there, as it may be a mount, or somebody's own."""
+    return out if out.is_dir() else out.absolute().parent
 
 
 def unpack(packed: Path, folder: Path) -> None:

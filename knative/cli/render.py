@@ -52,7 +52,7 @@ def command(*, out: Path, folder: Path | None, as_json: bool, **given: Any) -> N
             f"{error} was not written by `hal9 render`: move it, or name another folder"
         ) from None
     except OSError as error:
-        raise click.ClickException(f"{out} cannot be written: {error.strerror}") from None
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}; it is as it was") from None
     for one in others:
         click.echo(
             f"Warning: {one} was not written by `hal9 render`; `kubectl apply -f {out}` applies it too.", err=True

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from knative.cli import projectfolder
 from knative.cli.refusals import Refusal
+from shared import folders
 from shared.client import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from shared.client import Client
     from shared.software.projects import Project
@@ -57,30 +57,15 @@ def write(client: Client, project: Project, wanted: Path) -> Path | None:
     """
     if project.artefact_id is None:
         return None
-    folder = wanted.absolute().parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".hal9-", dir=folder) as staging:
-            made = projectfolder.fetched(client, project, Path(staging))
+        with folders.staging(wanted.absolute().parent) as stage:
+            made = projectfolder.fetched(client, project, stage)
             (made / RECORD).write_text(_record(made), encoding="utf-8")
             target = place(wanted)
-            _swap(made, target, Path(staging) / "before")
+            folders.replace(made, target, stage / "before")
     except (OSError, ClientError) as error:
         raise projectfolder.not_written(error, project, wanted) from None
     return target
-
-
-def _swap(made: Path, target: Path, before: Path) -> None:
-    """Put a folder in another one's place, which is kept until then."""
-    if not _is_filled(target):
-        made.rename(target)
-        return
-    target.rename(before)
-    try:
-        made.rename(target)
-    except OSError:
-        before.rename(target)
-        raise
 
 
 def _may_take(folder: Path) -> bool:

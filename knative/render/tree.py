@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from knative.render import data, eventing, migrations, network, pods, proofs, services
+from shared import folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,27 +91,32 @@ def text(manifests: Sequence[Manifest]) -> str:
 
 
 def write(files: Mapping[str, Sequence[Manifest]], folder: Path) -> tuple[Path, ...]:
-    """Write every file, replacing those of an earlier time, and deleting those that are no longer made.
+    """Write every file, replacing those of an earlier time, and deleting those that are no longer made; all or nothing.
 
-    A file is of an earlier time when it begins with `_HEADER`, whichever version wrote it.
+    A file is of an earlier time when it begins with `_HEADER`, whichever version wrote it. The new ones are written
+    beside the old ones first, so that a full disk leaves the folder as it was.
 
     Returns:
         What others wrote there and `kubectl apply` would apply as well.
 
     Raises:
         NotOursError: A file that would be replaced was written by others; nothing was written.
+        OSError: The folder cannot be written; it is as it was.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    others = tuple(
-        path for path in sorted(folder.iterdir()) if path.suffix in _APPLIED and path.is_file() and not _is_ours(path)
-    )
-    if taken := [path for path in others if path.name in files]:
-        raise NotOursError(", ".join(str(path) for path in taken))
-    for path in folder.glob("*.yaml"):
-        if path.name not in files and path not in others:
-            path.unlink()
-    for name, manifests in files.items():
-        (folder / name).write_text(text(manifests), encoding="utf-8")
+    with folders.staging(folder) as stage:
+        others = tuple(
+            path
+            for path in sorted(folder.iterdir())
+            if path.suffix in _APPLIED and path.is_file() and not _is_ours(path)
+        )
+        if taken := [path for path in others if path.name in files]:
+            raise NotOursError(", ".join(str(path) for path in taken))
+        gone = [path.name for path in folder.glob("*.yaml") if path.name not in files and path not in others]
+        made = stage / "made"
+        made.mkdir()
+        for name, manifests in files.items():
+            (made / name).write_text(text(manifests), encoding="utf-8")
+        folders.move_in(made, folder, stage / "before", gone)
     return others
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -467,6 +468,23 @@ def test_the_command_writes_the_same_bytes_twice_and_takes_away_what_is_gone(tmp
     assert refused.exit_code == 1
     assert "40-broker.yaml was not written by" in json.loads(refused.stdout)["problem"]["detail"]
     assert (tmp_path / "40-broker.yaml").read_bytes() == b"kind: Mine\xff\n"
+
+
+def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    """`ulimit -f` refuses what is longer than 8 KiB, as a full disk does; some files are shorter."""
+    out = tmp_path / "a" / "out"
+    command = [sys.executable, "-m", "knative.cli.main", "render", "--region", "us-west", "--out", str(out)]
+    full = ["bash", "-c", 'ulimit -f 8; exec "$@"', "bash", *command]
+    root = FUNCTIONS.parent
+    first = subprocess.run(full, cwd=root, capture_output=True, text=True, check=False)
+    assert (first.returncode, list(tmp_path.iterdir())) == (1, []), first.stderr
+    assert f"{out} cannot be written: File too large; it is as it was" in first.stderr
+    subprocess.run(command, cwd=root, capture_output=True, check=True)
+    (out / "99-old.yaml").write_bytes((out / "40-broker.yaml").read_bytes())
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    again = subprocess.run([*full, "--version", "2"], cwd=root, capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 @pytest.mark.parametrize(
