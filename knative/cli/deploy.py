@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _STOPPED = "\nStopped. What was applied stays: the same command goes on from there."
+_KEPT = "{one.name} keeps {one.runs}; this release brings {one.rendered}: --update-data restarts it with that."
+_RESTARTED = "{name} is restarted before anything else, in its turn ({fields})."
 _ERASED = "This erases data: {} would be restarted, and the storage is emptydir."
 _WITHOUT_OIDC = (
     "Without OIDC whoever may read the namespace's Triggers can pose as the broker, and any pod of the cluster can "
@@ -46,10 +48,11 @@ _WITHOUT_OIDC = (
 )
 @click.option("--connect-to", help="host:port of the cluster's ingress, for that file, where no DNS has its names.")
 @click.option(
-    "--erase-data",
+    "--update-data",
     is_flag=True,
-    help="Replace the servers of --with-data though that erases their data, with --storage emptydir.",
+    help="Restart the servers of --with-data with this release's images, one by one, before anything else.",
 )
+@click.option("--erase-data", is_flag=True, help="The same where that erases their data, with --storage emptydir.")
 @rollout.options
 @click.option("--timeout", default=600, show_default=True, type=click.IntRange(1), help="Seconds to wait at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -60,6 +63,7 @@ def command(
     demo_organisation: bool,
     credentials: Path | None,
     connect_to: str | None,
+    update_data: bool,
     erase_data: bool,
     timeout: int,
     as_json: bool,
@@ -90,7 +94,15 @@ def command(
     described = functions(wanted.environment)
     trial = rollout.canary(given)
     run = _Run(
-        context, wanted, described, trial, as_json=as_json, only_plan=only_plan, seconds=timeout, erase_data=erase_data
+        context,
+        wanted,
+        described,
+        trial,
+        as_json=as_json,
+        only_plan=only_plan,
+        seconds=timeout,
+        update_data=update_data,
+        erase_data=erase_data,
     )
     try:
         code = asyncio.run(run.run())
@@ -113,6 +125,7 @@ class _Run:
     as_json: bool
     only_plan: bool
     seconds: int
+    update_data: bool
     erase_data: bool
 
     async def run(self) -> int:
@@ -128,10 +141,11 @@ class _Run:
                     self.target,
                     os.environ,
                     canary=self.trial is not None,
+                    update_data=self.update_data,
                     erase_data=self.erase_data,
                 )
-                if prepared.erased and not prepared.faults:
-                    click.echo(_ERASED.format(", ".join(prepared.erased)), err=True)
+                if not prepared.faults:
+                    _tell_of_servers(prepared)
                 if self.only_plan or prepared.faults:
                     return self._show(prepared)
                 progress = Silent() if self.as_json else Progress()
@@ -170,10 +184,22 @@ class _Run:
         return 1 if outcome.stage else 0
 
 
+def _tell_of_servers(prepared: Prepared) -> None:
+    """Say what happens to the servers of --with-data: a release alone restarts none."""
+    for one in prepared.kept:
+        click.echo(_KEPT.format(one=one), err=True)
+    for name, fields in prepared.restarting.items():
+        click.echo(_RESTARTED.format(name=name, fields=", ".join(fields)), err=True)
+    if prepared.erased:
+        click.echo(_ERASED.format(", ".join(prepared.erased)), err=True)
+
+
 def _plan_document(prepared: Prepared) -> dict[str, Any]:
     return {
         "namespace": prepared.target.namespace,
         "faults": [dataclasses.asdict(one) for one in prepared.faults],
         "checked": prepared.plan is not None and prepared.plan.checked,
         "changes": [dataclasses.asdict(one) for one in prepared.changes],
+        "servers_kept": [dataclasses.asdict(one) for one in prepared.kept],
+        "servers_restarted": {name: list(fields) for name, fields in prepared.restarting.items()},
     }

@@ -86,8 +86,10 @@ def build_images(
 ) -> None:
     """Make images: of functions, and migrations, postgres, valkey; all when none is named.
 
-    The same checkout, base and version give the same digests. Wheels come from requirements/run.lock, each checked
-    against its hash; they, and the layers made of them, are kept in the user's cache folder.
+    PostgreSQL's and Valkey's bear their own version and a digest of what they run, instead of --version: a release that
+    brings the same server restarts none. The same checkout, base and version give the same digests. Wheels come from
+    requirements/run.lock, each checked against its hash; they, and the layers made of them, are kept in the user's
+    cache folder.
 
     \b
     Example:

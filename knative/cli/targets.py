@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from knative.description import FunctionDescription
 
 F = TypeVar("F", bound="Callable[..., Any]")
-_FUNCTIONS: Final = Path(__file__).resolve().parents[2] / "functions"
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+_FUNCTIONS: Final = _CHECKOUT / "functions"
 _OPTIONS: Final = (
     click.option("--region", required=True, type=click.Choice(REGIONS), help="Region of the cluster."),
     click.option(
@@ -26,7 +27,12 @@ _OPTIONS: Final = (
     click.option(
         "--images", default="registry.example/hal9", show_default=True, help="What comes before /<function>:<version>."
     ),
-    click.option("--version", default="0.1.0", show_default=True, help="Tag of the images."),
+    click.option(
+        "--version",
+        default="0.1.0",
+        show_default=True,
+        help="Tag of the images; PostgreSQL's and Valkey's have their own.",
+    ),
     click.option(
         "--broker", default="kafka", show_default=True, type=click.Choice(["kafka", "channel"]), help="Its class."
     ),
@@ -79,7 +85,7 @@ def target(given: Mapping[str, Any]) -> Target:
     default = Target(given["region"])
     if given["storage_class"] and not given["with_data"]:
         raise click.UsageError("--storage-class is of the volumes of --with-data: without that there are none")
-    data = Data(given["storage"], given["storage_class"]) if given["with_data"] else None
+    data = _servers(given["storage"], given["storage_class"]) if given["with_data"] else None
     try:
         return Target(
             region=given["region"],
@@ -100,6 +106,18 @@ def target(given: Mapping[str, Any]) -> Target:
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+
+
+def _servers(storage: Any, storage_class: str) -> Data:
+    """Describe the servers for trying out, whose images have the tags that `hal9 images build` gives them here."""
+    from knative.images.versions import versions
+    from knative.images.wheels import WheelError
+
+    try:
+        tags = versions(_CHECKOUT)
+        return Data(postgres=tags["postgres"], valkey=tags["valkey"], storage=storage, storage_class=storage_class)
+    except (OSError, WheelError) as error:
+        raise click.ClickException(f"The servers' versions are not known: {error}") from None
 
 
 def functions(environment: str) -> tuple[FunctionDescription, ...]:

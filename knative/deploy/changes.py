@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from knative.deploy.kinds import kind_of
 from shared.function.brokerproof import SECRET_QUERY
 
 if TYPE_CHECKING:
@@ -42,7 +43,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one object."""
+    """What happens to one object.
+
+    Attributes:
+        action: `create`, `change`, `delete` or `unchanged`.
+        kind: `Kind.title`: two kinds of one name are told apart by their groups.
+        name: the object's.
+        fields: that differ.
+    """
 
     action: Action
     kind: str
@@ -50,8 +58,9 @@ class Change:
     fields: tuple[Field, ...] = ()
 
 
-def change(kind: str, name: str, live: Manifest | None, wanted: Manifest) -> Change:
+def change(live: Manifest | None, wanted: Manifest) -> Change:
     """Compare an object with what it would be; None is one that is not there."""
+    kind, name = kind_of(wanted).title, wanted["metadata"]["name"]
     if live is None:
         return Change("create", kind, name)
     fields = tuple(_differences(_essence(live), _essence(wanted), ""))

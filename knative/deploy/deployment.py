@@ -3,10 +3,11 @@
     prepared = await prepare(cluster, functions, target, os.environ)
     outcome = await deploy(cluster, prepared, seconds=600, progress=progress)
 
-The order: namespace, Secrets and trust, servers for trying out, migrations, the trial of new versions where one is
-asked for (`canary`), then everything else, and when all of it is ready what is rendered no longer is deleted. Nothing
-is written while `prepared.faults` names any. When the migrations fail, or the new version is rolled back, nothing after
-that was applied. Whoever stops in between leaves what was applied; the next deployment goes on from there.
+The order: namespace, Secrets and trust, servers for trying out (those that are there and must restart one after the
+other, see `dataservers`), migrations, the trial of new versions where one is asked for (`canary`), then everything
+else, and when all of it is ready what is rendered no longer is deleted. Nothing is written while `prepared.faults`
+names any. When the migrations fail, or the new version is rolled back, nothing after that was applied. Whoever stops in
+between leaves what was applied; the next deployment goes on from there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from knative.deploy import accounts, applyset, canary, dataservers, preflight, secrets, surroundings, traffic
 from knative.deploy.changes import Change
 from knative.deploy.cluster import ClusterError
-from knative.deploy.kinds import APPLIED, CONFIG_MAP, JOB, NAMESPACE, POD, SERVICE, kind_of
+from knative.deploy.kinds import APPLIED, CONFIG_MAP, JOB, NAMESPACE, POD, SERVICE, STATEFUL_SET, kind_of
 from knative.deploy.planning import Plan, plan
 from knative.deploy.preflight import Fault
 from knative.deploy.readiness import readiness
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from knative.deploy.canary import Canary, RollOut, Watcher
     from knative.deploy.cluster import Cluster
+    from knative.deploy.dataservers import Kept
     from knative.deploy.secrets import Secrets
     from knative.deploy.waiting import Progress
     from knative.description import FunctionDescription
@@ -57,6 +59,8 @@ class Prepared:
         plan: what would change.
         faults: what stands in the way: with any of them nothing may be written.
         erased: the servers for trying out whose data goes.
+        kept: those that keep their image, though this release brings another one.
+        servers: the StatefulSets as they stand, by name.
     """
 
     target: Target
@@ -65,6 +69,13 @@ class Prepared:
     plan: Plan | None
     faults: tuple[Fault, ...]
     erased: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    servers: Mapping[str, Manifest] = field(default_factory=dict, repr=False)
+
+    @property
+    def restarting(self) -> Mapping[str, Sequence[str]]:
+        """The servers for trying out that are restarted, with the fields that do it."""
+        return dataservers.restarting(self.plan.changes if self.plan else ())
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -101,6 +112,7 @@ async def prepare(
     environment: Mapping[str, str],
     *,
     canary: bool = False,
+    update_data: bool = False,
     erase_data: bool = False,
 ) -> Prepared:
     """Check the cluster, and find out what would change; write nothing.
@@ -111,7 +123,8 @@ async def prepare(
         target: what differs from one cluster to the next.
         environment: of whoever deploys: values of Secrets.
         canary: whether new versions are to be tried first.
-        erase_data: whether servers whose data goes with their pods may be restarted.
+        update_data: whether servers that serve get the images of this release.
+        erase_data: the same, and servers whose data goes with their pods may be restarted.
     """
     target = await surroundings.found(cluster, target)
     files = render(functions, target)
@@ -119,16 +132,16 @@ async def prepare(
     prepared = await _secrets(cluster, functions, target, environment, faults)
     if prepared is None or faults:
         return Prepared(target, files, prepared, None, tuple(faults))
-    if target.data is not None:
-        keep = target.data.storage == "emptydir" and not erase_data
-        files = await dataservers.as_they_run(cluster, files, emptydir=keep)
+    servers = await dataservers.there(cluster) if target.data is not None else {}
+    files, kept = dataservers.as_they_run(files, servers, images=not (update_data or erase_data))
     members = _members(files, target, _expected(prepared), prepared.proofs)
-    planned = await plan(cluster, await _settled(cluster, members))
+    known = {STATEFUL_SET: servers} if target.data is not None else {}
+    planned = await plan(cluster, await _settled(cluster, members), known)
     refused = [Fault(text, "Nothing of HAL9's release should be refused: report it.") for text in planned.faults]
     erased = await dataservers.losing(cluster, planned.changes, members)
     if not erase_data:
         refused += [_erasure(name, fields) for name, fields in erased.items()]
-    return Prepared(target, files, prepared, planned, tuple(refused), tuple(erased))
+    return Prepared(target, files, prepared, planned, tuple(refused), tuple(erased), kept, servers)
 
 
 def _erasure(name: str, fields: Sequence[str]) -> Fault:
@@ -182,13 +195,13 @@ async def deploy(
     await _judge_again(cluster, prepared, wanted)
     ran = await cluster.get(CONFIG_MAP, applyset.PARENT)
     await cluster.apply(applyset.parent({*await applyset.contained(cluster), *applyset.kinds_of(wanted)}, target))
-    for stage, names in {"data": BEFORE, "migrations": (MIGRATIONS,)}.items():
-        manifests = _of(files, names, wanted)
-        if stage == "migrations":
-            await _clear(cluster, manifests)
-        await _apply(cluster, manifests)
-        if unready := await until_ready(cluster, manifests, seconds, progress):
-            return Outcome(tuple(unready), stage=stage)
+    if unready := await _data(cluster, prepared, _of(files, BEFORE, wanted), seconds, progress):
+        return Outcome(tuple(unready), stage="data")
+    migrations = _of(files, (MIGRATIONS,), wanted)
+    await _clear(cluster, migrations)
+    await _apply(cluster, migrations)
+    if unready := await until_ready(cluster, migrations, seconds, progress):
+        return Outcome(tuple(unready), stage="migrations")
     functions = _of(files, [name for name in files if name not in {*BEFORE, MIGRATIONS}], wanted)
     await canary.clear(cluster, _services(functions), seconds, progress)
     tried = await _try(cluster, functions, trial, seconds, progress) if trial is not None else None
@@ -201,6 +214,17 @@ async def deploy(
     if unready:
         return Outcome(tuple(unready), stage="functions", roll_out=tried)
     return Outcome(pruned=tuple(await _prune(cluster, wanted, target)), roll_out=tried)
+
+
+async def _data(
+    cluster: Cluster, prepared: Prepared, manifests: Sequence[Manifest], seconds: float, progress: Watcher
+) -> list[Unready]:
+    """Apply the servers for trying out: new ones together, then those that must restart in their turn."""
+    late = [one for one in manifests if kind_of(one) == STATEFUL_SET and one["metadata"]["name"] in prepared.restarting]
+    first = [one for one in manifests if one not in late]
+    await _apply(cluster, first)
+    unready = await until_ready(cluster, first, seconds, progress)
+    return unready or await dataservers.replace(cluster, late, prepared.servers, seconds, progress)
 
 
 async def _functions(
@@ -332,6 +356,6 @@ async def _prune(cluster: Cluster, wanted: Sequence[Manifest], target: Target) -
     for one in applyset.obsolete(await applyset.members(cluster, kinds), wanted):
         name = one["metadata"]["name"]
         if await cluster.delete(kind_of(one), name, uid=one["metadata"]["uid"]):
-            gone.append(Change("delete", one["kind"], name))
+            gone.append(Change("delete", kind_of(one).title, name))
     await cluster.apply(applyset.parent(applyset.kinds_of(wanted), target))
     return gone

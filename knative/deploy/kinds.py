@@ -35,6 +35,12 @@ class Kind:
         """`Kind.group`, as ApplySets name group-kinds."""
         return f"{self.name}.{self.group}" if self.group else self.name
 
+    @property
+    def title(self) -> str:
+        """What it is called where somebody reads it: `Kind.group` where HAL9 applies two kinds of one name."""
+        same = [kind for kind in APPLIED if kind.name == self.name]
+        return self.qualified if len(same) > 1 else self.name
+
     def path(self, namespace: str, name: str = "") -> str:
         """Give the path of a list, or of one object."""
         root = f"/apis/{self.version}" if self.group else f"/api/{self.version}"

@@ -12,9 +12,10 @@ from knative.deploy.cluster import ClusterError
 from knative.deploy.kinds import NAMESPACE, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from knative.deploy.cluster import Cluster
+    from knative.deploy.kinds import Kind
     from knative.render.target import Manifest
 
 _AT_ONCE: Final = 8
@@ -41,16 +42,24 @@ class Plan:
         return all(one.action == "unchanged" for one in self.changes)
 
 
-async def plan(cluster: Cluster, manifests: Sequence[Manifest]) -> Plan:
-    """Ask the server what it would make of the manifests, and what would be pruned."""
+async def plan(
+    cluster: Cluster, manifests: Sequence[Manifest], known: Mapping[Kind, Mapping[str, Manifest]] | None = None
+) -> Plan:
+    """Ask the server what it would make of the manifests, and what would be pruned.
+
+    Args:
+        cluster: where to.
+        manifests: as they are to be applied.
+        known: what is there, of the kinds that were read just now, by name: it is not read again.
+    """
     if await cluster.get(NAMESPACE, cluster.namespace) is None:
-        creations = (change(one["kind"], one["metadata"]["name"], None, one) for one in manifests)
+        creations = (change(None, one) for one in manifests)
         return Plan(tuple(creations), checked=False)
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def judged(manifest: Manifest) -> tuple[Change | None, list[str]]:
         async with turn:
-            return await _judged(cluster, manifest)
+            return await _judged(cluster, manifest, known or {})
 
     found = await asyncio.gather(*(judged(manifest) for manifest in manifests))
     kinds = {*await applyset.contained(cluster), *applyset.kinds_of(manifests)}
@@ -58,21 +67,23 @@ async def plan(cluster: Cluster, manifests: Sequence[Manifest]) -> Plan:
     return Plan(
         (
             *(one for one, _ in found if one is not None),
-            *(Change("delete", one["kind"], one["metadata"]["name"]) for one in old),
+            *(Change("delete", kind_of(one).title, one["metadata"]["name"]) for one in old),
         ),
         tuple(fault for _, faults in found for fault in faults),
         obsolete=tuple(old),
     )
 
 
-async def _judged(cluster: Cluster, manifest: Manifest) -> tuple[Change | None, list[str]]:
+async def _judged(
+    cluster: Cluster, manifest: Manifest, known: Mapping[Kind, Mapping[str, Manifest]]
+) -> tuple[Change | None, list[str]]:
     kind, name = kind_of(manifest), manifest["metadata"]["name"]
     try:
-        live = await cluster.get(kind, name)
+        live = known[kind].get(name) if kind in known else await cluster.get(kind, name)
         applied = await cluster.apply(manifest, dry_run=True)
     except ClusterError as error:
         if error.passing:
             raise
-        return None, [f"{kind.name} {name}: {error}"]
-    warnings = [f"{kind.name} {name}: the server warns: {text}" for text in applied.warnings]
-    return change(kind.name, name, live, applied.object), warnings
+        return None, [f"{kind.title} {name}: {error}"]
+    warnings = [f"{kind.title} {name}: the server warns: {text}" for text in applied.warnings]
+    return change(live, applied.object), warnings

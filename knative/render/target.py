@@ -41,6 +41,7 @@ _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 def _data_faults(data: Data) -> list[str]:
     return [
+        *(f"{tag!r} is no tag of an image" for tag in (data.postgres, data.valkey) if not _TAG.fullmatch(tag)),
         *(
             []
             if not data.storage_class or _SUBDOMAIN.fullmatch(data.storage_class)
@@ -62,16 +63,21 @@ def _cidr_faults(text: str) -> list[str]:
     return []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """Servers for trying out, beside the functions: one PostgreSQL a shard, one Valkey, none of them replicated.
 
     Attributes:
+        postgres: the tag of PostgreSQL's image, which is not HAL9's version: a release that brings the same server
+            leaves those that run alone. `knative.images.versions` gives it.
+        valkey: the tag of Valkey's image.
         storage: `volume` for a claim for each, `emptydir` for what goes when a pod goes.
         storage_class: of the claims; empty for the cluster's default.
         size: of each claim, a Kubernetes quantity.
     """
 
+    postgres: str
+    valkey: str
     storage: Literal["volume", "emptydir"] = "volume"
     storage_class: str = ""
     size: str = "1Gi"
@@ -86,7 +92,7 @@ class Target:
         environment: whose overrides in function.toml count.
         namespace: where everything goes.
         images: what comes before `/<function>:<version>` in an image's name.
-        version: the images' tag.
+        version: the images' tag; the servers' images have their own (`Data`).
         broker: `kafka` in production, `channel` for trying out.
         broker_name: the Broker's name.
         ingress_namespaces: where the cluster's ingress runs: the way in, and from function to function.

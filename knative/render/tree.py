@@ -53,7 +53,7 @@ def render(
     return {
         "00-namespace.yaml": [_namespace(target)],
         **({"05-trust.yaml": [trust]} if trust is not None else {}),
-        **({"10-data.yaml": data.servers(deployments, target)} if target.data is not None else {}),
+        **({"10-data.yaml": data.servers(deployments, target.data, target)} if target.data is not None else {}),
         MIGRATIONS: migrations.manifests(target),
         "20-accounts.yaml": [pods.account(deployment.name, target) for deployment in deployments],
         "30-network-policies.yaml": network.policies(deployments, target),

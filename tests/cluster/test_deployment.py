@@ -22,7 +22,18 @@ from knative.cli.progress import Silent
 from knative.cli.targets import functions
 from knative.deploy.cluster import Cluster, connect
 from knative.deploy.deployment import deploy, prepare
-from knative.deploy.kinds import BROKER, CONFIG_MAP, JOB, NAMESPACE, NETWORK_POLICY, SECRET, SERVICE, TRIGGER
+from knative.deploy.kinds import (
+    BROKER,
+    CONFIG_MAP,
+    JOB,
+    NAMESPACE,
+    NETWORK_POLICY,
+    SECRET,
+    SERVICE,
+    STATEFUL_SET,
+    TRIGGER,
+)
+from knative.images.versions import versions
 from knative.render import Data, Target
 from shared.client import Client
 from tests.cluster.conftest import CONNECT_TO, IMAGES, ROOT, VERSION, document
@@ -33,6 +44,7 @@ if TYPE_CHECKING:
 
 NAME = f"hal9-deployment-{os.getpid()}"
 SECONDS = "240"
+VERSIONS = versions(ROOT)
 TARGET = Target(
     "eu-central",
     environment="trial",
@@ -40,7 +52,7 @@ TARGET = Target(
     images=IMAGES,
     version=VERSION,
     broker="channel",
-    data=Data(storage="emptydir"),
+    data=Data(postgres=VERSIONS["postgres"], valkey=VERSIONS["valkey"], storage="emptydir"),
 )
 
 pytestmark = pytest.mark.timeout(900)
@@ -102,7 +114,8 @@ async def test_a_plan_shows_what_would_change_and_changes_nothing(here: Cluster,
     changes = {
         (change["kind"], change["name"]): change for change in found["changes"] if change["action"] != "unchanged"
     }
-    fields = {field["path"]: (field["before"], field["after"]) for field in changes["Service", "gateway"]["fields"]}
+    gateway = changes["Service.serving.knative.dev", "gateway"]
+    fields = {field["path"]: (field["before"], field["after"]) for field in gateway["fields"]}
     names = fields.pop("spec.template.metadata.name")
     assert names[0] != names[1], "another template is another revision"
     image = (f"{IMAGES}/gateway:{VERSION}", f"{IMAGES}/gateway:another")
@@ -199,14 +212,20 @@ async def test_an_image_that_cannot_be_had_is_said_and_the_old_revisions_serve_o
     broken = replace(TARGET, images=f"{IMAGES}-nosuch")
     kept = await prepare(here, described, broken, {})
     databases = [one for one in kept.changes if one.kind == "StatefulSet"]
-    assert {one.action for one in databases} == {"unchanged"}  # their data would go with their pods
+    assert {one.action for one in databases} == {"unchanged"}  # a release alone restarts none
+    assert {one.rendered.partition(":")[0] for one in kept.kept} == {
+        f"{IMAGES}-nosuch/{name}" for name in ("postgres", "valkey")
+    }
     prepared = await prepare(here, described, broken, {}, erase_data=True)
     assert {"hal9-postgres-0", "hal9-postgres-1", "hal9-postgres-2"} == set(prepared.erased)
     outcome = await deploy(here, prepared, seconds=float(SECONDS), progress=Silent())
-    assert outcome.stage == "data"  # the servers come first
+    assert outcome.stage == "data"  # the servers come first, the one without data before the others
     reasons = [reason.text for one in outcome.unready for reason in one.pods]
-    assert any("-nosuch/" in reason for reason in reasons), outcome  # of whichever server is the first to give up
+    assert any("-nosuch/valkey" in reason for reason in reasons), outcome
     assert await revisions(here) == before
+    servers = {one["metadata"]["name"]: one for one in await here.listed(STATEFUL_SET)}
+    assert {one["status"]["readyReplicas"] for one in servers.values()} == {1}  # it has its old image back
+    assert not any("-nosuch" in json.dumps(one["spec"]) for one in servers.values())
     code, output, errors = await hal9(*arguments())
     assert (code, "HAL9 is ready" in output) == (0, True), errors
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,18 +10,21 @@ import pytest
 from knative.deploy.cluster import ClusterError
 from knative.deploy.planning import plan
 from knative.description import load_all
+from knative.images.versions import versions
 from knative.render import REGIONS, Data, Target, render
-from tests.cluster.conftest import FUNCTIONS, IMAGES
+from tests.cluster.conftest import FUNCTIONS, IMAGES, ROOT
 
 if TYPE_CHECKING:
     from knative.deploy.cluster import Cluster
     from knative.render import Manifest
 
+VERSIONS = versions(ROOT)
+DATA = Data(postgres=VERSIONS["postgres"], valkey=VERSIONS["valkey"])
 TARGETS = {
     **{f"{region}-production": {"region": region} for region in REGIONS},
     "trial": {"region": "eu-central", "environment": "trial", "broker": "channel"},
-    "with-volumes": {"region": "eu-central", "environment": "trial", "broker": "channel", "data": Data()},
-    "without-volumes": {"region": "eu-central", "broker": "channel", "data": Data(storage="emptydir")},
+    "with-volumes": {"region": "eu-central", "environment": "trial", "broker": "channel", "data": DATA},
+    "without-volumes": {"region": "eu-central", "broker": "channel", "data": replace(DATA, storage="emptydir")},
 }
 
 

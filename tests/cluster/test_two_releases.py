@@ -76,7 +76,7 @@ async def here(kubeconfig: str) -> AsyncIterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def storage() -> Iterator[tuple[str, ...]]:
-    """Volumes: a new release starts the servers anew, and they shall keep what they have."""
+    """Volumes: a release may start the servers anew, and they shall keep what they have."""
     image = f"{IMAGES}/migrations:{VERSION}"
     named = storage_class(NAME, image)
     yield ("--storage-class", named) if named else ()

@@ -23,6 +23,7 @@ from knative.images.base import BaseError
 from knative.images.build import Made, build
 from knative.images.parts import CODE, FUNCTION, PACKAGES, PartsError
 from knative.images.sources import open_base
+from knative.images.versions import versions
 from shared.keys import PrivateKey, write_trust
 
 if TYPE_CHECKING:
@@ -210,6 +211,14 @@ def test_annotations_say_where_an_image_comes_from(made: dict[str, Made]) -> Non
     assert one.annotations["org.opencontainers.image.base.name"] == "base:1"
 
 
+def test_the_servers_bear_their_own_version(made: dict[str, Made]) -> None:
+    for name in ("postgres", "valkey"):
+        one, version = made[name].image, versions(CHECKOUT)[name]
+        assert one.reference == f"dev.local/hal9/{name}:{version}"
+        assert one.annotations["org.opencontainers.image.version"] == version
+        assert json.loads(one.bill)["metadata"]["component"]["version"] == version
+
+
 def test_the_bill_of_materials_names_every_distribution_as_the_lock_has_it(
     made: dict[str, Made], trees: dict[str, Path]
 ) -> None:
@@ -302,7 +311,7 @@ def test_a_layout_replaces_an_image_of_the_same_name_and_forgets_its_blobs(
     after = {path.name for path in (tmp_path / "layout/blobs/sha256").iterdir()}
     assert [layout.name_of(one) for one in layout.read_index(tmp_path / "layout")] == [
         "dev.local/hal9/upkeep:1.2.3",
-        "dev.local/hal9/valkey:1.2.3",
+        f"dev.local/hal9/valkey:{versions(CHECKOUT)['valkey']}",
     ]
     assert made["valkey"].image.digest.removeprefix("sha256:") in before - after
     assert changed.image.digest.removeprefix("sha256:") in after

@@ -25,7 +25,7 @@ LIVE: dict[str, Any] = {
 
 
 def test_what_is_not_there_is_created() -> None:
-    assert change("Service", "gateway", None, LIVE) == Change("create", "Service", "gateway")
+    assert change(None, LIVE) == Change("create", "Service.serving.knative.dev", "gateway")
 
 
 def test_what_the_server_keeps_for_itself_is_no_change() -> None:
@@ -33,7 +33,7 @@ def test_what_the_server_keeps_for_itself_is_no_change() -> None:
     wanted["metadata"] |= {"resourceVersion": "8", "generation": 3, "managedFields": []}
     wanted["metadata"]["annotations"]["serving.knative.dev/lastModifier"] = "you"
     del wanted["status"]
-    assert change("Service", "gateway", LIVE, wanted).action == "unchanged"
+    assert change(LIVE, wanted).action == "unchanged"
 
 
 def test_every_field_that_differs_is_named_with_both_values() -> None:
@@ -42,7 +42,7 @@ def test_every_field_that_differs_is_named_with_both_values() -> None:
     container |= {"image": "a:2", "args": ["x"]}
     container["env"].append({"name": "B", "value": "2"})
     wanted["metadata"]["labels"] = {"hal9.ai/a": "b"}
-    found = change("Service", "gateway", LIVE, wanted)
+    found = change(LIVE, wanted)
     at = "spec.template.spec.containers[0]"
     assert found.action == "change"
     assert {field.path for field in found.fields} == {
@@ -58,7 +58,14 @@ def test_every_field_that_differs_is_named_with_both_values() -> None:
 
 
 def test_the_brokers_secret_is_not_shown() -> None:
-    before = {"spec": {"subscriber": {"uri": "/events?proof=first-secret"}}}
-    after = {"spec": {"subscriber": {"uri": "/events?proof=second-secret&a=b"}}}
-    (field,) = change("Trigger", "x", before, after).fields
+    about = {"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": {"name": "x"}}
+    before = {**about, "spec": {"subscriber": {"uri": "/events?proof=first-secret"}}}
+    after = {**about, "spec": {"subscriber": {"uri": "/events?proof=second-secret&a=b"}}}
+    (field,) = change(before, after).fields
     assert (field.before, field.after) == ("/events?proof=…", "/events?proof=…&a=b")
+
+
+def test_two_kinds_of_one_name_are_told_apart() -> None:
+    core = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hal9-valkey"}}
+    assert [change(None, one).kind for one in (core, LIVE)] == ["Service", "Service.serving.knative.dev"]
+    assert change(None, {**core, "apiVersion": "apps/v1", "kind": "StatefulSet"}).kind == "StatefulSet"

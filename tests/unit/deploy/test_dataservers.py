@@ -1,4 +1,4 @@
-"""What servers for trying out keep when they are deployed again, and when their data would go."""
+"""What servers for trying out keep when they are deployed again, when their data would go, how they are replaced."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from knative.cli.progress import Silent
+from knative.deploy import waiting
 from knative.deploy.changes import change
 from knative.deploy.cluster import connect
-from knative.deploy.dataservers import as_they_run, begun, erased, keeping, losing
+from knative.deploy.dataservers import as_they_run, begun, erased, keeping, losing, replace, there
+from knative.deploy.kinds import STATEFUL_SET
+from knative.deploy.planning import plan
 from knative.description import load_all
 from knative.render import Data, Target, render
 from tests.unit.deploy.apiserver import api_server
@@ -24,11 +28,14 @@ FUNCTIONS = load_all(Path(__file__).parents[3] / "functions")
 NAME = "hal9-postgres-0"
 
 
+def servers(storage: Any = "emptydir", version: str = "1.0.0", pool_size: int = 0) -> dict[str, Manifest]:
+    data = Data(postgres=version, valkey=version, storage=storage)
+    files = render(FUNCTIONS, Target("us-west", "trial", data=data, pool_size=pool_size))
+    return {one["metadata"]["name"]: one for one in files["10-data.yaml"] if one["kind"] == "StatefulSet"}
+
+
 def server(storage: Any = "emptydir", version: str = "1.0.0", pool_size: int = 0) -> Manifest:
-    target = Target("us-west", "trial", version=version, data=Data(storage), pool_size=pool_size)
-    files = render(FUNCTIONS, target)
-    found = (one for one in files["10-data.yaml"] if one["kind"] == "StatefulSet" and one["metadata"]["name"] == NAME)
-    return next(found)
+    return servers(storage, version, pool_size)[NAME]
 
 
 def serving(manifest: Manifest) -> Manifest:
@@ -36,7 +43,7 @@ def serving(manifest: Manifest) -> Manifest:
 
 
 def lost(live: Manifest, wanted: Manifest) -> dict[str, tuple[str, ...]]:
-    return erased([change("StatefulSet", NAME, live, wanted)], [wanted])
+    return erased([change(live, wanted)], [wanted])
 
 
 IMAGE = "spec.template.spec.containers[0].image"
@@ -79,7 +86,7 @@ def test_labels_of_the_set_alone_restart_nothing() -> None:
 
 def test_what_is_made_for_the_first_time_loses_nothing() -> None:
     wanted = server()
-    assert erased([change("StatefulSet", NAME, None, wanted)], [wanted]) == {}
+    assert erased([change(None, wanted)], [wanted]) == {}
 
 
 def test_where_no_container_was_started_nothing_can_be_lost() -> None:
@@ -89,30 +96,105 @@ def test_where_no_container_was_started_nothing_can_be_lost() -> None:
     assert [begun(pod) for pod in [{}, *pods]] == [False, False, True, True]
 
 
-def one_server(_method: str, path: str, _given: Any) -> tuple[int, Any]:
-    """Have one StatefulSet that serves, and one pod, whose container was started."""
-    pod = {"metadata": {"name": f"{NAME}-0"}, "status": {"containerStatuses": [{"containerID": "containerd://1"}]}}
-    answers: dict[str, Any] = {
-        f"/apis/apps/v1/namespaces/data/statefulsets/{NAME}": serving(server()),
-        "/api/v1/namespaces/data/pods": {"metadata": {}, "items": [pod]},
-    }
-    return (200, answers[path]) if path in answers else (404, {"message": "not found", "reason": "NotFound"})
+def image_of(manifest: Manifest) -> str:
+    return str(manifest["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+class Namespace:
+    """StatefulSets, and a kubelet that knows the images of version 1.0.0 and those of `known`."""
+
+    def __init__(self, lives: dict[str, Manifest]) -> None:
+        self.known: tuple[str, ...] = ("1.0.0",)
+        self.lives = lives
+        self.applied: list[tuple[str, str]] = []
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, method: str, path: str, given: Any) -> tuple[int, Any]:
+        self.asked.append((method, path))
+        kind, _, name = path.partition("/namespaces/data/")[2].partition("/")
+        if method == "PATCH":
+            self.applied.append((name, image_of(given)))
+            return 200, self.stands(name, given)
+        if kind == "statefulsets" and not name:
+            return 200, {"metadata": {}, "items": list(self.lives.values())}
+        if kind == "pods":
+            return 200, {"metadata": {}, "items": [self.pod(one) for one in self.lives]}
+        return (200, {"metadata": {}, "items": []}) if kind == "events" else (404, {"message": "not found"})
+
+    def stands(self, name: str, given: Manifest) -> Manifest:
+        ready = image_of(given).endswith(self.known)
+        status = {"observedGeneration": 1, "readyReplicas": int(ready), "updateRevision": "a", "currentRevision": "a"}
+        metadata = {**given["metadata"], "generation": 1}
+        self.lives[name] = {**copy.deepcopy(given), "metadata": metadata, "status": status}
+        return self.lives[name]
+
+    def pod(self, name: str) -> Manifest:
+        works = image_of(self.lives[name]).endswith(self.known)
+        stuck = {"waiting": {"reason": "ErrImageNeverPull", "message": "is not present"}}
+        about = {"name": "c", "containerID": "containerd://1", "ready": works, "state": {} if works else stuck}
+        return {"metadata": {"name": f"{name}-0", "uid": name}, "status": {"containerStatuses": [about]}}
 
 
 @pytest.fixture
-def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Of a server that listens."""
-    with api_server(one_server, tmp_path, monkeypatch) as name:
+def namespace() -> Namespace:
+    """All of them run."""
+    return Namespace({name: serving(one) for name, one in servers().items()})
+
+
+@pytest.fixture
+def context(namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Of a server that listens; whoever waits looks again at once."""
+    monkeypatch.setattr(waiting, "_LOOK_SECONDS", 0.0)
+    with api_server(namespace, tmp_path, monkeypatch) as name:
         yield name
 
 
-async def test_what_runs_is_asked_of_the_cluster(context: str) -> None:
+class Told(Silent):
+    """Remembers what was noted."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+async def test_what_runs_is_asked_of_the_cluster_once(context: str, namespace: Namespace) -> None:
     wanted = server(version="2.0.0")
-    other = {**copy.deepcopy(wanted), "metadata": {"name": "hal9-postgres-1"}}
+    other = {**copy.deepcopy(wanted), "metadata": {"name": "hal9-postgres-9"}}
     async with connect(context, "data") as cluster:
-        kept = await as_they_run(cluster, {"10-data.yaml": [wanted, other]}, emptydir=True)
-        allowed = await as_they_run(cluster, {"10-data.yaml": [wanted]}, emptydir=False)
-        lost = await losing(cluster, [change("StatefulSet", NAME, serving(server()), wanted)], [wanted])
-    assert kept == {"10-data.yaml": [server(), other]}  # what is not there yet comes as it was rendered
-    assert allowed == {"10-data.yaml": [wanted]}
+        lives = await there(cluster)
+        files, kept = as_they_run({"10-data.yaml": [wanted, other]}, lives, images=True)
+        allowed, none = as_they_run({"10-data.yaml": [wanted]}, lives, images=False)
+        lost = await losing(cluster, [change(serving(server()), wanted)], [wanted])
+        before = len(namespace.asked)
+        await plan(cluster, [], {STATEFUL_SET: lives})
+    assert files == {"10-data.yaml": [server(), other]}  # what is not there yet comes as it was rendered
+    assert [(one.name, one.runs, one.rendered) for one in kept] == [(NAME, image_of(server()), image_of(wanted))]
+    assert (allowed, none) == ({"10-data.yaml": [wanted]}, ())
     assert lost == {NAME: (IMAGE,)}
+    assert ("GET", f"/apis/apps/v1/namespaces/data/statefulsets/{NAME}") not in namespace.asked
+    assert before < len(namespace.asked)
+
+
+async def test_servers_are_replaced_one_by_one_the_one_without_data_first(context: str, namespace: Namespace) -> None:
+    namespace.known = ("1.0.0", "2.0.0")
+    told = Told()
+    async with connect(context, "data") as cluster:
+        found = await replace(cluster, servers(version="2.0.0").values(), dict(namespace.lives), 5, told)
+    assert found == []
+    order = ["hal9-valkey", "hal9-postgres-0", "hal9-postgres-1", "hal9-postgres-2"]
+    assert [name for name, _ in namespace.applied] == order
+    assert [note.split()[0] for note in told.notes] == order
+
+
+async def test_one_that_does_not_become_ready_gets_its_old_image_back_and_no_other_is_touched(
+    context: str, namespace: Namespace
+) -> None:
+    told = Told()
+    async with connect(context, "data") as cluster:
+        found = await replace(cluster, servers(version="3.0.0").values(), dict(namespace.lives), 20, told)
+    assert [(one.name, one.pods[0].hopeless) for one in found] == [("hal9-valkey", True)]
+    new, old = (image_of(servers(version=version)["hal9-valkey"]) for version in ("3.0.0", "1.0.0"))
+    assert namespace.applied == [("hal9-valkey", new), ("hal9-valkey", old)]
+    assert told.notes[-1] == f"hal9-valkey has its old image {old} back: it serves again."

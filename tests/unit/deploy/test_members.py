@@ -16,7 +16,7 @@ from knative.description import load_all
 from knative.render import Data, Target, render
 
 FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
-TARGET = Target("eu-central", environment="trial", broker="channel", data=Data())
+TARGET = Target("eu-central", environment="trial", broker="channel", data=Data(postgres="18", valkey="9"))
 
 
 def manifests() -> list[dict[str, Any]]:

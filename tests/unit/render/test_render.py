@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,10 @@ DELIVERY_TIMEOUT = {"type": "string", "pattern": "^P"}
 Schemas = dict[tuple[str, str], dict[str, Any]]
 """By (apiVersion, kind)."""
 
+DATA = Data(postgres="18.6-a", valkey="9.1-b")
 TARGETS = [
     *(Target(region) for region in REGIONS),
-    Target("us-west", environment="trial", broker="channel", data=Data()),
+    Target("us-west", environment="trial", broker="channel", data=DATA),
     Target("us-west", oidc=False),
 ]
 
@@ -301,7 +303,7 @@ def test_every_setting_that_a_function_must_have_is_given() -> None:
 
 
 def test_with_data_artefacts_lie_in_a_volume_and_the_flags_for_it_are_named() -> None:
-    target = Target("us-west", data=Data(storage_class="fast"))
+    target = Target("us-west", data=replace(DATA, storage_class="fast"))
     claims = {claim["metadata"]["name"]: claim["spec"] for claim in of_kind("PersistentVolumeClaim", target)}
     mounting = {s["metadata"]["name"] for s in knative_services(target) if "persistentVolumeClaim" in json.dumps(s)}
     assert (set(claims), mounting) == ({"hal9-objects"}, {"codegen"})
@@ -310,8 +312,15 @@ def test_with_data_artefacts_lie_in_a_volume_and_the_flags_for_it_are_named() ->
     assert "kubernetes.podspec-persistent-volume-write" not in Target("us-west").feature_flags
 
 
+def test_the_servers_have_images_of_their_own_version() -> None:
+    one, other = (of_kind("StatefulSet", Target("us-west", version=version, data=DATA)) for version in ("1", "2"))
+    assert one == other
+    images = {server["spec"]["template"]["spec"]["containers"][0]["image"].partition("hal9/")[2] for server in one}
+    assert images == {"postgres:18.6-a", "valkey:9.1-b"}
+
+
 def test_without_a_volume_the_one_instance_that_keeps_artefacts_stays() -> None:
-    target = Target("us-west", data=Data(storage="emptydir"))
+    target = Target("us-west", data=replace(DATA, storage="emptydir"))
     assert of_kind("PersistentVolumeClaim", target) == []
     annotations = {
         s["metadata"]["name"]: s["spec"]["template"]["metadata"]["annotations"] for s in knative_services(target)
@@ -321,7 +330,7 @@ def test_without_a_volume_the_one_instance_that_keeps_artefacts_stays() -> None:
 
 
 def test_only_who_needs_the_data_reaches_it() -> None:
-    target = Target("us-west", data=Data())
+    target = Target("us-west", data=DATA)
     policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind("NetworkPolicy", target)}
     (rule,) = policies["hal9-valkey"]["ingress"]
     (peer,) = rule["from"]
@@ -425,7 +434,7 @@ def test_who_takes_part_in_a_conversation_with_a_person_keeps_an_instance_in_pro
 @pytest.mark.parametrize("environment", ["production", "single-node", "trial"])
 @pytest.mark.parametrize("pool_size", [0, 2])
 def test_servers_for_trying_out_allow_the_connections_that_the_plan_asks_for(environment: str, pool_size: int) -> None:
-    target = Target("us-west", environment=environment, data=Data(), pool_size=pool_size)
+    target = Target("us-west", environment=environment, data=DATA, pool_size=pool_size)
     holders = holders_of(load_all(FUNCTIONS), environment, pool_size or None)
     allowed = []
     for server in of_kind("StatefulSet", target):
