@@ -45,8 +45,6 @@ SERVICES: Final = tuple(
 _SERVICE: Final = "serving.knative.dev/service"
 _SECONDS: Final = 900
 _LINES: Final = 12
-_TRIES: Final = 3
-_NO_ANSWER: Final = ("does not answer", "failed calling webhook")
 _COLUMNS: Final = 300
 
 
@@ -136,7 +134,7 @@ class DeployedPlatform:
         return version
 
     def deploy(self, *more: str) -> str:
-        """Run `hal9 deploy`, again where a busy cluster did not answer it; give what it said."""
+        """Run `hal9 deploy`; give what it said."""
         storage = ("--storage-class", self._storage_class) if self._storage_class else ()
         connect = ("--connect-to", self._connect_to) if self._connect_to else ()
         arguments = (
@@ -144,11 +142,7 @@ class DeployedPlatform:
             *("--namespace", self.namespace, "--images", IMAGES, "--version", self.version, "--with-data", *storage),
             *("--demo-organisation", "--credentials", str(self._file), *connect, "--timeout", str(_SECONDS), *more),
         )
-        for _ in range(_TRIES - 1):
-            done = self.hal9(*arguments, check=False, timeout=_SECONDS)
-            if done.returncode == 0 or not any(text in done.stderr for text in _NO_ANSWER):
-                break
-        return self.hal9(*arguments, timeout=_SECONDS).stdout if done.returncode else done.stdout
+        return self.hal9(*arguments, timeout=_SECONDS).stdout
 
     def down(self) -> None:
         """Take all of it away."""
