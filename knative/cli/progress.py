@@ -54,16 +54,17 @@ class Silent:
 class Progress(Silent):
     """A line for each object that became ready, and on a terminal one that says what is waited for."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "applying") -> None:
         from rich.console import Console
 
+        self._doing = doing
         self._console = Console(stderr=True)
         self._status: Status | None = None
 
     def __enter__(self) -> Self:
         """Begin to show."""
         if self._console.is_terminal:
-            self._status = self._console.status("applying")
+            self._status = self._console.status(self._doing)
             self._status.start()
         return self
 

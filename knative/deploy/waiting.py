@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from knative.deploy.cluster import Cluster
     from knative.render.target import Manifest
 
-_PERIOD_SECONDS: Final = 0.5
+PERIOD_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = 3.0
 _STUCK_SECONDS: Final = 60.0
 """How long pods may fail in a way that seldom mends itself: a database may come up meanwhile, or a registry."""
@@ -112,7 +112,7 @@ async def until_ready(
         if given_up or (left and loop.time() >= end):
             return [await _explained(cluster, one) for one in (given_up or left)]
         if left:
-            await asyncio.sleep(_PERIOD_SECONDS)
+            await asyncio.sleep(PERIOD_SECONDS)
     return []
 
 
@@ -130,7 +130,7 @@ async def until_gone(cluster: Cluster, kind: Kind, name: str) -> None:
     for _ in range(_GONE_LOOKS):
         if await cluster.get(kind, name) is None:
             return
-        await asyncio.sleep(_PERIOD_SECONDS)
+        await asyncio.sleep(PERIOD_SECONDS)
     raise ClusterError(f"{kind.name} {name} was deleted, but does not go: a finalizer holds it.")
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 import yaml
 
@@ -35,20 +36,23 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def api_server(answers: Answers, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def api_server(
+    answers: Answers, folder: Path, monkeypatch: pytest.MonkeyPatch, *, queries: bool = False
+) -> Iterator[str]:
     """Serve, with a KUBECONFIG that names it; gives the context's name, of its own, as the library keeps connections.
 
     Args:
         answers: Gives status and document for a method, a path without its query, and the document that came.
         folder: For the KUBECONFIG.
         monkeypatch: Of the test.
+        queries: Whether paths are given with their queries, unquoted.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             length = int(self.headers.get("content-length", 0))
             given = json.loads(self.rfile.read(length)) if length else None
-            path = self.path.partition("?")[0]
+            path = unquote_plus(self.path) if queries else self.path.partition("?")[0]
             status, document = (200, VERSION) if path == "/version/" else answers(self.command, path, given)
             body = json.dumps(document).encode()
             self.send_response(status)
@@ -61,6 +65,12 @@ def api_server(answers: Answers, folder: Path, monkeypatch: pytest.MonkeyPatch) 
             self._answer()
 
         def do_PATCH(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def do_DELETE(self) -> None:
             self._answer()
 
         def log_message(self, *_: Any) -> None:
