@@ -31,7 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "keys": "Create, list and revoke API keys.",
     "organisations": "Make and list organisations, as the platform's operator.",
     "sessions": "List and revoke sessions, rotate and shred their keys, as the platform's operator.",
-    "shards": "Show the shards: sizes, slots, lag, pool use.",
+    "shards": "Show the shards; add one, empty one, spread organisations over them.",
     "pools": "Plan the connections between instances and databases.",
     "images": "Make, list and push container images, with no container engine.",
     "capacity": "Say what a load needs: instances, latencies, cost, what to set.",

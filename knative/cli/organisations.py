@@ -60,19 +60,24 @@ def command() -> None:
 @click.option(
     "--region", callback=_region, help="The region that its data stays in; HAL9_REGION or the cluster's, when left out."
 )
+@click.option("--pin", "pinned", is_flag=True, help="It is never placed or moved outside its region.")
 @click.option("--context", help="Make it on the cluster of that context of KUBECONFIG: the key is made here.")
 @click.option("--namespace", default="hal9", show_default=True, help="Namespace of the deployment on that cluster.")
 @_JSON
-def create(slug: str, region: str | None, *, context: str | None, namespace: str, as_json: bool) -> None:
+def create(
+    slug: str, region: str | None, *, pinned: bool, context: str | None, namespace: str, as_json: bool
+) -> None:
     """Make the organisation SLUG, and print its first owner's key: this once, it is kept nowhere.
 
     For one that exists, a key is made only when no owner's key of it works any more: revoked, expired, or never given
     because the first try was cut off. Exit code 1 when one does.
     """
+    if context is not None and pinned:
+        raise click.UsageError("--pin is for HAL9_SHARDS_ADMIN: pin it afterwards with `hal9 tenants pin`.")
     if context is not None:
         _on_cluster(slug, region, context, namespace, as_json=as_json)
         return
-    made = _run(_create(slug, region or load(PlatformSettings).region))
+    made = _run(_create(slug, region or load(PlatformSettings).region, pinned=pinned))
     if made is None:
         raise _exists(slug)
     organisation, key = made
@@ -120,9 +125,9 @@ def list_organisations(*, as_json: bool) -> None:
         _table(found)
 
 
-async def _create(slug: str, region: str) -> tuple[Organisation, str] | None:
+async def _create(slug: str, region: str, *, pinned: bool) -> tuple[Organisation, str] | None:
     async with _shards() as shards:
-        key = await establish(shards, slug, region, SystemClock(), SystemRandomness())
+        key = await establish(shards, slug, region, SystemClock(), SystemRandomness(), pinned=pinned)
         if key is None:
             return None
         found = await organisations(shards.directory)
@@ -149,7 +154,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except Problem as problem:
-        raise click.ClickException(f"{problem.detail} Start the platform, or check HAL9_SHARDS_ADMIN.") from None
+        remedy = "" if problem.slug == "residency" else " Start the platform, or check HAL9_SHARDS_ADMIN."
+        raise click.ClickException(f"{problem.detail}{remedy}") from None
     except (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         raise click.ClickException("The schema is not up to date: run `hal9 migrate`.") from None
 
@@ -164,5 +170,6 @@ def _table(found: Sequence[Organisation]) -> None:
     table = Table("SLUG", "ID", "REGION", "SHARD", "TIER", "CREATED", box=None, pad_edge=False)
     for one in found:
         created = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
-        table.add_row(one.slug or "-", str(one.org_id), one.region, str(one.shard), one.tier, created)
+        region = f"{one.region} (pinned)" if one.pinned else one.region
+        table.add_row(one.slug or "-", str(one.org_id), region, str(one.shard), one.tier, created)
     tables.console().print(table)

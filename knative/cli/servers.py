@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +12,13 @@ from knative.platform.home import Home, PlatformSettings
 from shared.settings import SettingsError, load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+
+    import asyncpg
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = Any
 
 
 def admin_addresses() -> Sequence[str]:
@@ -33,3 +40,29 @@ def admin_addresses() -> Sequence[str]:
         raise click.ClickException(
             f"No platform runs in {file.parent}. Start it with `hal9 up`, or set HAL9_SHARDS_ADMIN to the addresses."
         ) from error
+
+
+@asynccontextmanager
+async def administered(shard: int = 0) -> AsyncIterator[Connection]:
+    """A connection to a shard as the role that owns it; the first one holds the directory.
+
+    Raises:
+        click.ClickException: There is no such shard, it does not answer, or its schema is older than this release.
+    """
+    import asyncpg
+
+    addresses = admin_addresses()
+    if not 0 <= shard < len(addresses):
+        raise click.ClickException(f"There is no shard {shard}: HAL9_SHARDS_ADMIN names {len(addresses)}, from 0.")
+    try:
+        connection = await asyncpg.connect(
+            addresses[shard], timeout=10, server_settings={"application_name": "hal9-operator"}
+        )
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise click.ClickException(f"Shard {shard} does not answer ({type(error).__name__}: {error}).") from error
+    try:
+        yield connection
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError):
+        raise click.ClickException("The schema is not up to date: run `hal9 migrate`.") from None
+    finally:
+        await connection.close()

@@ -1,4 +1,4 @@
-"""`hal9 shards`: sizes, tenants, slots, what waits in the outbox, replication lag, and who holds connections."""
+"""`hal9 shards`: what is on each shard, and who holds connections; shards are added, emptied and removed."""
 
 from __future__ import annotations
 
@@ -6,33 +6,160 @@ import asyncio
 import dataclasses
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from knative.cli.servers import admin_addresses
+from knative.cli.servers import administered, admin_addresses
+from shared.placement import RefusedError, fleet
 from shared.pools import HEADROOM
+from shared.shards import Shard, topology
+from shared.shards.organisations import SLUG
 from shared.shards.survey import ShardReport, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from rich.console import Console
 
+T = TypeVar("T")
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, as_json: bool) -> None:
+
+def region_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse what is no region's name."""
+    del context, parameter
+    if not SLUG.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no region's name: give one such as `eu-central`.")
+    return value
+
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_NUMBER = click.argument("number", type=click.IntRange(0, 255))
+
+
+@click.group("shards", invoke_without_command=True)
+@_JSON
+@click.pass_context
+def command(context: click.Context, *, as_json: bool) -> None:
+    """Show the shards; add one, empty one, spread organisations over them.
+
+    Reads HAL9_SHARDS_ADMIN, else the local platform that runs. Without a command it is `list`.
+
+    \b
+    A fourth shard:
+      1. append its address to HAL9_SHARDS and HAL9_SHARDS_ADMIN everywhere (locally: HAL9_SHARD_COUNT=4 hal9 up)
+      2. hal9 migrate
+      3. hal9 shards add --region eu-central
+      4. hal9 shards rebalance --plan, then --apply
+    """
+    if context.invoked_subcommand is None:
+        _list(as_json=as_json)
+
+
+@command.command("list")
+@_JSON
+def list_shards(*, as_json: bool) -> None:
     """Show the shards: sizes, tenants, slots, outbox lag, replication lag, connections by deployment.
 
-    Reads HAL9_SHARDS_ADMIN, else the local platform that runs. Exit code 1 when a shard does not answer.
+    Exit code 1 when a shard does not answer.
     """
+    _list(as_json=as_json)
+
+
+def _list(*, as_json: bool) -> None:
     reports = asyncio.run(survey(admin_addresses()))
     if as_json:
         click.echo(json.dumps([_document(report) for report in reports], indent=2))
     else:
         _print(reports)
     sys.exit(1 if any(report.error for report in reports) else 0)
+
+
+@command.command("add")
+@click.argument("number", type=click.IntRange(0, 255), required=False)
+@click.option("--region", required=True, callback=region_name, help="Where it stands.")
+@_JSON
+def add(number: int | None, region: str, *, as_json: bool) -> None:
+    """Let shard NUMBER (the next one, when left out) take new organisations. Nobody is moved: `rebalance` does that.
+
+    Its address must be in HAL9_SHARDS_ADMIN, and in HAL9_SHARDS of every process: a process that was started before
+    cannot reach what is placed there.
+    """
+
+    async def work() -> Shard:
+        async with administered() as directory:
+            addresses = admin_addresses()
+            wanted = len((await topology.read(directory)).shards) if number is None else number
+            if wanted < len(addresses):
+                async with administered(wanted) as shard:
+                    await shard.fetchval("SELECT count(*) FROM tenants")  # it was migrated
+            return await fleet.add(directory, wanted, region, addresses=len(addresses))
+
+    _told(_run(work()), "takes organisations; `hal9 shards rebalance --plan` says who would move", as_json=as_json)
+
+
+@command.command("drain")
+@_NUMBER
+@click.option("--cancel", is_flag=True, help="Take it back into use.")
+@_JSON
+def drain(number: int, *, cancel: bool, as_json: bool) -> None:
+    """Let shard NUMBER take no more organisations. Those on it stay until `hal9 shards rebalance --apply` moves them."""
+
+    async def work() -> Shard:
+        async with administered() as directory:
+            return await (fleet.take_back if cancel else fleet.drain)(directory, number)
+
+    said = "takes organisations again" if cancel else "takes nobody any more; `hal9 shards rebalance` moves who is there"
+    _told(_run(work()), said, as_json=as_json)
+
+
+@command.command("remove")
+@_NUMBER
+@_JSON
+def remove(number: int, *, as_json: bool) -> None:
+    """Note that shard NUMBER, which was drained, is empty for good.
+
+    Refused while anything is left on it. Its number stays taken: when it was the last one, take its address out of
+    HAL9_SHARDS; else give its place the address of any migrated, empty database.
+    """
+
+    async def work() -> Shard:
+        async with administered() as directory, administered(number) as shard:
+            await fleet.remove(directory, shard, number)
+            found = (await topology.read(directory)).shard(number)
+        return found or Shard(number, None, "removed")
+
+    _told(_run(work()), "is removed", as_json=as_json)
+
+
+@command.command("region")
+@_NUMBER
+@click.argument("region", callback=region_name)
+@_JSON
+def region_of(number: int, region: str, *, as_json: bool) -> None:
+    """Say that shard NUMBER stands in REGION: organisations that are pinned to it may be placed there."""
+
+    async def work() -> Shard:
+        async with administered() as directory:
+            await fleet.stands_in(directory, region, [number])
+            found = (await topology.read(directory)).shard(number)
+        if found is None:
+            raise click.ClickException(f"There is no shard {number}.")
+        return found
+
+    _told(_run(work()), f"stands in {region}", as_json=as_json)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except RefusedError as error:
+        raise click.ClickException(f"{error}.") from None
+
+
+def _told(shard: Shard, said: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(dataclasses.asdict(shard)) if as_json else f"Shard {shard.number} {said}.")
 
 
 def _document(report: ShardReport) -> dict[str, object]:
@@ -77,6 +204,10 @@ def _print(reports: Sequence[ShardReport]) -> None:
 
 def _remark(console: Console, report: ShardReport) -> None:
     """What does not fit into a cell."""
+    if report.placement in {"draining", "removed"} or report.region is not None:
+        where = f" stands in {report.region}" if report.region else ""
+        state = "" if report.placement == "active" else f" is {report.placement}"
+        console.print(f"shard {report.shard}{' and'.join(filter(None, (where, state)))}", markup=False)
     if report.error:
         console.print(f"shard {report.shard} does not answer: {report.error}", style="red", markup=False)
     elif report.connections_used > HEADROOM * report.connection_limit:

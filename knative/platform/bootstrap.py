@@ -14,11 +14,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
+
 from knative.platform.home import Home, PlatformSettings, replace
 from shared import apikeys
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings, ShardUnavailableError
 from shared.database.migrations import LedgerError, MigrationError, migrate
+from shared.placement import fleet
 from shared.randomness import SystemRandomness
 from shared.settings import load
 from shared.shards import Shards
@@ -41,9 +44,11 @@ async def prepare(home: Home, url: str) -> None:
     """
     admin = [dsn for dsn in os.environ["HAL9_SHARDS_ADMIN"].split(",") if dsn]
     await migrate(admin)
+    region = load(PlatformSettings).region
+    await _say_where(admin[0], region)
     shards = Shards.open(load(DatabaseSettings), application_name="hal9-bootstrap")
     try:
-        await shards.create_organisation(DEMO_ORGANISATION, load(PlatformSettings).region, slug=DEMO_SLUG)
+        await shards.create_organisation(DEMO_ORGANISATION, region, slug=DEMO_SLUG)
         key = await _working_key(shards, home) or await owner_key(
             shards.directory, DEMO_ORGANISATION, DEMO_SLUG, SystemClock(), SystemRandomness()
         )
@@ -51,6 +56,15 @@ async def prepare(home: Home, url: str) -> None:
         await shards.close()
     credentials = {"url": url, "api_key": key, "organisation": str(DEMO_ORGANISATION), "slug": DEMO_SLUG}
     replace(home.credentials_file, json.dumps(credentials, indent=1).encode(), 0o600)
+
+
+async def _say_where(directory: str, region: str) -> None:
+    """Where nobody has said where a shard stands, it stands here."""
+    connection = await asyncpg.connect(directory, server_settings={"application_name": "hal9-bootstrap"})
+    try:
+        await fleet.stands_in(connection, region)
+    finally:
+        await connection.close()
 
 
 async def _working_key(shards: Shards, home: Home) -> str | None:

@@ -65,6 +65,14 @@ class PlatformSettings:
     shards_admin: str | None = setting(
         "HAL9_SHARDS_ADMIN", None, "The same with the role that migrates; needed with HAL9_SHARDS.", secret=True
     )
+    shard_count: int | None = setting(
+        "HAL9_SHARD_COUNT",
+        None,
+        "Embedded PostgreSQL servers; unset as many as before, 3 at first. More than before are empty until "
+        "`hal9 shards add`.",
+        minimum=1,
+        maximum=16,
+    )
     cache: str | None = setting(
         "HAL9_CACHE_URL", None, "Address of the cache; unset starts an embedded Valkey.", secret=True
     )

@@ -186,7 +186,7 @@ class Platform:
             )
         if not external or not self.settings.cache:
             self.tell("starting PostgreSQL and Valkey")
-            self.servers = Servers(self.home.servers, self.home.run)
+            self.servers = Servers(self.home.servers, self.home.run, shards=self.settings.shard_count)
             if external:
                 self.servers.postgres.clear()
             await self.servers.start()

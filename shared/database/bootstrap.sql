@@ -8,6 +8,9 @@ CREATE ROLE hal9_definer NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS
 -- The owner makes functions that run as hal9_definer, and reads the statistics that `hal9 shards` shows.
 GRANT hal9_definer TO hal9_owner;
 GRANT pg_monitor TO hal9_owner;
+-- And moves organisations from one server to another by logical replication, for which the server needs wal_level = logical.
+ALTER ROLE hal9_owner REPLICATION;
+GRANT pg_create_subscription TO hal9_owner;
 
 -- What no session may outlive when nobody set it closer: a forgotten transaction would hold its locks, and the epoch fence, for ever.
 ALTER ROLE hal9_app SET statement_timeout = '60s';

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from shared.shards.placement import Placement
     from shared.shards.shards import Shards
 
 MOVED: Final = "H9001"
@@ -66,16 +67,15 @@ class Calls:
         except asyncpg.PostgresError as error:
             if error.sqlstate != MOVED:
                 raise
-        # An ordinary transaction waits until the move is over, and remembers where the organisation is now.
-        async with self._shards.transaction(org_id):
-            pass
-        return await self._retried(org_id, selected, arguments)
+        return await self._retried(org_id, selected, arguments, await self._shards.home(org_id))
 
-    async def _retried(self, org_id: UUID, selected: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
+    async def _retried(
+        self, org_id: UUID, selected: str, arguments: Sequence[Any], home: Placement | None = None
+    ) -> Sequence[asyncpg.Record]:
         text = self._text(selected, len(arguments) + 2)
 
         async def attempt() -> Sequence[asyncpg.Record]:
-            placement = await self._shards.locate(org_id)
+            placement = home or await self._shards.locate(org_id)
             async with self._shards.database(placement.shard).connection() as connection:
                 self.round_trips += 1
                 rows: Sequence[asyncpg.Record] = await connection.fetch(

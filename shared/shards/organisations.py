@@ -35,13 +35,14 @@ _PAGE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """One organisation's row in the directory; `slug` is None where nobody gave one."""
+    """One organisation's row in the directory; `slug` is None where nobody gave one, `pinned`: never outside `region`."""
 
     org_id: UUID
     slug: str | None
     region: str
     shard: int
     tier: str
+    pinned: bool
     created_at: datetime
 
 
@@ -50,7 +51,9 @@ def organisation_id(slug: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"urn:hal9:organisation:{slug}")
 
 
-async def establish(shards: Shards, slug: str, region: str, clock: Clock, randomness: Randomness) -> str | None:
+async def establish(
+    shards: Shards, slug: str, region: str, clock: Clock, randomness: Randomness, *, pinned: bool = False
+) -> str | None:
     """Make an organisation, or make one whole; give its owner's new key, None when an owner's key of it works.
 
     Args:
@@ -59,19 +62,25 @@ async def establish(shards: Shards, slug: str, region: str, clock: Clock, random
         region: The region that its data stays in; one that exists keeps its own.
         clock: For the key's beginning.
         randomness: For the key's secret.
+        pinned: It may never be anywhere but in its region; one that exists stays as it is.
+
+    Raises:
+        Problem: 409 `residency`: no shard of its region takes organisations.
     """
     new = apikeys.generate(randomness)
-    return new.text if await establish_with(shards, slug, region, clock, new) else None
+    return new.text if await establish_with(shards, slug, region, clock, new, pinned=pinned) else None
 
 
-async def establish_with(shards: Shards, slug: str, region: str, clock: Clock, new: apikeys.NewKey) -> bool:
+async def establish_with(
+    shards: Shards, slug: str, region: str, clock: Clock, new: apikeys.NewKey, *, pinned: bool = False
+) -> bool:
     """Make an organisation, or make one whole, with a key that was made elsewhere: of it only prefix and hash are used.
 
     Returns:
         whether the key is its owner's now; not when another one of its owner works.
     """
     org_id = organisation_id(slug)
-    await shards.create_organisation(org_id, region, slug=slug)
+    await shards.create_organisation(org_id, region, slug=slug, pinned=pinned)
     if await _owned(shards.directory, org_id, clock.now()):
         return False
     now = clock.now()
@@ -97,7 +106,7 @@ async def organisations(directory: Database) -> Sequence[Organisation]:
         async with directory.connection() as connection:
             return list(
                 await connection.fetch(
-                    "SELECT org_id, slug, region, shard, tier, created_at FROM directory.organisations"
+                    "SELECT org_id, slug, region, shard, tier, pinned, created_at FROM directory.organisations"
                     " ORDER BY created_at, org_id"
                 )
             )

@@ -14,8 +14,8 @@ from shared.database.pool import Database, UnexpectedPreludeError
 from shared.database.retry import retrying
 from shared.problems import Problem, register
 from shared.randomness import SystemRandomness, uniform
+from shared.shards import topology
 from shared.shards.placement import Placement, decode, encode
-from shared.shards.slots import SLOTS, SlotMap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.caching import Remote
     from shared.clock import Clock
     from shared.database.pool import DatabaseSettings, Transaction
+    from shared.shards.topology import Topology
     from shared.randomness import Randomness
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ _PLACEMENT_BYTES: Final = 5 * 2**20
 
 _PLACEMENT_SECONDS: Final = 60.0
 _STALE_SECONDS: Final = 600.0
+_TOPOLOGY_SECONDS: Final = 60.0
 _MOVE_SECONDS: Final = 2.0
 _MOVE_PAUSE_SECONDS: Final = 0.02
 
@@ -83,7 +85,8 @@ class Shards:
             while_deaf=True,
             clock=self._clock,
         )
-        self._slots: SlotMap | None = None
+        self._topology: Topology | None = None
+        self._topology_until = 0.0
 
     @classmethod
     def open(
@@ -136,7 +139,13 @@ class Shards:
         return self._databases
 
     def database(self, shard: int) -> Database:
-        """The shard of that number."""
+        """The shard of that number.
+
+        Raises:
+            Problem: 503 `unavailable`: it was added, and this process was started before.
+        """
+        if not 0 <= shard < len(self._databases):
+            raise Problem("unavailable", detail=f"Shard {shard} is not in HAL9_SHARDS, which names {len(self)}.")
         return self._databases[shard]
 
     async def check(self) -> None:
@@ -180,18 +189,17 @@ class Shards:
             return Loaded(0, None)
         return Loaded(row["epoch"], Placement(row["shard"], row["region"], row["epoch"], row["tier"]))
 
-    async def slots(self) -> SlotMap:
-        """The slot map, read once."""
-        if self._slots is None:
+    async def topology(self) -> Topology:
+        """The shards as the directory knows them; at most a minute old."""
+        now = self._clock.monotonic()
+        if self._topology is None or now >= self._topology_until:
             async with self.directory.connection() as connection:
-                owners = await connection.fetchval("SELECT array_agg(shard ORDER BY slot) FROM directory.slots")
-            if owners is None or len(owners) != SLOTS or max(owners) >= len(self._databases):
-                raise Problem("unavailable", detail="The slot map does not fit the shards: check HAL9_SHARDS.")
-            self._slots = SlotMap(bytes(owners))
-        return self._slots
+                found = await topology.read(connection)
+            self._topology, self._topology_until = found, now + _TOPOLOGY_SECONDS
+        return self._topology
 
     async def create_organisation(
-        self, org_id: UUID, region: str, *, tier: str = "standard", slug: str | None = None
+        self, org_id: UUID, region: str, *, tier: str = "standard", slug: str | None = None, pinned: bool = False
     ) -> Placement:
         """Give a new organisation its place; for one that exists, its present place.
 
@@ -203,20 +211,25 @@ class Shards:
             region: the region that its data stays in.
             tier: its subscription tier.
             slug: what people call it, if it has a name.
+            pinned: it is placed in its region or not at all, and never moved outside it.
+
+        Raises:
+            Problem: 409 `residency`: it is pinned, and no shard of its region takes organisations; 503 `no-shard`.
         """
-        shard = (await self.slots()).shard(org_id)
+        shard = (await self.topology()).place(org_id, region, pinned=pinned)
+        home = self.database(shard)
         scope = f"SET LOCAL hal9.org_id='{org_id}'"
 
         async def arrive() -> None:
-            async with self._databases[shard].transaction(scope) as tx:
+            async with home.transaction(scope) as tx:
                 await tx.execute("INSERT INTO tenants (org_id, epoch) VALUES ($1, 1) ON CONFLICT DO NOTHING", org_id)
 
         async def enter() -> None:
             async with self.directory.transaction(scope) as tx:
                 await tx.execute(
-                    "INSERT INTO directory.organisations (org_id, shard, region, tier, slug)"
-                    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-                    org_id, shard, region, tier, slug,
+                    "INSERT INTO directory.organisations (org_id, shard, region, tier, slug, pinned)"
+                    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                    org_id, shard, region, tier, slug, pinned,
                 )  # fmt: skip
 
         await retrying(arrive, idempotent=True, clock=self._clock)
@@ -235,21 +248,7 @@ class Shards:
             Problem: 404 `organisation-unknown`; 503 `organisation-moving`; 504 `deadline-exceeded`.
             CommitUnknownError: the connection was lost during COMMIT.
         """
-        limit = self._clock.monotonic() + _MOVE_SECONDS
-        at_least = 0
-        while True:
-            placement = await self.locate(org_id, at_least=at_least)
-            transaction = self._databases[placement.shard].transaction(
-                _prelude(org_id, placement.epoch, readonly=readonly), "SELECT 1"
-            )
-            try:
-                tx = await transaction.__aenter__()
-            except UnexpectedPreludeError:
-                # The organisation moves or has moved: ask the directory again, whatever the caches say.
-                at_least = placement.epoch + 1
-                await self._pause(limit)
-                continue
-            break
+        transaction, tx, _ = await self._entered(org_id, readonly=readonly)
         try:
             yield tx
         except BaseException as error:
@@ -257,6 +256,60 @@ class Shards:
                 raise
         else:
             await transaction.__aexit__(None, None, None)
+
+    async def home(self, org_id: UUID) -> Placement:
+        """Where the organisation is at home at this moment, as its shard itself says: waits until a move lets write.
+
+        Raises:
+            Problem: as `transaction`.
+        """
+        transaction, _, placement = await self._entered(org_id, readonly=False)
+        await transaction.__aexit__(None, None, None)
+        return placement
+
+    async def _entered(self, org_id: UUID, *, readonly: bool) -> tuple[Any, Transaction, Placement]:
+        """Begin a transaction at the organisation's home; find the home when it moves or has moved."""
+        began = self._clock.monotonic()
+        placement = await self.locate(org_id)
+        while True:
+            transaction = self.database(placement.shard).transaction(
+                _prelude(org_id, placement.epoch, readonly=readonly), "SELECT 1"
+            )
+            try:
+                return transaction, await transaction.__aenter__(), placement
+            except UnexpectedPreludeError:
+                placement = await self._next_home(org_id, placement, began)
+
+    async def _next_home(self, org_id: UUID, refused: Placement, began: float) -> Placement:
+        """Where to try next, when the fence at a placement did not hold.
+
+        The shard that was tried knows most: whether the organisation is held for a moment (then wait, and lift the
+        fence of a mover that died), where it went (the directory may not know yet), or nothing of that epoch (then the
+        directory knows a later one, whatever the caches say).
+        """
+        row = await self._row(org_id, refused)
+        if row is not None and row["state"] == "moved" and row["moved_to"] is not None:
+            return Placement(row["moved_to"], refused.region, refused.epoch + 1, refused.tier)
+        found = refused
+        if row is None or row["state"] == "moved":
+            found = await self.locate(org_id, at_least=refused.epoch + 1)
+        if found.epoch <= refused.epoch:
+            await self._pause(began + _MOVE_SECONDS)
+        return found
+
+    async def _row(self, org_id: UUID, placement: Placement) -> Any:
+        """What a shard says of an organisation in an epoch; a fence that nobody finished is lifted."""
+
+        async def attempt() -> Any:
+            async with self.database(placement.shard).transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
+                return await tx.fetchrow(
+                    "SELECT state, moved_to, state = 'draining' AND tenant_reopen(org_id, epoch) AS reopened"
+                    " FROM tenants WHERE org_id = $1 AND epoch = $2",
+                    org_id,
+                    placement.epoch,
+                )
+
+        return await retrying(attempt, idempotent=True, clock=self._clock, randomness=self._randomness)
 
     async def _pause(self, limit: float) -> None:
         pause = _MOVE_PAUSE_SECONDS * (0.5 + uniform(self._randomness))

@@ -11,6 +11,7 @@ from binascii import crc_hqx
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
 SLOTS: Final = 16384
@@ -69,4 +70,16 @@ class SlotMap:
             if gives.get(owners[number], 0) > 0:
                 gives[owners[number]] -= 1
                 owners[number] = shard
+        return SlotMap(bytes(owners))
+
+    def without(self, shard: int, others: Sequence[int]) -> SlotMap:
+        """The map after a shard gave its slots to others, each time to the one that has least; nothing else moves."""
+        if not others or shard in others:
+            raise ValueError(f"the slots of shard {shard} need other shards to go to")
+        counts = {owner: self.owners.count(owner) for owner in others}
+        owners = bytearray(self.owners)
+        for number in range(SLOTS):
+            if owners[number] == shard:
+                owners[number] = least = min(counts, key=lambda owner: (counts[owner], owner))
+                counts[least] += 1
         return SlotMap(bytes(owners))

@@ -57,6 +57,7 @@ _OUTBOX: Final = (
     " AS oldest_seconds FROM outbox"
 )
 _SLOTS: Final = "SELECT shard, count(*) AS slots FROM directory.slots GROUP BY shard"
+_SHARDS: Final = "SELECT shard, region, state FROM directory.shards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,9 @@ class ShardReport:
         size_bytes: of the database on disk.
         tenants: how many organisations, by state (active, draining, moved).
         slots: how many of the 16384 are its own; None when the directory did not answer.
+        region: where it stands; None when nobody has said, or the directory did not answer.
+        placement: whether it takes organisations: active, draining, removed; `unknown` to the directory when it was
+            not added yet.
         outbox_pending: events that wait for the broker.
         outbox_oldest_seconds: the age of the oldest of them.
         connection_limit: connections that roles other than superusers may hold.
@@ -106,6 +110,8 @@ class ShardReport:
     size_bytes: int = 0
     tenants: dict[str, int] = field(default_factory=dict)
     slots: int | None = None
+    region: str | None = None
+    placement: str = "unknown"
     outbox_pending: int = 0
     outbox_oldest_seconds: float = 0.0
     connection_limit: int = 0
@@ -129,33 +135,51 @@ async def survey(admin_dsns: Sequence[str], *, seconds: float = 5.0) -> list[Sha
         seconds: that one shard may take.
     """
     asked = await asyncio.gather(*(_ask(number, dsn, seconds) for number, dsn in enumerate(admin_dsns)))
-    owned = asked[0][1] if asked else {}
+    directory = asked[0][1] if asked else _Directory()
     return [
-        ShardReport(number, slots=owned.get(number, 0) if owned else None, **row)
+        ShardReport(
+            number,
+            slots=directory.slots.get(number, 0) if directory.slots else None,
+            region=directory.regions.get(number),
+            placement=directory.states.get(number, "unknown"),
+            **row,
+        )
         for number, (row, _) in enumerate(asked)
     ]
 
 
-async def _ask(number: int, dsn: str, seconds: float) -> tuple[dict[str, Any], dict[int, int]]:
+@dataclass(slots=True)
+class _Directory:
+    """What the directory says, by the shard's number."""
+
+    slots: dict[int, int] = field(default_factory=dict)
+    regions: dict[int, str | None] = field(default_factory=dict)
+    states: dict[int, str] = field(default_factory=dict)
+
+
+async def _ask(number: int, dsn: str, seconds: float) -> tuple[dict[str, Any], _Directory]:
     try:
         async with asyncio.timeout(seconds):
             connection = await asyncpg.connect(dsn, server_settings={"application_name": "hal9-shards"})
             try:
-                slots = await _slots(connection) if number == 0 else {}
-                return await _read(connection), slots
+                directory = await _directory(connection) if number == 0 else _Directory()
+                return await _read(connection), directory
             finally:
                 await connection.close()
     except TimeoutError:
-        return {"error": f"no answer within {seconds:g} s"}, {}
+        return {"error": f"no answer within {seconds:g} s"}, _Directory()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}, {}
+        return {"error": f"{type(error).__name__}: {error}"}, _Directory()
 
 
-async def _slots(connection: Connection) -> dict[int, int]:
+async def _directory(connection: Connection) -> _Directory:
     slots = {row["shard"]: row["slots"] for row in await connection.fetch(_SLOTS)}
     if sum(slots.values()) != SLOTS:
         raise asyncpg.InterfaceError(f"the directory has {sum(slots.values())} slots instead of {SLOTS}")
-    return slots
+    rows = await connection.fetch(_SHARDS)
+    return _Directory(
+        slots, {row["shard"]: row["region"] for row in rows}, {row["shard"]: row["state"] for row in rows}
+    )
 
 
 async def _read(connection: Connection) -> dict[str, Any]:

@@ -36,6 +36,9 @@ _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstr
 _PASSED_ON: Final = {signal.SIGTERM: signal.SIGINT, signal.SIGINT: signal.SIGINT, signal.SIGQUIT: signal.SIGQUIT}
 """SIGTERM alone would wait for every client to leave by itself."""
 
+_REPLICATES: Final = "ALTER ROLE hal9_owner REPLICATION;\n\nGRANT pg_create_subscription TO hal9_owner;\n\n"
+"""Also in folders that were made before bootstrap.sql said so."""
+
 _HBA: Final = """\
 # Within the container whoever may enter the socket's folder; over the network two roles, with their passwords.
 local all all trust
@@ -49,6 +52,8 @@ SETTINGS: Final = {
     "max_connections": "300",
     "superuser_reserved_connections": "3",
     "max_prepared_transactions": "64",
+    "wal_level": "logical",  # moving an organisation
+    "wal_retrieve_retry_interval": "200ms",
     "shared_buffers": "128MB",
     "max_parallel_workers_per_gather": "0",  # their memory is /dev/shm, of which a container has 64 MB
     "huge_pages": "off",
@@ -139,7 +144,9 @@ def prepare(folder: Path, passwords: dict[str, str]) -> None:
     (folder / "pg_hba.conf").write_text(_HBA, encoding="utf-8")
     (folder / "postmaster.pid").unlink(missing_ok=True)  # we hold the lock: whoever it names is no more
     _single(
-        folder, DATABASE, "".join(f"ALTER ROLE {role} PASSWORD {_literal(passwords[role])};\n\n" for role in passwords)
+        folder,
+        DATABASE,
+        "".join(f"ALTER ROLE {role} PASSWORD {_literal(passwords[role])};\n\n" for role in passwords) + _REPLICATES,
     )
 
 

@@ -21,22 +21,29 @@ class Servers:
     Args:
         folder: holds a data folder for each server, and their logs.
         run: the folder of their sockets; short, 0700.
-        shards: how many PostgreSQL servers.
+        shards: how many PostgreSQL servers; None: as many as were there, or `SHARDS`. Never fewer than were there.
         template: where the initialised data folder is cached; None takes the user's cache folder.
         durable: see `Postgres`.
     """
 
     def __init__(
-        self, folder: Path, run: Path, *, shards: int = SHARDS, template: Path | None = None, durable: bool = True
+        self,
+        folder: Path,
+        run: Path,
+        *,
+        shards: int | None = None,
+        template: Path | None = None,
+        durable: bool = True,
     ) -> None:
         self.folder = folder
         self._template = template
+        self._known = self._were_there()
         self.postgres = [
             Postgres(
                 folder / f"postgres-{number}", run, number, folder / f"postgres-{number}.log",
                 template=template, durable=durable,
             )
-            for number in range(shards)
+            for number in range(max(self._known, shards or self._known or SHARDS))
         ]  # fmt: skip
         self.valkey = Valkey(folder / "valkey", run, folder / "valkey.log")
 
@@ -82,16 +89,24 @@ class Servers:
         if failures:
             await self.stop()
             raise failures[0]
-        self._whole.touch()
+        if self.postgres:
+            self._whole.write_text(str(len(self.postgres)), encoding="utf-8")
 
     @property
     def _whole(self) -> Path:
-        """The file that says that every shard has been there once."""
+        """The file that says how many shards have been there; an empty one, of an earlier release, says `SHARDS`."""
         return self.folder / "whole"
+
+    def _were_there(self) -> int:
+        try:
+            return int(self._whole.read_text(encoding="utf-8") or SHARDS)
+        except (FileNotFoundError, ValueError):
+            return 0
 
     def _require_new(self, missing: list[Postgres]) -> None:
         """A shard that was there must not come back empty: the directory would go on sending organisations to it."""
-        if self._whole.exists():
+        missing = [server for server in missing if self.postgres.index(server) < self._known]
+        if missing:
             raise ServerError(
                 f"The data folder {missing[0].folder} is gone, and with it a shard. Restore it from a backup; "
                 f"or, to start with empty shards, move the others away as well (`mv {self.folder} {self.folder}.old`)."

@@ -81,7 +81,7 @@ async def test_organisations_see_their_own_rows_and_spread_over_the_shards(
 
 
 async def test_the_slot_map_places_whom_the_directory_then_remembers(shards: Shards) -> None:
-    slots = await shards.slots()
+    slots = (await shards.topology()).slots
     assert slots.owners == SlotMap.even(3).owners
     org_id = new_id()
     first = await shards.create_organisation(org_id, "eu-central", tier="gold")

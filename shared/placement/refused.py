@@ -1,0 +1,21 @@
+"""What an operator asked for and does not get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class RefusedError(Exception):
+    """Nothing was changed; names every reason.
+
+    Args:
+        what: What was asked for, as the beginning of a sentence.
+        reasons: Why not, each as the rest of one.
+    """
+
+    def __init__(self, what: str, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(f"{what}: {'; '.join(reasons)}")
