@@ -64,9 +64,7 @@ def command() -> None:
 @click.option("--context", help="Make it on the cluster of that context of KUBECONFIG: the key is made here.")
 @click.option("--namespace", default="hal9", show_default=True, help="Namespace of the deployment on that cluster.")
 @_JSON
-def create(
-    slug: str, region: str | None, *, pinned: bool, context: str | None, namespace: str, as_json: bool
-) -> None:
+def create(slug: str, region: str | None, *, pinned: bool, context: str | None, namespace: str, as_json: bool) -> None:
     """Make the organisation SLUG, and print its first owner's key: this once, it is kept nowhere.
 
     For one that exists, a key is made only when no owner's key of it works any more: revoked, expired, or never given

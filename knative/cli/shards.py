@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from knative.cli.servers import administered, admin_addresses
+from knative.cli.servers import admin_addresses, administered
 from shared.placement import RefusedError, fleet
 from shared.pools import HEADROOM
 from shared.shards import Shard, topology
@@ -31,7 +31,6 @@ def region_name(context: click.Context, parameter: click.Parameter, value: str) 
     if not SLUG.fullmatch(value):
         raise click.BadParameter(f"{value!r} is no region's name: give one such as `eu-central`.")
     return value
-
 
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -104,13 +103,15 @@ def add(number: int | None, region: str, *, as_json: bool) -> None:
 @click.option("--cancel", is_flag=True, help="Take it back into use.")
 @_JSON
 def drain(number: int, *, cancel: bool, as_json: bool) -> None:
-    """Let shard NUMBER take no more organisations. Those on it stay until `hal9 shards rebalance --apply` moves them."""
+    """Let shard NUMBER take no more organisations. Those on it stay until `hal9 shards rebalance` moves them."""
 
     async def work() -> Shard:
         async with administered() as directory:
             return await (fleet.take_back if cancel else fleet.drain)(directory, number)
 
-    said = "takes organisations again" if cancel else "takes nobody any more; `hal9 shards rebalance` moves who is there"
+    said = (
+        "takes organisations again" if cancel else "takes nobody any more; `hal9 shards rebalance` moves who is there"
+    )
     _told(_run(work()), said, as_json=as_json)
 
 

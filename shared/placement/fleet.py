@@ -157,7 +157,10 @@ async def stands_in(directory: Connection, region: str, numbers: Sequence[int] |
         if pinned and numbers is not None:
             raise RefusedError(
                 f"the shards do not stand in {region} from now on",
-                [f"{row['organisations']} organisations on shard {row['shard']} are pinned elsewhere" for row in pinned],
+                [
+                    f"{row['organisations']} organisations on shard {row['shard']} are pinned elsewhere"
+                    for row in pinned
+                ],
             )
         await directory.execute("UPDATE directory.shards SET region = $1 WHERE shard = ANY ($2)", region, chosen)
 

@@ -1,6 +1,7 @@
 """Pins: an organisation that may not leave its region.
 
-Promises: a pin is taken on only where it holds already, so that no organisation is pinned to a region that it is not in.
+Promises: an organisation is pinned only where it is already, so that none is pinned to a region that it is not in.
+Does not: move it there.
 """
 
 from __future__ import annotations

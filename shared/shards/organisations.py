@@ -35,7 +35,7 @@ _PAGE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """One organisation's row in the directory; `slug` is None where nobody gave one, `pinned`: never outside `region`."""
+    """One organisation's row in the directory; `slug` is None where nobody gave one; `pinned`: never elsewhere."""
 
     org_id: UUID
     slug: str | None

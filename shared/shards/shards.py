@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from shared.caching import Remote
     from shared.clock import Clock
     from shared.database.pool import DatabaseSettings, Transaction
-    from shared.shards.topology import Topology
     from shared.randomness import Randomness
+    from shared.shards.topology import Topology
 
 T = TypeVar("T")
 

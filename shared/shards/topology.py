@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    import asyncpg
+
     from shared.database import Transaction
 
 State = Literal["active", "draining", "removed"]
@@ -101,14 +103,15 @@ class Topology:
         return None
 
     def _none_in(self, region: str) -> str:
-        return f"It is pinned to the region {region}, where no shard takes organisations: there are {_listed(self.shards)}."
+        there = _listed(self.shards)
+        return f"It is pinned to the region {region}, where no shard takes organisations: there are {there}."
 
 
 def _listed(shards: Sequence[Shard]) -> str:
     return ", ".join(map(str, shards))
 
 
-async def read(directory: Transaction) -> Topology:
+async def read(directory: Transaction | asyncpg.Connection[asyncpg.Record]) -> Topology:
     """Read the topology.
 
     Args:

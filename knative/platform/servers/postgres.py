@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DATABASE: Final = "hal9"
 SUPERUSER: Final = "postgres"
 _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstrap.sql"
-_TEMPLATE_REVISION: Final = 2  # raise it when _initialise changes
+_TEMPLATE_REVISION: Final = 3  # raise it when _initialise changes
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 

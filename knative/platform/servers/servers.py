@@ -37,13 +37,13 @@ class Servers:
     ) -> None:
         self.folder = folder
         self._template = template
-        self._known = self._were_there()
+        known = self._were_there()
         self.postgres = [
             Postgres(
                 folder / f"postgres-{number}", run, number, folder / f"postgres-{number}.log",
                 template=template, durable=durable,
             )
-            for number in range(max(self._known, shards or self._known or SHARDS))
+            for number in range(max(known, shards or known or SHARDS))
         ]  # fmt: skip
         self.valkey = Valkey(folder / "valkey", run, folder / "valkey.log")
 
@@ -105,10 +105,11 @@ class Servers:
 
     def _require_new(self, missing: list[Postgres]) -> None:
         """A shard that was there must not come back empty: the directory would go on sending organisations to it."""
-        missing = [server for server in missing if self.postgres.index(server) < self._known]
-        if missing:
+        known = self._were_there()
+        gone = [server for server in missing if self.postgres.index(server) < known]
+        if gone:
             raise ServerError(
-                f"The data folder {missing[0].folder} is gone, and with it a shard. Restore it from a backup; "
+                f"The data folder {gone[0].folder} is gone, and with it a shard. Restore it from a backup; "
                 f"or, to start with empty shards, move the others away as well (`mv {self.folder} {self.folder}.old`)."
             )
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def test_no_column_is_cut(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     report = ShardReport(
-        10, None, "18.1", 1023 << 30, {"active": 33_333, "draining": 1}, 5462, 1234, 119.9, 2900,
-        (Connections("neuron-l2", 1999, 12, 3),), 119.9, 12, 119.9,
+        10, None, "18.1", 1023 << 30, {"active": 33_333, "draining": 1}, 5462, "eu-central", "active", 1234, 119.9,
+        2900, (Connections("neuron-l2", 1999, 12, 3),), 119.9, 12, 119.9,
     )  # fmt: skip
     _print([report])
     printed = capsys.readouterr().out

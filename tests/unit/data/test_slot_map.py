@@ -61,3 +61,17 @@ def test_a_map_of_another_size_is_refused() -> None:
         SlotMap.even(0)
     with pytest.raises(ValueError, match="already"):
         SlotMap.even(3).grown(2)
+    with pytest.raises(ValueError, match="other shards"):
+        SlotMap.even(3).without(2, [])
+
+
+@given(shards=st.integers(2, 20), data=st.data())
+def test_what_one_shard_gives_up_goes_evenly_to_the_others(shards: int, data: st.DataObject) -> None:
+    slots = SlotMap.even(shards)
+    leaving = data.draw(st.integers(0, shards - 1))
+    others = [number for number in range(shards) if number != leaving]
+    left = slots.without(leaving, others)
+    assert all(new == old for old, new in zip(slots.owners, left.owners, strict=True) if old != leaving)
+    counts = left.counts()
+    assert set(counts) == set(others)
+    assert max(counts.values()) - min(counts.values()) <= 1
