@@ -55,7 +55,7 @@ async def administered(shard: int = 0) -> AsyncIterator[Connection]:
     if not 0 <= shard < len(addresses):
         raise click.ClickException(f"There is no shard {shard}: HAL9_SHARDS_ADMIN names {len(addresses)}, from 0.")
     try:
-        connection = await asyncpg.connect(
+        connection = await hosts.connect(
             addresses[shard], timeout=10, server_settings={"application_name": "hal9-operator"}
         )
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:

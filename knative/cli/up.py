@@ -40,9 +40,20 @@ PACKAGES = ("shared", "events", "functions", "knative")
 )
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop the platform.")
 @click.option("--hostile", metavar="SWITCH", help="For tests: duplicate=3,delay=0.2,reorder=1,fail=0.1,seed=7.")
+@click.option(
+    "--replicas", type=click.IntRange(0, 1), help="Replicas of each shard instead of HAL9_REPLICAS; they take over."
+)
 @click.option("--functions", type=click.Path(exists=True, file_okay=False, path_type=Path), hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, port: int | None, foreground: bool, hostile: str | None, functions: Path | None, as_json: bool) -> None:
+def command(
+    *,
+    port: int | None,
+    foreground: bool,
+    hostile: str | None,
+    replicas: int | None,
+    functions: Path | None,
+    as_json: bool,
+) -> None:
     """Start the platform on this machine.
 
     Starts PostgreSQL, Valkey, the broker and the gateway; functions start at their first request. Everything is kept in
@@ -60,13 +71,13 @@ def command(*, port: int | None, foreground: bool, hostile: str | None, function
     wanted = _switches(settings.hostile if hostile is None else hostile)
     _require_points(os.environ.get("HAL9_CHAOS_KILL", ""))
     if (found := _running(home)) is not None:
-        _require_same(found, port, None if hostile is None else wanted)
+        _require_same(found, port, None if hostile is None else wanted, replicas)
         _renew_credentials(home, found["url"])
         _announce(home, found["url"], as_json=as_json, already=True)
         return
     began = time.monotonic()
     _compile()
-    process, lines = _spawn(home, port, hostile, functions, foreground=foreground)
+    process, lines = _spawn(home, port, hostile, replicas, functions, foreground=foreground)
     url = _follow(process, lines, as_json=as_json)
     seconds = time.monotonic() - began
     if foreground:
@@ -101,13 +112,15 @@ def _require_points(kill: str) -> None:
         raise click.ClickException(f"HAL9_CHAOS_KILL: there is no point {', '.join(unknown)}; there are:\n  {there}")
 
 
-def _require_same(found: dict[str, Any], port: int | None, wanted: Hostile | None) -> None:
+def _require_same(found: dict[str, Any], port: int | None, wanted: Hostile | None, replicas: int | None) -> None:
     """Refuse what a platform that runs already would ignore."""
     differs = []
     if port and port != urlsplit(found["url"]).port:
         differs.append(f"--port {port}")
     if wanted is not None and wanted.text != found["broker"].get("hostile", ""):
         differs.append(f"--hostile {wanted.text or 'none'}")
+    if replicas is not None and replicas != (1 if found["replicas"] else 0):
+        differs.append(f"--replicas {replicas}")
     if differs:
         raise click.ClickException(
             f"The platform runs already on {found['url']}, and {' and '.join(differs)} would be ignored: stop it with "
@@ -165,13 +178,20 @@ def _compile() -> None:
 
 
 def _spawn(
-    home: Home, port: int | None, hostile: str | None, functions: Path | None, *, foreground: bool
+    home: Home,
+    port: int | None,
+    hostile: str | None,
+    replicas: int | None,
+    functions: Path | None,
+    *,
+    foreground: bool,
 ) -> tuple[subprocess.Popen[bytes], Iterator[dict[str, Any]]]:
     """Start the supervisor, detached; give it with the lines that it says about its start."""
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "knative.platform", "--home", str(home.path), "--progress", str(writing)]
     command += ["--port", str(port)] if port is not None else []
     command += ["--hostile", hostile] if hostile is not None else []
+    command += ["--replicas", str(replicas)] if replicas is not None else []
     command += ["--functions", str(functions.absolute())] if functions is not None else []
     command += ["--with-parent"] if foreground else []
     about = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -99,6 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int)
     parser.add_argument("--hostile")
+    parser.add_argument("--replicas", type=int)
     parser.add_argument("--functions", type=Path)
     parser.add_argument("--progress", type=int)
     parser.add_argument("--with-parent", action="store_true")
@@ -128,6 +129,8 @@ def main() -> int:
         settings = dataclasses.replace(settings, port=arguments.port)
     if arguments.hostile is not None:
         settings = dataclasses.replace(settings, hostile=arguments.hostile)
+    if arguments.replicas is not None:
+        settings = dataclasses.replace(settings, replicas=arguments.replicas)
     platform = Platform(
         home, settings, root, dict(os.environ), lambda step: progress.tell(step=step),
         arguments.functions or root / "functions",

@@ -19,10 +19,11 @@ import asyncpg
 from knative.platform.home import Home, PlatformSettings, replace
 from shared import apikeys
 from shared.clock import SystemClock
-from shared.database import DatabaseSettings, ShardUnavailableError
+from shared.database import DatabaseSettings, ShardUnavailableError, hosts
 from shared.database.migrations import LedgerError, MigrationError, migrate
 from shared.placement import fleet
 from shared.randomness import SystemRandomness
+from shared.replicas import lease
 from shared.settings import load
 from shared.shards import Shards
 from shared.shards.organisations import organisation_id, owner_key
@@ -44,6 +45,8 @@ async def prepare(home: Home, url: str) -> None:
     """
     admin = [dsn for dsn in os.environ["HAL9_SHARDS_ADMIN"].split(",") if dsn]
     await migrate(admin)
+    if load(PlatformSettings).replicas == 0:
+        await _lift_leases(admin)
     region = load(PlatformSettings).region
     await _say_where(admin[0], region)
     shards = Shards.open(load(DatabaseSettings), application_name="hal9-bootstrap")
@@ -60,11 +63,21 @@ async def prepare(home: Home, url: str) -> None:
 
 async def _say_where(directory: str, region: str) -> None:
     """Where nobody has said where a shard stands, it stands here."""
-    connection = await asyncpg.connect(directory, server_settings={"application_name": "hal9-bootstrap"})
+    connection = await hosts.connect(directory, server_settings={"application_name": "hal9-bootstrap"})
     try:
         await fleet.stands_in(connection, region)
     finally:
         await connection.close()
+
+
+async def _lift_leases(admin: list[str]) -> None:
+    """Let primaries write that had a replica, and somebody who watched them, the last time."""
+    for dsn in admin:
+        connection = await hosts.connect(dsn)
+        try:
+            await lease.lift(connection)
+        finally:
+            await connection.close()
 
 
 async def _working_key(shards: Shards, home: Home) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from knative.platform import processes
@@ -52,6 +53,8 @@ class Control:
             "servers": servers,
             "cache": await self._cache(),
             "server_restarts": platform.server_restarts,
+            "replicas": platform.keeper.status() if platform.keeper is not None else [],
+            "failovers": [asdict(one) for one in platform.keeper.failovers] if platform.keeper is not None else [],
             "broker": {
                 **_process(platform.broker.pid if platform.broker is not None and platform.broker.running else None),
                 "restarts": platform.broker_restarts,

@@ -80,6 +80,9 @@ class PlatformSettings:
     instances: int = setting(
         "HAL9_INSTANCES", 4, "Instances of one deployment at most, below what function.toml allows.", minimum=1
     )
+    replicas: int = setting(
+        "HAL9_REPLICAS", 0, "Replicas of each embedded PostgreSQL server, with failover: 0 or 1.", minimum=0, maximum=1
+    )
     hostile: str = setting(
         "HAL9_BROKER_HOSTILE",
         "",

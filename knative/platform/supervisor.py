@@ -3,7 +3,7 @@
 Promises: the platform is ready when the gateway answers; what dies is started again (servers, broker, instances), later
 each time; SIGTERM leaves no process, and neither does kill -9 (the kernel ends the children, the next start ends what
 is left). What stands in the way of a start is one sentence that says what to do. Does not: keep data (servers and
-broker do), or load a database driver (`bootstrap` does).
+broker do), or load a database driver (`bootstrap` does), but for a platform with replicas (`keeper`).
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from knative import description
     from knative.platform.home import Home, PlatformSettings
+    from knative.platform.keeper import Keeper
 
 log = logging.getLogger("hal9.supervisor")
 
@@ -86,6 +87,7 @@ class Platform:
     functions: Path
     deployments: dict[str, Deployment] = field(default_factory=dict)
     servers: Servers | None = None
+    keeper: Keeper | None = None
     broker: Child | None = None
     port: int = 0
     ready: bool = False
@@ -129,7 +131,9 @@ class Platform:
         self.tell("starting functions")
         await self._open_doors(described, deployments)
         self._start_schedules(ticks)
-        self._tasks = [self._task(work()) for work in (self._tend, self._watch_servers, self._watch_broker, self._keep)]
+        self._tasks += [
+            self._task(work()) for work in (self._tend, self._watch_servers, self._watch_broker, self._keep)
+        ]
         await self._open_gateway()
         self.write_state()
         self.ready = True
@@ -142,6 +146,7 @@ class Platform:
             self._schedules.stop()
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # the keeper may be starting a server
         if self._listening is not None:
             self._listening.close()
         await asyncio.gather(*(door.close(grace_seconds=0.2) for door in self._doors))
@@ -186,15 +191,29 @@ class Platform:
             )
         if not external or not self.settings.cache:
             self.tell("starting PostgreSQL and Valkey")
-            self.servers = Servers(self.home.servers, self.home.run, shards=self.settings.shard_count)
+            self.servers = Servers(
+                self.home.servers, self.home.run, shards=self.settings.shard_count, replicas=self.settings.replicas
+            )
             if external:
                 self.servers.postgres.clear()
+                self.servers.replicated.clear()
             await self.servers.start()
+            await self._start_keeper(self.servers)
         made = self.servers
         shards = external or (made.shards_dsn if made else "")
         admin = (self.settings.shards_admin if external else None) or (made.shards_admin_dsn if made else "")
         cache = self.settings.cache or (made.cache_url if made else "")
         self._addresses = environment.Addresses(_split(shards), _split(admin), cache)
+
+    async def _start_keeper(self, servers: Servers) -> None:
+        if not servers.replicated:
+            return
+        from knative.platform.keeper import Keeper  # with a database driver, which nobody else needs here
+
+        self.tell("starting replicas")
+        self.keeper = Keeper(servers.replicated)
+        await self.keeper.start()
+        self._tasks.append(self._task(self.keeper.run()))
 
     def _make_keys(self, functions: Sequence[str]) -> None:
         """Give every process its key, keeping those that are there."""
@@ -214,6 +233,7 @@ class Platform:
             "HAL9_SHARDS": ",".join(addresses.shards),
             "HAL9_SHARDS_ADMIN": ",".join(addresses.shards_admin),
             "HAL9_REGION": self.settings.region,
+            "HAL9_REPLICAS": str(self.settings.replicas),
         }
         command = [sys.executable, "-m", "knative.platform.bootstrap", str(self.home.path), self.url]
         output = self.home.log("bootstrap")
@@ -390,6 +410,8 @@ class Platform:
         for server in self.servers.all if self.servers else []:
             if server.process is not None and server.alive:
                 found[server.name] = Identity.of(server.process.pid).document()
+            if (program := getattr(server, "program", None)) is not None:
+                found[f"{server.name}-program"] = Identity.of(program.pid).document()
         if self.broker is not None and self.broker.running:
             found["broker"] = self.broker.identity.document()
         found["functions"] = {

@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
 from shared.clock import SystemClock
+from shared.database import hosts
 from shared.randomness import SystemRandomness, uniform
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from shared.clock import Clock
     from shared.randomness import Randomness
 
@@ -49,18 +50,18 @@ class Openings:
         self._randomness = randomness or SystemRandomness()
         self._begin: float | None = None
 
-    async def connect(self, *arguments: Any, **options: Any) -> Connection:
-        """Connect as `asyncpg.connect` does, when it is this connection's turn.
+    async def connect(self, dsn: str, **options: Any) -> Connection:
+        """Connect as `shared.database.hosts.connect` does, when it is this connection's turn.
 
         The time that it waits for its turn is the caller's, not the connection's: what limits it is the deadline.
 
         Raises:
-            OSError, TimeoutError, asyncpg.PostgresError: as asyncpg.connect.
+            OSError, TimeoutError, asyncpg.PostgresError: as there.
         """
         async with self._slots:
             if self._stagger_seconds > 0:
                 await self._stagger()
-            return await asyncpg.connect(*arguments, **options)
+            return await hosts.connect(dsn, **options)
 
     async def _stagger(self) -> None:
         if self._begin is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 
 from shared import deadlines
+from shared.database import hosts
 from shared.database.opening import Openings
 from shared.database.resting import Resting
 from shared.database.retry import CommitUnknownError, ShardUnavailableError, is_connection_lost
@@ -47,6 +48,12 @@ class DatabaseSettings:
         minimum=1,
         maximum=100,
     )
+    asynchronous_tiers: str = setting(
+        "HAL9_ASYNCHRONOUS_TIERS",
+        "free,standard",
+        "Tiers whose writes are acknowledged when the primary has them, separated by commas; those of all others when "
+        "a replica has them too, where there are replicas.",
+    )
     pool_idle_seconds: float = setting(
         "HAL9_POOL_IDLE_SECONDS", 60.0, "Seconds after which an unused connection is closed.", minimum=0
     )
@@ -81,6 +88,9 @@ class Database:
         connect_seconds: that connecting may take.
         application_name: what the server shows for its connections (pg_stat_activity).
         openings: what the databases of one process share when they connect; its own when None.
+
+    Attributes:
+        replicated: whether the address names replicas (`shared.database.hosts`).
     """
 
     def __init__(
@@ -94,6 +104,7 @@ class Database:
         openings: Openings | None = None,
     ) -> None:
         self._dsn = dsn
+        self.replicated = len(hosts.hosts(dsn)) > 1
         self._pool_size = pool_size
         self._idle_seconds = idle_seconds
         self._connect_seconds = connect_seconds
@@ -113,13 +124,14 @@ class Database:
         self._opening = self._opening or asyncio.Lock()
         async with self._opening:
             if self._pool is None:
+                connect: Any = self._openings.connect
                 self._pool = await asyncpg.create_pool(
                     self._dsn,
                     min_size=0,
                     max_size=self._pool_size,
                     max_inactive_connection_lifetime=self._idle_seconds,
                     max_queries=0x7FFFFFFF,
-                    connect=self._openings.connect,
+                    connect=connect,
                     reset=_no_reset,
                     timeout=self._connect_seconds,
                     server_settings={"application_name": self._application_name[:63]},
@@ -197,6 +209,26 @@ class Database:
         """Ask the server for an answer, over a pooled connection."""
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
+
+    def of_replicas(self) -> Database | None:
+        """A pool of connections to the replicas that the address names; None when it names none."""
+        dsn = hosts.of_replicas(self._dsn)
+        if dsn is None:
+            return None
+        return Database(
+            dsn,
+            pool_size=self._pool_size,
+            idle_seconds=self._idle_seconds,
+            connect_seconds=self._connect_seconds,
+            application_name=self._application_name,
+        )
+
+    def abandon(self) -> None:
+        """Close every connection at once, also those that hang; the next use opens new ones."""
+        pool, self._pool = self._pool, None
+        self._resting.drop()
+        if pool is not None:
+            pool.terminate()
 
     async def close(self) -> None:
         """Close the pool: wait for what is in use, at most five seconds."""

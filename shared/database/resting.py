@@ -76,6 +76,10 @@ class Resting:
         if not going.cancelled():
             going.exception()  # a connection that could not be given back is closed: there is nobody to tell
 
+    def drop(self) -> None:
+        """Forget them: their pool ends them."""
+        self._connections.clear()
+
     async def empty(self) -> None:
         """Give all of them back."""
         if self._timer is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from shared.database import hosts
 from shared.pools.plan import Server
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _name(shards: Sequence[int]) -> str:
 async def _ask(number: int, dsn: str, seconds: float) -> asyncpg.Record:
     try:
         async with asyncio.timeout(seconds):
-            connection = await asyncpg.connect(dsn, server_settings={"application_name": "hal9-pools"})
+            connection = await hosts.connect(dsn, server_settings={"application_name": "hal9-pools"})
             try:
                 row = await connection.fetchrow(_LIMITS)
             finally:

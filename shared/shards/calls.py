@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from shared import deadlines
-from shared.database.retry import retrying
+from shared.database.retry import ShardUnavailableError, retrying
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOVED: Final = "H9001"
 _LONGEST_SECONDS: Final = 60.0
+_HASTE: Final = ", set_config('synchronous_commit', 'local', true)"
+"""Behind the call, in the same statement: its commit waits for no replica."""
 
 
 class Calls:
@@ -37,7 +39,6 @@ class Calls:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._texts: dict[tuple[str, int], str] = {}
         self.round_trips = 0
 
     async def call(self, org_id: UUID, function: str, *arguments: Any) -> Sequence[asyncpg.Record]:
@@ -53,15 +54,19 @@ class Calls:
                 `deadline-exceeded`.
             asyncpg.PostgresError: what the function raised.
         """
-        return await self._settled(org_id, f"* FROM {function}", arguments)
+        return await self._settled(org_id, function, arguments, table=True)
 
     async def value(self, org_id: UUID, function: str, *arguments: Any) -> Any:
         """Call a function that gives one value, as `call`: a little faster, as its result is no table."""
-        [row] = await self._settled(org_id, function, arguments)
+        [row] = await self._settled(org_id, function, arguments, table=False)
         return row[0]
 
-    async def _settled(self, org_id: UUID, selected: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
+    async def _settled(
+        self, org_id: UUID, function: str, arguments: Sequence[Any], *, table: bool
+    ) -> Sequence[asyncpg.Record]:
         """The rows, after a move of the organisation if there is one."""
+        form = "{0}.* FROM {0}({1}) AS {0}" if table else "{0}({1})"
+        selected = form.format(function, ", ".join(f"${number}" for number in range(1, len(arguments) + 3)))
         try:
             return await self._retried(org_id, selected, arguments)
         except asyncpg.PostgresError as error:
@@ -72,22 +77,19 @@ class Calls:
     async def _retried(
         self, org_id: UUID, selected: str, arguments: Sequence[Any], home: Placement | None = None
     ) -> Sequence[asyncpg.Record]:
-        text = self._text(selected, len(arguments) + 2)
-
         async def attempt() -> Sequence[asyncpg.Record]:
             placement = home or await self._shards.locate(org_id)
+            text = f"SELECT {selected}{_HASTE if self._shards.asynchronous(placement) else ''}"
             async with self._shards.database(placement.shard).connection() as connection:
                 self.round_trips += 1
-                rows: Sequence[asyncpg.Record] = await connection.fetch(
-                    text, org_id, placement.epoch, *arguments, timeout=deadlines.remaining(_LONGEST_SECONDS)
-                )
+                try:
+                    rows: Sequence[asyncpg.Record] = await connection.fetch(
+                        text, org_id, placement.epoch, *arguments, timeout=deadlines.remaining(_LONGEST_SECONDS)
+                    )
+                except asyncpg.ReadOnlySQLTransactionError as error:
+                    # The server is no primary any more, and this connection would go on to reach it.
+                    connection.terminate()
+                    raise ShardUnavailableError from error
                 return rows
 
         return await retrying(attempt, idempotent=True)
-
-    def _text(self, selected: str, count: int) -> str:
-        known = self._texts.get((selected, count))
-        if known is None:
-            places = ", ".join(f"${number}" for number in range(1, count + 1))
-            known = self._texts[selected, count] = f"SELECT {selected}({places})"
-        return known

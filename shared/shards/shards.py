@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -14,11 +15,13 @@ from shared.database.pool import Database, UnexpectedPreludeError
 from shared.database.retry import retrying
 from shared.problems import Problem, register
 from shared.randomness import SystemRandomness, uniform
+from shared.replicas.lsn import Bookmark, parse
+from shared.replicas.reads import Replica, ReplicaUnfitError
 from shared.shards import topology
 from shared.shards.placement import Placement, decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from uuid import UUID
 
     from shared.caching import Remote
@@ -55,6 +58,7 @@ class Shards:
         placements: the region's cache, where the placements of all processes are; None for none.
         clock: waits while an organisation moves.
         randomness: spreads those waits.
+        asynchronous_tiers: whose writes do not wait for a replica.
 
     Attributes:
         placements: where organisations are, by version (epoch). Whoever moves one invalidates it there.
@@ -67,7 +71,9 @@ class Shards:
         placements: Remote | None = None,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
+        asynchronous_tiers: Collection[str] = (),
     ) -> None:
+        self._asynchronous_tiers = frozenset(asynchronous_tiers)
         self._databases = tuple(databases)
         self._clock = clock or SystemClock()
         self._randomness = randomness or SystemRandomness()
@@ -87,6 +93,7 @@ class Shards:
         )
         self._topology: Topology | None = None
         self._topology_until = 0.0
+        self._replicas: dict[int, Replica | None] = {}
 
     @classmethod
     def open(
@@ -124,6 +131,7 @@ class Shards:
             placements=placements,
             clock=clock,
             randomness=randomness,
+            asynchronous_tiers=[tier.strip() for tier in settings.asynchronous_tiers.split(",")],
         )
 
     def __len__(self) -> int:
@@ -148,6 +156,10 @@ class Shards:
             raise Problem("unavailable", detail=f"Shard {shard} is not in HAL9_SHARDS, which names {len(self)}.")
         return self._databases[shard]
 
+    def asynchronous(self, placement: Placement) -> bool:
+        """Whether there is a replica, and writes of that tier are acknowledged before it has them."""
+        return placement.tier in self._asynchronous_tiers and self.database(placement.shard).replicated
+
     async def check(self) -> None:
         """Ask every shard for an answer, in parallel.
 
@@ -158,6 +170,7 @@ class Shards:
 
     async def close(self) -> None:
         """Close every pool."""
+        await asyncio.gather(*(replica.close() for replica in self._replicas.values() if replica is not None))
         await asyncio.gather(*(database.close() for database in self._databases))
 
     async def locate(self, org_id: UUID, *, at_least: int = 0) -> Placement:
@@ -273,7 +286,8 @@ class Shards:
         placement = await self.locate(org_id)
         while True:
             transaction = self.database(placement.shard).transaction(
-                _prelude(org_id, placement.epoch, readonly=readonly), "SELECT 1"
+                _prelude(org_id, placement.epoch, readonly=readonly, commit=self._commit(placement)),
+                "SELECT 1",
             )
             try:
                 return transaction, await transaction.__aenter__(), placement
@@ -311,6 +325,12 @@ class Shards:
 
         return await retrying(attempt, idempotent=True, clock=self._clock, randomness=self._randomness)
 
+    def _commit(self, placement: Placement) -> str:
+        """What a commit there waits for (PostgreSQL's `synchronous_commit`); empty where there is no replica."""
+        if not self.database(placement.shard).replicated:
+            return ""
+        return "local" if self.asynchronous(placement) else "on"
+
     async def _pause(self, limit: float) -> None:
         pause = _MOVE_PAUSE_SECONDS * (0.5 + uniform(self._randomness))
         left = deadlines.remaining()
@@ -325,6 +345,7 @@ class Shards:
         *,
         idempotent: bool = False,
         readonly: bool = False,
+        after: Bookmark | None = None,
     ) -> T:
         """Run `work` in a transaction, and the whole of it again when PostgreSQL says that this may help.
 
@@ -334,10 +355,15 @@ class Shards:
             idempotent: also run it again when the connection was lost during COMMIT, as doing it twice does no harm
                 (an inbox row, a unique key, a compare-and-set makes it so).
             readonly: see `transaction`; implies `idempotent`.
+            after: with `readonly`: a replica will do that has got as far as this bookmark; where none has, or there is
+                none, the primary serves. None: only the primary.
 
         Raises:
             Problem: as `transaction`; 503 `shard-unavailable` when the shard cannot be reached.
         """
+        if readonly and after is not None:
+            with contextlib.suppress(ReplicaUnfitError):
+                return await self._read(org_id, work, after)
 
         async def attempt() -> T:
             async with self.transaction(org_id, readonly=readonly) as tx:
@@ -347,11 +373,45 @@ class Shards:
             attempt, idempotent=idempotent or readonly, clock=self._clock, randomness=self._randomness
         )
 
+    async def _read(self, org_id: UUID, work: Callable[[Transaction], Awaitable[T]], after: Bookmark) -> T:
+        """Run `work` on a replica.
 
-def _prelude(org_id: UUID, epoch: int, *, readonly: bool) -> str:
+        Raises:
+            ReplicaUnfitError: none can serve; the primary can.
+        """
+        placement = await self.locate(org_id)
+        shard = placement.shard
+        if shard not in self._replicas:
+            database = self.database(shard).of_replicas()
+            self._replicas[shard] = None if database is None else Replica(database, self._clock)
+        replica = self._replicas[shard]
+        if replica is None or after.shard != shard:
+            raise ReplicaUnfitError
+        prelude = _prelude(org_id, placement.epoch, readonly=True)
+        return await replica.run(prelude, after.lsn, work)
+
+    async def bookmark(self, org_id: UUID) -> Bookmark:
+        """How far the organisation's shard has got: a read after it (`run`) sees all that was committed there before.
+
+        Raises:
+            Problem: 404 `organisation-unknown`; 503 `shard-unavailable`.
+        """
+        placement = await self.locate(org_id)
+
+        async def attempt() -> str:
+            async with self.database(placement.shard).connection() as connection:
+                return str(await connection.fetchval("SELECT pg_current_wal_insert_lsn()::text"))
+
+        position = await retrying(attempt, idempotent=True, clock=self._clock, randomness=self._randomness)
+        return Bookmark(placement.shard, parse(position))
+
+
+def _prelude(org_id: UUID, epoch: int, *, readonly: bool, commit: str = "") -> str:
     """What travels with BEGIN. A UUID and an integer have no text in which anything could hide."""
     lock = "" if readonly else " FOR KEY SHARE"
     state = "state<>'moved'" if readonly else "state='active'"
     access = "SET TRANSACTION READ ONLY;" if readonly else ""
     fence = f"SELECT 1 FROM tenants WHERE org_id='{org_id}' AND epoch={epoch:d} AND {state}{lock}"  # noqa: S608
+    if commit and not readonly:
+        access = f"SET LOCAL synchronous_commit={commit};"
     return f"{access}SET LOCAL hal9.org_id='{org_id}';{fence}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
+from shared.database import hosts
 from shared.shards.slots import SLOTS
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class _Directory:
 async def _ask(number: int, dsn: str, seconds: float) -> tuple[dict[str, Any], _Directory]:
     try:
         async with asyncio.timeout(seconds):
-            connection = await asyncpg.connect(dsn, server_settings={"application_name": "hal9-shards"})
+            connection = await hosts.connect(dsn, server_settings={"application_name": "hal9-shards"})
             try:
                 directory = await _directory(connection) if number == 0 else _Directory()
                 return await _read(connection), directory

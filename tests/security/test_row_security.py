@@ -21,7 +21,12 @@ FOREIGN: Final = UUID("22222222-2222-4222-8222-222222222222")
 NOBODY: Final = UUID(int=0)  # what a session of hal9_app has before a transaction sets an organisation
 
 # Tables that belong to the platform, not to an organisation, and what hal9_app may do with them.
-PLATFORM_TABLES: Final = {"directory.shards": {"SELECT"}, "directory.slots": {"SELECT"}, "migrations.applied": set()}
+PLATFORM_TABLES: Final = {
+    "directory.shards": {"SELECT"},
+    "directory.slots": {"SELECT"},
+    "migrations.applied": set(),
+    "public.primary_lease": {"SELECT"},
+}
 PRIVILEGES: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
 TABLES: Final = """

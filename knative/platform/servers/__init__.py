@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from knative.platform.servers.children import ServerError
 from knative.platform.servers.postgres import Postgres
+from knative.platform.servers.replicated import Replicated
 from knative.platform.servers.servers import Servers
 from knative.platform.servers.valkey import Valkey
 
-__all__ = ["Postgres", "ServerError", "Servers", "Valkey"]
+__all__ = ["Postgres", "Replicated", "ServerError", "Servers", "Valkey"]

@@ -29,6 +29,7 @@ _PR_CAP_AMBIENT: Final = 47
 _PR_CAP_AMBIENT_RAISE: Final = 2
 _CAP_DAC_OVERRIDE: Final = 1
 _CAPABILITY_VERSION_3: Final = 0x20080522
+_ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -145,6 +146,33 @@ def spawn(
         identity: as whom it runs.
         death_signal: what the kernel sends it when the thread that called this ends.
     """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_ENVIRONMENT,
+            preexec_fn=_becoming(identity, death_signal),  # noqa: PLW1509 - no lock of another thread is needed there
+        )
+
+
+def run(command: Sequence[str], folder: Path, identity: Identity) -> subprocess.Popen[bytes]:
+    """Start a program that ends by itself; what it says can be read from its standard output."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=_ENVIRONMENT,
+        preexec_fn=_becoming(identity, signal.SIGKILL),  # noqa: PLW1509 - no lock of another thread is needed there
+    )
+
+
+def _becoming(identity: Identity, death_signal: signal.Signals) -> Callable[[], None]:
+    """What a child does before it becomes another program."""
     parent = os.getpid()
 
     def enter() -> None:
@@ -155,16 +183,7 @@ def spawn(
         if os.getppid() != parent:
             os._exit(1)
 
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-            preexec_fn=enter,  # noqa: PLW1509 - the supervisor starts no thread before its servers
-        )
+    return enter
 
 
 def orphans(folder: Path) -> list[int]:
@@ -184,25 +203,34 @@ def orphans(folder: Path) -> list[int]:
     return found
 
 
-def end_orphans(folder: Path, patience: float = 5.0) -> int:
+def _signal_all(pids: Sequence[int], kind: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, kind)
+        except ProcessLookupError:
+            continue
+
+
+def end_orphans(
+    folder: Path,
+    patience: float = 5.0,
+    signals: Sequence[signal.Signals] = (signal.SIGQUIT, signal.SIGKILL),
+) -> int:
     """End what an earlier parent left running in `folder`, and wait until it is gone; how many there were.
 
     Args:
         folder: a data folder that this process holds the lock of.
-        patience: seconds to wait for the polite signal, and once more for the other.
+        patience: seconds to wait after each signal.
+        signals: what is sent, one after the other.
 
     Raises:
         ServerError: one of them does not end.
     """
     first = orphans(folder)
-    for kind in (signal.SIGQUIT, signal.SIGKILL):
-        for pid in orphans(folder):
-            try:
-                os.kill(pid, kind)
-            except ProcessLookupError:
-                continue
+    for kind in signals:
         limit = time.monotonic() + patience
-        while orphans(folder) and time.monotonic() < limit:
+        while (left := orphans(folder)) and time.monotonic() < limit:
+            _signal_all(left, kind)  # again and again: the first time one of them may just have started another
             time.sleep(0.01)
     if left := orphans(folder):
         raise ServerError(

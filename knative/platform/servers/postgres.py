@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from knative.platform.servers.children import NOBODY, ServerError, end_orphans, spawn, unprivileged
+from knative.platform.servers.children import NOBODY, ServerError, end_orphans, run, spawn, unprivileged
 from knative.platform.servers.folder import FolderLock, failure, require_room
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from knative.platform.servers.children import Identity
 
 DATABASE: Final = "hal9"
@@ -68,6 +70,11 @@ SETTINGS: Final[dict[str, str]] = {
     "log_timezone": "UTC",
     "hba_file": "pg_hba.conf",
 }
+_ACCESS: Final = (
+    "# Only over the Unix socket, whose folder nobody else may enter.\n"
+    "local all all trust\n"
+    f"local replication {SUPERUSER} trust\n"
+)
 UNSAFE_SETTINGS: Final[dict[str, str]] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -105,17 +112,30 @@ class Postgres:
         template: the cached template; None takes the user's cache folder.
         durable: False gives up on surviving a power cut (a crash of the server alone is still survived by the kernel's
             page cache only in part): for tests that kill nothing.
+        name: what it is called; `postgres-<number>` when None.
+        settings: of PostgreSQL, besides `SETTINGS`; read when it starts.
     """
 
     def __init__(
-        self, folder: Path, run: Path, number: int, log: Path, *, template: Path | None = None, durable: bool = True
+        self,
+        folder: Path,
+        run: Path,
+        number: int,
+        log: Path,
+        *,
+        template: Path | None = None,
+        durable: bool = True,
+        name: str | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.run = run
         self.port = 5432 + number
         self.log = log
-        self.name = f"postgres-{number}"
+        self.name = name or f"postgres-{number}"
+        self.settings = dict(settings or {})
         self.process: subprocess.Popen[bytes] | None = None
+        self.program: subprocess.Popen[bytes] | None = None
         self.template = template
         self._durable = durable
         self._lock = FolderLock(folder)
@@ -149,7 +169,7 @@ class Postgres:
 
     async def _start(self) -> None:
         require_room(self.folder.parent)
-        self._identity = await asyncio.to_thread(unprivileged) if self._identity is None else self._identity
+        identity = await self._identified()
         if not (self.folder / "PG_VERSION").exists():
             await asyncio.to_thread(self._make)
         self._require_version()
@@ -158,12 +178,24 @@ class Postgres:
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
         for stale in self.run.glob(f".s.PGSQL.{self.port}*"):
             stale.unlink()
+        self._write_access()
         offset = self.log.stat().st_size if self.log.exists() else 0
-        self.process = spawn(self._command(), self.folder, self.log, self._identity, signal.SIGQUIT)
+        self.process = spawn(self._command(), self.folder, self.log, identity, signal.SIGQUIT)
         await self._ready(offset)
 
+    async def _identified(self) -> Identity:
+        if self._identity is None:
+            self._identity = await asyncio.to_thread(unprivileged)
+        return self._identity
+
+    def _write_access(self) -> None:
+        """Bring pg_hba.conf up to date: data folders of earlier releases know no replication."""
+        file = self.folder / "pg_hba.conf"
+        if not file.exists() or file.read_text() != _ACCESS:
+            file.write_text(_ACCESS)
+
     def _command(self) -> list[str]:
-        settings = SETTINGS | {"unix_socket_directories": str(self.run), "port": str(self.port)}
+        settings = SETTINGS | self.settings | {"unix_socket_directories": str(self.run), "port": str(self.port)}
         if not self._durable:
             settings |= UNSAFE_SETTINGS
         command = [str(programs() / "postgres"), "-D", str(self.folder)]
@@ -216,6 +248,32 @@ class Postgres:
         for parent, _, files in os.walk(folder):
             for path in (parent, *(os.path.join(parent, file) for file in files)):  # noqa: PTH118 - thousands of files
                 os.chown(path, owner, owner)
+
+    async def run_program(self, name: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as the server's user, to its end.
+
+        Raises:
+            ServerError: it failed; the text says what it said.
+        """
+        program = run([str(programs() / name), *arguments], self.folder.parent, await self._identified())
+        self.program = program
+        try:
+            said, _ = await asyncio.to_thread(program.communicate)
+        finally:
+            program.kill()
+            self.program = None
+        if program.returncode != 0:
+            raise ServerError(f"{name} failed: {said.decode('utf-8', 'replace').strip()[-2000:]}")
+
+    async def kill(self) -> None:
+        """End the server and all its processes at once (SIGKILL), also those that are stopped; keep the folder.
+
+        Raises:
+            ServerError: one of them does not end.
+        """
+        await asyncio.to_thread(end_orphans, self.folder, 5.0, (signal.SIGKILL,))
+        if self.process is not None:
+            self.process.wait()
 
     async def stop(self) -> None:
         """Stop (fast: open transactions are rolled back), then give the folder free. Stopping twice is no error."""
@@ -278,9 +336,7 @@ def _initialise(folder: Path, identity: Identity) -> None:
         ],
         folder, identity, b"",
     )  # fmt: skip
-    (folder / "pg_hba.conf").write_text(
-        "# Only over the Unix socket, whose folder nobody else may enter.\nlocal all all trust\n"
-    )
+    (folder / "pg_hba.conf").write_text(_ACCESS)
     single = [
         "postgres",
         "--single",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from knative.platform.servers.children import ServerError
 from knative.platform.servers.postgres import Postgres, make_template, template_folder
+from knative.platform.servers.replicated import Replicated
 from knative.platform.servers.valkey import Valkey
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ class Servers:
         shards: how many PostgreSQL servers; None: as many as were there, or `SHARDS`. Never fewer than were there.
         template: where the initialised data folder is cached; None takes the user's cache folder.
         durable: see `Postgres`.
+        replicas: of each shard, 0 or 1. `keeper.Keeper` starts and keeps them; here are their primaries.
+
+    Attributes:
+        postgres: each shard's server where it has no replica.
+        replicated: each shard's servers where it has one.
     """
 
     def __init__(
@@ -34,33 +40,37 @@ class Servers:
         shards: int | None = None,
         template: Path | None = None,
         durable: bool = True,
+        replicas: int = 0,
     ) -> None:
         self.folder = folder
         self._template = template
         known = self._were_there()
-        self.postgres = [
-            Postgres(
-                folder / f"postgres-{number}", run, number, folder / f"postgres-{number}.log",
-                template=template, durable=durable,
-            )
+        self._pairs = [
+            Replicated(folder, run, number, template=template, durable=durable)
             for number in range(max(known, shards or known or SHARDS))
-        ]  # fmt: skip
+        ]
+        self.replicated = self._pairs if replicas else []
+        self.postgres = [] if replicas else [pair.only() for pair in self._pairs]
         self.valkey = Valkey(folder / "valkey", run, folder / "valkey.log")
 
     @property
     def all(self) -> list[Postgres | Valkey]:
         """Every server."""
-        return [*self.postgres, self.valkey]
+        return [*self.postgres, *(node for pair in self.replicated for node in pair.nodes), self.valkey]
 
     @property
     def shards_dsn(self) -> str:
         """HAL9_SHARDS: the application's addresses, in shard order."""
-        return ",".join(server.dsn("hal9_app") for server in self.postgres)
+        return self._dsn("hal9_app")
 
     @property
     def shards_admin_dsn(self) -> str:
         """HAL9_SHARDS_ADMIN: the owner's addresses, in shard order."""
-        return ",".join(server.dsn("hal9_owner") for server in self.postgres)
+        return self._dsn("hal9_owner")
+
+    def _dsn(self, role: str) -> str:
+        shards: list[Postgres | Replicated] = [*self.postgres, *self.replicated]
+        return ",".join(shard.dsn(role) for shard in shards)
 
     @property
     def cache_url(self) -> str:
@@ -68,8 +78,9 @@ class Servers:
         return self.valkey.url
 
     def dead(self) -> list[Postgres | Valkey]:
-        """The servers that do not run; `await server.start()` restarts one."""
-        return [server for server in self.all if not server.alive]
+        """The servers that do not run, but for those with replicas; `await server.start()` restarts one."""
+        plain: list[Postgres | Valkey] = [*self.postgres, self.valkey]
+        return [server for server in plain if not server.alive]
 
     async def start(self) -> None:
         """Start every server that does not run, in parallel; when one fails, stop all.
@@ -78,19 +89,22 @@ class Servers:
             ServerError: one cannot start; the text says what to do.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        missing = [server for server in self.postgres if not server.folder.exists()]
+        primaries = [*self.postgres, *(pair.primary for pair in self.replicated)]
+        missing = [server for server in primaries if not server.folder.exists()]
         if missing:
-            self._require_new(missing)
+            self._require_new(primaries)
             template = await asyncio.to_thread(self._made_template)
             for server in missing:
                 server.template = template
-        results = await asyncio.gather(*(server.start() for server in self.all), return_exceptions=True)
+        pairs = [pair for pair in self._pairs if pair.primary in primaries]
+        starts = [self.valkey.start(), *(pair.start_primary() for pair in pairs)]
+        results = await asyncio.gather(*starts, return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             await self.stop()
             raise failures[0]
-        if self.postgres:
-            self._whole.write_text(str(len(self.postgres)), encoding="utf-8")
+        if primaries:
+            self._whole.write_text(str(len(primaries)), encoding="utf-8")
 
     @property
     def _whole(self) -> Path:
@@ -103,10 +117,9 @@ class Servers:
         except (FileNotFoundError, ValueError):
             return 0
 
-    def _require_new(self, missing: list[Postgres]) -> None:
+    def _require_new(self, primaries: list[Postgres]) -> None:
         """A shard that was there must not come back empty: the directory would go on sending organisations to it."""
-        known = self._were_there()
-        gone = [server for server in missing if self.postgres.index(server) < known]
+        gone = [server for server in primaries[: self._were_there()] if not server.folder.exists()]
         if gone:
             raise ServerError(
                 f"The data folder {gone[0].folder} is gone, and with it a shard. Restore it from a backup; "
@@ -127,4 +140,5 @@ class Servers:
 
     async def stop(self) -> None:
         """Stop every server."""
-        await asyncio.gather(*(server.stop() for server in self.all))
+        running: list[Postgres | Replicated | Valkey] = [*self.postgres, *self.replicated, self.valkey]
+        await asyncio.gather(*(one.stop() for one in running))

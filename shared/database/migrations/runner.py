@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
+from shared.database import hosts
 from shared.database.migrations.files import FOLDER, LedgerError, Migration, MigrationError, read
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ async def status(admin_dsns: Sequence[str], *, folder: Path = FOLDER) -> list[Sh
 @asynccontextmanager
 async def _connected(dsn: str, shard: int) -> AsyncIterator[Connection]:
     try:
-        connection = await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "hal9-migrate"})
+        connection = await hosts.connect(dsn, timeout=10, server_settings={"application_name": "hal9-migrate"})
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise MigrationError(
             f"shard {shard} does not answer ({type(error).__name__}: {error}). "

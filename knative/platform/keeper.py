@@ -1,0 +1,323 @@
+"""The keeper of shards with replicas: it renews the primaries' leases, restarts what dies, and fails over.
+
+Every second it connects to each primary anew, as a client would, and extends its lease. A primary whose process ended
+is started again in place, which loses nothing. One that gives no answer for `PATIENCE_SECONDS` is replaced: it is ended
+for good first (SIGKILL, which also ends what is stopped), then its replica is promoted, then it is rewound and follows.
+
+Promises: nothing is promoted while its old primary may still run, nor when the replica may lack what was acknowledged
+to a tier whose writes wait for it (`alone`): such a primary is killed and started again in place. A replica that does
+not stream stops nobody for longer than `ALONE_SECONDS`: from then on commits do not wait for it, and that is on disk
+first.
+Does not: watch servers that HAL9 did not start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from knative.platform.servers import ServerError
+from shared.replicas import lease
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from knative.platform.servers import Replicated
+    from shared.replicas.lsn import Lsn
+
+log = logging.getLogger("hal9.keeper")
+
+TICK_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 5.0
+"""How long one question waits for an answer; most of the ten seconds in which a shard is to have a new home."""
+
+PATIENCE_SECONDS: Final = 4.0
+"""A primary that was silent for longer, and does not answer now, is replaced."""
+
+MISSING_SECONDS: Final = 2.0
+"""A replica that does not answer for so long is not promoted."""
+
+ALONE_SECONDS: Final = 3.0
+REBUILD_SECONDS: Final = 30.0
+RESTART_SECONDS: Final = 20.0
+_CLOSE_BYTES: Final = 16 * 2**20
+_DATABASE_FAULTS: Final = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+)  # fmt: skip
+
+
+class PromotionRefusedError(Exception):
+    """Promoting the replica would lose acknowledged writes, or there is none; the text says which."""
+
+
+@dataclass(slots=True)
+class Failover:
+    """One promotion.
+
+    Attributes:
+        shard: where.
+        generation: of the new primary.
+        primary: its name.
+        asked: whether somebody asked for it (`hal9 shards promote`).
+        seconds: from the last answer of the old primary until the new one had its lease.
+        behind_bytes: of the log that the old primary was known to have, and the new one has not. They hold only writes
+            of tiers that do not wait for the replica; what these wrote after the last answer is not counted.
+    """
+
+    shard: int
+    generation: int
+    primary: str
+    asked: bool
+    seconds: float
+    behind_bytes: int
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What the keeper knows of one shard.
+
+    Attributes:
+        heard: when the primary answered last (monotonic).
+        seen: up to where it had its log then.
+        streamed: when the replica streamed last.
+        wanted: the position that the replica must confirm before it may be promoted again; None: not asked for yet.
+        changing: roles are being changed: what is down is meant to be.
+        mending: the replica is being started, rewound or copied.
+    """
+
+    heard: float
+    streamed: float
+    seen: Lsn | None = None
+    wanted: Lsn | None = None
+    lag_bytes: int | None = None
+    changing: bool = False
+    mending: bool = False
+
+
+class Keeper:
+    """Keeps the shards of one platform.
+
+    Args:
+        shards: their servers; the primaries run.
+
+    Attributes:
+        failovers: every promotion since it began.
+        restarts: how many servers it started again.
+    """
+
+    def __init__(self, shards: Sequence[Replicated]) -> None:
+        now = time.monotonic()
+        self._shards = list(shards)
+        self._watches = [_Watch(now, now) for _ in self._shards]
+        self.failovers: list[Failover] = []
+        self.restarts = 0
+
+    async def start(self) -> None:
+        """Give every primary its lease, and start every replica.
+
+        Raises:
+            ServerError: a replica cannot be started.
+        """
+        await asyncio.gather(*(self._begin(number) for number in range(len(self._shards))))
+
+    async def _begin(self, number: int) -> None:
+        shard = self._shards[number]
+        shard.remember(alone=True)
+        async with shard.superuser(shard.primary) as connection:
+            await lease.wait_for(connection, [])
+        await self._hear(number)
+        await shard.start_replica()
+        self._watches[number].streamed = time.monotonic()
+
+    async def run(self) -> None:
+        """Keep them, until cancelled."""
+        numbers = range(len(self._shards))
+        # Apart from each other: a lease is renewed while a replica is copied.
+        await asyncio.gather(
+            *(self._every_second(number, self._tend_primary) for number in numbers),
+            *(self._every_second(number, self._tend_replica) for number in numbers),
+        )
+
+    async def _every_second(self, number: int, tend: Callable[[int], Awaitable[None]]) -> None:
+        while True:
+            slept = time.monotonic()
+            await asyncio.sleep(TICK_SECONDS)
+            late = time.monotonic() - slept - TICK_SECONDS
+            if late > TICK_SECONDS:
+                # This process had no time itself: it cannot tell who was silent.
+                self._watches[number].heard = time.monotonic()
+            try:
+                await tend(number)
+            except (ServerError, *_DATABASE_FAULTS):
+                log.exception("shard %d: the keeper goes on", number)
+
+    async def _tend_primary(self, number: int) -> None:
+        shard, watch = self._shards[number], self._watches[number]
+        if watch.changing:
+            return
+        if not shard.primary.alive:
+            log.warning("%s ended and is started again", shard.primary.name)
+            await self._restart_primary(number)
+        if not await self._hear(number) and not watch.changing and time.monotonic() - watch.heard > PATIENCE_SECONDS:
+            await self._replace(number)
+
+    async def _restart_primary(self, number: int) -> None:
+        """Start the primary again where it was; what it had acknowledged is on its disk."""
+        try:
+            async with asyncio.timeout(RESTART_SECONDS):
+                await self._shards[number].start_primary()
+            self.restarts += 1
+        except (ServerError, *_DATABASE_FAULTS):
+            log.exception("%s cannot be started again", self._shards[number].primary.name)
+
+    async def _hear(self, number: int) -> bool:
+        """Extend the primary's lease over a new connection; whether it answered."""
+        shard, watch = self._shards[number], self._watches[number]
+        if not shard.primary.alive:
+            return False
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), shard.superuser(shard.primary) as connection:
+                await lease.renew(connection, shard.record.generation)
+                standing = await lease.standing(connection, shard.replica.name)
+                watch.heard, watch.seen = time.monotonic(), standing.position
+                await self._weigh(number, connection, standing)
+        except _DATABASE_FAULTS as error:
+            log.warning("%s does not answer: %r", shard.primary.name, error)
+            return False
+        return True
+
+    async def _weigh(self, number: int, connection: Any, standing: lease.Standing) -> None:
+        """Let commits wait for the replica when it has everything, and not while it is away."""
+        shard, watch = self._shards[number], self._watches[number]
+        now = time.monotonic()
+        watch.lag_bytes = None if standing.confirmed is None else max(0, standing.position - standing.confirmed)
+        if standing.confirmed is None:
+            watch.wanted = None
+            if not shard.record.alone and now - watch.streamed > ALONE_SECONDS:
+                log.warning("shard %d: its replica is away, commits do not wait for it", number)
+                shard.remember(alone=True)  # before the first commit that did not wait
+                await lease.wait_for(connection, [])
+            return
+        watch.streamed = now
+        if not shard.record.alone:
+            return
+        if not standing.synchronous:
+            await lease.wait_for(connection, [shard.replica.name])
+        elif watch.wanted is None:
+            watch.wanted = standing.position  # all that was committed before commits waited
+        elif standing.confirmed >= watch.wanted:
+            shard.remember(alone=False)
+            log.info("shard %d: commits wait for %s", number, shard.replica.name)
+
+    async def _tend_replica(self, number: int) -> None:
+        """Start the replica again, or copy it anew when that does not help."""
+        shard, watch = self._shards[number], self._watches[number]
+        silent = time.monotonic() - watch.heard > TICK_SECONDS + ANSWER_SECONDS
+        lost = time.monotonic() - watch.streamed > REBUILD_SECONDS
+        if watch.changing or silent or not (lost or shard.record.apart or not shard.replica.alive):
+            return
+        watch.mending = True
+        try:
+            log.warning("%s is %s", shard.replica.name, "copied anew" if lost else "started again")
+            try:
+                await shard.start_replica(anew=lost)
+            except ServerError:
+                log.exception("%s is copied anew", shard.replica.name)
+                await shard.start_replica(anew=True)
+            self.restarts += 1
+        finally:
+            watch.mending = False
+            watch.streamed = time.monotonic()
+
+    # changing roles
+
+    async def _replace(self, number: int) -> None:
+        """Replace a primary that does not answer."""
+        shard, watch = self._shards[number], self._watches[number]
+        silent = time.monotonic() - watch.heard
+        log.error("%s has been silent for %.1f s: it is ended", shard.primary.name, silent)
+        watch.changing = True
+        try:
+            await shard.primary.kill()
+            try:
+                await self._require_replica(number)
+            except PromotionRefusedError as error:
+                log.error("shard %d: %s; %s is started again", number, error, shard.primary.name)  # noqa: TRY400
+                await self._restart_primary(number)
+            else:
+                await self._promote(number, asked=False)
+        finally:
+            watch.changing = False
+
+    async def promote(self, number: int) -> Failover:
+        """Promote a shard's replica because somebody asks for it; no write is lost.
+
+        Raises:
+            PromotionRefusedError: there is no such shard, or its replica is not up to date.
+        """
+        if not 0 <= number < len(self._shards):
+            raise PromotionRefusedError(f"there is no shard {number} with a replica")
+        shard, watch = self._shards[number], self._watches[number]
+        if watch.changing:
+            raise PromotionRefusedError("its roles are being changed already")
+        watch.changing = True
+        try:
+            await self._require_replica(number)
+            if watch.lag_bytes is None or watch.lag_bytes > _CLOSE_BYTES:
+                raise PromotionRefusedError("its replica is too far behind")
+            await shard.primary.stop()  # a fast shutdown ends when the replica has everything
+            return await self._promote(number, asked=True)
+        finally:
+            watch.changing = False
+
+    async def _require_replica(self, number: int) -> None:
+        shard = self._shards[number]
+        if shard.record.alone or shard.record.apart or self._watches[number].mending:
+            raise PromotionRefusedError("its replica may lack writes that were acknowledged")
+        try:
+            async with asyncio.timeout(MISSING_SECONDS), shard.superuser(shard.replica) as connection:
+                await connection.fetchval("SELECT 1")
+        except _DATABASE_FAULTS as error:
+            raise PromotionRefusedError(f"its replica does not answer ({type(error).__name__})") from error
+
+    async def _promote(self, number: int, *, asked: bool) -> Failover:
+        """Make the replica the primary; the old one has ended."""
+        shard, watch = self._shards[number], self._watches[number]
+        old, new = shard.primary, shard.replica
+        shard.remember(primary=new.name, generation=shard.record.generation + 1, alone=True, apart=True)
+        async with shard.superuser(new) as connection:
+            began = await lease.promote(connection)
+            await lease.wait_for(connection, [])
+            await lease.renew(connection, shard.record.generation)
+        behind = 0 if asked or watch.seen is None else max(0, watch.seen - began)
+        done = Failover(
+            number, shard.record.generation, new.name, asked, time.monotonic() - watch.heard, behind
+        )  # fmt: skip
+        self.failovers.append(done)
+        watch.heard = watch.streamed = time.monotonic()
+        watch.wanted = None
+        log.warning(
+            "shard %d: %s is the primary after %.1f s, generation %d; %d bytes of the log of %s are lost",
+            number, new.name, done.seconds, done.generation, behind, old.name,
+        )  # fmt: skip
+        return done
+
+    def status(self) -> list[dict[str, Any]]:
+        """Say how each shard stands."""
+        return [
+            {
+                "shard": number,
+                "primary": shard.record.primary,
+                "replica": shard.replica.name,
+                "generation": shard.record.generation,
+                "synchronous": not shard.record.alone,
+                "lag_bytes": watch.lag_bytes,
+                "silent_seconds": round(time.monotonic() - watch.heard, 1),
+            }
+            for number, (shard, watch) in enumerate(zip(self._shards, self._watches, strict=True))
+        ]

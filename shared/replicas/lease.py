@@ -1,0 +1,122 @@
+"""The lease of a shard's primary: without one that is not over, it accepts no write of an organisation.
+
+The lease is a row of the shard's own database (`primary_lease`), so no shard's failover depends on another one, the
+directory's included. Whoever watches the shard (one process: on one machine the supervisor) extends it while the
+primary answers; the epoch fence, which every write passes, refuses with 25006 (read_only_sql_transaction) once it is
+over. A primary that was paused, resumed, and replaced meanwhile thus refuses by its own clock, whoever talks to it.
+
+Promises: `expires_at` is infinite where nobody watches, and the fence then never refuses. Does not: stop what runs as
+the owner's role, which passes no fence; or outwit a clock that is set back on the primary. Where the watcher owns the
+processes it ends them first (SIGKILL), and needs the lease only as a second wall.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from shared.replicas.lsn import Lsn, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = Any
+
+LEASE_SECONDS: Final = 8.0
+"""How long a primary accepts writes after its watcher was heard for the last time."""
+
+_RENEW: Final = """
+UPDATE primary_lease SET generation = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
+WHERE generation <= $1
+"""
+_STANDING: Final = """
+SELECT pg_current_wal_flush_lsn()::text AS position,
+       max(flush_lsn)::text AS confirmed, coalesce(bool_or(sync_state IN ('sync', 'quorum')), false) AS synchronous
+FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a primary and its replica stand.
+
+    Attributes:
+        position: up to where the primary has written its log to disk.
+        confirmed: up to where the replica has; None while it does not stream.
+        synchronous: whether commits wait for it.
+    """
+
+    position: Lsn
+    confirmed: Lsn | None
+    synchronous: bool
+
+
+async def renew(connection: Connection, generation: int, seconds: float = LEASE_SECONDS) -> None:
+    """Extend the lease of the primary that `connection` is to; nothing before the schema is there.
+
+    Args:
+        connection: to the primary, as the owner or a superuser.
+        generation: one more with each promotion; never goes back.
+        seconds: from now, by the primary's clock.
+    """
+    try:
+        # Not worth waiting for a replica: it is extended a second later anyway.
+        async with connection.transaction():
+            await connection.execute("SET LOCAL synchronous_commit = local")
+            await connection.execute(_RENEW, generation, seconds)
+    except asyncpg.UndefinedTableError:
+        return
+
+
+async def lift(connection: Connection) -> None:
+    """Let the primary go without a lease: nobody watches it any more."""
+    await connection.execute("UPDATE primary_lease SET expires_at = 'infinity' WHERE expires_at <> 'infinity'")
+
+
+async def standing(connection: Connection, replica: str) -> Standing:
+    """Say how the primary stands to the replica of that name (its `application_name`)."""
+    row = await connection.fetchrow(_STANDING, replica)
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    confirmed = row["confirmed"]
+    return Standing(parse(row["position"]), None if confirmed is None else parse(confirmed), row["synchronous"])
+
+
+async def wait_for(connection: Connection, replicas: Sequence[str]) -> None:
+    """Let synchronous commits wait for any one of these replicas; for none when there are none. As a superuser."""
+    quoted = ", ".join(f'"{name}"' for name in replicas)
+    value = f"ANY 1 ({quoted})" if quoted else ""
+    await connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{value}'")
+    await connection.execute("SELECT pg_reload_conf()")
+
+
+async def keep_log_for(connection: Connection, slot: str) -> None:
+    """Make the slot that keeps the log for a replica, and drop those of others that nobody uses. As a superuser."""
+    await connection.execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+        " WHERE slot_type = 'physical' AND NOT active AND NOT temporary AND slot_name <> $1",
+        slot,
+    )
+    await connection.execute(
+        "SELECT pg_create_physical_replication_slot($1, true)"
+        " WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)",
+        slot,
+    )
+
+
+async def promote(connection: Connection, seconds: int = 30) -> Lsn:
+    """Make a primary of the replica that `connection` is to, and give where its own history begins. As a superuser.
+
+    Whoever calls this has made sure that the old primary accepts nothing any more.
+
+    Raises:
+        TimeoutError: it is still a replica after `seconds`.
+    """
+    if await connection.fetchval("SELECT pg_is_in_recovery()") and not await connection.fetchval(
+        "SELECT pg_promote(true, $1)", seconds
+    ):
+        raise TimeoutError(f"the replica is no primary after {seconds} s")
+    return parse(await connection.fetchval("SELECT pg_current_wal_lsn()::text"))
