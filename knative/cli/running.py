@@ -43,13 +43,19 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def status(home: Home) -> dict[str, Any] | None:
     """Ask a platform's supervisor what runs; None when it does not answer."""
+    answered = ask(home, "GET", "/status")
+    return answered[1] if answered is not None and answered[0] == http.client.OK else None
+
+
+def ask(home: Home, method: str, path: str) -> tuple[int, dict[str, Any]] | None:
+    """Ask a platform's supervisor; give the answer's status and body, None when there is none."""
     connection = _UnixConnection(home.control_socket)
     try:
-        connection.request("GET", "/status")
+        connection.request(method, path)
         answer = connection.getresponse()
         found: dict[str, Any] = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:
         connection.close()
-    return found if answer.status == http.client.OK else None
+    return answer.status, found

@@ -51,6 +51,8 @@ async def administered(shard: int = 0) -> AsyncIterator[Connection]:
     """
     import asyncpg
 
+    from shared.database import hosts
+
     addresses = admin_addresses()
     if not 0 <= shard < len(addresses):
         raise click.ClickException(f"There is no shard {shard}: HAL9_SHARDS_ADMIN names {len(addresses)}, from 0.")

@@ -1,11 +1,16 @@
-"""What the supervisor tells over its own socket: `GET /status`, for `hal9 status` and for tests."""
+"""What the supervisor tells over its own socket, and does when asked.
+
+`GET /status` is for `hal9 status` and tests; `POST /shards/<number>/promote` for `hal9 shards promote`: 200 with what
+was done, 409 with `fault` when it is refused.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from knative.platform import processes
 from knative.platform.broker.hostile import Hostile
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
     from knative.platform.activator import Deployment
     from knative.platform.http1 import Request, Response
     from knative.platform.supervisor import Platform
+
+_PROMOTION: Final = re.compile(rb"/shards/([0-9]{1,4})/promote")
 
 
 class Control:
@@ -32,10 +39,26 @@ class Control:
         Raises:
             Problem: There is nothing at that path.
         """
-        if request.method != b"GET" or request.target != b"/status":
+        promoted = _PROMOTION.fullmatch(request.target)
+        if request.method == b"POST" and promoted is not None:
+            status, said = await self._promote(int(promoted[1]))
+        elif request.method == b"GET" and request.target == b"/status":
+            status, said = 200, await self.status()
+        else:
             raise Problem("route-unknown")
-        body = json.dumps(await self.status()).encode()
-        response.send(200, [(b"content-type", b"application/json")], body)
+        response.send(status, [(b"content-type", b"application/json")], json.dumps(said).encode())
+
+    async def _promote(self, number: int) -> tuple[int, dict[str, Any]]:
+        """Promote a shard's replica; give the answer's status and body."""
+        keeper = self._platform.keeper
+        if keeper is None:
+            return 409, {"fault": "This platform has no replicas: start it with `hal9 up --replicas 1`."}
+        from knative.platform.keeper import PromotionRefusedError
+
+        try:
+            return 200, asdict(await keeper.promote(number))
+        except PromotionRefusedError as error:
+            return 409, {"fault": f"Shard {number}: {error}.", "again": error.passes}
 
     async def status(self) -> dict[str, Any]:
         """Say what runs."""

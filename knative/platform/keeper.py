@@ -52,7 +52,16 @@ _DATABASE_FAULTS: Final = (
 
 
 class PromotionRefusedError(Exception):
-    """Promoting the replica would lose acknowledged writes, or there is none; the text says which."""
+    """Promoting the replica would lose acknowledged writes, or there is none; the text says which.
+
+    Args:
+        text: why.
+        passes: whether it may be different in a moment.
+    """
+
+    def __init__(self, text: str, *, passes: bool = True) -> None:
+        super().__init__(text)
+        self.passes = passes
 
 
 @dataclass(slots=True)
@@ -261,7 +270,7 @@ class Keeper:
             PromotionRefusedError: there is no such shard, or its replica is not up to date.
         """
         if not 0 <= number < len(self._shards):
-            raise PromotionRefusedError(f"there is no shard {number} with a replica")
+            raise PromotionRefusedError("there is no such shard", passes=False)
         shard, watch = self._shards[number], self._watches[number]
         if watch.changing:
             raise PromotionRefusedError("its roles are being changed already")
@@ -278,7 +287,7 @@ class Keeper:
     async def _require_replica(self, number: int) -> None:
         shard = self._shards[number]
         if shard.record.alone or shard.record.apart or self._watches[number].mending:
-            raise PromotionRefusedError("its replica may lack writes that were acknowledged")
+            raise PromotionRefusedError("its replica may lack writes that were acknowledged, until commits wait for it")
         try:
             async with asyncio.timeout(MISSING_SECONDS), shard.superuser(shard.replica) as connection:
                 await connection.fetchval("SELECT 1")
