@@ -15,14 +15,14 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 @click.command("promote")
-@click.argument("shard", type=click.IntRange(min=0))
+@click.argument("number", type=click.IntRange(min=0))
 @click.option(
     "--wait", "wait_seconds", type=click.IntRange(0, 3600), default=60, show_default=True,
     help="Seconds to wait until the replica has everything.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(shard: int, *, wait_seconds: int, as_json: bool) -> None:
-    """Make the replica of SHARD its primary, before the machine of the present one is worked on, say.
+def command(number: int, *, wait_seconds: int, as_json: bool) -> None:
+    """Make the replica of shard NUMBER its primary, before the machine of the present one is worked on, say.
 
     For the local platform (`hal9 up --replicas 1`). The present primary is shut down when its replica has all that it
     wrote, so nothing is lost; it comes back as the replica. Writes wait a second or two. Where somebody else runs the
@@ -36,7 +36,7 @@ def command(shard: int, *, wait_seconds: int, as_json: bool) -> None:
     home, _ = running.chosen()
     limit = time.monotonic() + wait_seconds
     while True:
-        answered = running.ask(home, "POST", f"/shards/{shard}/promote")
+        answered = running.ask(home, "POST", f"/shards/{number}/promote")
         if answered is None:
             raise click.ClickException("The platform does not answer: see `hal9 status`, and `hal9 logs supervisor`.")
         status, said = answered

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from knative.cli import promotion
 from knative.cli.servers import admin_addresses, administered
 from shared.placement import RefusedError, fleet
 from shared.pools import HEADROOM
@@ -152,6 +153,9 @@ def region_of(number: int, region: str, *, as_json: bool) -> None:
     _told(_run(work()), f"stands in {region}", as_json=as_json)
 
 
+command.add_command(promotion.command)
+
+
 def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
@@ -216,8 +220,9 @@ def _remark(console: Console, report: ShardReport) -> None:
         console.print(f"shard {report.shard} is short of connections: {advice}", style="yellow", markup=False)
     for replica in report.replication:
         seconds = "" if replica.lag_seconds is None else f", {replica.lag_seconds:.1f} s"
+        waits = ", commits wait for it" if replica.synchronous else ""
         lag = f"{_bytes(replica.lag_bytes)}{seconds} behind"
-        console.print(f"shard {report.shard} -> {replica.name} ({replica.state}): {lag}", markup=False)
+        console.print(f"shard {report.shard} -> {replica.name} ({replica.state}{waits}): {lag}", markup=False)
 
 
 def _row(report: ShardReport) -> list[str]:

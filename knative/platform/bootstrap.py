@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-
 from knative.platform.home import Home, PlatformSettings, replace
 from shared import apikeys
 from shared.clock import SystemClock

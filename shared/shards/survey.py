@@ -45,10 +45,11 @@ SELECT application_name, count(*) AS connections,
 _REPLICATION: Final = """
 SELECT coalesce(nullif(application_name, ''), 'replica') AS name, state,
        coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint AS lag_bytes,
-       coalesce(extract(epoch FROM replay_lag), 0)::float8 AS lag_seconds
+       coalesce(extract(epoch FROM replay_lag), 0)::float8 AS lag_seconds,
+       sync_state IN ('sync', 'quorum') AS synchronous
   FROM pg_stat_replication
 UNION ALL
-SELECT slot_name, 'inactive slot', pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint, NULL
+SELECT slot_name, 'inactive slot', pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint, NULL, false
   FROM pg_replication_slots WHERE NOT active AND restart_lsn IS NOT NULL
  ORDER BY 1
 """
@@ -73,12 +74,18 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A replica, or a slot that holds back the log; `lag_seconds` is None when nobody reads it."""
+    """A replica, or a slot that holds back the log.
+
+    Attributes:
+        lag_seconds: None when nobody reads the slot.
+        synchronous: whether commits wait for it, but for those of tiers that do not.
+    """
 
     name: str
     state: str
     lag_bytes: int
     lag_seconds: float | None
+    synchronous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,7 @@ class ShardReport:
         prepared: prepared transactions (two-phase commit).
         oldest_prepared_seconds: the age of the oldest of them; over 30 s somebody should look.
         replication: replicas and slots, with their lag.
+        generation: of its primary: one more with each promotion that HAL9 did.
     """
 
     shard: int
@@ -121,6 +129,7 @@ class ShardReport:
     prepared: int = 0
     oldest_prepared_seconds: float = 0.0
     replication: tuple[Replica, ...] = ()
+    generation: int = 1
 
     @property
     def connections_used(self) -> int:
@@ -194,4 +203,6 @@ async def _read(connection: Connection) -> dict[str, Any]:
         outbox = await connection.fetchrow(_OUTBOX)
         assert outbox is not None  # noqa: S101 - an aggregate has one row
         row["outbox_pending"], row["outbox_oldest_seconds"] = outbox["pending"], outbox["oldest_seconds"]
+    if await connection.fetchval("SELECT to_regclass('primary_lease') IS NOT NULL"):
+        row["generation"] = await connection.fetchval("SELECT generation FROM primary_lease")
     return row
