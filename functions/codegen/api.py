@@ -97,7 +97,7 @@ OPERATIONS = (
         create,
         "Ask for software",
         request=ProjectRequest,
-        responses={202: Project},
+        responses={202: Project, 402: None},
         headers={"Idempotency-Key": _IDEMPOTENCY_KEY},
         description="Starts a run of neurons that turns plain English into a tested project. The answer comes at once; "
         "follow the run at `/v1/runs/{run_id}/events`. The same `Idempotency-Key` gives the same project.",

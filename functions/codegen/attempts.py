@@ -22,6 +22,8 @@ from functions.codegen.service import object_key
 from functions.codegen.toolchain import ToolchainMissingError
 from shared.chaos import point, register
 from shared.identifiers import new_id
+from shared.quotas import STORAGE
+from shared.quotas.usage import QuotaExceededError, Use, take
 from shared.software.projects import Artefact
 from shared.software.source import foremost
 from shared.software.verification import Verification, VerificationInput
@@ -104,14 +106,38 @@ async def _keep(
     found: StepAnswered,
     artefact: Artefact | None,
 ) -> StepAnswered:
-    async def keep(tx: Transaction) -> bool:
-        if artefact is not None:
-            await store.enter_artefact(tx, org_id, artefact)
-        return await store.answer_verification(tx, org_id, step.step_id, step.epoch, worker, found.model_dump_json())
+    allowed = await resources.allowance(org_id, STORAGE)
 
-    if not await resources.shards.run(org_id, keep):
+    async def keep(tx: Transaction) -> bool:
+        kept = await store.answer_verification(tx, org_id, step.step_id, step.epoch, worker, found.model_dump_json())
+        if artefact is not None and kept:
+            await store.enter_artefact(tx, org_id, artefact)
+            await take(tx, org_id, Use(resources.source, "codegen", str(artefact.id), artefact.size), allowed)
+        return kept
+
+    try:
+        kept = await resources.shards.run(org_id, keep)
+    except QuotaExceededError as error:
+        return await _refuse(resources, org_id, step, worker, error)
+    if not kept:
         raise NotYet(_AGAIN_SECONDS)
     point(_ANSWERED)
+    return found
+
+
+async def _refuse(
+    resources: Resources, org_id: UUID, step: StepRequested, worker: UUID, error: QuotaExceededError
+) -> StepAnswered:
+    """Give the archive up that the organisation's storage does not hold, and fail the step."""
+    limit = error.allowance.hard
+    reason = f"The archive does not fit into the storage that the tier {error.allowance.tier} allows ({limit} bytes)."
+    found = _answered(step, outcome="failed", code="quota-exceeded", reason=reason)
+    answer = found.model_dump_json()
+    if not await resources.shards.run(
+        org_id, lambda tx: store.answer_verification(tx, org_id, step.step_id, step.epoch, worker, answer)
+    ):
+        raise NotYet(_AGAIN_SECONDS)
+    await resources.objects.delete(object_key(org_id, derived_id(org_id, "artefact", step.step_id, step.epoch)))
     return found
 
 

@@ -26,7 +26,8 @@ async def project_requested(delivery: Delivery) -> CloudEvent | None:
     try:
         await service.enter(delivery.resources, org_id, service.checked(request), project_id, cause=event)
     except Problem as problem:
-        if problem.status in {409, 422}:  # the same event will never do better
+        # The same event will never do better; beyond a quota it may, next month: then it is sent again by hand.
+        if problem.status in {402, 409, 422}:
             raise Never(problem.detail or problem.title) from problem
         raise
     return None
@@ -43,7 +44,7 @@ async def step_requested(delivery: Delivery) -> CloudEvent | None:
         id=f"{step.step_id}/{step.epoch}/answered",
         subject=str(step.run_id),
         org_id=delivery.org_id,
-        source=catalogue.source("codegen", delivery.resources.settings.region),
+        source=delivery.resources.source,
         cause=delivery.event,
         partitionkey=str(step.run_id),
     )

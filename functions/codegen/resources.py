@@ -6,7 +6,9 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from events import catalogue
 from events.broker import BrokerConnection, publisher_over
 from events.publisher import PublisherSettings
 from events.relay import Relay
@@ -15,9 +17,15 @@ from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
 from shared.keys import PrivateKey, TrustSettings
 from shared.objects import ObjectsSettings, open_objects
+from shared.quotas import QuotaSettings, Tiers
 from shared.settings import load, setting, settings
 from shared.shards import Shards
 from shared.tokens import Issuer
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from shared.quotas import Allowance, Meter
 
 
 @settings
@@ -74,6 +82,8 @@ class Resources:
         if identity is None:
             raise RuntimeError("HAL9_IDENTITY_KEY is not set: codegen cannot give its events to the broker")
         self.settings = load(CodegenSettings)
+        self.source = catalogue.source("codegen", self.settings.region)
+        self.tiers = Tiers.of(load(QuotaSettings))
         self.verifying = asyncio.Semaphore(self.settings.at_once())
         self.shards = Shards.open(load(DatabaseSettings), application_name="codegen", clock=self.clock)
         self.objects = open_objects(load(ObjectsSettings))
@@ -82,6 +92,14 @@ class Resources:
         self.relay = Relay(
             self.shards, publisher_over(self.broker, publishing, Issuer(PrivateKey.load(identity), self.clock))
         )
+
+    async def allowance(self, org_id: UUID, meter: Meter) -> Allowance:
+        """Give what the organisation's tier allows of a meter.
+
+        Raises:
+            Problem: 404 `organisation-unknown`.
+        """
+        return self.tiers.allowance((await self.shards.locate(org_id)).tier, meter)
 
     async def check(self) -> None:
         """Ask every shard and the object store for an answer."""

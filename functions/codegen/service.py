@@ -19,6 +19,8 @@ from shared.identifiers import new_id
 from shared.objects import key
 from shared.problems import Problem
 from shared.problems import register as register_problem
+from shared.quotas import RUNS, exceeded
+from shared.quotas.usage import QuotaExceededError, Use, take
 from shared.software.languages import AVAILABLE_LANGUAGES, unavailable_language
 from shared.software.projects import Artefact, NotDone, Project, ProjectPage, ProjectRequest, ProjectResult
 from shared.software.source import EngineName
@@ -80,7 +82,7 @@ async def start(resources: Resources, org_id: UUID, request: ProjectRequest, ide
     """Enter a request for software and ask for its run; the same key gives the same project.
 
     Raises:
-        Problem: 422 `language-unavailable`; 409 `idempotency-key-reused`.
+        Problem: 422 `language-unavailable`; 409 `idempotency-key-reused`; 402 `quota-exceeded`.
     """
     checked(request)
     project_id = new_id() if idempotency_key is None else derived_id(org_id, "project", idempotency_key)
@@ -93,13 +95,17 @@ async def enter(
     """Enter a project under an id, once, together with the event that asks for its run.
 
     Raises:
-        Problem: 409 `idempotency-key-reused` when that id stands for another request.
+        Problem: 409 `idempotency-key-reused` when that id stands for another request; 402 `quota-exceeded`.
     """
     new = NewProject(project_id, new_id(), request.request, request.language, request.engine)
+    allowed = await resources.allowance(org_id, RUNS)
+    # The run is counted here, so that whoever asks is refused at once; the neuron that starts it finds it counted.
+    use = Use(resources.source, "neuron", str(new.run_id), 1)
 
     async def work(tx: Transaction) -> Project:
         if await store.enter_project(tx, org_id, new, resources.clock.now()):
             await outbox.add(tx, _run_requested(resources, org_id, new, cause))
+            await take(tx, org_id, use, allowed)
         point(_START_BEFORE)
         project = await store.project(tx, org_id, project_id)
         chosen = await store.engine_choice(tx, org_id, project_id)
@@ -109,7 +115,10 @@ async def enter(
             raise Problem("idempotency-key-reused")
         return project
 
-    project = await resources.shards.run(org_id, work, idempotent=True)
+    try:
+        project = await resources.shards.run(org_id, work, idempotent=True)
+    except QuotaExceededError as error:
+        raise exceeded(error.allowance) from None
     point(_START_AFTER)
     resources.relay.after_commit(org_id)
     return project
@@ -126,7 +135,7 @@ def _run_requested(resources: Resources, org_id: UUID, new: NewProject, cause: C
         id=f"{new.run_id}/requested",
         subject=str(new.run_id),
         org_id=org_id,
-        source=catalogue.source("codegen", resources.settings.region),
+        source=resources.source,
         cause=cause,
         partitionkey=str(new.run_id),
     )
@@ -208,7 +217,7 @@ async def _told(resources: Resources, tx: Transaction, org_id: UUID, project_id:
         id=f"{project_id}/{project.state}",
         subject=str(project_id),
         org_id=org_id,
-        source=catalogue.source("codegen", resources.settings.region),
+        source=resources.source,
         cause=cause,
         partitionkey=str(project.run_id),
     )

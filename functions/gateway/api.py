@@ -84,7 +84,7 @@ OPERATIONS: Final = (
         "events.publish",
         publish,
         "Publish events",
-        responses={202: Accepted},
+        responses={202: Accepted, 402: None},
         description=(
             "Takes CloudEvents 1.0 over HTTP: one event in structured mode (`application/cloudevents+json`), a batch "
             "(`application/cloudevents-batch+json`), or one event in binary mode (attributes as `ce-` headers, the "

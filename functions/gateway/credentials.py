@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from functions.gateway.gateway import RATE_LIMIT_SCOPE
 from functions.gateway.lookups import revocation_mark
+from functions.gateway.quotas import GATE_SCOPE, refuse_closed, warnings
 from shared import apikeys
 from shared.permissions import ROLES, Principal
 from shared.problems import Problem
+from shared.quotas.gates import gate
+from shared.quotas.problem import violating
 from shared.telemetry import set_organisation
 from shared.tokens import LIFETIME_SECONDS, Claims
 
@@ -41,38 +44,43 @@ class Door:
         """Give the claims with which the operation is done here.
 
         Raises:
-            Problem: 401, 429 or 403, in this order.
+            Problem: 401, 429, 403 or 402, in this order.
         """
         presented = _presented(request)
         if presented is None:
             detail = "Send an API key in the header `Authorization: Bearer hal9_…`."
             raise Problem("credentials-missing", 401, detail, headers=_CHALLENGE)
-        key = await self._admitted(request, presented)
+        key = await self._admitted(request, operation, presented)
         principal = await self._principal(key)
         decision = await self._resources.authorizer.allows(principal, operation.permission or "")
         if not decision.allowed:
             raise Problem("permission-missing", 403, f"{decision.reason} Ask an owner of your organisation for it.")
+        if request.scope[GATE_SCOPE] is not None:
+            tier = (await self._resources.shards.locate(principal.org_id)).tier
+            request.scope[RATE_LIMIT_SCOPE] |= warnings(request, self._resources.tiers, tier)
+            refuse_closed(request, operation, self._resources.tiers, tier)
         return self._claims(principal)
 
-    async def _admitted(self, request: Request, presented: PresentedKey) -> ApiKey:
+    async def _admitted(self, request: Request, operation: Operation, presented: PresentedKey) -> ApiKey:
         """Give the key's row when it is genuine, current and within its limits."""
         opened = self._resources
         key, fresh = await opened.lookups.find(presented.prefix)
         genuine = self._genuine(presented, key)
         set_organisation(genuine.org_id)
         org = genuine.org_id
-        of_key, of_organisation = opened.limits
         verdict = await opened.limiter.take(
-            [(of_key, f"hal9:{{{org}}}:rate:key:{genuine.key_id}"), (of_organisation, f"hal9:{{{org}}}:rate:all")],
-            flag=revocation_mark(org, genuine.key_id),
+            opened.limits.of(org, genuine.key_id, f"{operation.method} {operation.path}"),
+            look_up=[revocation_mark(org, genuine.key_id), gate(org)],
         )
-        if verdict.flagged or not (verdict.shared or fresh):
+        revoked, request.scope[GATE_SCOPE] = verdict.found
+        if revoked is not None or not (verdict.shared or fresh):
             key, _ = await opened.lookups.find(presented.prefix, fresh=True)
             genuine = self._genuine(presented, key)
         request.scope[RATE_LIMIT_SCOPE] = verdict.headers()
         if not verdict.allowed:
-            wait = verdict.retry_after_seconds()
-            raise Problem("rate-limited", 429, f"Too many requests with this key: wait {wait} s, then try again.")
+            wait, violated = verdict.retry_after_seconds(), verdict.violated()
+            detail = f"Too many requests ({', '.join(violated)}): wait {wait} s, then try again."
+            raise Problem("rate-limited", 429, detail, **violating(violated))
         if opened.lookups.due(genuine):
             opened.tasks.start(apikeys.touch(opened.directory, org, genuine.key_id, opened.clock.now()))
         return genuine

@@ -1,8 +1,8 @@
 """The gateway's target.
 
 Who comes in is decided here, in this order: the path must be known (404) and take the method (405), as the table of
-routes is public anyway; then the credentials (401), the limits (429), the permission (403). Only then is the request
-passed on, or done here.
+routes is public anyway; then the credentials (401), the limits (429), the permission (403), the quota
+(402). Only then is the request passed on, or done here.
 """
 
 from __future__ import annotations

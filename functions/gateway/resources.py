@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from events import catalogue
 from events.broker import BrokerConnection, publisher_over
 from events.publisher import PublisherSettings
 from functions.gateway.forwarding import Forwarder
@@ -16,10 +17,12 @@ from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.keys import PrivateKey, TrustSettings
 from shared.permissions import RoleTable
+from shared.quotas import QuotaSettings, Tiers
 from shared.randomness import SystemRandomness
 from shared.ratelimits import Limiter
 from shared.settings import load
 from shared.shards import Shards
+from shared.shards.calls import Calls
 from shared.telemetry import logger
 from shared.tokens import Issuer
 
@@ -81,6 +84,9 @@ class Resources:
             load(DatabaseSettings), application_name="gateway", placements=self.remote, clock=self.clock
         )
         self.limiter = Limiter(self.cache)
+        self.tiers = Tiers.of(load(QuotaSettings))
+        self.calls = Calls(self.shards)
+        self.source = catalogue.source("gateway", settings.region)
         self.lookups = Lookups(self.directory, self.cache, self.clock)
         self.issuer = Issuer(PrivateKey.load(identity), self.clock)
         self.forwarder = Forwarder(self.issuer, self.clock)

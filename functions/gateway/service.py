@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 from datetime import timedelta
@@ -16,6 +17,8 @@ from shared.apikeys.wire import KeyPage, KeyView, NewKeyView
 from shared.identifiers import new_id
 from shared.permissions import ROLES
 from shared.problems import Problem, register
+from shared.quotas import EVENTS
+from shared.quotas.usage import Use, take_alone
 from shared.telemetry import traceparent
 
 if TYPE_CHECKING:
@@ -83,13 +86,14 @@ async def publish(
 
     Raises:
         Problem: 400 for what is no event, 413, 415, 422 for data that its type does not allow, 403 for reserved types
-            and sources, 503.
+            and sources, 402 when the quota does not hold them, 503.
     """
     headers = list(headers)
     events = _decoded(headers, body)
     batch = codec.content_mode(headers) == "batch"
     await _refuse_reserved(resources, principal, events, batch=batch)
     _refuse_wrong_data(events, batch=batch)
+    await _count(resources, principal, events)
     stamped = [_stamped(event, principal) for event in events]
     outcomes = await resources.publisher.publish_all(stamped)
     faults = [
@@ -102,6 +106,18 @@ async def publish(
     if any(outcomes):
         raise Problem("event-unpublished", 503, headers={"Retry-After": "1"})
     return stamped
+
+
+async def _count(resources: Resources, principal: Principal, events: Sequence[CloudEvent]) -> None:
+    """Count the events in the organisation's quota; those that are sent again, because of a 503 say, only once.
+
+    Raises:
+        Problem: 402 `quota-exceeded`: none of them is taken.
+    """
+    named = sorted(f"{len(event.source)} {event.source} {event.id}" for event in events)
+    use = Use(resources.source, "gateway", hashlib.sha256("\n".join(named).encode()).hexdigest(), len(events))
+    tier = (await resources.shards.locate(principal.org_id)).tier
+    await take_alone(resources.calls, principal.org_id, use, resources.tiers.allowance(tier, EVENTS))
 
 
 def _decoded(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, ...]:

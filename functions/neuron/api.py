@@ -142,7 +142,8 @@ def _choice(name: str, body: dict[str, Any]) -> dict[str, Any]:
 OPERATIONS: Final = (
     Operation(
         "POST", "/v1/runs", "runs.create", start, "Start a run",
-        request=RunRequest, consumes=_bodies, responses={202: Run}, headers={"Idempotency-Key": _IDEMPOTENCY_KEY},
+        request=RunRequest, consumes=_bodies, responses={202: Run, 402: None},
+        headers={"Idempotency-Key": _IDEMPOTENCY_KEY},
         tags=_TAGS,
         description="Starts a run of a process. With an `Idempotency-Key` header the same request again gives the same"
         " run.",
@@ -160,7 +161,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/runs/{run_id}/replay", "runs.replay", replay, "Replay a run from its journal",
-        responses={202: Run}, headers={"Idempotency-Key": _IDEMPOTENCY_KEY}, tags=_TAGS,
+        responses={202: Run, 402: None}, headers={"Idempotency-Key": _IDEMPOTENCY_KEY}, tags=_TAGS,
         description="Starts a new run with the same input. Every paid answer comes out of the journal; it can"
         " spend nothing.",
     ),

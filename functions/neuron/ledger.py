@@ -60,7 +60,9 @@ class JournalLedger:
         self._store = store
         self._claim = claim
 
-    async def call(self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def call(
+        self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]], most_tokens: int = 0
+    ) -> Reply:
         """Make a call once in the life of this revision of the step.
 
         Raises:
@@ -85,27 +87,32 @@ class JournalLedger:
         if claim.replay:
             raise BudgetExhausted("run")
         reservation = new_id()
-        verdict = await self._store.reserve(claim.held, reservation, most_microdollars)
+        verdict = await self._store.reserve(claim.held, reservation, most_microdollars, most_tokens)
         if verdict == "lost":
             raise LeaseLost
         if verdict != "held":
             raise BudgetExhausted(verdict)
         point(points.RESERVED)
-        reply = await self._made(reservation, most_microdollars, key, make)
+        reply = await self._made(reservation, most_microdollars, most_tokens, key, make)
         point(points.CALLED)
-        await _finished(self._settle(reservation, reply.cost_microdollars, key, reply.model, reply.text))
+        tokens = most_tokens if reply.tokens is None else reply.tokens
+        await _finished(self._settle(reservation, reply.cost_microdollars, tokens, key, reply.model, reply.text))
         point(points.SETTLED)
         return reply
 
-    async def _made(self, reservation: UUID, most: int, key: bytes, make: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def _made(
+        self, reservation: UUID, most: int, tokens: int, key: bytes, make: Callable[[], Awaitable[Reply]]
+    ) -> Reply:
         try:
             return await make()
         except Unbilled:
-            await _finished(self._settle(reservation, 0, key, "", None))
+            await _finished(self._settle(reservation, 0, 0, key, "", None))
             raise
         except (Exception, asyncio.CancelledError):
-            await _finished(self._settle(reservation, most, key, "", None))
+            await _finished(self._settle(reservation, most, tokens, key, "", None))
             raise
 
-    async def _settle(self, reservation: UUID, cost: int, key: bytes, model: str, answer: str | None) -> None:
-        await self._store.settle(self._claim.held, reservation, cost, self._claim.path, key, model, answer)
+    async def _settle(
+        self, reservation: UUID, cost: int, tokens: int, key: bytes, model: str, answer: str | None
+    ) -> None:
+        await self._store.settle(self._claim.held, reservation, cost, tokens, self._claim.path, key, model, answer)

@@ -16,6 +16,7 @@ from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
 from shared.keys import PrivateKey, TrustSettings
 from shared.neurons.engines import engine_for
+from shared.quotas import QuotaSettings, Tiers
 from shared.settings import load
 from shared.shards import Shards
 from shared.tokens import Issuer
@@ -36,7 +37,7 @@ class Resources:
         processes = registry(settings.processes)
         self.source = catalogue.source("neuron", settings.region)
         self.shards = Shards.open(load(DatabaseSettings), application_name=f"neuron-{settings.layer}", clock=self.clock)
-        self.store = Store(self.shards, settings.organisation_cap)
+        self.store = Store(self.shards, Tiers.of(load(QuotaSettings)), self.source)
         self.seats = Seats(settings.streams)
         self.runs = Runs(self.store, processes, self.clock)
         self.runtime = Runtime(self.store, processes, engine_for, settings)

@@ -394,13 +394,15 @@ class _BrokenRuleError(Exception):
 class _NothingToSpend:
     """The ledger of a step that nobody has claimed: nothing can be paid for it."""
 
-    async def call(self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def call(
+        self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]], most_tokens: int = 0
+    ) -> Reply:
         """Refuse.
 
         Raises:
             BudgetExhausted: Always.
         """
-        del request, most_microdollars, make
+        del request, most_microdollars, make, most_tokens
         raise BudgetExhausted("run")
 
 

@@ -17,6 +17,7 @@ from shared.chaos import point
 from shared.identifiers import new_id
 from shared.neurons.wire import ENDED, Limits, Run, RunEvent, RunPage, RunRequest, RunSummary, SignalView, StepView
 from shared.problems import Problem, register
+from shared.quotas import RUNS, exceeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,7 +76,7 @@ class Runs:
             key: The same key and request is the same run.
 
         Raises:
-            Problem: 422 `process-unknown`, `input-invalid`; 409 `idempotency-mismatch`.
+            Problem: 422 `process-unknown`, `input-invalid`; 409 `idempotency-mismatch`; 402 `quota-exceeded`.
         """
         process = self._registry.get(request.process)
         if process is None:
@@ -98,6 +99,8 @@ class Runs:
         point(points.START_COMMITTED)
         if verdict == "mismatch":
             raise Problem("idempotency-mismatch")
+        if verdict == "quota":
+            raise exceeded(await self._store.allowance(org_id, RUNS))
         return await self.show(org_id, run_id)
 
     async def start_requested(self, org_id: UUID, origin: Origin, correlation: str | None, data: RunRequested) -> None:
@@ -115,7 +118,10 @@ class Runs:
             else:
                 start = _start(process, data.run_id, text, "event", limits, data.engine, correlation)
         point(points.START_BEFORE)
-        await self._store.start(org_id, origin, start)
+        verdict, _ = await self._store.start(org_id, origin, start)
+        if verdict == "quota":
+            refusal = exceeded(await self._store.allowance(org_id, RUNS))
+            await self._store.start(org_id, origin, _unstartable(data, (refusal.slug, refusal.detail), correlation))
         point(points.START_COMMITTED)
 
     async def replay(self, org_id: UUID, origin: Origin, subject: str, run_id: UUID, key: str | None = None) -> Run:
@@ -123,7 +129,7 @@ class Runs:
 
         Raises:
             Problem: 404 `not-found`; 422 `process-unknown` when this release no longer has its process,
-                `idempotency-mismatch`.
+                `idempotency-mismatch`; 402 `quota-exceeded`.
         """
         found = await self._store.run(org_id, run_id)
         if found is None:

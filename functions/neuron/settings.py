@@ -27,12 +27,6 @@ class NeuronSettings:
         doc="Seconds after which a step whose process died is given to another; renewed thrice in that time.",
         minimum=0.2,
     )
-    organisation_cap: int = setting(
-        "HAL9_ORGANISATION_CAP_MICRODOLLARS",
-        default=100_000_000,
-        doc="What an organisation may spend on models in a month, unless its budget says otherwise; in micro-dollars.",
-        minimum=0,
-    )
     streams: int = setting(
         "HAL9_NEURON_STREAMS",
         default=16,

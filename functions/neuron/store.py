@@ -13,6 +13,8 @@ from functions.neuron.rewind import Exhausted, Node, Plan, plan_rewind
 from shared.chaos import point
 from shared.identifiers import new_id
 from shared.neurons import Outcome, Signal
+from shared.quotas import COST, MODEL_TOKENS, RUNS
+from shared.quotas.usage import REFUSED as QUOTA_REFUSED
 from shared.shards.calls import Calls
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from shared.database import Transaction
     from shared.neurons import Body
+    from shared.quotas import Allowance, Meter, Tiers
     from shared.shards import Shards
 
 _REFUSED: Final = "H9002"
@@ -158,32 +161,51 @@ class Store:
 
     Args:
         shards: Where they are.
-        organisation_cap: What an organisation may spend in a month when its budget does not say otherwise.
+        tiers: What organisations may use; of money in a month when an organisation's budget does not say otherwise.
+        source: `source` of the events that warn of a quota.
     """
 
-    def __init__(self, shards: Shards, organisation_cap: int) -> None:
+    def __init__(self, shards: Shards, tiers: Tiers, source: str) -> None:
         self._shards = shards
         self._calls = Calls(shards)
-        self._cap = organisation_cap
+        self._tiers = tiers
+        self._source = source
 
     @property
     def round_trips(self) -> int:
         """Round trips to the database so far, of all transitions."""
         return self._calls.round_trips
 
+    async def allowance(self, org_id: UUID, meter: Meter) -> Allowance:
+        """Give what the organisation's tier allows of a meter.
+
+        Raises:
+            Problem: 404 `organisation-unknown`.
+        """
+        return self._tiers.allowance((await self._shards.locate(org_id)).tier, meter)
+
     # Transitions -----------------------------------------------------------------------------------------------------
 
     async def start(self, org_id: UUID, origin: Origin, start: Start) -> tuple[str, UUID]:
-        """Start a run: `started`, `same` or `mismatch`, and the run's id."""
+        """Start a run: `started`, `same`, `mismatch` or `quota` (the hard limit does not hold it), and the run's id."""
+        try:
+            return await self._start(org_id, origin, start)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != QUOTA_REFUSED:
+                raise
+            return "quota", start.run_id
+
+    async def _start(self, org_id: UUID, origin: Origin, start: Start) -> tuple[str, UUID]:
         body = start.body
         code, reason = start.fault or (None, None)
+        allowed = await self.allowance(org_id, RUNS)
         [row] = await self._calls.call(
             org_id, "neuron_start", origin.source, origin.trace, origin.cause,
             start.run_id, start.origin_id, start.replay_of, start.process, start.engine, start.input, start.subject,
             start.correlation, start.key, start.request_hash, start.cost_cap, start.per_step, start.per_run,
             start.deadline_seconds, new_id(), body.name if body else "", body.executor if body else "",
             body.delegated if body else False, body.attempts if body else 1, body.deadline_seconds if body else 0.0,
-            code, reason,
+            code, reason, allowed.soft, allowed.hard,
         )  # fmt: skip
         return row["verdict"], row["run_id"]
 
@@ -447,8 +469,9 @@ class Store:
         rows = await self._calls.call(org_id, "neuron_recall", key)
         return (rows[0]["answer"], rows[0]["model"]) if rows else None
 
-    async def reserve(self, held: Held, reservation: UUID, amount: int) -> str:
-        """Hold an amount under both caps: `held`, `run`, `organisation` or `lost`."""
+    async def reserve(self, held: Held, reservation: UUID, amount: int, tokens: int) -> str:
+        """Hold an amount and tokens under all caps: `held`, `run`, `organisation`, `tokens` or `lost`."""
+        cost, most_tokens = [await self.allowance(held.org_id, meter) for meter in (COST, MODEL_TOKENS)]
         [row] = await self._calls.call(
             held.org_id,
             "neuron_reserve",
@@ -458,18 +481,30 @@ class Store:
             held.token,
             reservation,
             amount,
-            self._cap,
+            cost.hard,
+            tokens,
+            most_tokens.hard,
         )
         verdict: str = row[0]
         return verdict
 
     async def settle(
-        self, held: Held, reservation: UUID, cost: int, path: str, key: bytes, model: str, answer: str | None
+        self,
+        held: Held,
+        reservation: UUID,
+        cost: int,
+        tokens: int,
+        path: str,
+        key: bytes,
+        model: str,
+        answer: str | None,
     ) -> None:
-        """Say what a call cost, and journal its answer when there is one."""
+        """Say what a call cost and used, and journal its answer when there is one."""
+        money, most_tokens = [await self.allowance(held.org_id, meter) for meter in (COST, MODEL_TOKENS)]
         await self._calls.call(
-            held.org_id, "neuron_settle", held.run_id, held.step_id, reservation, cost, path, key, model, answer
-        )
+            held.org_id, "neuron_settle", self._source, held.run_id, held.step_id, reservation, cost, path, key, model,
+            answer, tokens, most_tokens.soft, most_tokens.hard, money.soft, money.hard,
+        )  # fmt: skip
 
     # Reading ---------------------------------------------------------------------------------------------------------
 

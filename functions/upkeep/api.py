@@ -10,12 +10,13 @@ from starlette.responses import Response
 from events import codec
 from events.cloudevent import MalformedEvent
 from events.subscriber import malformed
-from functions.upkeep import service
+from functions.upkeep import service, usage
 from shared.deadletters import DeadLetterDetail, DeadLetterPage, DeadLetterQuery
 from shared.function import Operation, answer
 from shared.function.brokerproof import DEAD_LETTERS
 from shared.function.operation import BROKER_ISSUERS
 from shared.problems import Problem
+from shared.quotas.wire import Usage, UsageQuery
 
 if TYPE_CHECKING:
     from shared.function import Call
@@ -49,6 +50,12 @@ async def redrive(call: Call) -> Response:
     return answer(await service.redrive(call.resources, call.principal.org_id, _letter_id(call)), 202)
 
 
+async def used(call: Call) -> Response:
+    """Show what the organisation uses."""
+    query: UsageQuery = call.query
+    return answer(await usage.show(call.resources, call.principal.org_id, query.month, query.hours))
+
+
 def _letter_id(call: Call) -> UUID:
     try:
         return UUID(call.path["letter_id"])
@@ -74,5 +81,12 @@ OPERATIONS: Final = (
         "POST", "/v1/events/dead-letters/{letter_id}/redrive", "events.redrive", redrive, "Send a dead letter again",
         responses={202: DeadLetterDetail}, tags=_TAGS,
         description="Publishes the event again, with the same id: whoever has taken it meanwhile drops it.",
+    ),
+    Operation(
+        "GET", "/v1/usage", "usage.read", used, "Show what the organisation uses, and what its tier allows",
+        query=UsageQuery, responses={200: Usage}, tags=("usage",),
+        description="Each meter with its use in the month (UTC), the level of its warning (80 %) and its hard limit. "
+        "What is used counts at once. At a hard limit, requests that would use more are refused with 402 "
+        "`quota-exceeded`; from the warning on, answers carry the header `Quota-Warning`.",
     ),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.upkeep import service
+from functions.upkeep import usage
 
 if TYPE_CHECKING:
     from events import CloudEvent
@@ -14,8 +14,17 @@ if TYPE_CHECKING:
 async def sweep_requested(delivery: Delivery) -> CloudEvent | None:
     """Sweep, and go on until the next tick where the clock is slow."""
     delivery.resources.sweeps.begin()
-    await service.sweep(delivery.resources)
+    await delivery.resources.turn()
     return None
 
 
-HANDLERS: Final[dict[str, Handler]] = {"ai.hal9.upkeep.sweep.requested": sweep_requested}
+async def usage_recorded(delivery: Delivery) -> CloudEvent | None:
+    """Count what was used elsewhere."""
+    await usage.record(delivery.resources, delivery.event, delivery.data)
+    return None
+
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "ai.hal9.upkeep.sweep.requested": sweep_requested,
+    "ai.hal9.upkeep.usage.recorded": usage_recorded,
+}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from events import catalogue
 from events.broker import BrokerConnection, publisher_over
 from events.publisher import PublisherSettings
 from events.relay import Relay
-from functions.upkeep import service
+from functions.upkeep import service, usage
 from functions.upkeep.repetition import Repetition
 from functions.upkeep.store import Store
+from shared.cache import Cache, CacheSettings
 from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
 from shared.keys import PrivateKey, TrustSettings
+from shared.quotas import QuotaSettings, Tiers
+from shared.quotas.gates import Gates
 from shared.settings import load, setting, settings
 from shared.shards import Shards
 from shared.tokens import Issuer
@@ -26,6 +31,12 @@ class UpkeepSettings:
         "HAL9_REPEAT_SECONDS",
         default=0.0,
         doc="Seconds between the sweeps that follow a tick of a clock that ticks once a minute; 0 for a faster clock.",
+        minimum=0,
+    )
+    roll_up_seconds: float = setting(
+        "HAL9_USAGE_ROLL_UP_SECONDS",
+        default=20.0,
+        doc="Seconds between two roll-ups of what organisations use; each comes with a sweep.",
         minimum=0,
     )
 
@@ -48,7 +59,20 @@ class Resources:
         self.broker = BrokerConnection(publishing.broker_url)
         self.publisher = publisher_over(self.broker, publishing, Issuer(PrivateKey.load(identity), self.clock))
         self.relay = Relay(self.shards, self.publisher)
-        self.sweeps = Repetition(lambda: service.sweep(self), self.settings.repeat_seconds, self.clock)
+        self.source = catalogue.source("upkeep", self.settings.region)
+        self.tiers = Tiers.of(load(QuotaSettings))
+        self.cache = Cache.open(load(CacheSettings))
+        self.gates = Gates(self.cache, self.clock)
+        self._rolled_up_at = -math.inf
+        self.sweeps = Repetition(self.turn, self.settings.repeat_seconds, self.clock)
+
+    async def turn(self) -> None:
+        """Sweep, and roll up what organisations use when that is due."""
+        await service.sweep(self)
+        now = self.clock.monotonic()
+        if now - self._rolled_up_at >= self.settings.roll_up_seconds:
+            self._rolled_up_at = now
+            await usage.roll_up(self)
 
     async def check(self) -> None:
         """Ask every shard for an answer."""
@@ -59,4 +83,5 @@ class Resources:
         await self.sweeps.close()
         await self.relay.close()
         await self.broker.close()
+        await self.cache.close()
         await self.shards.close()

@@ -1,4 +1,4 @@
-"""`hal9 organisations`: for the platform's operator, make an organisation with its first owner's key, list them."""
+"""`hal9 organisations`: for the platform's operator, make and list organisations, change their tiers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ import asyncpg
 import click
 
 from knative.cli import tables
-from knative.cli.servers import admin_addresses
+from knative.cli.servers import admin_addresses, cache_address
 from knative.platform.home import PlatformSettings
+from shared.cache import Cache
+from shared.caching import Remote
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.problems import Problem
+from shared.quotas import TIERS
 from shared.randomness import SystemRandomness
 from shared.settings import load
 from shared.shards import Shards
-from shared.shards.organisations import SLUG, Organisation, establish, organisation_id, organisations
+from shared.shards.organisations import SLUG, Organisation, change_tier, establish, organisation_id, organisations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
     from typing import Any
+    from uuid import UUID
 
 T = TypeVar("T")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -49,7 +53,7 @@ def _region(context: click.Context, parameter: click.Parameter, value: str | Non
 
 @click.group("organisations")
 def command() -> None:
-    """Make and list organisations, as the platform's operator.
+    """Make and list organisations, change their tiers, as the platform's operator.
 
     Reads HAL9_SHARDS_ADMIN, else the local platform that runs; `create` works on a cluster too, through its API.
     """
@@ -121,6 +125,37 @@ def list_organisations(*, as_json: bool) -> None:
         click.echo(json.dumps([_document(one) for one in found], indent=2))
     else:
         _table(found)
+
+
+@command.command("tier")
+@click.argument("slug", callback=_slug)
+@click.argument("tier", type=click.Choice(tuple(TIERS)))
+@_JSON
+def change(slug: str, tier: str, *, as_json: bool) -> None:
+    """Give the organisation SLUG another TIER: what it may use, and its share where organisations wait.
+
+    It counts everywhere within a minute. A lower tier takes nothing away that is used already: what would be more is
+    refused. Exit code 1 when there is no such organisation.
+    """
+    had = _run(_change(organisation_id(slug), tier))
+    if had is None:
+        raise click.ClickException(f"There is no organisation {slug}: see `hal9 organisations list`.")
+    if as_json:
+        click.echo(json.dumps({"slug": slug, "tier": tier, "before": had}, indent=2))
+    else:
+        click.echo(f"{slug} has the tier {tier} (before: {had}); it counts everywhere within a minute.")
+
+
+async def _change(org_id: UUID, tier: str) -> str | None:
+    async with _shards() as shards:
+        had = await change_tier(shards.directory, org_id, tier)
+    address = cache_address()
+    if had is not None and address is not None:
+        # What the cache has of the organisation says the tier before. Without it, functions ask again a little later.
+        cache = Cache.at(address)
+        await Remote(cache).forget(("placement", org_id, ""))
+        await cache.close()
+    return had
 
 
 async def _create(slug: str, region: str, *, pinned: bool) -> tuple[Organisation, str] | None:

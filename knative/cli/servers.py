@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = Any
+
+
+def cache_address() -> str | None:
+    """The cache's address: HAL9_CACHE_URL, else the running platform's; None when neither is there."""
+    given = os.environ.get("HAL9_CACHE_URL")
+    if given:
+        return given
+    state = Home.at(load(PlatformSettings).home).read_state() or {}
+    return str(state["cache"]) if "cache" in state else None
 
 
 def admin_addresses() -> Sequence[str]:

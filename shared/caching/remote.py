@@ -149,6 +149,13 @@ class Remote:
             self._untold[key] = (max(version, self._untold.get(key, (0, 0))[0]), milliseconds)
         return told
 
+    async def forget(self, key: Key) -> bool:
+        """Take an entry away, for a change that gave the value no new version; whether the cache answered.
+
+        What processes keep in memory stays until it is not fresh any more.
+        """
+        return await self._guarded(self._cache.execute("DEL", _name(key)), always=True) is not None
+
     def _tell_again(self) -> None:
         """What the cache was not told while it was away, it is told now."""
         if self._untold and (self._telling is None or self._telling.done()):

@@ -12,6 +12,7 @@ from shared.client.keys import Keys
 from shared.client.projects import Projects
 from shared.client.runs import Runs
 from shared.client.transport import Transport
+from shared.client.usage import Usages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ class Client:
         events: Publish CloudEvents.
         dead_letters: Events that could not be delivered.
         keys: API keys.
+        usage: What the organisation uses, and what its tier allows.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Client:
         self.events = Events(self._transport)
         self.dead_letters = DeadLetters(self._transport)
         self.keys = Keys(self._transport)
+        self.usage = Usages(self._transport)
 
     @classmethod
     def from_environment(

@@ -20,11 +20,12 @@ class BudgetExhausted(Exception):  # noqa: N818 - a limit that holds, not a faul
     """The most that the call can cost does not fit under a cap; nothing was spent.
 
     Attributes:
-        cap: `run` or `organisation`.
+        cap: `run` or `organisation`: its money; `tokens`: what the organisation's tier allows in a month.
     """
 
     def __init__(self, cap: str) -> None:
-        super().__init__(f"the {cap}'s budget does not hold another call")
+        tokens = "the organisation's model tokens of this month do not hold another call"
+        super().__init__(tokens if cap == "tokens" else f"the {cap}'s budget does not hold another call")
         self.cap = cap
 
 
@@ -44,18 +45,22 @@ class Reply(msgspec.Struct, frozen=True):
         cost_microdollars: What it cost; 0 when it came out of the journal.
         model: Who answered, for example `bedrock/anthropic.claude…`.
         journalled: True when it came out of the journal.
+        tokens: Of the question and the answer; None when the provider did not count them.
     """
 
     text: str
     cost_microdollars: int
     model: str
     journalled: bool = False
+    tokens: int | None = None
 
 
 class Ledger(Protocol):
     """The one way for an engine to make a call that costs something."""
 
-    async def call(self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def call(
+        self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]], most_tokens: int = 0
+    ) -> Reply:
         """Make a call once in the life of this revision of the step.
 
         Args:
@@ -64,9 +69,10 @@ class Ledger(Protocol):
                     revision and phase.
             most_microdollars: The most that the call can cost (input counted, output at its limit).
             make: Makes the call; not called when the journal knows the answer.
+            most_tokens: The most tokens that the call can use; as many are counted when the provider says nothing.
 
         Raises:
-            BudgetExhausted: A cap does not hold `most_microdollars` more.
+            BudgetExhausted: A cap does not hold `most_microdollars`, or `most_tokens`, more.
             Unbilled: From `make`.
         """
         ...

@@ -28,6 +28,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "runs.create": "Start runs.",
     "runs.read": "List, show and watch runs.",
     "runs.replay": "Replay runs.",
+    "usage.read": "See what the organisation uses and may use.",
 }
 """Every permission and what it is for. A route, event handler or type that names another one fails the suite."""
 
@@ -50,7 +51,9 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "admin": _READ | _WORK | _KEYS,
     "developer": _READ | _WORK,
     "viewer": _READ,
-    "operator": frozenset({"events.read", "events.redrive", "organisation.read", "runs.cancel", "runs.read"}),
+    "operator": frozenset(
+        {"events.read", "events.redrive", "organisation.read", "runs.cancel", "runs.read", "usage.read"}
+    ),
 }
 """What each role grants.
 

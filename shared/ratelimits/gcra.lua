@@ -1,7 +1,7 @@
 -- The generic cell rate algorithm for several limits at once: all pass and are charged, or none is.
--- KEYS: one for each limit, its theoretical arrival time in microseconds; then, if ARGV[2] is 1, a flag to look up on the way.
--- ARGV: now in microseconds ('' takes the server's, one clock for all instances), 1 or 0 for the flag, then for each limit: interval in microseconds, burst.
--- Answers integers: allowed, flag, then for each limit: remaining, retry after, reset after (microseconds).
+-- KEYS: one for each limit, its theoretical arrival time in microseconds; then those whose values are looked up on the way.
+-- ARGV: now in microseconds ('' takes the server's, one clock for all instances), then for each limit: interval in microseconds, burst.
+-- Answers: allowed, then for each limit: remaining, retry after, reset after (microseconds); then the values that were looked up.
 local now = tonumber(ARGV[1])
 -- The server forgets by its own clock: by another one a state must outlive what that one says.
 local grace = now and 60000 or 1
@@ -9,25 +9,20 @@ if not now then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
-local flagged = 0
-local limits = #KEYS
-if ARGV[2] == '1' then
-  flagged = redis.call('EXISTS', KEYS[limits])
-  limits = limits - 1
-end
+local limits = (#ARGV - 1) / 2
 
 local arrival, allowed = {}, 1
 for i = 1, limits do
-  local interval, burst = tonumber(ARGV[1 + 2 * i]), tonumber(ARGV[2 + 2 * i])
+  local interval, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[1 + 2 * i])
   arrival[i] = math.max(tonumber(redis.call('GET', KEYS[i]) or 0), now)
   if arrival[i] + interval - burst * interval > now then
     allowed = 0
   end
 end
 
-local answer = {allowed, flagged}
+local answer = {allowed}
 for i = 1, limits do
-  local interval, burst = tonumber(ARGV[1 + 2 * i]), tonumber(ARGV[2 + 2 * i])
+  local interval, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[1 + 2 * i])
   local next_arrival = arrival[i]
   if allowed == 1 then
     next_arrival = arrival[i] + interval
@@ -37,5 +32,8 @@ for i = 1, limits do
   answer[#answer + 1] = math.max(0, math.floor((burst * interval - ahead) / interval))
   answer[#answer + 1] = math.max(0, arrival[i] + interval - burst * interval - now)
   answer[#answer + 1] = ahead
+end
+for i = limits + 1, #KEYS do
+  answer[#answer + 1] = redis.call('GET', KEYS[i])
 end
 return answer

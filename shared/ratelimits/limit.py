@@ -61,17 +61,21 @@ class Verdict:
         allowed: Whether all limits let it pass.
         states: Each limit with its state, in the order asked.
         shared: Whether the cache decided, for all instances; False when this process did alone.
-        flagged: Whether the flag that was asked about is set; False when nobody could say.
+        found: The values that were looked up, in the order asked; None for what is not there, or nobody could say.
     """
 
     allowed: bool
     states: Sequence[tuple[Limit, State]]
     shared: bool = True
-    flagged: bool = False
+    found: Sequence[bytes | None] = ()
 
     def retry_after_seconds(self) -> int:
         """Give the whole seconds to wait until all limits would let it pass (RFC 9110 section 10.2.3)."""
         return max(1, math.ceil(max(state.retry_after for _, state in self.states) / MICROSECONDS))
+
+    def violated(self) -> list[str]:
+        """Name the limits that refused it."""
+        return [] if self.allowed else [limit.name for limit, state in self.states if state.retry_after > 0]
 
     def headers(self) -> dict[str, str]:
         """Give RateLimit-Policy, RateLimit (draft-ietf-httpapi-ratelimit-headers-10); when refused, Retry-After."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,33 +42,34 @@ class Limiter:
         self._fallback = fallback or LocalLimiter(clock)
         self._alone_until = 0.0
 
-    async def take(self, asked: Sequence[tuple[Limit, str]], flag: str | None = None) -> Verdict:
+    async def take(self, asked: Sequence[tuple[Limit, str]], look_up: Sequence[str] = ()) -> Verdict:
         """Charge one request to each (limit, key), or to none. Never raises on account of the cache.
 
         Args:
             asked: Limits with the keys that they are counted by; one call's keys share a hash tag such as `{org}`.
-            flag: A key to look up on the way; the verdict says whether it exists.
+            look_up: Keys whose values the verdict is to hold: they are read on the way, in the same round trip.
         """
         if self._waiting.monotonic() >= self._alone_until:
             try:
-                return await self._ask(asked, flag)
+                return await self._ask(asked, look_up)
             except (CacheUnavailableError, CacheError) as error:
                 self._alone_until = self._waiting.monotonic() + LOOK_AGAIN_SECONDS
                 _log.warning("the cache did not answer: this process limits alone", error=str(error))
         _alone.add()
-        return self._fallback.take(asked)
+        return replace(self._fallback.take(asked), found=(None,) * len(look_up))
 
-    async def _ask(self, asked: Sequence[tuple[Limit, str]], flag: str | None) -> Verdict:
-        keys = [key for _, key in asked]
-        arguments: list[str | int] = ["" if self._clock is None else self._now(self._clock), 0 if flag is None else 1]
+    async def _ask(self, asked: Sequence[tuple[Limit, str]], look_up: Sequence[str]) -> Verdict:
+        arguments: list[str | int] = ["" if self._clock is None else self._now(self._clock)]
         for limit, _ in asked:
             arguments += [limit.interval, limit.burst]
-        reply = await self._cache.run(_GCRA, keys if flag is None else [*keys, flag], arguments)
-        if not isinstance(reply, list) or len(reply) != 2 + 3 * len(asked):
+        reply = await self._cache.run(_GCRA, [*(key for _, key in asked), *look_up], arguments)
+        numbers = 1 + 3 * len(asked)
+        if not isinstance(reply, list) or len(reply) != numbers + len(look_up):
             raise CacheError("the script's answer is not what it should be")
-        allowed, flagged, *numbers = (int(number) for number in reply)  # type: ignore[arg-type]
-        states = [(limit, State(*numbers[3 * index : 3 * index + 3])) for index, (limit, _) in enumerate(asked)]
-        return Verdict(bool(allowed), states, flagged=bool(flagged))
+        allowed, *states = (int(number) for number in reply[:numbers])  # type: ignore[arg-type]
+        each = [(limit, State(*states[3 * index : 3 * index + 3])) for index, (limit, _) in enumerate(asked)]
+        found = tuple(value if isinstance(value, bytes) else None for value in reply[numbers:])
+        return Verdict(bool(allowed), each, found=found)
 
     @staticmethod
     def _now(clock: Clock) -> int:

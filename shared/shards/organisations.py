@@ -114,6 +114,30 @@ async def organisations(directory: Database) -> Sequence[Organisation]:
     return [Organisation(**dict(row)) for row in await retrying(attempt, idempotent=True)]
 
 
+async def change_tier(directory: Database, org_id: UUID, tier: str) -> str | None:
+    """Give an organisation another tier; gives the one that it had, None when there is no such organisation.
+
+    Functions believe what they remember for a minute.
+
+    Args:
+        directory: With the role that owns the tables.
+        org_id: The organisation.
+        tier: One of `shared.quotas.TIERS`.
+    """
+
+    async def attempt() -> str | None:
+        async with directory.connection() as connection:
+            had: str | None = await connection.fetchval(
+                "WITH had AS (SELECT tier FROM directory.organisations WHERE org_id = $1 FOR NO KEY UPDATE)"
+                " UPDATE directory.organisations o SET tier = $2 FROM had WHERE o.org_id = $1 RETURNING had.tier",
+                org_id,
+                tier,
+            )
+            return had
+
+    return await retrying(attempt, idempotent=True)
+
+
 async def _owned(directory: Database, org_id: UUID, now: datetime) -> bool:
     """Whether an owner's key works."""
     before: UUID | None = None

@@ -19,7 +19,7 @@ class Placement:
     shard: int
     region: str
     epoch: int
-    tier: str = "standard"
+    tier: str = "professional"
 
 
 def encode(placement: Placement) -> bytes:

@@ -212,7 +212,7 @@ class Shards:
         return self._topology
 
     async def create_organisation(
-        self, org_id: UUID, region: str, *, tier: str = "standard", slug: str | None = None, pinned: bool = False
+        self, org_id: UUID, region: str, *, tier: str = "professional", slug: str | None = None, pinned: bool = False
     ) -> Placement:
         """Give a new organisation its place; for one that exists, its present place.
 
@@ -222,7 +222,7 @@ class Shards:
         Args:
             org_id: its id.
             region: the region that its data stays in.
-            tier: its subscription tier.
+            tier: its subscription tier, one of `shared.quotas.TIERS`.
             slug: what people call it, if it has a name.
             pinned: it is placed in its region or not at all, and never moved outside it.
 

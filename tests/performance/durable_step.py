@@ -37,6 +37,7 @@ from shared.database.migrations import migrate
 from shared.identifiers import new_id
 from shared.neurons import L2, L4, Body, Builtin, Child, Complete, Process, Registry, Result, Spawn, Work
 from shared.neurons.wire import RunRequest
+from shared.quotas import Tiers
 from shared.settings import load
 from shared.shards import Shards
 from tests.performance.benchmark import Benchmark
@@ -135,7 +136,7 @@ class _Ours:
         registry = Registry([FAN, CHAIN])
         self._org_id = org_id
         self._postmaster = postmaster
-        self.store = Store(shards, 10**9)
+        self.store = Store(shards, Tiers(), _SOURCE)
         self._runs = Runs(self.store, registry, SystemClock())
         settings = NeuronSettings(max_children=STEPS + 1, max_steps=10 * STEPS, max_phases=STEPS + 1)
         self._runtime = Runtime(self.store, registry, lambda _layer: Builtin(), settings)

@@ -19,10 +19,11 @@ from functions.neuron.store import Origin, Store
 from shared.clock import SystemClock
 from shared.neurons import Builtin, Registry
 from shared.neurons.wire import Limits, RunRequest
+from shared.quotas import Tiers
 from tests.processes.tally import TALLY, Ledger, audit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from events import CloudEvent
@@ -48,6 +49,8 @@ class Office:
         engine: Answers questions.
         duplicates: How often each event is delivered.
         seed: Of the order of deliveries.
+        cap: What an organisation may spend on models in a month.
+        limits: Hard limits of other meters, by name, in the place of those of the tier.
         log: Every event published, in order.
     """
 
@@ -57,6 +60,7 @@ class Office:
     duplicates: int = 1
     seed: int = 0
     cap: int = 10**9
+    limits: Mapping[str, int] = field(default_factory=dict)
     settings: NeuronSettings = field(default_factory=lambda: NeuronSettings(lease_seconds=10.0))
     log: list[CloudEvent] = field(default_factory=list)
     auditor: Callable[[CloudEvent], CloudEvent | None] | None = None
@@ -66,7 +70,7 @@ class Office:
         registry = Registry(self.processes)
         self.clock = SystemClock()
         self.relay: Any = Quiet()
-        self.store = Store(self.shards, self.cap)
+        self.store = Store(self.shards, Tiers({"professional": {**self.limits, "cost": self.cap}}), self.source)
         self.runs = Runs(self.store, registry, self.clock)
         self.runtime = Runtime(self.store, registry, lambda _layer: self.engine, self.settings)
         self.waiting: list[CloudEvent] = []

@@ -135,11 +135,15 @@ class ModelEngine:
 
     async def _called(self, completion: Completion, ledger: Ledger) -> Reply:
         """Make one call through the ledger; again while the provider says "later"."""
-        most = self._pricing.cost(completion.most_input_tokens(), completion.maximum_tokens)
+        most_input = completion.most_input_tokens()
+        most = self._pricing.cost(most_input, completion.maximum_tokens)
+        most_tokens = most_input + completion.maximum_tokens
         pause = _FIRST_PAUSE_SECONDS
         for left in reversed(range(self._patience.tries)):
             try:
-                return await ledger.call(completion.serialised(), most, lambda: self._made(completion, most))
+                return await ledger.call(
+                    completion.serialised(), most, lambda: self._made(completion, most), most_tokens
+                )
             except _UnbilledFault as error:
                 fault = error.fault
             except ProviderFault as error:
@@ -157,7 +161,7 @@ class ModelEngine:
             if fault.billed:
                 raise
             raise _UnbilledFault(fault) from fault
-        return Reply(answer.text, min(self._cost(answer, most), most), self.name)
+        return Reply(answer.text, min(self._cost(answer, most), most), self.name, tokens=_tokens(answer))
 
     def _cost(self, answer: Answer, most: int) -> int:
         """Give what an answer cost; one whose tokens were not counted cost the most that it can."""
@@ -168,6 +172,12 @@ class ModelEngine:
     async def close(self) -> None:
         """Close the provider's connections."""
         await self._provider.close()
+
+
+def _tokens(answer: Answer) -> int | None:
+    if answer.input_tokens is None or answer.output_tokens is None:
+        return None
+    return answer.input_tokens + answer.output_tokens
 
 
 class _UnbilledFault(Unbilled):

@@ -84,8 +84,8 @@ async def test_the_slot_map_places_whom_the_directory_then_remembers(shards: Sha
     slots = (await shards.topology()).slots
     assert slots.owners == SlotMap.even(3).owners
     org_id = new_id()
-    first = await shards.create_organisation(org_id, "eu-central", tier="gold")
-    assert first == Placement(slots.shard(org_id), "eu-central", 1, "gold")
+    first = await shards.create_organisation(org_id, "eu-central", tier="enterprise")
+    assert first == Placement(slots.shard(org_id), "eu-central", 1, "enterprise")
     assert await shards.create_organisation(org_id, "us-west") == first
 
 

@@ -53,6 +53,8 @@ async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
         "HAL9_LIMIT_KEY_BURST": "100000",
         "HAL9_LIMIT_ORGANISATION_PER_SECOND": "100000",
         "HAL9_LIMIT_ORGANISATION_BURST": "100000",
+        "HAL9_LIMIT_ROUTE_PER_SECOND": "100000",
+        "HAL9_LIMIT_ROUTE_BURST": "100000",
     }
     serving: set[asyncio.Task[None]] = set()
 

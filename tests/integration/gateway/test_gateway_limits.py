@@ -39,7 +39,22 @@ async def test_a_key_is_limited_over_all_instances(narrow: tuple[Path, Path], ca
     assert answer.json()["type"] == "urn:hal9:problem:rate-limited"
     assert 90 <= int(answer.headers["retry-after"]) <= 100
     assert '"key";r=0' in answer.headers["ratelimit"]
-    assert answer.headers["ratelimit-policy"] == '"key";q=5;w=500, "organisation";q=8;w=800'
+    assert answer.headers["ratelimit-policy"] == '"key";q=5;w=500, "organisation";q=8;w=800, "route";q=600;w=3'
+    assert answer.json()["violated-policies"] == ["key"]
+
+
+async def test_a_route_is_limited_for_an_organisation_and_leaves_it_the_others(
+    stage: Stage, caller: MakeCaller
+) -> None:
+    narrow = {"HAL9_LIMIT_ROUTE_PER_SECOND": "0.01", "HAL9_LIMIT_ROUTE_BURST": "2"}
+    me = await caller()
+    mine = await caller(org_id=me.org_id)
+    async with connect(await stage.start(DOORWAY, "narrow-route", narrow)) as client:
+        answers = [await client.get("/v1/keys", headers=one.header) for one in (me, mine, me)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[-1].json()["violated-policies"] == ["route"]
+        other = await client.delete(f"/v1/keys/{mine.key_id}", headers=me.header)
+        assert other.status_code == 204
 
 
 async def test_an_organisations_keys_are_limited_together(narrow: tuple[Path, Path], caller: MakeCaller) -> None:

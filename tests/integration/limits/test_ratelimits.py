@@ -96,21 +96,30 @@ async def test_a_state_is_forgotten_when_it_says_nothing_any_more(cache: Cache) 
     assert 0 < left <= 502
 
 
-async def test_a_flag_is_looked_up_on_the_way(cache: Cache) -> None:
-    limiter, asked, flag = Limiter(cache), [(Limit("key", 1.0, 5), fresh())], fresh("revoked")
-    assert not (await limiter.take(asked, flag)).flagged
-    await cache.execute("SET", flag, 1)
-    assert (await limiter.take(asked, flag)).flagged
-    assert not (await limiter.take(asked)).flagged
+async def test_values_are_looked_up_on_the_way(cache: Cache) -> None:
+    limiter, tag = Limiter(cache), new_id()
+    mark, gate = f"hal9:{{{tag}}}:mark", f"hal9:{{{tag}}}:gate"
+    asked = [(Limit("key", 1.0, 5), f"hal9:{{{tag}}}:rate")]
+    assert (await limiter.take(asked, [mark, gate])).found == (None, None)
+    await cache.execute("SET", gate, b"closed")
+    assert (await limiter.take(asked, [mark, gate])).found == (None, b"closed")
+    assert (await limiter.take(asked)).found == ()
+
+
+async def test_what_refused_is_named(cache: Cache) -> None:
+    limiter = Limiter(cache)
+    wide, narrow = (Limit("wide", 0.01, 10), fresh()), (Limit("narrow", 0.01, 1), fresh())
+    assert (await limiter.take([wide, narrow])).violated() == []
+    assert (await limiter.take([wide, narrow])).violated() == ["narrow"]
 
 
 async def test_without_the_cache_this_process_limits_alone_and_looks_again(cache: Cache, short_folder: Path) -> None:
     clock = ManualClock()
     away = Cache(f"unix://{short_folder}/nobody.sock", 0.2)
     limiter, asked = Limiter(away, clock), [(Limit("key", 0.01, 3), fresh())]
-    verdicts = [await limiter.take(asked, "flag") for _ in range(5)]
+    verdicts = [await limiter.take(asked, ["mark"]) for _ in range(5)]
     assert [verdict.allowed for verdict in verdicts] == [True] * 3 + [False] * 2
-    assert not any(verdict.shared or verdict.flagged for verdict in verdicts)
+    assert not any(verdict.shared or verdict.found != (None,) for verdict in verdicts)
     limiter._cache = cache
     assert not (await limiter.take(asked)).shared, "the cache is left alone for a moment"
     clock.advance(LOOK_AGAIN_SECONDS)

@@ -47,7 +47,9 @@ class Purse:
         self.spent = 0
         self.calls: list[str] = []
 
-    async def call(self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def call(
+        self, request: str, most_microdollars: int, make: Callable[[], Awaitable[Reply]], most_tokens: int = 0
+    ) -> Reply:
         if self.spent + most_microdollars > self.cap:
             raise BudgetExhausted("run")
         self.calls.append(request)

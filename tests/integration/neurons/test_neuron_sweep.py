@@ -86,7 +86,7 @@ async def test_who_lost_a_lease_cannot_write_while_another_works(shards: Shards,
         assert await office.store.fail(held, origin, "x", "y") == "stale"
         assert not await office.store.release(held, origin)
         assert not await office.store.renew(held, 10.0)
-        assert await office.store.reserve(held, new_id(), 1) == "lost"
+        assert await office.store.reserve(held, new_id(), 1, 0) == "lost"
     assert await office.store.complete(second.held, origin, '{"letters": 8}', "builtin", None) == "done"
     assert (await office.runs.show(org_id, run.id)).output == {"letters": 8}
 

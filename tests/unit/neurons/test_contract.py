@@ -73,7 +73,7 @@ def test_the_catalogue_holds_what_this_release_knows_and_what_is_configured() ->
 
 async def test_the_builtin_engine_answers_for_nothing_or_not_at_all() -> None:
     class NoLedger:
-        async def call(self, request: str, most_microdollars: int, make: object) -> Reply:
+        async def call(self, request: str, most_microdollars: int, make: object, most_tokens: int = 0) -> Reply:
             raise AssertionError("the built-in engine pays for nothing")
 
     thought = await Builtin().think(Question(Letter, "", "", lambda: Letter(letter="a")), NoLedger())
