@@ -18,12 +18,17 @@ from events.subscriber import NotYet
 from functions.codegen import attempts, service, store
 from functions.codegen.models import derived_id
 from functions.codegen.resources import Resources
+from functions.neuron.store import Origin
 from shared import chaos
 from shared.identifiers import new_id
 from shared.keys import PrivateKey
+from shared.neurons.wire import RunRequest
 from shared.problems import Problem
+from shared.quotas import Tiers
+from shared.quotas.usage import counted
 from shared.software.projects import ProjectRequest
 from shared.software.verification import Verification
+from tests.processes.office import Office
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -163,6 +168,40 @@ async def test_the_same_files_are_not_verified_twice(resources: Resources, organ
     assert await count(resources, org_id, "artefacts") == 1
     third = await attempts.answer(resources, org_id, step(GOOD, epoch=2, step_id=first.step_id))
     assert third.outcome == "completed"
+
+
+async def test_an_archive_beyond_the_storage_quota_fails_its_step_and_is_not_kept(
+    resources: Resources, organisation: Organisation, tmp_path: Path
+) -> None:
+    org_id = await organisation()
+    resources.tiers = Tiers({"professional": {"storage": 10}})
+    bad = step(spoilt("src/years.py", "import os\n"))
+    refused = await attempts.answer(resources, org_id, bad)
+    assert (refused.outcome, refused.code) == ("failed", "quota-exceeded")
+    assert await count(resources, org_id, "artefacts") == await count(resources, org_id, "usage_counters") == 0
+    assert not [path for path in (tmp_path / "objects").rglob("*.tar.gz*") if path.is_file()]
+    resources.tiers = Tiers()
+    kept = await attempts.answer(resources, org_id, step(spoilt("src/years.py", "import os\n")))
+    _, used = await resources.shards.run(org_id, lambda tx: counted(tx, org_id), readonly=True)
+    assert used["storage"].used == kept.output["size"] > 0
+
+
+async def test_projects_count_as_runs_and_are_refused_at_the_limit(
+    resources: Resources, organisation: Organisation
+) -> None:
+    org_id = await organisation()
+    resources.tiers = Tiers({"professional": {"runs": 2}})
+    outcomes = await asyncio.gather(
+        *(service.start(resources, org_id, REQUEST, str(number // 2)) for number in range(10)), return_exceptions=True
+    )
+    refused = [one for one in outcomes if isinstance(one, Problem)]
+    assert {(problem.status, problem.slug) for problem in refused} == {(402, "quota-exceeded")}
+    assert len(refused) == 6, "a key that is given twice is one project"
+    assert await count(resources, org_id, "projects") == 2
+    request = RunRequest(process="tally", input={"lines": ["a"]})
+    office = Office(resources.shards, limits={"runs": 2})
+    with pytest.raises(Problem, match="quota-exceeded"):
+        await office.runs.start(org_id, Origin(office.source), "tester", request, None)
 
 
 async def test_deliveries_at_once_verify_once(resources: Resources, organisation: Organisation) -> None:

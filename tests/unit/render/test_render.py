@@ -334,7 +334,7 @@ def test_only_who_needs_the_data_reaches_it() -> None:
     policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind("NetworkPolicy", target)}
     (rule,) = policies["hal9-valkey"]["ingress"]
     (peer,) = rule["from"]
-    assert peer["podSelector"]["matchExpressions"][0]["values"] == ["gateway"]
+    assert peer["podSelector"]["matchExpressions"][0]["values"] == ["gateway", "upkeep"]
     into = json.dumps(policies["hal9-postgres"]["ingress"])
     assert '"neuron-l2"' in into
     assert '"hal9-migrations"' in into
