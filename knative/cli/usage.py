@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shared.quotas.wire import MeterView, Usage
 
 _COLOURS: Final = {"within": "green", "warned": "yellow", "reached": "red"}
-_UNITS: Final = {"micro-dollar": (1_000_000, "dollar"), "byte": (2**30, "GiB")}
+_UNITS: Final = {"micro-dollar": (1_000_000, "USD"), "byte": (2**30, "GiB")}
 
 
 @click.command("usage")
@@ -55,6 +55,6 @@ def _show(found: Usage) -> None:
 
 
 def _amount(one: MeterView, amount: int) -> str:
-    """Give an amount as people read it: money in dollars, bytes in GiB."""
+    """Give an amount as people read it: money in USD, bytes in GiB."""
     factor, unit = _UNITS.get(one.unit, (1, ""))
     return f"{amount:,}" if factor == 1 else f"{amount / factor:,.2f} {unit}"
