@@ -13,7 +13,7 @@ from events import catalogue, codec, deadletters, inbox, outbox, relay
 from events.catalogue.neuron import RunRequested, StepFailed, StepRequested
 from events.cloudevent import MalformedEvent
 from functions.upkeep import points
-from shared import cursors
+from shared import cursors, transactions
 from shared.chaos import point
 from shared.deadletters import DeadLetterDetail, DeadLetterPage, DeadLetterView
 from shared.problems import Problem
@@ -40,7 +40,7 @@ _STEP_REQUESTED: Final = "ai.hal9.neuron.step.requested"
 
 
 async def sweep(resources: Resources, ahead_seconds: float = 0.0) -> Counter[str]:
-    """Move on what nobody moved on in time, then publish what outboxes still hold, then forget old inbox rows.
+    """Move on or finish what nobody did in time, then publish what outboxes still hold, then forget old inbox rows.
 
     A shard that does not answer does not keep the others from being swept.
 
@@ -49,7 +49,8 @@ async def sweep(resources: Resources, ahead_seconds: float = 0.0) -> Counter[str
         ahead_seconds: Acts as if it were so much later.
 
     Returns:
-        How often each was done: `retried`, `reminded`, `failed`, `stale`, `error`; and `published` events.
+        How often each was done: `retried`, `reminded`, `failed`, `stale`, `error`; `published` events; what became of
+        transactions over organisations (`shared.transactions.recover`).
 
     Raises:
         Problem: A shard does not answer; the rest was done.
@@ -57,6 +58,7 @@ async def sweep(resources: Resources, ahead_seconds: float = 0.0) -> Counter[str
     done: Counter[str] = Counter()
     found = await asyncio.gather(
         *(_sweep_shard(resources, number, ahead_seconds, done) for number in range(len(resources.shards))),
+        _recover(resources, done),
         return_exceptions=True,
     )
     swept = await relay.sweep(resources.shards, resources.publisher, 0.0 if ahead_seconds else _OUTBOX_SECONDS)
@@ -66,6 +68,10 @@ async def sweep(resources: Resources, ahead_seconds: float = 0.0) -> Counter[str
         if isinstance(fault, BaseException):
             raise fault
     return done
+
+
+async def _recover(resources: Resources, done: Counter[str]) -> None:
+    done.update(await transactions.recover(resources.shards))
 
 
 async def _sweep_shard(resources: Resources, shard: int, ahead_seconds: float, done: Counter[str]) -> None:

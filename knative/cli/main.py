@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "organisations": "Make and list organisations, change their tiers, as the platform's operator.",
     "sessions": "List and revoke sessions, rotate and shred their keys, as the platform's operator.",
     "shards": "Show the shards; add one, empty one, spread organisations over them.",
+    "transactions": "Show and finish transactions over organisations that were cut off.",
     "pools": "Plan the connections between instances and databases.",
     "images": "Make, list and push container images, with no container engine.",
     "capacity": "Say what a load needs: instances, latencies, cost, what to set.",

@@ -37,18 +37,36 @@ def admin_addresses() -> Sequence[str]:
     Raises:
         click.ClickException: neither is there; the text says what to do.
     """
+    settings = _settings()
+    return _addresses(settings, settings.shards_admin, "shards_admin", "HAL9_SHARDS_ADMIN")
+
+
+def application_addresses() -> Sequence[str]:
+    """The shards' addresses for the application's role: HAL9_SHARDS, else the running platform's.
+
+    Raises:
+        click.ClickException: neither is there; the text says what to do.
+    """
+    settings = _settings()
+    return _addresses(settings, settings.shards, "shards", "HAL9_SHARDS")
+
+
+def _settings() -> PlatformSettings:
     try:
-        settings = load(PlatformSettings)
+        return load(PlatformSettings)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    if settings.shards_admin:
-        return [dsn.strip() for dsn in settings.shards_admin.split(",") if dsn.strip()]
+
+
+def _addresses(settings: PlatformSettings, given: str | None, name: str, variable: str) -> Sequence[str]:
+    if given:
+        return [dsn.strip() for dsn in given.split(",") if dsn.strip()]
     file = Home.at(settings.home).state_file
     try:
-        return list(json.loads(file.read_bytes())["shards_admin"])
+        return list(json.loads(file.read_bytes())[name])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise click.ClickException(
-            f"No platform runs in {file.parent}. Start it with `hal9 up`, or set HAL9_SHARDS_ADMIN to the addresses."
+            f"No platform runs in {file.parent}. Start it with `hal9 up`, or set {variable} to the addresses."
         ) from error
 
 

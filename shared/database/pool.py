@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -11,10 +12,12 @@ import asyncpg
 from shared import deadlines
 from shared.database import hosts
 from shared.database.opening import Openings
+from shared.database.pooler import require_fit
 from shared.database.resting import Resting
 from shared.database.retry import CommitUnknownError, ShardUnavailableError, is_connection_lost
-from shared.problems import Problem
+from shared.problems import Problem, register
 from shared.settings import setting, settings
+from shared.telemetry import counter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,6 +31,15 @@ else:
 
 _MAX_STATEMENT_MILLISECONDS: Final = 60_000
 _TIMER_SECONDS: Final = 0.05
+
+register(
+    "pool-exhausted",
+    503,
+    "All connections to a database are in use",
+    "Wait for as long as Retry-After says, then try again; nothing was changed by the request.",
+)
+
+_exhausted = counter("hal9_pool_exhausted_total", "Requests that got no connection while others had them all.")
 
 
 @settings
@@ -60,6 +72,12 @@ class DatabaseSettings:
     connect_seconds: float = setting(
         "HAL9_CONNECT_SECONDS", 5.0, "Seconds that connecting to a shard may take.", minimum=0.1
     )
+    pool_wait_seconds: float = setting(
+        "HAL9_POOL_WAIT_SECONDS",
+        10.0,
+        "Seconds that a request waits for a connection while others have them all; then it is refused (503).",
+        minimum=0.1,
+    )
     pool_openings: int = setting(
         "HAL9_POOL_OPENINGS", 2, "Connections that one instance opens at the same time.", minimum=1, maximum=100
     )
@@ -86,6 +104,7 @@ class Database:
         pool_size: connections at most.
         idle_seconds: after which an unused connection is closed.
         connect_seconds: that connecting may take.
+        wait_seconds: that somebody waits for a connection while others have them all.
         application_name: what the server shows for its connections (pg_stat_activity).
         openings: what the databases of one process share when they connect; its own when None.
 
@@ -100,6 +119,7 @@ class Database:
         pool_size: int = 4,
         idle_seconds: float = 60.0,
         connect_seconds: float = 5.0,
+        wait_seconds: float = 10.0,
         application_name: str = "hal9",
         openings: Openings | None = None,
     ) -> None:
@@ -108,11 +128,18 @@ class Database:
         self._pool_size = pool_size
         self._idle_seconds = idle_seconds
         self._connect_seconds = connect_seconds
+        self._wait_seconds = wait_seconds
         self._application_name = application_name
         self._openings = openings or Openings()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening: asyncio.Lock | None = None
         self._resting = Resting(self._given_back)
+        self._fit = False
+
+    @property
+    def pool_size(self) -> int:
+        """Connections at most."""
+        return self._pool_size
 
     async def _given_back(self, connection: Transaction) -> None:
         if self._pool is not None:
@@ -144,7 +171,8 @@ class Database:
 
         Raises:
             ShardUnavailableError: the server cannot be reached, or the connection was lost.
-            Problem: 504 `deadline-exceeded` when no connection became free in time, or a statement took too long.
+            Problem: 503 `pool-exhausted` when no connection became free in `wait_seconds`; 504 `deadline-exceeded` when
+                none did before the deadline, or a statement took too long.
         """
         try:
             pool = self._pool or await self._opened()
@@ -168,7 +196,9 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def transaction(self, prelude: str = "", expected: str | None = None) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, prelude: str = "", expected: str | None = None, *, two_phase: bool = False
+    ) -> AsyncIterator[Transaction]:
         """A transaction: committed at the end of the block, rolled back when it raises.
 
         Args:
@@ -176,6 +206,8 @@ class Database:
             no text from
                 outside is in them.
             expected: the status that the prelude's last statement must have, such as `SELECT 1`.
+            two_phase: the caller ends it (PREPARE TRANSACTION), see `shared.transactions`; what is still open at the
+                end of the block is rolled back.
 
         Raises:
             UnexpectedPreludeError: the prelude's status is another.
@@ -189,26 +221,42 @@ class Database:
                 _require(status, expected)
                 yield connection
             except BaseException:
-                await _roll_back(connection)
+                if not two_phase or _is_open(connection):
+                    await _roll_back(connection)
                 raise
-            await _commit(connection)
+            if not two_phase:
+                await _commit(connection)
+            elif _is_open(connection):
+                await _roll_back(connection)
 
     async def _acquired(self, pool: asyncpg.Pool[asyncpg.Record]) -> Transaction:
         self._resting.wanted += 1
         try:
-            return await pool.acquire(timeout=deadlines.remaining())
+            return await pool.acquire(timeout=deadlines.remaining(self._wait_seconds))
         except TimeoutError as error:
             deadline = deadlines.current()
             if deadline is not None and deadline.expired:
                 raise Problem("deadline-exceeded") from error
+            if pool.get_size() - pool.get_idle_size() >= self._pool_size:
+                _exhausted.add()
+                raise Problem("pool-exhausted", headers={"Retry-After": "1"}) from error
             raise ShardUnavailableError from error  # it was connecting that took too long
         finally:
             self._resting.wanted -= 1
 
     async def ping(self) -> None:
-        """Ask the server for an answer, over a pooled connection."""
+        """Ask the server for an answer, over a pooled connection; the first time also whether a pooler is in between.
+
+        Raises:
+            ShardUnavailableError: it does not answer.
+            Problem: 503 `pooler-unfit`.
+        """
         async with self.connection() as connection:
-            await connection.execute("SELECT 1")
+            if self._fit:
+                await connection.execute("SELECT 1")
+            else:
+                await require_fit(connection)
+                self._fit = True
 
     def of_replicas(self) -> Database | None:
         """A pool of connections to the replicas that the address names; None when it names none."""
@@ -297,6 +345,13 @@ async def _commit(connection: Transaction) -> None:
     if status != "COMMIT":
         # The caller swallowed a statement's error: the server answered ROLLBACK, and nothing was written.
         raise asyncpg.InFailedSQLTransactionError("the transaction had failed before its end: nothing was committed")
+
+
+def _is_open(connection: Transaction) -> bool:
+    """Whether the server said at last that a transaction is open, or nobody knows."""
+    with contextlib.suppress(asyncpg.InterfaceError):  # it was lost, and asyncpg has taken it back already
+        return not connection.is_closed() and connection.is_in_transaction()
+    return False
 
 
 async def _roll_back(connection: Transaction) -> None:

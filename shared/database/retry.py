@@ -87,7 +87,9 @@ def is_connection_lost(error: BaseException) -> bool:
         # asyncpg lost the connection between two steps of one statement, and does not know its own state any more.
         return True
     if isinstance(error, asyncpg.InterfaceError):
-        return "connection" in str(error) and "closed" in str(error)
+        # The pool takes a connection back as soon as it is lost, whoever holds it.
+        text = str(error)
+        return "connection" in text and ("closed" in text or "released back to the pool" in text)
     return isinstance(error, OSError) and not isinstance(error, TimeoutError)
 
 

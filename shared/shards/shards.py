@@ -122,6 +122,7 @@ class Shards:
                     pool_size=settings.pool_size,
                     idle_seconds=settings.pool_idle_seconds,
                     connect_seconds=settings.connect_seconds,
+                    wait_seconds=settings.pool_wait_seconds,
                     application_name=application_name,
                     openings=openings,
                 )
@@ -250,18 +251,21 @@ class Shards:
         return await self.locate(org_id, at_least=1)
 
     @asynccontextmanager
-    async def transaction(self, org_id: UUID, *, readonly: bool = False) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, org_id: UUID, *, readonly: bool = False, two_phase: bool = False
+    ) -> AsyncIterator[Transaction]:
         """A transaction on the organisation's shard that sees its rows only.
 
         Args:
             org_id: the organisation.
             readonly: the transaction only reads; it then takes no lock on the fence.
+            two_phase: the caller ends it; for `shared.transactions` alone.
 
         Raises:
             Problem: 404 `organisation-unknown`; 503 `organisation-moving`; 504 `deadline-exceeded`.
             CommitUnknownError: the connection was lost during COMMIT.
         """
-        transaction, tx, _ = await self._entered(org_id, readonly=readonly)
+        transaction, tx, _ = await self._entered(org_id, readonly=readonly, two_phase=two_phase)
         try:
             yield tx
         except BaseException as error:
@@ -280,7 +284,9 @@ class Shards:
         await transaction.__aexit__(None, None, None)
         return placement
 
-    async def _entered(self, org_id: UUID, *, readonly: bool) -> tuple[Any, Transaction, Placement]:
+    async def _entered(
+        self, org_id: UUID, *, readonly: bool, two_phase: bool = False
+    ) -> tuple[Any, Transaction, Placement]:
         """Begin a transaction at the organisation's home; find the home when it moves or has moved."""
         began = self._clock.monotonic()
         placement = await self.locate(org_id)
@@ -288,6 +294,7 @@ class Shards:
             transaction = self.database(placement.shard).transaction(
                 _prelude(org_id, placement.epoch, readonly=readonly, commit=self._commit(placement)),
                 "SELECT 1",
+                two_phase=two_phase,
             )
             try:
                 return transaction, await transaction.__aenter__(), placement

@@ -36,7 +36,8 @@ MINUTES = 8 * 60.0
 
 @pytest.fixture(scope="module")
 def points() -> list[str]:
-    return list(all_points())
+    """All but those of transactions over organisations: test_transaction_kills.py kills everybody at each of them."""
+    return [name for name in all_points() if not name.startswith("dtx.")]
 
 
 class _Model(BaseHTTPRequestHandler):

@@ -31,6 +31,8 @@ MODULES: Final = (
     "slot_lookup",
     "session_seal",
     "cache_hits",
+    "pool_overhead",
+    "cross_shard_commit",
     "codec_events",
     "cesql_expressions",
     "host_requests",

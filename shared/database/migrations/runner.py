@@ -12,6 +12,7 @@ import asyncpg
 
 from shared.database import hosts
 from shared.database.migrations.files import FOLDER, LedgerError, Migration, MigrationError, read
+from shared.database.pooler import is_direct
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -122,6 +123,11 @@ async def _connected(dsn: str, shard: int) -> AsyncIterator[Connection]:
             "Start the platform with `hal9 up`, or check HAL9_SHARDS_ADMIN."
         ) from error
     try:
+        if not await is_direct(connection):
+            raise MigrationError(
+                f"shard {shard} is reached through a pooler, which loses the lock that keeps migrations apart: "
+                "give HAL9_SHARDS_ADMIN the server's own address."
+            )
         yield connection
     finally:
         await connection.close()

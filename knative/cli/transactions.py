@@ -1,0 +1,179 @@
+"""`hal9 transactions`: transactions over several organisations that are prepared and not finished."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+import click
+
+from knative.cli.servers import application_addresses
+from shared.database import DatabaseSettings
+from shared.problems import Problem
+from shared.settings import load
+from shared.shards import Shards
+from shared.transactions import IN_DOUBT_SECONDS, Gid, Prepared, Resolution, decide, prepared, recover, resolution
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from typing import Any
+
+T = TypeVar("T")
+
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_LEFT: Final = ("undecided", "home-away", "home-unknown")
+_MEANING: Final = {
+    "commit": "its home has decided: the next sweep commits it",
+    "abort": "its home has not decided, and is at work no more: the next sweep rolls it back",
+    "undecided": "its home is still at work",
+    "home-away": "its home's shard does not answer: nobody knows",
+    "home-unknown": "the directory does not know its home: only you can decide",
+}
+
+
+class _Doubt(NamedTuple):
+    """A prepared branch, and what its home says."""
+
+    branch: Prepared
+    verdict: str
+
+
+def _gid(context: click.Context, parameter: click.Parameter, value: str | None) -> Gid | None:
+    del context, parameter
+    try:
+        return None if value is None else Gid.read(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: take it from `hal9 transactions in-doubt`.") from None
+
+
+@click.group("transactions")
+def command() -> None:
+    """Show and finish transactions over several organisations that were cut off, as the platform's operator.
+
+    Reads HAL9_SHARDS (the application's role: only who prepared a branch may finish it), else the local platform that
+    runs. `upkeep` finishes by itself, within seconds, whatever can be finished.
+    """
+
+
+@command.command("in-doubt")
+@click.option(
+    "--older-than", "seconds", type=click.FloatRange(min=0), default=IN_DOUBT_SECONDS, show_default=True,
+    help="Exit code 1 when a branch has been prepared for more seconds.",
+)  # fmt: skip
+@_JSON
+def in_doubt(seconds: float, *, as_json: bool) -> None:
+    """List what is prepared on all shards, the oldest first, with what its home says of it. Changes nothing."""
+    found = _run(_asked)
+    if as_json:
+        click.echo(json.dumps({"prepared": [_document(one) for one in found]}, indent=2))
+    elif found:
+        _list(found)
+    else:
+        click.echo("Nothing is prepared.")
+    sys.exit(1 if any(one.branch.age_seconds > seconds for one in found) else 0)
+
+
+@command.command("resolve")
+@click.argument("gid", callback=_gid, required=False)
+@click.option("--commit/--roll-back", "commit", default=None, help="With GID: what becomes of it.")
+@click.option("--yes", is_flag=True, help="With GID: really, it cannot be taken back.")
+@_JSON
+def resolve(gid: Gid | None, commit: bool | None, *, yes: bool, as_json: bool) -> None:
+    """Finish now, as upkeep does, whatever its home has decided or can decide no more.
+
+    With GID, --commit or --roll-back, and --yes: finish this one as you say. It is refused where its home can be asked,
+    as the other organisations follow that. Exit code 1 when something is left.
+
+    \b
+    Examples:
+      hal9 transactions resolve
+      hal9 transactions resolve hal9:0189…:0189…:0189… --roll-back --yes
+    """
+    if gid is None:
+        if commit is not None or yes:
+            raise click.UsageError("Say which one: GID, as `hal9 transactions in-doubt` shows it.")
+        done = _run(lambda shards: recover(shards, older_than_seconds=0.0))
+    elif commit is None or not yes:
+        raise click.UsageError("It cannot be taken back: give --commit or --roll-back, and --yes.")
+    else:
+        done = _run(lambda shards: _decided(shards, gid, commit=commit))
+    _tell(done, as_json=as_json)
+    sys.exit(1 if any(done[outcome] for outcome in _LEFT) else 0)
+
+
+async def _asked(shards: Shards) -> list[_Doubt]:
+    lists = await asyncio.gather(*(prepared(shards, number) for number in range(len(shards))))
+    branches = sorted((one for each in lists for one in each), key=lambda one: -one.age_seconds)
+    return [_Doubt(one, await _verdict(shards, one.gid)) for one in branches]
+
+
+async def _verdict(shards: Shards, gid: Gid) -> str:
+    try:
+        return (await resolution(shards, gid.home, gid.dtx_id)).value
+    except Problem as problem:
+        return "home-unknown" if problem.slug == "organisation-unknown" else "home-away"
+
+
+async def _decided(shards: Shards, gid: Gid, *, commit: bool) -> Counter[str]:
+    branch = next((one.branch for one in await _asked(shards) if one.branch.gid == gid), None)
+    if branch is None:
+        raise click.ClickException(f"{gid} is not prepared on any shard: somebody has finished it.")
+    verdict = await _verdict(shards, gid)
+    if verdict in set(Resolution):
+        raise click.ClickException(
+            f"Its home says {verdict} ({_MEANING[verdict]}): `hal9 transactions resolve` alone does what is right."
+        )
+    return Counter({await decide(shards, branch, commit=commit): 1})
+
+
+def _run(work: Callable[[Shards], Coroutine[Any, Any, T]]) -> T:
+    """Run, and say in a sentence what stands in the way."""
+
+    async def run() -> T:
+        async with _shards() as shards:
+            return await work(shards)
+
+    try:
+        return asyncio.run(run())
+    except Problem as problem:
+        raise click.ClickException(f"{problem.detail} Start the platform, or check HAL9_SHARDS.") from None
+
+
+@asynccontextmanager
+async def _shards() -> AsyncIterator[Shards]:
+    settings = load(DatabaseSettings, {"HAL9_SHARDS": ",".join(application_addresses())})
+    shards = Shards.open(settings, application_name="hal9-transactions")
+    try:
+        yield shards
+    finally:
+        await shards.close()
+
+
+def _document(one: _Doubt) -> dict[str, object]:
+    gid = one.branch.gid
+    return {
+        "gid": str(gid), "shard": one.branch.shard, "home": str(gid.home), "organisation": str(gid.org_id),
+        "transaction": str(gid.dtx_id), "age_seconds": one.branch.age_seconds, "ours": one.branch.ours,
+        "verdict": one.verdict,
+    }  # fmt: skip
+
+
+def _list(found: Sequence[_Doubt]) -> None:
+    for one in found:
+        gid = one.branch.gid
+        click.echo(f"{gid}\n  on shard {one.branch.shard} for {one.branch.age_seconds:.1f} s, of {gid.org_id}")
+        click.echo(f"  home {gid.home}: {_MEANING[one.verdict]}")
+        if not one.branch.ours:
+            click.echo("  another role prepared it: only that one, or a superuser, can finish it")
+
+
+def _tell(done: Counter[str], *, as_json: bool) -> None:
+    counts = {outcome: count for outcome, count in done.items() if count}
+    if as_json:
+        click.echo(json.dumps(counts))
+    else:
+        click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "Nothing was to be done.")
