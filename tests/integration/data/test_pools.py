@@ -215,3 +215,20 @@ async def test_a_ready_instance_has_a_connection_to_every_shard(servers: Servers
                 assert begun
     finally:
         await shards.close()
+
+
+async def test_who_waits_too_long_for_a_connection_is_told_so(servers: Servers) -> None:
+    database = Database(servers.shards_dsn.split(",")[0], pool_size=1, wait_seconds=0.2)
+    try:
+        await database.ping()
+        async with database.connection():
+            with pytest.raises(Problem) as caught:
+                await database.ping()
+            assert (caught.value.slug, caught.value.status) == ("pool-exhausted", 503)
+            assert caught.value.headers["Retry-After"] == "1"
+            with deadlines.deadline(0.05), pytest.raises(Problem) as late:
+                await database.ping()
+            assert late.value.slug == "deadline-exceeded"
+        await database.ping()
+    finally:
+        await database.close()
