@@ -36,6 +36,7 @@ PASSED_IN: Final = frozenset(
         "content-encoding",
         "content-length",
         "content-type",
+        "hal9-bookmark",
         "idempotency-key",
         "if-match",
         "if-none-match",

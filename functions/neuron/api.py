@@ -13,6 +13,7 @@ from functions.neuron.store import Origin
 from shared.function import Operation, answer
 from shared.neurons.wire import ENDED, EventsQuery, Limits, Run, RunEvent, RunPage, RunQuery, RunRequest
 from shared.problems import Problem, register
+from shared.replicas.lsn import Bookmark
 from shared.telemetry import traceparent
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from shared.function import Call
 
 register("idempotency-key-invalid", 422, "The Idempotency-Key is not usable", "Send 1 to 200 visible ASCII characters.")
+register(
+    "bookmark-invalid",
+    422,
+    "The HAL9-Bookmark is not usable",
+    "Send one as an answer gave it, or none.",
+)
 
 _KEY: Final = re.compile(r"[!-~]{1,200}")
 _TAGS: Final = ("runs",)
@@ -27,6 +34,12 @@ _IDEMPOTENCY_KEY: Final = {
     "type": "string",
     "pattern": "^[!-~]{1,200}$",
     "description": "The same key gives the same run, however often the request is sent.",
+}
+_BOOKMARK: Final = {
+    "type": "string",
+    "pattern": r"^[0-9]{1,4}\.[0-9a-f]{1,16}$",
+    "description": "What an answer to a change gave as `HAL9-Bookmark`: a replica may answer that has got so far."
+    " What others changed later may be missing.",
 }
 _LAST_EVENT_ID: Final = {
     "type": "string",
@@ -40,7 +53,7 @@ async def start(call: Call) -> Response:
     org_id = call.principal.org_id
     run = await resources.runs.start(org_id, _origin(call), call.principal.subject, call.body, _key(call))
     resources.relay.after_commit(org_id)
-    return answer(run, 202, {"Location": f"/v1/runs/{run.id}"})
+    return answer(run, 202, {"Location": f"/v1/runs/{run.id}", **await _bookmark(call)})
 
 
 async def page(call: Call) -> Response:
@@ -48,14 +61,16 @@ async def page(call: Call) -> Response:
     query: RunQuery = call.query
     resources: Resources = call.resources
     return answer(
-        await resources.runs.page(call.principal.org_id, query.limit, query.cursor, query.process, query.state)
+        await resources.runs.page(
+            call.principal.org_id, query.limit, query.cursor, query.process, query.state, _after(call)
+        )
     )
 
 
 async def show(call: Call) -> Response:
     """Show a run."""
     resources: Resources = call.resources
-    return answer(await resources.runs.show(call.principal.org_id, _run_id(call)))
+    return answer(await resources.runs.show(call.principal.org_id, _run_id(call), _after(call)))
 
 
 async def cancel(call: Call) -> Response:
@@ -64,7 +79,7 @@ async def cancel(call: Call) -> Response:
     org_id = call.principal.org_id
     run = await resources.runs.cancel(org_id, _origin(call), _run_id(call), call.principal.subject)
     resources.relay.after_commit(org_id)
-    return answer(run)
+    return answer(run, headers=await _bookmark(call))
 
 
 async def replay(call: Call) -> Response:
@@ -73,7 +88,7 @@ async def replay(call: Call) -> Response:
     org_id = call.principal.org_id
     run = await resources.runs.replay(org_id, _origin(call), call.principal.subject, _run_id(call), _key(call))
     resources.relay.after_commit(org_id)
-    return answer(run, 202, {"Location": f"/v1/runs/{run.id}"})
+    return answer(run, 202, {"Location": f"/v1/runs/{run.id}", **await _bookmark(call)})
 
 
 async def events(call: Call) -> Response:
@@ -99,6 +114,24 @@ def _key(call: Call) -> str | None:
     if key is not None and _KEY.fullmatch(key) is None:
         raise Problem("idempotency-key-invalid")
     return key
+
+
+def _after(call: Call) -> Bookmark | None:
+    """The bookmark that the request carries: with one, a replica may answer it."""
+    text = call.request.headers.get("hal9-bookmark")
+    if text is None:
+        return None
+    found = Bookmark.read(text)
+    if found is None:
+        raise Problem("bookmark-invalid")
+    return found
+
+
+async def _bookmark(call: Call) -> dict[str, str]:
+    """The header by which a later read sees what was just written; none where only the primary reads."""
+    resources: Resources = call.resources
+    found = await resources.runs.bookmark(call.principal.org_id)
+    return {} if found is None else {"HAL9-Bookmark": str(found)}
 
 
 def _run_id(call: Call) -> UUID:
@@ -148,10 +181,13 @@ OPERATIONS: Final = (
         description="Starts a run of a process. With an `Idempotency-Key` header the same request again gives the same"
         " run.",
     ),
-    Operation("GET", "/v1/runs", "runs.read", page, "List runs", query=RunQuery, responses={200: RunPage}, tags=_TAGS),
+    Operation(
+        "GET", "/v1/runs", "runs.read", page, "List runs", query=RunQuery, responses={200: RunPage},
+        headers={"HAL9-Bookmark": _BOOKMARK}, tags=_TAGS,
+    ),
     Operation(
         "GET", "/v1/runs/{run_id}", "runs.read", show, "Show a run with its tree of steps",
-        responses={200: Run}, tags=_TAGS,
+        responses={200: Run}, headers={"HAL9-Bookmark": _BOOKMARK}, tags=_TAGS,
     ),
     Operation(
         "POST", "/v1/runs/{run_id}/cancel", "runs.cancel", cancel, "Cancel a run",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from functions.neuron.store import Store
     from shared.clock import Clock
     from shared.neurons import Process, Registry
+    from shared.replicas.lsn import Bookmark
 
 register("process-unknown", 422, "There is no such process", "Name one of the processes that `processes` lists.")
 register(
@@ -151,13 +152,22 @@ class Runs:
             start = _keyed(start, key, f"replay {run_id}")
         return await self._started(org_id, origin, start)
 
-    async def show(self, org_id: UUID, run_id: UUID) -> Run:
+    async def bookmark(self, org_id: UUID) -> Bookmark | None:
+        """Give what a later `show` or `page` must be given to see everything written until now; None: needs nothing."""
+        return await self._store.bookmark(org_id)
+
+    async def show(self, org_id: UUID, run_id: UUID, after: Bookmark | None = None) -> Run:
         """Give a run with its tree.
+
+        Args:
+            org_id: Whose.
+            run_id: Which.
+            after: A replica will do that has got so far; None: only the primary.
 
         Raises:
             Problem: 404 `not-found`, for another organisation's run as well.
         """
-        found = await self._store.run(org_id, run_id)
+        found = await self._store.run(org_id, run_id, after)
         if found is None:
             raise Problem("not-found", detail="There is no such run.")
         row, tree, signals = found
@@ -172,15 +182,21 @@ class Runs:
         )
 
     async def page(
-        self, org_id: UUID, limit: int, cursor: str | None, process: str | None, state: str | None
+        self,
+        org_id: UUID,
+        limit: int,
+        cursor: str | None,
+        process: str | None,
+        state: str | None,
+        after: Bookmark | None = None,
     ) -> RunPage:
-        """Give a page of runs, newest first.
+        """Give a page of runs, newest first; `after` as in `show`.
 
         Raises:
             Problem: 422 `cursor-invalid`.
         """
         before = None if cursor is None else UUID(bytes=cursors.read(cursor, _ID_BYTES))
-        rows = await self._store.runs(org_id, limit + 1, before, process, state)
+        rows = await self._store.runs(org_id, limit + 1, before, process, state, after)
         more = len(rows) > limit
         runs = [_summary(row) for row in rows[:limit]]
         return RunPage(runs=runs, next_cursor=cursors.write(runs[-1].id.bytes) if more else None)

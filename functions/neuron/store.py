@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.database import Transaction
     from shared.neurons import Body
     from shared.quotas import Allowance, Meter, Tiers
+    from shared.replicas.lsn import Bookmark
     from shared.shards import Shards
 
 _REFUSED: Final = "H9002"
@@ -518,9 +519,9 @@ class Store:
         return await self._calls.call(org_id, "neuron_events", run_id, after, limit)
 
     async def run(
-        self, org_id: UUID, run_id: UUID
+        self, org_id: UUID, run_id: UUID, after: Bookmark | None = None
     ) -> tuple[asyncpg.Record, list[asyncpg.Record], list[asyncpg.Record]] | None:
-        """A run with its tree and signals; None when the organisation has none of that id."""
+        """A run with its tree and signals; None when the organisation has none of that id. `after`: as `Shards.run`."""
 
         async def read(
             tx: Transaction,
@@ -530,17 +531,27 @@ class Store:
             tree, signals = await tx.fetch(_TREE, org_id, run_id), await tx.fetch(_SIGNALS, org_id, run_id)
             return None if row is None else (row, tree, signals)
 
-        return await self._shards.run(org_id, read, readonly=True)
+        return await self._shards.run(org_id, read, readonly=True, after=after)
 
     async def runs(
-        self, org_id: UUID, limit: int, before: UUID | None, process: str | None, state: str | None
+        self,
+        org_id: UUID,
+        limit: int,
+        before: UUID | None,
+        process: str | None,
+        state: str | None,
+        after: Bookmark | None = None,
     ) -> list[asyncpg.Record]:
-        """Runs, newest first: at most `limit`, with ids below `before`."""
+        """Runs, newest first: at most `limit`, with ids below `before`. `after`: see `Shards.run`."""
 
         async def read(tx: Transaction) -> list[asyncpg.Record]:
             return await tx.fetch(_RUNS, org_id, before, process, state, limit)
 
-        return await self._shards.run(org_id, read, readonly=True)
+        return await self._shards.run(org_id, read, readonly=True, after=after)
+
+    async def bookmark(self, org_id: UUID) -> Bookmark | None:
+        """How far the organisation's shard has got; None where it has no replica."""
+        return await self._shards.bookmark(org_id)
 
 
 def _refused(error: asyncpg.PostgresError) -> str:

@@ -397,13 +397,17 @@ class Shards:
         prelude = _prelude(org_id, placement.epoch, readonly=True)
         return await replica.run(prelude, after.lsn, work)
 
-    async def bookmark(self, org_id: UUID) -> Bookmark:
+    async def bookmark(self, org_id: UUID) -> Bookmark | None:
         """How far the organisation's shard has got: a read after it (`run`) sees all that was committed there before.
+
+        None where no replica is, and every read sees it.
 
         Raises:
             Problem: 404 `organisation-unknown`; 503 `shard-unavailable`.
         """
         placement = await self.locate(org_id)
+        if not self.database(placement.shard).replicated:
+            return None
 
         async def attempt() -> str:
             async with self.database(placement.shard).connection() as connection:

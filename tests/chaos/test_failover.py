@@ -7,15 +7,21 @@ import contextlib
 import os
 import shutil
 import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from knative.platform.servers.children import orphans
 from shared.database import DatabaseSettings, ShardUnavailableError, hosts
 from shared.identifiers import new_id
 from shared.replicas import lease
 from shared.settings import load
 from shared.shards import Shards
 from tests.replicas_fixture import Pair, Writer, pair, signal_all
+
+if TYPE_CHECKING:
+    from knative.platform.servers import Postgres
 
 
 async def test_no_acknowledged_write_is_lost_whatever_befalls_the_primary() -> None:
@@ -36,6 +42,11 @@ async def test_no_acknowledged_write_is_lost_whatever_befalls_the_primary() -> N
         assert [failover.generation for failover in one.keeper.failovers] == [2, 3]
 
 
+def senders(server: Postgres) -> list[int]:
+    """The processes that send its log."""
+    return [pid for pid in orphans(server.folder) if b"walsender" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 async def _killed(one: Pair, paying: Writer) -> None:
     """kill -9: it is started again in place, which loses nothing of anybody."""
     assert one.shard.primary.process is not None
@@ -47,8 +58,11 @@ async def _killed(one: Pair, paying: Writer) -> None:
 
 
 async def _stopped(one: Pair, paying: Writer, free: Writer) -> None:
-    """SIGSTOP, then SIGCONT when another one is the primary."""
+    """SIGSTOP, then SIGCONT when another one is the primary; what it had not sent is on its disk."""
     old = one.shard.primary
+    for pid in senders(old):
+        os.kill(pid, signal.SIGSTOP)
+    await free.more(20)
     stopped = signal_all(old, signal.SIGSTOP)
     await one.until(lambda: one.keeper.failovers)
     for pid in stopped:
@@ -57,6 +71,7 @@ async def _stopped(one: Pair, paying: Writer, free: Writer) -> None:
     await paying.more(20)
     await free.more(20)
     assert one.shard.primary is not old
+    assert set(free.acknowledged) <= await one.written(free.org_id)  # its disk is there: of nobody anything is lost
     await one.synchronous()  # the old one has come back, as the replica
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -80,15 +81,16 @@ class Replicated:
             Postgres(
                 folder / name, run, number + _PORT_OF_SECOND * place, folder / f"{name}.log",
                 template=template, durable=durable, name=name,
-                settings=_SETTINGS | _following(run, 5432 + number + _PORT_OF_SECOND * (1 - place), name),
+                settings=_SETTINGS
+                | _following(run, 5432 + number + _PORT_OF_SECOND * (1 - place), name, folder / names[1 - place]),
             )
             for place, name in enumerate(names)
         )  # fmt: skip
         self.record = self._read(names[0])
 
     def only(self) -> Postgres:
-        """The primary, for a start without a replica: it waits for none."""
-        self.primary.settings["synchronous_standby_names"] = ""
+        """The primary, for a start without a replica: it waits for none, and follows nobody."""
+        self.primary.settings = {"synchronous_standby_names": ""}
         return self.primary
 
     def _read(self, first: str) -> Record:
@@ -227,7 +229,16 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def _following(run: Path, port: int, name: str) -> dict[str, str]:
-    """What a server needs to follow the other one; ignored while it is the primary."""
-    other = f"host='{_quoted(str(run))}' port={port} user={SUPERUSER} application_name={name}"
-    return {"primary_conninfo": other, "primary_slot_name": _slot(name)}
+def _following(run: Path, port: int, name: str, other: Path) -> dict[str, str]:
+    """What a server needs to follow the other one; ignored while it is the primary.
+
+    Both are on one machine: what a primary that has ended had not sent yet is read from its folder before its replica
+    is promoted, as PostgreSQL replays all that it can get first. So only a lost disk loses what was acknowledged.
+    """
+    address = f"host='{_quoted(str(run))}' port={port} user={SUPERUSER} application_name={name}"
+    log = shlex.quote(str(other / "pg_wal")).replace("%", "%%")
+    return {
+        "primary_conninfo": address,
+        "primary_slot_name": _slot(name),
+        "restore_command": f'cp {log}/%f "%p"',
+    }
