@@ -39,7 +39,7 @@ def cancelled_run(platform: RunningPlatform) -> UUID:
             assert http.get(f"/v1/runs/{run}", headers=bookmark).json()["state"] == "cancelled"
             assert http.get("/v1/runs", headers=bookmark).json()["runs"][0]["state"] == "cancelled"
         refused = http.get("/v1/runs", headers={"HAL9-Bookmark": "yesterday"})
-        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (422, "bookmark-invalid")
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (422, "bookmark-invalid")
     return UUID(run)
 
 
