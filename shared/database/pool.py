@@ -62,7 +62,7 @@ class DatabaseSettings:
     )
     asynchronous_tiers: str = setting(
         "HAL9_ASYNCHRONOUS_TIERS",
-        "free,standard",
+        "free",
         "Tiers whose writes are acknowledged when the primary has them, separated by commas; those of all others when "
         "a replica has them too, where there are replicas.",
     )

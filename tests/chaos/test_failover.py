@@ -28,8 +28,8 @@ async def test_no_acknowledged_write_is_lost_whatever_befalls_the_primary() -> N
     async with pair() as one:
         await one.synchronous()
         paying, free = (
-            Writer(one.shards, await one.organisation("business")),
-            Writer(one.shards, await one.organisation("standard")),
+            Writer(one.shards, await one.organisation("enterprise")),
+            Writer(one.shards, await one.organisation("free")),
         )
         writing = [asyncio.create_task(writer.write()) for writer in (paying, free)]
         await paying.more(20)
@@ -91,7 +91,7 @@ async def test_a_primary_that_was_paused_accepts_no_write_after_another_was_prom
     """Nobody can end the old one here: its lease alone must do."""
     async with pair(kept=False) as one:
         old, new = one.shard.primary, one.shard.replica
-        writer = Writer(one.shards, await one.organisation("standard"))
+        writer = Writer(one.shards, await one.organisation("free"))
         alone = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": old.dsn("hal9_app")}))
         async with one.shard.superuser(old) as connection:
             await lease.renew(connection, 1, seconds=0.0)  # its watcher was heard for the last time long ago

@@ -49,7 +49,7 @@ async def there(shards: Shards, org_id: UUID, entry: UUID, after: Bookmark | Non
 
 
 async def test_a_read_sees_what_was_written_before_its_bookmark(one: Pair) -> None:
-    org_id = await one.organisation("standard")
+    org_id = await one.organisation("free")
     before = served("replica")
     for _ in range(300):
         entry = await write(one.shards, org_id)
@@ -59,7 +59,7 @@ async def test_a_read_sees_what_was_written_before_its_bookmark(one: Pair) -> No
 
 async def test_without_a_bookmark_worth_its_name_a_replica_is_behind(one: Pair) -> None:
     """What the bookmark is for: the same reads, given one of the beginning of time, miss some."""
-    org_id = await one.organisation("standard")
+    org_id = await one.organisation("free")
     async with one.shard.superuser(one.shard.replica) as connection:
         await connection.execute("SELECT pg_wal_replay_pause()")
         try:
@@ -79,7 +79,7 @@ async def test_without_a_bookmark_worth_its_name_a_replica_is_behind(one: Pair) 
 
 
 async def test_a_replica_that_hangs_is_ejected_and_comes_back(one: Pair) -> None:
-    org_id = await one.organisation("standard")
+    org_id = await one.organisation("free")
     entry = await write(one.shards, org_id)
     bookmark = await one.shards.bookmark(org_id)
     ejections = metrics.counter("hal9_replica_ejections_total", "")
@@ -102,7 +102,7 @@ async def test_a_replica_that_hangs_is_ejected_and_comes_back(one: Pair) -> None
 
 
 async def test_a_bookmark_of_another_shard_means_nothing_here(one: Pair) -> None:
-    org_id = await one.organisation("standard")
+    org_id = await one.organisation("free")
     entry = await write(one.shards, org_id)
     before = served("replica")
     assert await there(one.shards, org_id, entry, Bookmark(7, Lsn(0)))
@@ -111,7 +111,7 @@ async def test_a_bookmark_of_another_shard_means_nothing_here(one: Pair) -> None
 
 async def test_promotion_by_hand_loses_nothing_and_running_processes_follow(one: Pair) -> None:
     await one.synchronous()
-    org_id = await one.organisation("standard")
+    org_id = await one.organisation("free")
     entries = {await write(one.shards, org_id) for _ in range(20)}
     old = one.shard.primary
     done = await one.keeper.promote(0)
