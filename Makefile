@@ -50,7 +50,7 @@ test: $(DEV_STAMP) ## Run the test suite (it starts every server that it needs)
 
 .PHONY: test-cluster
 test-cluster: $(DEV_STAMP) ## Run the tests of a cluster, and those that run anywhere, on that of KUBECONFIG
-	@$(BIN)/python -m pytest --cluster $(or $(TESTS),tests/cluster tests)
+	@$(BIN)/python -m pytest --cluster $(TESTS)
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style, types, layers, migrations, and that generated files are current

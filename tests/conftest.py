@@ -39,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what needs a cluster, where none is to be used."""
+    return True if collection_path == OF_CLUSTER and not config.getoption("--cluster") else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With --cluster choose what runs on one; what needs the session's deployment comes last, so that it is one."""
     if not config.getoption("--cluster"):

@@ -8,8 +8,6 @@ import tarfile
 from functools import partial
 from typing import TYPE_CHECKING
 
-import pytest
-
 from shared.identifiers import new_id
 from shared.neurons.wire import ENDED
 from tests.cluster.deployed import SERVICES
@@ -44,7 +42,6 @@ def revisions(deployed: DeployedPlatform) -> set[str]:
     return {pod["metadata"]["labels"]["serving.knative.dev/revision"] for pod in deployed.instances()}
 
 
-@pytest.mark.timeout(1500)  # ten projects and a deployment at the same time, on whatever node there is
 def test_ten_at_a_time_while_functions_roll_out_and_pods_die(deployed: DeployedPlatform, tmp_path: Path) -> None:
     with going_on(deployed, AT_ONCE, partial(made, deployed)) as going:
         deployed.until("an instance that verifies", lambda: deployed.ready("codegen"))
