@@ -31,6 +31,7 @@ _LONGEST_ERROR: Final = 2000
 _COLUMNS: Final = "id, event, destination, error_code, error, attempts, received_at, redriven_at"
 _ERROR_DATA_LETTERS: Final = 1024
 _PROOF: Final = re.compile(rf"([?&]{SECRET_QUERY}=)[^&\s\"']*")
+_TITLE: Final = re.compile(r'"title": ?"((?:[^"\\\x00-\x1f]|\\["\\/])*)"')
 _OF_KNATIVE: Final = "knative"
 """What the extensions begin with that its brokers add: errors, hops that are left, time of arrival."""
 
@@ -101,6 +102,17 @@ def reason(event: CloudEvent) -> tuple[CloudEvent, str, int | None, str]:
     number = int(str(code)) if str(code).isascii() and str(code).isdigit() and len(str(code)) < 5 else None
     error = "" if data is None else _PROOF.sub(r"\1…", _readable(codec.canonical_text(data)))
     return original, str(destination or "unknown").partition("?")[0], number, error
+
+
+def problem_title(error: str) -> str | None:
+    """Give the title of the problem document that an answer was; None when it was none.
+
+    It may be cut off, as what Knative keeps of an answer is; a title stands near its beginning.
+    """
+    found = _TITLE.search(error) if error.startswith("{") else None
+    if found is None:
+        return None
+    return re.sub(r"\\(.)", r"\1", found[1])
 
 
 def _readable(data: str) -> str:

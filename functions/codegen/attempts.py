@@ -3,7 +3,8 @@
 The broker may deliver a step's event several times at once, and this process may die at any moment. So a try is a row
 with a lease: whoever holds it works and renews it, a duplicate meanwhile is told "not yet", a later one is given the
 kept answer again. Promises: of all who work on one try, one answer counts; the archive that it names is stored before;
-no more verifications run at once than the instance has room for.
+no more verifications run at once than the instance has room for. A disk without room is waited for a few seconds; then
+the step fails, with a reason that says which, as only a person can help.
 """
 
 from __future__ import annotations
@@ -16,20 +17,23 @@ from typing import TYPE_CHECKING, Final
 
 from events.catalogue.neuron import StepAnswered
 from events.subscriber import NotYet
-from functions.codegen import archive, store, verification
+from functions.codegen import archive, store, toolchain, verification
 from functions.codegen.models import derived_id
 from functions.codegen.service import object_key
 from functions.codegen.toolchain import ToolchainMissingError
+from functions.codegen.verification import SandboxFullError
 from shared.chaos import point, register
 from shared.identifiers import new_id
+from shared.objects import ObjectsFullError
 from shared.quotas import STORAGE
 from shared.quotas.usage import QuotaExceededError, Use, take
 from shared.software.projects import Artefact
 from shared.software.source import foremost
 from shared.software.verification import Verification, VerificationInput
+from shared.telemetry import counter, logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from uuid import UUID
 
     from events.catalogue.neuron import StepRequested
@@ -37,10 +41,19 @@ if TYPE_CHECKING:
     from shared.database.pool import Transaction
     from shared.software.source import SourceTree
 
+_log = logger(__name__)
+_full = counter("hal9_codegen_disk_full_total", "Tries of verifications that met a full disk, by which.", ("disk",))
+
 _LEASE: Final = timedelta(seconds=15)
 _AGAIN_SECONDS: Final = 3.0
 _TURN_SECONDS: Final = 20.0
 """How long to wait for a turn here, before the event goes back to the broker, which may find another instance."""
+
+_ROOM_PAUSES_SECONDS: Final = (1.0, 3.0, 6.0)
+"""How long to wait, once after another, for a full disk: what other work frees soon is not worth a failed run."""
+
+STORAGE_FULL: Final = "storage-full"
+"""The code of a step that failed because a disk had no room."""
 
 _CLAIMED = register(
     "verification.claimed", "A verification is claimed, nothing done: the lease runs out, another claims."
@@ -149,11 +162,6 @@ async def _work(resources: Resources, org_id: UUID, step: StepRequested) -> tupl
     known = await _known(resources, org_id, step, digest)
     if known is not None:
         return known, None
-    try:
-        settings = resources.settings
-        report = await verification.verify(work.tree, work.language, settings.limits(), settings.toolchains_folder())
-    except ToolchainMissingError as error:
-        return _answered(step, outcome="failed", reason=f"{error}."), None
     artefact = Artefact(
         id=derived_id(org_id, "artefact", step.step_id, step.epoch),
         run_id=step.run_id,
@@ -163,9 +171,48 @@ async def _work(resources: Resources, org_id: UUID, step: StepRequested) -> tupl
         engine=foremost(file.engine for file in work.tree.files),
         created_at=resources.clock.now(),
     )
+    try:
+        report = await _when_there_is_room(
+            resources, lambda: _stored_and_verified(resources, org_id, work, artefact, packed)
+        )
+    except ToolchainMissingError as error:
+        return _answered(step, outcome="failed", reason=f"{error}."), None
+    except (ObjectsFullError, SandboxFullError) as error:
+        _tell_full(error)
+        await resources.objects.delete(object_key(org_id, artefact.id))  # nothing names it
+        return _answered(step, outcome="failed", code=STORAGE_FULL, reason=f"{error}, then ask again."), None
+    return _judged(step, report, artefact, work.tree), artefact
+
+
+async def _stored_and_verified(
+    resources: Resources, org_id: UUID, work: VerificationInput, artefact: Artefact, packed: bytes
+) -> verification.Report:
+    """Store the archive, then check the project: what cannot be kept is not worth the longer work."""
+    settings = resources.settings
+    toolchains = settings.toolchains_folder()
+    toolchain.toolchain(work.language, toolchains)
     await resources.objects.put(object_key(org_id, artefact.id), packed, media_type=archive.MEDIA_TYPE)
     point(_STORED)
-    return _judged(step, report, artefact, work.tree), artefact
+    return await verification.verify(work.tree, work.language, settings.limits(), toolchains)
+
+
+async def _when_there_is_room(
+    resources: Resources, attempt: Callable[[], Awaitable[verification.Report]]
+) -> verification.Report:
+    """Try again after a pause when a disk is full; the last try's error is the caller's."""
+    for pause in _ROOM_PAUSES_SECONDS:
+        try:
+            return await attempt()
+        except (ObjectsFullError, SandboxFullError) as error:
+            _tell_full(error)
+        await resources.clock.sleep(pause)
+    return await attempt()
+
+
+def _tell_full(error: ObjectsFullError | SandboxFullError) -> None:
+    disk = "objects" if isinstance(error, ObjectsFullError) else "sandbox"
+    _full.add(disk)
+    _log.error("a disk is full", disk=disk, cause=str(error.__cause__ or error))
 
 
 async def _known(resources: Resources, org_id: UUID, step: StepRequested, digest: str) -> StepAnswered | None:

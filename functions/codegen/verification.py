@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from events.catalogue.neuron import BackwardSignal
 from functions.codegen import archive, sandbox, toolchain
+from shared.diskspace import has_room, is_full
 from shared.software.verification import Check, CheckName, Fault
 
 if TYPE_CHECKING:
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
 _OUTPUT_KEPT: Final = 8000
 _SIGNALS: Final = 20
 _BLAME_ROOT: Final = "/"
+_ROOM_BYTES: Final = 1 << 20
+"""What must be left on the sandbox's disk for a check that failed to be the project's own fault."""
+
+
+class SandboxFullError(Exception):
+    """There is no room on the disk that projects are verified on: nothing can be said of the project."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the disk on which projects are checked has no space left; whoever runs the platform must free some in "
+            "codegen's folder for temporary files (TMPDIR)"
+        )
 
 
 class Report:
@@ -45,8 +58,18 @@ async def verify(tree: SourceTree, language: str, limits: sandbox.Limits, toolch
 
     Raises:
         ToolchainMissingError: The language's toolchain is not installed.
+        SandboxFullError: There is no room to check it.
     """
     tools = toolchain.toolchain(language, toolchains)
+    try:
+        return await _checked(tree, tools, limits)
+    except OSError as error:
+        if is_full(error):
+            raise SandboxFullError from error
+        raise
+
+
+async def _checked(tree: SourceTree, tools: toolchain.Toolchain, limits: sandbox.Limits) -> Report:
     with tempfile.TemporaryDirectory(prefix="hal9-verify-") as folder:
         project = Path(folder)
         archive.write(tree, project)
@@ -57,6 +80,8 @@ async def verify(tree: SourceTree, language: str, limits: sandbox.Limits, toolch
             outcome = await sandbox.run(_plan(tools, step, project, limits))
             if outcome.code == sandbox.NOT_STARTED:
                 raise toolchain.ToolchainMissingError(f"the toolchain does not start: {outcome.output.strip()}")
+            if outcome.code != 0 and not has_room(project, _ROOM_BYTES):
+                raise SandboxFullError
             isolation = outcome.isolation
             if step.name is CheckName.TESTS:
                 passed = toolchain.tests_passed(outcome.output)

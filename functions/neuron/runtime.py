@@ -591,8 +591,11 @@ def _delegated_key(org_id: UUID, origin_id: UUID, path: str, generation: int, re
 
 
 def _delegated_answer(body: Body[Any, Any], data: StepAnswered, key: bytes | None) -> _Answer:
-    """Read a delegated executor's answer against the contract."""
-    journal = None if key is None else (key, data.model_dump_json())
+    """Read a delegated executor's answer against the contract.
+
+    A failure is not kept for replays: it lay outside of what was asked (a full disk, no tools), and may be gone then.
+    """
+    journal = None if key is None or data.outcome == "failed" else (key, data.model_dump_json())
     try:
         output = None if data.output is None else body.output.model_validate(data.output)
         signals = tuple(Signal.model_validate(signal.model_dump()) for signal in data.signals)

@@ -107,7 +107,7 @@ async def keep(resources: Resources, event: CloudEvent) -> None:
         _log.warning("dead letter of no organisation", event_type=original.type, destination=destination, code=code)
         return
     org_id = inbox.organisation_of(original)
-    failed = _step_failed(resources, original, destination, code)
+    failed = _step_failed(resources, original, destination, code, error)
 
     async def work(tx: Transaction) -> None:
         await deadletters.add(tx, original, destination=destination, error_code=code, error=error)
@@ -130,7 +130,9 @@ async def _not_started(resources: Resources, event: CloudEvent, org_id: UUID) ->
             await resources.store.not_started(org_id, event.id, data, None if correlation is None else str(correlation))
 
 
-def _step_failed(resources: Resources, event: CloudEvent, destination: str, code: int | None) -> CloudEvent | None:
+def _step_failed(
+    resources: Resources, event: CloudEvent, destination: str, code: int | None, error: str
+) -> CloudEvent | None:
     """The event that tells a step that its request was not delivered; without it its run would hang."""
     if event.type != _STEP_REQUESTED:
         return None
@@ -139,13 +141,14 @@ def _step_failed(resources: Resources, event: CloudEvent, destination: str, code
     except MalformedEvent:
         return None
     answer = "no answer" if code is None else f"the status {code}"
+    title = deadletters.problem_title(error)
     return catalogue.new(
         StepFailed(
             run_id=step.run_id,
             step_id=step.step_id,
             epoch=step.epoch,
             phase=step.phase,
-            reason=f"its request could not be delivered to {destination}: {answer}",
+            reason=f"its request could not be delivered to {destination}: {answer}" + (f" ({title})" if title else ""),
         ),
         id=f"{event.id}/undelivered",
         subject=str(step.step_id),

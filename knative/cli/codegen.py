@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from knative.cli import projectfolder, projectview, refusals
+from knative.cli import projectfolder, projectview, refusals, standstill
 from knative.cli.refusals import Interruption
 from shared.client import ApiError, ClientError
 
@@ -125,7 +125,7 @@ def _events(client: Client, run_id: UUID, *, quiet: bool) -> Iterator[RunEvent]:
     told = quiet
     while True:
         try:
-            yield from client.runs.watch(run_id)
+            yield from client.runs.watch(run_id, quiet=standstill.told(client, quiet=quiet))
         except ApiError as error:
             waited = time.monotonic() - began
             if error.status != _NOT_FOUND:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import click
 
-from knative.cli import tables
+from knative.cli import standstill, tables
 from knative.cli.connection import connected
 from shared.client import checked
 
@@ -168,7 +168,7 @@ def _begun(client: Client, run: Run, *, follow: bool, as_json: bool) -> None:
 
 def _follow(client: Client, run_id: UUID, *, as_json: bool) -> None:
     """Draw a run until it has ended: live on a terminal, a line for each event elsewhere, JSON lines when asked."""
-    events = client.runs.watch(run_id)
+    events = client.runs.watch(run_id, quiet=standstill.told(client, quiet=as_json))
     if as_json:
         for event in events:
             click.echo(event.model_dump_json())

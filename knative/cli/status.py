@@ -66,8 +66,9 @@ def _show(found: dict[str, Any]) -> None:
     for name, about in [*found["servers"].items(), ("broker", found["broker"])]:
         servers.add_row(name, str(about["pid"] or "down"), _mebibytes(about["memory_bytes"]))
     console.print(servers)
-    if found["cache"]["fault"] is not None:
-        console.print(f"[red]{escape(found['cache']['fault'])}[/]")
+    for fault in (found["cache"]["fault"], found["disk"]["fault"]):
+        if fault is not None:
+            console.print(f"[red]{escape(fault)}[/]")
     broker = found["broker"]
     console.print(
         f"broker: {broker.get('queued', '?')} deliveries queued, {broker.get('dead_letters', '?')} dead letters "

@@ -75,6 +75,7 @@ class Control:
             "supervisor": _process(os.getpid()),
             "servers": servers,
             "cache": await self._cache(),
+            "disk": {"free_bytes": platform.home.free_bytes(), "fault": platform.home.fault()},
             "server_restarts": platform.server_restarts,
             "replicas": platform.keeper.status() if platform.keeper is not None else [],
             "failovers": [asdict(one) for one in platform.keeper.failovers] if platform.keeper is not None else [],

@@ -16,7 +16,6 @@ a time (flock). Does not: start anything.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -29,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from shared.diskspace import is_full
 from shared.settings import setting, settings
 
 FORMAT: Final = 1
@@ -224,8 +224,22 @@ class Home:
         (self.run / "instances").mkdir(exist_ok=True, mode=0o700)
 
     def _check_room(self) -> None:
-        if shutil.disk_usage(self.path).free < NEEDED_BYTES:
+        if self.free_bytes() < NEEDED_BYTES:
             raise _full(self.path)
+
+    def free_bytes(self) -> int:
+        """Give the room that is left on the disk that holds it."""
+        return shutil.disk_usage(self.path).free
+
+    def fault(self) -> str | None:
+        """Say what is wrong with its disk, and what to do; None when there is room."""
+        free = self.free_bytes()
+        if free >= NEEDED_BYTES:
+            return None
+        return (
+            f"The disk that holds {self.path} has {free // 2**20} MB left: free at least {NEEDED_BYTES // 2**20} MB; "
+            "what was saved is not lost."
+        )
 
     def _check_format(self) -> None:
         file = self.path / "format"
@@ -310,7 +324,7 @@ def _full(path: Path) -> HomeError:
 
 
 def _unusable(path: Path, error: OSError) -> HomeError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return _full(path)
     if isinstance(error, FileExistsError | NotADirectoryError):
         file = next((one for one in (path, *path.parents) if one.exists() and not one.is_dir()), path)

@@ -35,6 +35,7 @@ class Client:
         told: Hears why, and for how many seconds, before each wait: to show that something is waited for.
 
     Attributes:
+        url: The API's address.
         projects: Ask for software.
         runs: Runs of neurons.
         artefacts: What projects made.
@@ -55,6 +56,7 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         told: Callable[[ClientError, float], None] | None = None,
     ) -> None:
+        self.url = url
         self._transport = Transport(Credentials(url, api_key, connect_to), seconds, tries, sleep, told)
         self.runs = Runs(self._transport)
         self.projects = Projects(self._transport, self.runs)

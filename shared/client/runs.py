@@ -11,7 +11,7 @@ from shared.client.transport import IDEMPOTENCY_KEY
 from shared.neurons.wire import ENDED, EngineChoice, Limits, Run, RunEvent, RunPage, RunRequest, RunState, RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import httpx
 
@@ -84,12 +84,15 @@ class Runs:
         headers = {IDEMPOTENCY_KEY: idempotency_key or str(uuid4())}
         return self._transport.model(Run, "POST", f"{_path(run_id)}/replay", headers=headers)
 
-    def watch(self, run_id: UUID | str, *, after: int = 0) -> Iterator[RunEvent]:
+    def watch(
+        self, run_id: UUID | str, *, after: int = 0, quiet: Callable[[], None] | None = None
+    ) -> Iterator[RunEvent]:
         """Give what happens in a run as it happens, until the run has ended; a stream that breaks is taken up again.
 
         Args:
             run_id: The run.
             after: Only what comes after this sequence; 0 for everything.
+            quiet: Called whenever nothing has happened for a while: each time that the API says it is still there.
 
         Raises:
             ApiError: There is no such run, or the key may not see it.
@@ -102,7 +105,7 @@ class Runs:
                 with self._transport.stream(
                     f"{_path(run_id)}/events", {"Last-Event-ID": str(after)}, endless=True
                 ) as answer:
-                    for event in _events(answer):
+                    for event in _events(answer, quiet):
                         came, after = True, event.sequence
                         yield event
                         if event.type in _LAST_EVENTS:
@@ -127,12 +130,14 @@ def _path(run_id: UUID | str) -> str:
     return f"/v1/runs/{UUID(str(run_id))}"
 
 
-def _events(answer: httpx.Response) -> Iterator[RunEvent]:
+def _events(answer: httpx.Response, quiet: Callable[[], None] | None) -> Iterator[RunEvent]:
     """Read a stream of server-sent events (WHATWG HTML, section 9.2.6); an event that is cut off is none."""
     data: list[str] = []
     for line in answer.iter_lines():
         if line.startswith("data:"):
             data.append(line.removeprefix("data:").removeprefix(" "))
+        elif line.startswith(":") and quiet is not None:
+            quiet()
         elif not line and data:
             yield RunEvent.model_validate_json("\n".join(data))
             data = []

@@ -12,6 +12,14 @@ Does not: list, version, or search; whoever keeps an object remembers its key in
 from __future__ import annotations
 
 from shared.objects.keys import key, validated
-from shared.objects.store import ObjectMissingError, Objects, ObjectsSettings, open_objects
+from shared.objects.store import ObjectMissingError, Objects, ObjectsFullError, ObjectsSettings, open_objects
 
-__all__ = ["ObjectMissingError", "Objects", "ObjectsSettings", "key", "open_objects", "validated"]
+__all__ = [
+    "ObjectMissingError",
+    "Objects",
+    "ObjectsFullError",
+    "ObjectsSettings",
+    "key",
+    "open_objects",
+    "validated",
+]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from shared.diskspace import is_full
 from shared.objects.keys import validated
-from shared.objects.store import ObjectMissingError
+from shared.objects.store import ObjectMissingError, ObjectsFullError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
 _CHUNK: Final = 256 * 1024
 _TEMPORARY: Final = ".partial-"
@@ -37,7 +39,10 @@ class DirectoryObjects:
     ) -> int:
         """Keep an object; it is on the disk, whole, when this returns. The media type is not kept."""
         del media_type
-        path = self._path(key)
+        with _a_full_disk_told():
+            return await self._put(self._path(key), chunks)
+
+    async def _put(self, path: Path, chunks: bytes | AsyncIterable[bytes]) -> int:
         temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
         file = await asyncio.to_thread(_create, temporary)
         try:
@@ -88,6 +93,16 @@ class DirectoryObjects:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise PermissionError(f"the folder of objects, {self._folder}, cannot be written")
+
+
+@contextmanager
+def _a_full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise ObjectsFullError from error
+        raise
 
 
 def _create(temporary: Path) -> BinaryIO:

@@ -11,13 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.objects.keys import validated
-from shared.objects.store import ObjectMissingError
+from shared.objects.store import ObjectMissingError, ObjectsFullError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 _PART_BYTES: Final = 8 * 2**20  # S3 wants at least 5 MiB for each part but the last
 _CHUNK: Final = 256 * 1024
+_INSUFFICIENT_STORAGE: Final = 507
 
 
 class S3Objects:
@@ -62,7 +63,16 @@ class S3Objects:
         self, key: str, chunks: bytes | AsyncIterable[bytes], *, media_type: str = "application/octet-stream"
     ) -> int:
         """Keep an object. S3 acknowledges it only when it is durable."""
-        name = self._name(key)
+        from botocore.exceptions import ClientError
+
+        try:
+            return await self._put(self._name(key), chunks, media_type)
+        except ClientError as error:
+            if _full(error):
+                raise ObjectsFullError from error
+            raise
+
+    async def _put(self, name: str, chunks: bytes | AsyncIterable[bytes], media_type: str) -> int:
         first, rest = await _first_part(chunks)
         if rest is None:
             await self._call("put_object", Key=name, Body=first, ContentType=media_type)
@@ -160,6 +170,13 @@ async def _first_part(chunks: bytes | AsyncIterable[bytes]) -> tuple[bytes, Asyn
         if len(buffer) >= _PART_BYTES:
             return bytes(buffer), iterator
     return bytes(buffer), None
+
+
+def _full(error: Any) -> bool:
+    """Whether the server has no room: Amazon's has, others (MinIO, Ceph) answer 507, or name a quota."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    code = error.response.get("Error", {}).get("Code", "")
+    return bool(status == _INSUFFICIENT_STORAGE or code.endswith("QuotaExceeded"))
 
 
 def _missing(error: Any) -> bool:

@@ -15,6 +15,15 @@ class ObjectMissingError(LookupError):
     """There is no object under that key."""
 
 
+class ObjectsFullError(Exception):
+    """The store has no room for an object; what was under its key is still there."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the store of objects has no space left; whoever runs the platform must free some where HAL9_OBJECTS points"
+        )
+
+
 @settings
 class ObjectsSettings:
     """Where objects are kept."""
@@ -32,7 +41,7 @@ class Objects(Protocol):
     """A store. Every method raises ValueError for what is not a key (see `shared.objects.keys`)."""
 
     async def put(self, key: str, chunks: bytes | AsyncIterable[bytes], *, media_type: str = ...) -> int:
-        """Keep an object, replacing the one under that key; how many bytes it has."""
+        """Keep an object, replacing the one under that key; how many bytes it has. Raises ObjectsFullError."""
         ...
 
     def get(self, key: str) -> AsyncIterator[bytes]:

@@ -15,11 +15,12 @@ import pytest_asyncio
 from events.catalogue.neuron import RunCancelled, RunCompleted, RunFailed, StepAnswered, StepRequested
 from events.cloudevent import CloudEvent
 from events.subscriber import NotYet
-from functions.codegen import attempts, service, store
+from functions.codegen import attempts, service, store, verification
 from functions.codegen.models import derived_id
 from functions.codegen.resources import Resources
 from functions.neuron.store import Origin
 from shared import chaos
+from shared.clock import ManualClock
 from shared.identifiers import new_id
 from shared.keys import PrivateKey
 from shared.neurons.wire import RunRequest
@@ -27,7 +28,8 @@ from shared.problems import Problem
 from shared.quotas import Tiers
 from shared.quotas.usage import counted
 from shared.software.projects import ProjectRequest
-from shared.software.verification import Verification
+from shared.software.verification import Verification, VerificationInput
+from tests.disk_fixture import full_disk
 from tests.processes.office import Office
 
 if TYPE_CHECKING:
@@ -202,6 +204,51 @@ async def test_projects_count_as_runs_and_are_refused_at_the_limit(
     office = Office(resources.shards, limits={"runs": 2})
     with pytest.raises(Problem, match="quota-exceeded"):
         await office.runs.start(org_id, Origin(office.source), "tester", request, None)
+
+
+async def advanced(clock: ManualClock, answering: asyncio.Task[StepAnswered]) -> StepAnswered:
+    """Move the clock on until there is an answer."""
+    while not answering.done():
+        await asyncio.sleep(0.01)
+        clock.advance(1.0)
+    return answering.result()
+
+
+async def test_a_project_that_cannot_be_kept_fails_with_what_is_full(
+    resources: Resources, organisation: Organisation
+) -> None:
+    org_id, passed, clock = await organisation(), list[str](), ManualClock()
+    resources.clock = clock
+    with full_disk(100), chaos.observed(passed.append):
+        answer = await advanced(clock, asyncio.ensure_future(attempts.answer(resources, org_id, step(GOOD))))
+    assert (answer.outcome, answer.code, answer.output) == ("failed", "storage-full", None)
+    assert answer.reason == (
+        "the store of objects has no space left; whoever runs the platform must free some where HAL9_OBJECTS points, "
+        "then ask again."
+    )
+    assert "verification.stored" not in passed
+    assert await count(resources, org_id, "artefacts") == 0
+    again = await attempts.answer(resources, org_id, step(GOOD, epoch=1, step_id=answer.step_id))
+    assert again.outcome == "completed"
+
+
+async def test_room_that_comes_back_soon_is_waited_for(resources: Resources, organisation: Organisation) -> None:
+    org_id, clock = await organisation(), ManualClock()
+    resources.clock = clock
+    with full_disk(100):
+        answering = asyncio.ensure_future(attempts.answer(resources, org_id, step(GOOD)))
+        while clock.sleepers < 2:  # noqa: ASYNC110 - the renewal of the lease, and the pause
+            await asyncio.sleep(0.01)
+    answer = await advanced(clock, answering)
+    assert answer.outcome == "completed"
+
+
+@pytest.mark.parametrize("room", [100, 100_000], ids=["for the files", "for a check"])
+async def test_a_project_is_not_blamed_for_a_full_disk(resources: Resources, room: int) -> None:
+    tree = VerificationInput.model_validate(step(spoilt("src/years.py", "import os\n")).input).tree
+    settings = resources.settings
+    with full_disk(room), pytest.raises(verification.SandboxFullError, match=r"no space left.*TMPDIR"):
+        await verification.verify(tree, "python", settings.limits(), settings.toolchains_folder())
 
 
 async def test_deliveries_at_once_verify_once(resources: Resources, organisation: Organisation) -> None:

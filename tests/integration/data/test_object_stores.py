@@ -16,8 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.identifiers import new_id
-from shared.objects import ObjectMissingError, Objects, ObjectsSettings, key, open_objects, validated
+from shared.objects import (
+    ObjectMissingError,
+    Objects,
+    ObjectsFullError,
+    ObjectsSettings,
+    key,
+    open_objects,
+    validated,
+)
 from shared.settings import load
+from tests.disk_fixture import full_disk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,6 +41,7 @@ class S3Server(BaseHTTPRequestHandler):
     objects: ClassVar[dict[str, tuple[bytes, str]]]
     uploads: ClassVar[dict[str, dict[int, bytes]]]
     fail_part: ClassVar[int | None]
+    full: ClassVar[tuple[int, str] | None]
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         pass
@@ -76,6 +86,10 @@ class S3Server(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         path, query = self._where()
         data = self._body()
+        if self.full is not None:
+            status, code = self.full
+            self._answer(status, f"<Error><Code>{code}</Code><Message>no room</Message></Error>".encode())
+            return
         if "partNumber" not in query:
             self.objects[path] = (data, self.headers["Content-Type"])
         elif int(query["partNumber"]) == self.fail_part:
@@ -114,7 +128,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "example")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    S3Server.objects, S3Server.uploads, S3Server.fail_part = {}, {}, None
+    S3Server.objects, S3Server.uploads, S3Server.fail_part, S3Server.full = {}, {}, None, None
     server = ThreadingHTTPServer(("127.0.0.1", 0), S3Server)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -139,6 +153,12 @@ async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
 
 async def read(objects: Objects, name: str) -> bytes:
     return b"".join([chunk async for chunk in objects.get(name)])
+
+
+def files_in(folder: Path) -> list[str]:
+    """Every file that a store in a folder has, by its path there."""
+    root = folder / "objects"
+    return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
 
 
 async def test_what_was_put_is_got(objects: Objects) -> None:
@@ -197,6 +217,28 @@ async def test_a_broken_multipart_upload_is_given_up(s3: str) -> None:
     assert S3Server.objects == {}
 
 
+@pytest.mark.parametrize("pieces_of", [1, 3], ids=["in one", "in pieces"])
+async def test_a_full_disk_is_said_to_be_one_and_leaves_what_was_there(tmp_path: Path, pieces_of: int) -> None:
+    objects = open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": f"file://{tmp_path}/objects"}))
+    name = key(ORGANISATION, "kept")
+    await objects.put(name, b"kept")
+    data = b"x" * 1000 if pieces_of == 1 else pieces(*([b"x" * 1000] * pieces_of))
+    with full_disk(100), pytest.raises(ObjectsFullError, match=r"no space left.*HAL9_OBJECTS"):
+        await objects.put(name, data)
+    assert await read(objects, name) == b"kept"
+    assert files_in(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("full", [(507, "XMinioStorageFull"), (403, "QuotaExceeded"), (400, "BucketQuotaExceeded")])
+@pytest.mark.parametrize("size", [10, 9 * 2**20], ids=["in one part", "in several"])
+async def test_a_full_server_is_said_to_be_one(s3: str, full: tuple[int, str], size: int) -> None:
+    environ = {"HAL9_OBJECTS": "s3://bucket", "HAL9_OBJECTS_S3_ENDPOINT": s3}
+    S3Server.full = full
+    with pytest.raises(ObjectsFullError):
+        await open_objects(load(ObjectsSettings, environ)).put(key(ORGANISATION, "a"), pieces(bytes(size), b"more"))
+    assert S3Server.uploads == {}
+
+
 async def test_addresses_for_others(s3: str, tmp_path: Path) -> None:
     environ = {"HAL9_OBJECTS": "s3://bucket/p", "HAL9_OBJECTS_S3_ENDPOINT": s3}
     name = key(ORGANISATION, "a.txt")
@@ -214,9 +256,8 @@ async def test_a_folder_keeps_objects_to_itself_and_no_rests(tmp_path: Path) -> 
     await asyncio.gather(*(objects.put(name, pieces(bytes([n]) * 1000)) for n in range(20)))
     data = await read(objects, name)
     assert data == data[:1] * 1000
-    files = [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
-    assert [str(path.relative_to(tmp_path / "objects")) for path in files] == [name]
-    assert files[0].stat().st_mode & 0o077 == 0
+    assert files_in(tmp_path) == [name]
+    assert (tmp_path / "objects" / name).stat().st_mode & 0o077 == 0
     with pytest.raises(ObjectMissingError):
         await read(objects, key(ORGANISATION, "a"))
 

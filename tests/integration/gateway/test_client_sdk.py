@@ -243,9 +243,11 @@ def test_a_broken_stream_is_taken_up_where_it_ended(flaky: Any) -> None:
     whole = event(1, "run.started") + b": still here\n\n" + event(2, "step.requested")
     cut = {**stream, "Content-Length": str(len(whole) + 100)}
     answers += [(200, cut, whole), problem("draining", 503), (200, stream, event(3, "run.completed"))]
+    quiet: list[str] = []
     with Client(url, "hal9_x", sleep=lambda seconds: None) as client:
-        seen = [one.sequence for one in client.runs.watch(new_id())]
+        seen = [one.sequence for one in client.runs.watch(new_id(), quiet=lambda: quiet.append("still there"))]
     assert seen == [1, 2, 3]
+    assert quiet == ["still there"]
     assert [headers["last-event-id"] for _, headers in asked] == ["0", "2", "2"]
 
 

@@ -13,7 +13,7 @@ from functions.neuron.settings import NeuronSettings
 from functions.neuron.store import Origin
 from shared.neurons import BudgetExhausted, Reply, Thought, Unbilled
 from shared.problems import Problem
-from tests.processes.office import Office
+from tests.processes.office import Office, answered
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -160,6 +160,20 @@ async def test_a_replay_asks_the_delegate_only_for_what_the_journal_does_not_kno
     await office.settle(org_id)
     replayed = await office.runs.show(org_id, replayed.id)
     assert (replayed.state, replayed.output["audited"]) == ("completed", True)
+
+
+async def test_a_replay_does_not_repeat_what_failed_outside_of_the_run(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards, duplicates=2)
+    office.auditor = lambda event: answered(event, outcome="failed", code="storage-full", reason="no space left")
+    first = await office.start(org_id, "a b", audit=True)
+    await office.settle(org_id)
+    first = await office.runs.show(org_id, first.id)
+    assert (first.state, first.code) == ("failed", "storage-full")
+    assert "no space left" in (first.reason or "")
+    office.auditor = None
+    replayed = await office.runs.replay(org_id, Origin(office.source), "tester", first.id)
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, replayed.id)).state == "completed"
 
 
 @pytest.mark.parametrize(("fault", "spent"), [(Unbilled("429"), PRICE), (TimeoutError("no answer"), PRICE + 150)])

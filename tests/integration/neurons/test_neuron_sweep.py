@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -227,13 +228,15 @@ async def test_a_request_that_became_a_dead_letter_fails_its_step_and_is_kept(
 ) -> None:
     org_id, other_org, office = await organisation(), await organisation(), Office(shards, duplicates=3)
     resources = upkeep(office)
+    answer = Problem("shard-full").encode()
     run = await office.start(org_id, "a b", "maybegone c")
     await office.fetch(org_id)
     while office.waiting:
         event = office.waiting.pop(0)
         if event.type == "ai.hal9.neuron.step.requested" and catalogue.parse(event).path == "/line0/word1":
+            said = base64.b64encode(answer).decode()
             dead = event.with_extensions(
-                knativeerrordest="http://neuron-l2", knativeerrorcode="503", knativeerrordata="b3ZlcmxvYWRlZA=="
+                knativeerrordest="http://neuron-l2", knativeerrorcode="503", knativeerrordata=said
             )
             await service.keep(resources, dead)
         else:
@@ -242,11 +245,14 @@ async def test_a_request_that_became_a_dead_letter_fails_its_step_and_is_kept(
     await office.settle(org_id)
     run = await office.runs.show(org_id, run.id)
     assert (run.state, run.code) == ("failed", "undelivered")
-    assert run.reason == "/line0/word1: its request could not be delivered to http://neuron-l2: the status 503"
+    assert run.reason == (
+        "/line0/word1: its request could not be delivered to http://neuron-l2: the status 503 "
+        "(A database has no space left)"
+    )
     page = await service.page(resources, org_id, 10, None)
     [letter] = page.dead_letters
     detail = await service.show(resources, org_id, letter.id)
-    assert (detail.destination, detail.error_code, detail.error) == ("http://neuron-l2", 503, "overloaded")
+    assert (detail.destination, detail.error_code, detail.error) == ("http://neuron-l2", 503, answer.decode())
     assert "knativeerrordest" not in detail.event
     assert (detail.event["type"], detail.event["orgid"]) == ("ai.hal9.neuron.step.requested", str(org_id))
     for use in (service.show, service.redrive):

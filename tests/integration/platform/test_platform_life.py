@@ -226,6 +226,17 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Home.at(tmp_path / "home").make()
 
 
+def test_a_disk_that_fills_later_is_told_by_the_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home.at(tmp_path / "home")
+    home.make()
+    assert home.fault() is None
+    monkeypatch.setattr(home_module, "NEEDED_BYTES", 1 << 60)
+    said = home.fault()
+    assert said is not None
+    assert str(home.path) in said
+    assert "free at least" in said
+
+
 def test_settings_and_switches_that_are_wrong(platforms: Callable[..., RunningPlatform]) -> None:
     assert "duplicate" in refusal(platforms(), "--hostile", "twice=yes")
     assert "HAL9_INSTANCES" in refusal(platforms(), HAL9_INSTANCES="many")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from events import CloudEvent
-from events.deadletters import reason
+from events.deadletters import problem_title, reason
+from shared.problems import Problem
 
 LONG = ("ein Fehler, größer " * 100).encode()
 
@@ -57,3 +58,20 @@ def test_a_shared_secret_in_an_address_is_shown_to_nobody() -> None:
     _, destination, _, error = reason(dead)
     assert destination == "http://codegen.hal9.svc/events"
     assert error == 'dispatch error: Post "http://codegen.hal9.svc/events?proof=…": connection refused'
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        (Problem("shard-full").encode().decode(), "A database has no space left"),
+        (Problem("shard-full").encode().decode()[:70], None),
+        (Problem("shard-full").encode().decode()[:120], "A database has no space left"),
+        ('{"title": "of \\"this\\" kind", "x": 1}', 'of "this" kind'),
+        ('{"title": "broken', None),
+        ('{"title": 1}', None),
+        ('a "title": "in a text"', None),
+        ("", None),
+    ],
+)
+def test_the_title_of_a_problem_is_found_even_where_it_is_cut_off(error: str, title: str | None) -> None:
+    assert problem_title(error) == title
