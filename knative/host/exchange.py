@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import ClientDisconnect
@@ -12,9 +13,10 @@ from starlette.requests import ClientDisconnect
 from shared.problems import MEDIA_TYPE, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
     from knative.host.connection import Connection
+    from shared.tokens import Claims
 
 HIGH_WATER_BYTES: Final = 65536
 """Request bodies are read ahead this far, then the client waits."""
@@ -24,11 +26,36 @@ _STATUS_LINES: Final = {
 }
 _BODILESS: Final = frozenset({204, 304})
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ORGANISATION_PART: Final = 1.0
+_PRINCIPAL_PART: Final = 0.5
+_ADDRESS_PART: Final = 0.5
+_NOBODY: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 def body_too_large(limit: int) -> Problem:
     """Give the problem of a body beyond the limit."""
     return Problem("body-too-large", 413, f"Send at most {limit} bytes.", limit=limit)
+
+
+def shares_of(scope: Mapping[str, Any]) -> Mapping[str, float]:
+    """Give who holds a request's body, as `BodyBudget.take` wants it.
+
+    It is the organisation and, with less, whoever asks for it; before anybody is known, the address that the request
+    comes from. On a Unix socket that is what the activator says of it, as nobody else can connect there; behind other
+    proxies whoever is not known yet shares one address. What the broker brings is the platform's own.
+    """
+    claims: Claims | None = scope.get("hal9.claims")
+    if claims is not None and claims.org_id is None:
+        return _NOBODY
+    if claims is not None:
+        return {
+            f"organisation {claims.org_id}": _ORGANISATION_PART,
+            f"principal {claims.org_id} {claims.subject}": _PRINCIPAL_PART,
+        }
+    if scope["client"] is not None:
+        return {f"address {scope['client'][0]}": _ADDRESS_PART}
+    last = next((value for name, value in reversed(scope["headers"]) if name == b"x-forwarded-for"), b"")
+    return {f"address {last.rpartition(b',')[2].strip().decode('latin-1')}": _ADDRESS_PART}
 
 
 class Exchange:
@@ -58,6 +85,7 @@ class Exchange:
         "_left",
         "_reserved",
         "_seen",
+        "_shares",
         "_waiter",
         "arrived",
         "buffered",
@@ -84,6 +112,7 @@ class Exchange:
     def __init__(self, connection: Connection, scope: dict[str, Any], arrived: float, limit: int = 0) -> None:
         self._connection = connection
         self._reserved = 0
+        self._shares = _NOBODY
         self._chunks: list[bytes] = []
         self._seen = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -175,7 +204,8 @@ class Exchange:
         """Take room for a body that goes on beyond what was read ahead, when somebody first asks for the rest of it."""
         size = self.limit if self.length is None else self.length
         if size > HIGH_WATER_BYTES:
-            self._connection.server.budget.take(size)
+            self._shares = shares_of(self.scope)
+            self._connection.server.budget.take(size, self._shares)
             self._reserved = size
 
     async def body(self) -> bytes:
@@ -276,7 +306,7 @@ class Exchange:
     def finished(self) -> None:
         """Note that nobody works on the answer any more."""
         if self._reserved:
-            self._connection.server.budget.give_back(self._reserved)
+            self._connection.server.budget.give_back(self._reserved, self._shares)
             self._reserved = 0
         self.wake()
         self._connection.done(self)

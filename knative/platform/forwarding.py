@@ -90,10 +90,12 @@ def request_head(request: Request, *, public: bool) -> bytes:
 
     Args:
         request: What came.
-        public: It came from the outside: what it says about proxies before us is dropped.
+        public: It came from the outside: what it says about proxies before us is dropped, and said anew.
     """
     lines = [b"%s %s HTTP/1.1\r\n" % (request.method, request.target)]
     lines += [b"%s: %s\r\n" % field for field in end_to_end(request.headers, _FORWARDED if public else frozenset())]
+    if public and request.peer:
+        lines.append(b"x-forwarded-for: %s\r\n" % request.peer.encode("ascii"))
     if request.http10 and request.header(b"host") is None:
         lines.append(b"host: localhost\r\n")
     if request.length is not None:

@@ -138,6 +138,11 @@ class Request:
         self.http10 = False
 
     @property
+    def peer(self) -> str:
+        """The address that it came from; empty on a Unix socket."""
+        return self._connection.peer
+
+    @property
     def has_body(self) -> bool:
         """Whether bytes follow the header fields."""
         return self.chunked or bool(self.length)
@@ -324,6 +329,12 @@ class ServerConnection(asyncio.Protocol):
         self._stalled_since: float | None = None
         self._idle_since = self._loop.time()
         self._linger_until: float | None = None
+
+    @property
+    def peer(self) -> str:
+        """The peer's address; empty on a Unix socket, and when it is gone."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return str(name[0]).partition("%")[0] if isinstance(name, tuple) else ""
 
     # what asyncio calls
 

@@ -154,6 +154,7 @@ class Function:
         if claims is None:
             raise _unauthenticated()
         set_organisation(claims.org_id)
+        request.scope["hal9.claims"] = claims  # the host shares out its memory by them
         if operation.permission not in claims.scope:
             raise Problem("permission-missing", 403, f"This needs the permission {operation.permission}.")
         return claims

@@ -1,7 +1,9 @@
-"""One hostile request of 8 MiB must not take the gateway more memory than its pod has."""
+"""Hostile requests of 8 MiB must not take the gateway more memory than its pod has, nor keep others out."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,3 +42,28 @@ async def test_eight_mebibytes_of_empty_lists_fit_into_the_pod(stage: Stage, cal
                 answer = await client.post(path, content=b'{"roles":' + body + b"}", headers=headers)
                 assert (answer.status_code, answer.json()["type"]) == (413, "urn:hal9:problem:body-too-large")
     assert peak_bytes(process.pid) < MEMORY * 2 // 3
+
+
+async def test_stalled_uploads_of_one_organisation_keep_no_other_out(stage: Stage, caller: MakeCaller) -> None:
+    socket = await stage.start(DOCUMENT.parent, "stalled", stage.identity("gateway"))
+    one, other = await caller("owner"), await caller("owner")
+    stalled = [await asyncio.open_unix_connection(str(socket)) for _ in range(4)]
+    head = (
+        f"POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: {one.header['Authorization']}\r\n"
+        f"content-type: application/cloudevents-batch+json\r\ncontent-length: {LONGEST}\r\n\r\n"
+    )
+    for _, writer in stalled:
+        writer.write(head.encode() + b"[" * 100_000)
+    answers = [asyncio.ensure_future(reader.readuntil(b"}")) for reader, _ in stalled]
+    async with asyncio.timeout(20):
+        while sum(answer.done() for answer in answers) < len(stalled) - 1:  # noqa: ASYNC110 - another process answers
+            await asyncio.sleep(0.01)
+    assert all(b"of your large bodies" in answer.result() for answer in answers if answer.done())
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "com.example.large", "data": "x" * 900_000}
+    headers = {"Content-Type": "application/cloudevents-batch+json", **other.header}
+    async with connect(socket) as client:
+        answer = await client.post("/v1/events", content=json.dumps([event] * 4), headers=headers)
+    assert (answer.status_code, answer.text) == (202, '{"accepted":4}')
+    for pending, (_, writer) in zip(answers, stalled, strict=True):
+        pending.cancel()
+        writer.close()

@@ -69,8 +69,8 @@ def test_what_bodies_hold_together_is_bounded_and_given_back(
     sent = nearly if "length" in framing else b"%x\r\n" % LONGEST + nearly
     before = vm_rss_bytes(echo)
     crowd = [echo.connect() for _ in range(20)]
-    for connection in crowd:
-        connection.sendall(f"POST /large/x HTTP/1.1\r\nhost: x\r\n{framing}\r\n\r\n".encode())
+    for number, connection in enumerate(crowd):
+        connection.sendall(head(f"10.0.0.{number}", framing))
         send(connection, sent)
     answered = until(lambda: len(found := select.select(crowd, [], [], 0)[0]) >= 20 - BUDGET // LONGEST and found)
     for connection in answered:
@@ -86,6 +86,27 @@ def test_what_bodies_hold_together_is_bounded_and_given_back(
         connection.close()
     until(lambda: echo.request("POST", "/large/x", bytes(LONGEST)).status == 204)
     until(lambda: vm_rss_bytes(echo) < before + (8 << 20))
+
+
+def test_whoever_stalls_is_in_the_way_of_nobody_else(hosts: Callable[..., Host], tmp_path: Path) -> None:
+    """Four bodies of one client would hold all that there is, for as long as a slow body may take."""
+    echo = hosts(crowded(tmp_path))
+    stalled = [echo.connect() for _ in range(BUDGET // LONGEST)]
+    for connection in stalled:
+        connection.sendall(head("203.0.113.7", f"content-length: {LONGEST}"))
+        send(connection, bytes(100_000))
+    refused = until(lambda: len(found := select.select(stalled, [], [], 0)[0]) == len(stalled) - 1 and found)
+    assert all(b"of your large bodies" in connection.recv(10_000) for connection in refused)
+    for number in range(3):
+        others = {"x-forwarded-for": f"203.0.113.7, 10.0.0.{number}"}  # only what the last proxy says is believed
+        assert echo.request("POST", "/large/x", bytes(LONGEST), others).status == 204
+    spoofed = {"x-forwarded-for": "10.0.0.1, 203.0.113.7"}
+    assert echo.request("POST", "/large/x", iter([bytes(LONGEST)]), spoofed, encode_chunked=True).status == 503
+
+
+def head(address: str, framing: str) -> bytes:
+    """Give the header of a long body that comes from an address, as the activator says it."""
+    return f"POST /large/x HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {address}\r\n{framing}\r\n\r\n".encode()
 
 
 def until(condition: Callable[[], Any]) -> Any:

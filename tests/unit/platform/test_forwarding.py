@@ -122,14 +122,17 @@ GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 
 async def test_a_request_travels_without_hop_by_hop_fields(tmp_path: Path) -> None:
     async with rig(tmp_path, echo) as r:
-        extra = b"Connection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nX-Real-IP: 1.2.3.4\r\n"
+        extra = b"Connection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
+        extra += b"X-Real-IP: 1.2.3.4\r\nX-Forwarded-For: 1.2.3.4\r\n"
         raw = await r.talk(
             b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n" + extra + b"traceparent: 00-a-b-01\r\nX-A: 1\r\nX-A: 2\r\n\r\n"
         )
         status, headers, body = answer(raw)
         seen = json.loads(body)
         assert (status, headers["x-kept"], seen["method"], seen["target"]) == (200, "yes", "GET", "/a?b=c")
-        assert seen["headers"] == [["host", "x"], ["traceparent", "00-a-b-01"], ["x-a", "1"], ["x-a", "2"]]
+        assert seen["headers"] == [
+            ["host", "x"], ["traceparent", "00-a-b-01"], ["x-a", "1"], ["x-a", "2"], ["x-forwarded-for", "127.0.0.1"],
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
