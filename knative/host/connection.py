@@ -5,8 +5,8 @@ httptools, and its package imports click; see docs/decisions/0002-host.md.
 
 Promises: what is kept in memory for a connection is bounded by the header limit, 64 KiB of body that was read ahead
 and one read of the socket, what the functions read beyond that by the instance's budget; a request that breaks a limit
-or the grammar gets a problem document, then the connection is closed in a way that lets the client read it.
-Does not: HTTP/2, TLS, WebSocket, trailers (they are dropped).
+or the rules of `knative.framing` gets a problem document, then the connection is closed in a way that lets the client
+read it. Does not: HTTP/2, TLS, WebSocket, trailers (they are dropped).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
+from knative.framing import Framing, HeaderLimits, field_bytes, framing_left, framing_of, malformed, origin_form
 from knative.host.exchange import HIGH_WATER_BYTES, Exchange, body_too_large
-from knative.host.targets import origin_form
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -29,15 +29,12 @@ if TYPE_CHECKING:
 _LINGER_SECONDS: Final = 3.0
 _LONGEST_PIPELINE: Final = 100
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
-_FIELD_OVERHEAD: Final = 4  # ": " and the line's end
-_FRAMING_PER_BYTE: Final = 16  # what chunks may spend on framing for each byte of content, beyond the header's limit
 _NOTED: Final = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"),
         *(b"traceparent", b"tracestate", b"hal9-timeout"),
     }
 )
-_VERSIONS: Final = ("1.1", "1.0")
 
 
 class Connection(asyncio.Protocol):
@@ -51,6 +48,7 @@ class Connection(asyncio.Protocol):
         self.server = server
         self.loop = server.loop
         self.settings: HostSettings = server.settings
+        self._limits: HeaderLimits = server.header_limits
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._current: Exchange | None = None  # the one that is being answered
@@ -106,9 +104,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._upgrade = True
         except httptools.HttpParserError as error:
-            self._refusal = self._refusal or Problem("bad-request", 400, _reason(error))
-        if self._refusal is None and self._overhead > self.settings.header_bytes:
-            self._refusal = _headers_too_large(self.settings)
+            self._refusal = self._refusal or malformed(error, data)
+        if self._refusal is None and self._overhead > self._limits.bytes:
+            self._refusal = self._limits.too_large()
         if self._refusal is not None:
             self._refuse()
 
@@ -144,6 +142,8 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
         self._url += url
+        if len(self._url) > self._limits.target_bytes:
+            self._refusal = self._refusal or self._limits.target_too_long()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; trailers go into a list that nobody reads."""
@@ -156,35 +156,16 @@ class Connection(asyncio.Protocol):
         """Make the exchange, or say why not."""
         self._in_header = False
         headers, self._headers = self._headers, []
-        version = self._parser.get_http_version()
-        head = _Head(self._noted)
-        self._refusal = self._refusal or self._fault_of_header(version, headers, head)
         if self._refusal is not None:
             return
         try:
-            scope = self._scope(version, headers)
-        except ValueError as error:
-            self._refusal = Problem("bad-request", 400, str(error))
+            exchange = self._exchange(self._parser.get_http_version(), headers)
+        except Problem as problem:
+            self._refusal = problem
             return
-        limits = self.server.limits
-        limit = limits.least
-        if head.length > limit or head.coded:
-            limit = limits.of(scope["method"], scope["path"])
-        if head.length > limit:
-            self._refusal = body_too_large(limit)
-            return
-        exchange = Exchange(self, scope, self.loop.time(), limit)
-        exchange.length = None if head.coded else head.length
-        exchange.keep_alive = (
-            not self._parser.should_upgrade()
-            and (not head.connection or b"close" not in head.connection)
-            and (version == "1.1" or b"keep-alive" in head.connection)
-        )
-        exchange.traceparent, exchange.tracestate, exchange.timeout = head.traceparent, head.tracestate, head.timeout
-        exchange.expects_continue = bool(head.expect)
         self._overhead = 0
         self._reading = exchange
-        if head.expect and self._current is None:
+        if exchange.expects_continue and self._current is None:
             exchange.say_continue()
 
     def on_body(self, body: bytes) -> None:
@@ -193,7 +174,7 @@ class Connection(asyncio.Protocol):
         if exchange is None or self._refusal is not None:
             return
         # What frames chunks (sizes, extensions) and trailers count as header, but for a due to each byte of content.
-        self._overhead = max(0, self._overhead - (1 + _FRAMING_PER_BYTE) * len(body))
+        self._overhead = framing_left(self._overhead, len(body))
         exchange.feed(body)
         if exchange.buffered >= HIGH_WATER_BYTES or exchange.too_large:
             self._pause()
@@ -312,26 +293,53 @@ class Connection(asyncio.Protocol):
             self._paused = True
             self._transport.pause_reading()
 
-    def _fault_of_header(self, version: str, headers: list[tuple[bytes, bytes]], head: _Head) -> Problem | None:
-        if version not in _VERSIONS:
-            return Problem("http-version-unsupported")
-        if len(headers) > self.settings.header_count or self._too_long(headers):
-            return _headers_too_large(self.settings)
-        if head.hosts != 1 and (version == "1.1" or head.hosts):
-            return Problem("bad-request", 400, "Send exactly one Host header.")
-        if head.expect and head.expect != b"100-continue":
-            return Problem("expectation-failed")
-        if self._parser.should_upgrade() and (head.length or head.coded or not self._url.startswith(b"/")):
-            # Without a body the wish to upgrade is ignored, as RFC 9110 section 7.8 lets us; with one, the parser
-            # takes the body for the other protocol.
-            return Problem("bad-request", 400, "This server speaks HTTP/1.1 only: send no Upgrade header, no CONNECT.")
-        return None
+    def _exchange(self, version: str, headers: list[tuple[bytes, bytes]]) -> Exchange:
+        """Make the exchange of a request whose header is whole.
+
+        Raises:
+            Problem: It breaks a rule or a limit.
+        """
+        if len(headers) > self._limits.count or self._too_long(headers):
+            raise self._limits.too_large()
+        upgrades = self._parser.should_upgrade()
+        framing = framing_of(version, self._noted, self._parser.get_method if upgrades else None)
+        try:
+            scope = self._scope(version, headers)
+        except ValueError as error:
+            raise Problem("bad-request", detail=str(error)) from None
+        exchange = Exchange(self, scope, self.loop.time(), self._body_limit(scope, framing))
+        find = framing.fields.get
+        connection = find(b"connection", b"").lower()
+        exchange.length = None if framing.chunked else framing.length or 0
+        exchange.keep_alive = (
+            not upgrades
+            and (not connection or b"close" not in connection)
+            and (version == "1.1" or b"keep-alive" in connection)
+        )
+        exchange.traceparent, exchange.tracestate = find(b"traceparent", b""), find(b"tracestate", b"")
+        exchange.timeout = find(b"hal9-timeout", b"")
+        exchange.expects_continue = framing.waits
+        return exchange
+
+    def _body_limit(self, scope: dict[str, Any], framing: Framing) -> int:
+        """Give the longest body that the request may have.
+
+        Raises:
+            Problem: 413, it says that it has a longer one.
+        """
+        limits, length = self.server.limits, framing.length or 0
+        limit = limits.least
+        if length > limit or framing.chunked:
+            limit = limits.of(scope["method"], scope["path"])
+        if length > limit:
+            raise body_too_large(limit)
+        return limit
 
     def _too_long(self, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether the header is too long. It is counted only when so much came that it could be."""
-        most = self.settings.header_bytes
+        most = self._limits.bytes
         return self._overhead > most and (
-            len(self._url) + sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in headers) > most
+            len(self._url) + sum(field_bytes(name, value) for name, value in headers) > most
         )
 
     def _scope(self, version: str, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
@@ -394,30 +402,6 @@ class Connection(asyncio.Protocol):
         self.resume()
 
 
-class _Head:
-    """What of a header matters to the host; of a field that stands twice the last, but for Host.
-
-    Args:
-        noted: The fields that are in `_NOTED`.
-    """
-
-    __slots__ = ("coded", "connection", "expect", "hosts", "length", "timeout", "traceparent", "tracestate")
-
-    def __init__(self, noted: list[tuple[bytes, bytes]]) -> None:
-        fields = dict(noted)
-        find = fields.get
-        self.hosts = 1 if b"host" in fields else 0
-        if len(fields) != len(noted):
-            self.hosts = sum(name == b"host" for name, _ in noted)
-        self.length = int(find(b"content-length", b"0"))
-        self.coded = b"transfer-encoding" in fields
-        self.connection = find(b"connection", b"").lower()
-        self.expect = find(b"expect", b"").lower()
-        self.traceparent = find(b"traceparent", b"")
-        self.tracestate = find(b"tracestate", b"")
-        self.timeout = find(b"hal9-timeout", b"")
-
-
 def _path(raw: bytes) -> str:
     """Decode a path.
 
@@ -444,20 +428,3 @@ def _address(name: Any) -> tuple[str, int] | None:
 
 def _overloaded(detail: str) -> Problem:
     return Problem("overloaded", 503, detail, headers={"Retry-After": "1"})
-
-
-def _headers_too_large(settings: HostSettings) -> Problem:
-    return Problem(
-        "headers-too-large",
-        431,
-        f"Send at most {settings.header_count} header fields, of {settings.header_bytes} bytes together.",
-    )
-
-
-def _reason(error: httptools.HttpParserError) -> str:
-    """Say what is wrong with a request that could not be parsed: the parser's words, which hold nothing of ours."""
-    if isinstance(error, httptools.HttpParserInvalidMethodError):
-        return "The method is not one of HTTP's."
-    if isinstance(error, httptools.HttpParserCallbackError):
-        return "The request is not well-formed HTTP/1.1."
-    return f"The request is not well-formed HTTP/1.1: {error}."

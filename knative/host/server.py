@@ -11,6 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from knative.framing import HeaderLimits
 from knative.host.connection import Connection
 from shared.telemetry import logger
 
@@ -47,6 +48,7 @@ class Server:
     ) -> None:
         self.application = application
         self.settings = settings
+        self.header_limits = HeaderLimits(settings.header_bytes, settings.header_count)
         self.limits = limits
         self.budget = budget
         self.loop = asyncio.get_running_loop()

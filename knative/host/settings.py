@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from knative.framing import DEFAULT_LIMITS
 from shared.settings import setting, settings
 
 
@@ -20,12 +21,12 @@ class HostSettings:
     )
     header_bytes: int = setting(
         "HAL9_HOST_HEADER_BYTES",
-        default=32768,
+        default=DEFAULT_LIMITS.bytes,
         doc="Longest request header with its request line, in bytes.",
         minimum=1024,
     )
     header_count: int = setting(
-        "HAL9_HOST_HEADER_COUNT", default=100, doc="Most header fields of a request.", minimum=8
+        "HAL9_HOST_HEADER_COUNT", default=DEFAULT_LIMITS.count, doc="Most header fields of a request.", minimum=8
     )
     header_seconds: float = setting(
         "HAL9_HOST_HEADER_SECONDS", default=10.0, doc="Time for a whole request header, in seconds.", minimum=0.1

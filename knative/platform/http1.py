@@ -5,11 +5,10 @@ back-pressure, and stand in the open against hostile peers. An ASGI server puts 
 the bytes and us; here one task serves one request, and the parser is the same llhttp.
 
 Promises: memory for a connection is bounded (`Limits`): header fields are counted and measured, bodies stop being
-read when nobody takes them, a peer that is slow to send or to read is cut off; one message means one thing (RFC
-9112): both lengths at once, repeated lengths, any transfer coding but `chunked`, several Hosts, line folding and
-control characters are refused; trailers are dropped, and measured like header fields, as is what frames chunks beyond
-a due to each byte of content; a refusal reaches the peer even while it is still sending. Does
-not: TLS, HTTP/2, WebSocket, files.
+read when nobody takes them, a peer that is slow to send or to read is cut off; one message means one thing, by the
+rules of `knative.framing`; trailers are dropped, and measured like header fields, as is what frames chunks beyond a due
+to each byte of content; a refusal reaches the peer even while it is still sending. Does not: TLS, HTTP/2, WebSocket,
+files.
 """
 
 from __future__ import annotations
@@ -18,14 +17,13 @@ import asyncio
 import contextlib
 import http
 import logging
-import re
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
-from knative.host.targets import origin_form
+from knative.framing import DEFAULT_LIMITS, HeaderLimits, field_bytes, framing_left, framing_of, malformed, origin_form
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -47,13 +45,8 @@ WRITE_HIGH: Final = 128 * 1024
 LINGER_SECONDS: Final = 5.0
 """How long a refused peer may go on sending, unheard, so that it can read the refusal (RFC 9112, section 9.6)."""
 
-FRAMING_PER_BYTE: Final = 16
-"""What chunks may spend on framing for each byte of content, beyond `Limits.header_bytes` (about Go's measure)."""
-
 _REASONS: Final = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 _NO_BODY: Final = frozenset({204, 304})
-_VERSIONS: Final = ("1.1", "1.0")
-_METHOD: Final = re.compile(rb"[A-Z-]{1,24} /")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +54,7 @@ class Limits:
     """What one peer may take.
 
     Attributes:
-        header_bytes: request line and fields together; also trailers together with what frames chunks.
-        header_count: fields.
-        target_bytes: the request target.
+        header: how large its head may be.
         header_seconds: from a message's first byte to the end of its fields.
         idle_seconds: of a kept connection between two requests.
         body_grace_seconds: before a body's mean rate is looked at.
@@ -72,9 +63,7 @@ class Limits:
         connections: at once.
     """
 
-    header_bytes: int = 64 * 1024
-    header_count: int = 128
-    target_bytes: int = 16 * 1024
+    header: HeaderLimits = DEFAULT_LIMITS
     header_seconds: float = 15.0
     idle_seconds: float = 95.0
     body_grace_seconds: float = 15.0
@@ -182,9 +171,21 @@ class Request:
                 raise Problem("body-too-large", detail=f"The body may have at most {limit} bytes.")
         return bytes(pieces)
 
-    def expect(self) -> None:
-        """Note whether the peer waits for a 100 before it sends its body."""
-        self._wants_continue = self.has_body and self.header(b"expect") is not None
+    def take_head(self, version: str, upgrades: bool) -> None:
+        """Check the whole head, note how the body is framed, and give functions the path of the target.
+
+        Raises:
+            Problem: It breaks a rule.
+        """
+        framing = framing_of(version, self.headers, (lambda: self.method) if upgrades else None)
+        self.length, self.chunked = framing.length, framing.chunked
+        self._wants_continue = framing.waits and framing.has_body
+        try:
+            self.target, authority = origin_form(self.target)
+        except ValueError as error:
+            raise Problem("bad-request", detail=str(error)) from None
+        if authority:
+            self.headers = [(name, authority if name == b"host" else value) for name, value in self.headers]
 
     async def _more(self) -> None:
         loop = asyncio.get_running_loop()
@@ -320,7 +321,8 @@ class ServerConnection(asyncio.Protocol):
         self._response: Response | None = None
         self._task: asyncio.Task[None] | None = None
         self._head_since: float | None = None
-        self._head_bytes = 0
+        self._head_bytes = 0  # as they came, of a head that is not whole yet
+        self._field_bytes = 0  # the same as its fields, which may come in one piece
         self._framing_bytes = 0
         self._in_head = False
         self._fault: Problem | None = None
@@ -372,14 +374,14 @@ class ServerConnection(asyncio.Protocol):
                 "bad-request", 501, "This server changes to no other protocol: send plain HTTP/1.1."
             )
         except httptools.HttpParserError as error:
-            self._fault = self._fault or _fault_of(error, data)
+            self._fault = self._fault or malformed(error, data)
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > self._limits.header_bytes:
-                self._fault = self._fault or Problem("headers-too-large")
-        elif self._incoming is not None and self._framing_bytes > self._limits.header_bytes:
+            if self._head_bytes > self._limits.header.bytes:
+                self._fault = self._fault or self._limits.header.too_large()
+        elif self._incoming is not None and self._framing_bytes > self._limits.header.bytes:
             # the parser keeps a field until it is whole, and adds to it in time that grows with its length
-            self._fault = self._fault or Problem("headers-too-large")
+            self._fault = self._fault or self._limits.header.too_large()
         if self._fault is not None:
             self._malformed(self._fault)
         else:
@@ -407,7 +409,7 @@ class ServerConnection(asyncio.Protocol):
         """Begin a request."""
         self._incoming = Request(self)
         self._in_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._field_bytes = 0
         if self._head_since is None:
             self._head_since = self._loop.time()
 
@@ -415,8 +417,9 @@ class ServerConnection(asyncio.Protocol):
         """Take the target, or a part of it."""
         request = self._current()
         request.target += url
-        if len(request.target) > self._limits.target_bytes:
-            self._fault = self._fault or Problem("uri-too-long")
+        self._field_bytes += len(url)
+        if len(request.target) > self._limits.header.target_bytes:
+            self._fault = self._fault or self._limits.header.target_too_long()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field; those after the body are trailers, which are dropped."""
@@ -424,10 +427,10 @@ class ServerConnection(asyncio.Protocol):
             return
         headers = self._current().headers
         headers.append((name.lower(), value))
-        self._head_bytes += len(name) + len(value)
-        if len(headers) > self._limits.header_count or self._head_bytes > self._limits.header_bytes:
+        self._field_bytes += field_bytes(name, value)
+        if len(headers) > self._limits.header.count or self._field_bytes > self._limits.header.bytes:
             headers.clear()
-            self._fault = Problem("headers-too-large")
+            self._fault = self._limits.header.too_large()
 
     def on_headers_complete(self) -> None:
         """Check the head, and serve the request if no other is in front of it."""
@@ -440,15 +443,19 @@ class ServerConnection(asyncio.Protocol):
         version = self._parser.get_http_version()
         request.http10 = version == "1.0"
         request.keep_alive = self._parser.should_keep_alive()
-        self._fault = self._fault or _check(request, version)
-        if self._fault is None:
-            request.expect()
-            self._ahead.append(request)
-            self._next()
+        if self._fault is not None:
+            return
+        try:
+            request.take_head(version, self._parser.should_upgrade())
+        except Problem as problem:
+            self._fault = problem
+            return
+        self._ahead.append(request)
+        self._next()
 
     def on_body(self, chunk: bytes) -> None:
         """Take a piece of the body."""
-        self._framing_bytes = max(0, self._framing_bytes - (1 + FRAMING_PER_BYTE) * len(chunk))
+        self._framing_bytes = framing_left(self._framing_bytes, len(chunk))
         if self._fault is None:
             self._current().feed(chunk)
 
@@ -609,50 +616,6 @@ class ServerConnection(asyncio.Protocol):
         if not self._reading:
             self._reading = True
             transport.resume_reading()
-
-
-def _check(request: Request, version: str) -> Problem | None:
-    """Check what the parser leaves open, and note how the body is framed."""
-    if version not in _VERSIONS:
-        return Problem("http-version-unsupported")
-    hosts = 0
-    codings = 0
-    for name, value in request.headers:
-        if name == b"host":
-            hosts += 1
-        elif name == b"content-length":
-            request.length = int(value)
-        elif name == b"transfer-encoding":
-            codings += 1
-            request.chunked = True
-            if value.strip().lower() != b"chunked":
-                return Problem("bad-request", 501, "The only transfer coding is `chunked`.")
-        elif name == b"expect" and value.strip().lower() != b"100-continue":
-            return Problem("expectation-failed")
-    if hosts > 1 or (hosts == 0 and not request.http10):
-        return Problem("bad-request", detail="Send exactly one Host header field.")
-    if codings > 1 or (codings and request.http10):
-        return Problem("bad-request", detail="Send Transfer-Encoding once, and with HTTP/1.1 only.")
-    return _check_target(request)
-
-
-def _check_target(request: Request) -> Problem | None:
-    """Give functions the path, whichever form the target has (RFC 9112 section 3.2.2); a tunnel nobody gets."""
-    if request.method == b"CONNECT":
-        return Problem("bad-request", detail="This server makes no tunnels.")
-    try:
-        request.target, authority = origin_form(request.target)
-    except ValueError as error:
-        return Problem("bad-request", detail=str(error))
-    if authority:
-        request.headers = [(name, authority if name == b"host" else value) for name, value in request.headers]
-    return None
-
-
-def _fault_of(error: httptools.HttpParserError, data: bytes) -> Problem:
-    if isinstance(error, httptools.HttpParserInvalidMethodError) and _METHOD.match(data):
-        return Problem("method-unimplemented")
-    return Problem("bad-request", detail=f"The request is not well-formed HTTP/1.1: {error}.")
 
 
 class Server:

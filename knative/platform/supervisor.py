@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from knative.description import DescriptionError, load_all
+from knative.framing import HeaderLimits
 from knative.platform import environment, processes
 from knative.platform.activator import Deployment
 from knative.platform.broker import configuration
@@ -59,7 +60,7 @@ BOOTSTRAP_SECONDS: Final = 120.0
 DRAIN_SECONDS: Final = 12.0
 LOG_BYTES: Final = 16 * 1024 * 1024
 PUBLIC_LIMITS: Final = Limits(connections=1024)
-INNER_LIMITS: Final = Limits(connections=4096, header_count=256)
+INNER_LIMITS: Final = Limits(connections=4096, header=HeaderLimits(count=256))
 
 
 class StartError(RuntimeError):

@@ -18,6 +18,7 @@ from typing import Any, Final
 import uvloop
 
 from events import filters
+from knative.framing import HeaderLimits
 from knative.platform.broker.courier import SocketCourier
 from knative.platform.broker.dispatch import Dispatcher, Trigger
 from knative.platform.broker.hostile import Hostile
@@ -31,7 +32,7 @@ from shared.telemetry import configure_logs
 from shared.tokens import Issuer, Verifier
 
 STOP_SECONDS: Final = 2.0
-LIMITS: Final = Limits(connections=512, header_count=256)
+LIMITS: Final = Limits(connections=512, header=HeaderLimits(count=256))
 
 
 def trigger(document: dict[str, Any]) -> Trigger:

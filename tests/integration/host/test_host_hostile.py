@@ -142,7 +142,8 @@ def test_a_header_that_never_ends_is_431(echo: Host) -> None:
 
 
 def test_a_target_beyond_the_limit_is_refused(echo: Host) -> None:
-    assert echo.raw(b"GET /" + b"a" * 50_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n").status == 431
+    answer = echo.raw(b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert (answer.status, answer.slug) == (414, "uri-too-long")
 
 
 def test_trailers_without_end_are_refused(echo: Host) -> None:
@@ -178,7 +179,6 @@ def test_the_smallest_chunks_are_taken(echo: Host) -> None:
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET\r\n\r\n",
-        b"NONSENSE / HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET / HTTP/9.9\r\nhost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost : x\r\n\r\n",
         b"GET / HTTP/1.1\r\n host: x\r\n\r\n",
@@ -193,7 +193,6 @@ def test_the_smallest_chunks_are_taken(echo: Host) -> None:
         b"POST /size HTTP/1.1\r\nhost: x\r\ncontent-length: -3\r\n\r\nabc",
         b"POST /size HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST /size HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-        b"POST /size HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
         b"POST /size HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nab\r\n0\r\n\r\n",
         b"POST /size HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nabX0\r\n\r\n",
         b"POST /size HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\ncontent-length: 1\r\n\r\na",
@@ -203,6 +202,13 @@ def test_what_is_no_http_is_400(echo: Host, request_line: bytes) -> None:
     answer = echo.raw(request_line)
     assert (answer.status, answer.slug) == (400, "bad-request")
     assert answer.headers["connection"] == "close"
+
+
+def test_methods_and_codings_that_nobody_has_are_501(echo: Host) -> None:
+    unknown = echo.raw(b"NONSENSE / HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert (unknown.status, unknown.slug) == (501, "method-unimplemented")
+    coded = echo.raw(b"POST /size HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n")
+    assert (coded.status, coded.headers["connection"]) == (501, "close")
 
 
 def test_versions_and_expectations_that_are_not_met(echo: Host) -> None:

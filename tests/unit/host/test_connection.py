@@ -148,7 +148,8 @@ async def test_no_bytes_harm_it(requests: list[bytes], damage: list[tuple[int, b
         data[at : at + len(new)] = new
     written, _ = await answers(cut(bytes(data), places))
     statuses = re.findall(rb"HTTP/1\.1 (\d{3}) ", written)
-    assert all(status in {b"100", b"200", b"400", b"405", b"413", b"417", b"431", b"505"} for status in statuses)
+    refusals = {b"400", b"405", b"413", b"414", b"417", b"431", b"501", b"505"}
+    assert refusals | {b"100", b"200"} >= set(statuses)
     assert written == b"" or written.startswith(b"HTTP/1.1 ")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from knative.host.targets import origin_form
+from knative.framing import origin_form
 
 
 @pytest.mark.parametrize(
