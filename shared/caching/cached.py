@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from shared import deadlines
 from shared.caching.memory import Entry, Memory
 from shared.caching.remote import Found, Listening
 from shared.clock import SystemClock
+from shared.flights import Flights
 from shared.telemetry import counter
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
     from uuid import UUID
 
@@ -56,18 +56,16 @@ class Coding(NamedTuple, Generic[T]):
     decode: Callable[[bytes], T]
 
 
-class _Flight(Generic[T]):
-    """A look-up under way.
+class _LookUp:
+    """What is noted of a look-up under way.
 
     Attributes:
         at_least: An older version in the region's cache is not believed.
         floor: The highest version that was invalidated meanwhile.
         kept: Whether the answer may be kept.
-        task: The work.
     """
 
-    __slots__ = ("at_least", "floor", "kept", "task")
-    task: asyncio.Task[Loaded[T]]
+    __slots__ = ("at_least", "floor", "kept")
 
     def __init__(self, at_least: int, *, kept: bool) -> None:
         self.at_least = at_least
@@ -116,7 +114,7 @@ class Cached(Listening, Generic[T]):
         self._negative = negative_seconds
         self._while_deaf = while_deaf or remote is None
         self._clock = clock or SystemClock()
-        self._flights: dict[Key, list[_Flight[T]]] = {}
+        self._flights: Flights[Key, _LookUp, Loaded[T]] = Flights()
         if remote is not None:
             remote.hearing.listeners.append(self)
 
@@ -169,17 +167,16 @@ class Cached(Listening, Generic[T]):
             return
         _invalidations.add(self._name)
         self._memory.drop(key, version)
-        for flight in self._flights.get(key, ()):
-            flight.floor = max(flight.floor, version)
+        for under_way in self._flights.of(key):
+            under_way.floor = max(under_way.floor, version)
 
     def deaf(self) -> None:
         """Invalidations were missed: what is here, and what is being looked up, may be void."""
         if self._while_deaf:
             return
         self._memory.drop_all(self._name)
-        for flights in self._flights.values():
-            for flight in flights:
-                flight.kept = False
+        for _, under_way in self._flights.notes():
+            under_way.kept = False
 
     @property
     def _hears(self) -> bool:
@@ -196,41 +193,29 @@ class Cached(Listening, Generic[T]):
 
     def _flight(self, place: Key, at_least: int) -> asyncio.Task[Loaded[T]]:
         """The look-up that is under way, or a new one."""
-        flights = self._flights.setdefault(place, [])
-        if flights and flights[-1].at_least >= at_least and flights[-1].floor == 0:
-            return flights[-1].task
-        flight: _Flight[T] = _Flight(at_least, kept=self._hears)
-        # In a context of its own: the deadline of whoever came first is not the others'.
-        flight.task = asyncio.get_running_loop().create_task(self._look_up(place, flight), context=Context())
-        flight.task.add_done_callback(lambda _: self._over(place, flight))
-        flights.append(flight)
-        return flight.task
+        return self._flights.join(
+            place,
+            lambda: _LookUp(at_least, kept=self._hears),
+            lambda under_way: self._look_up(place, under_way),
+            lambda under_way: under_way.at_least >= at_least and under_way.floor == 0,
+        )
 
-    def _over(self, place: Key, flight: _Flight[T]) -> None:
-        flights = self._flights[place]
-        flights.remove(flight)
-        if not flights:
-            del self._flights[place]
-        if not flight.task.cancelled():
-            # Whoever waits is told; a refresh in the background fails in silence, and is tried again.
-            flight.task.exception()
-
-    async def _look_up(self, place: Key, flight: _Flight[T]) -> Loaded[T]:
+    async def _look_up(self, place: Key, under_way: _LookUp) -> Loaded[T]:
         """Ask the region's cache, then whoever knows; keep the answer where nothing newer is known."""
         loaded = await self._shared(place)
-        if loaded is not None and loaded.version >= max(flight.at_least, flight.floor):
+        if loaded is not None and loaded.version >= max(under_way.at_least, under_way.floor):
             _requests.add(self._name, "shared")
         else:
             _requests.add(self._name, "source")
             with deadlines.deadline(LOAD_SECONDS):
                 loaded = await self._load(place[1], place[2])
-                if loaded.version < flight.floor:
+                if loaded.version < under_way.floor:
                     # Invalidated meanwhile: the answer is from before the change, which is there to be seen now.
                     loaded = await self._load(place[1], place[2])
             milliseconds = self._milliseconds_of(loaded)
-            if self._remote is not None and flight.kept and milliseconds and loaded.version >= flight.floor:
+            if self._remote is not None and under_way.kept and milliseconds and loaded.version >= under_way.floor:
                 await self._remote.put(place, self._encoded(loaded), milliseconds)
-        if flight.kept and loaded.version >= flight.floor:
+        if under_way.kept and loaded.version >= under_way.floor:
             self._keep(place, loaded)
         return loaded
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
-from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
@@ -16,6 +14,7 @@ from shared.clock import SystemClock
 from shared.datakeys import rows
 from shared.datakeys.masters import KeyRefusedError, KeysUnavailableError
 from shared.datakeys.rows import WrappedKey
+from shared.flights import Flights
 from shared.identifiers import new_id
 from shared.telemetry import counter, logger
 
@@ -48,6 +47,13 @@ class DataKey:
     aead: AESGCM = field(repr=False)
 
 
+@dataclass(slots=True)
+class _Fetch:
+    """What is noted of a key that is being fetched: whether it is to be forgotten when it comes."""
+
+    forgotten: bool = False
+
+
 class DataKeys:
     """The data keys of all organisations.
 
@@ -66,8 +72,7 @@ class DataKeys:
         self._seconds = seconds
         self._clock = clock or SystemClock()
         self._kept: OrderedDict[_Place, tuple[DataKey, float]] = OrderedDict()
-        self._coming: dict[_Place, asyncio.Task[DataKey | None]] = {}
-        self._forgotten = 0
+        self._coming: Flights[_Place, _Fetch, DataKey | None] = Flights()
 
     async def current(self, org_id: UUID, region: str) -> DataKey:
         """Give the key that seals; an organisation's first one in a region is made now.
@@ -112,26 +117,23 @@ class DataKeys:
 
     def forget(self, org_id: UUID) -> None:
         """Drop this process's copies of the organisation's keys, also of those that are being fetched."""
-        self._forgotten += 1
-        for places in (self._kept, self._coming):
-            for place in [place for place in places if place[0] == org_id]:
-                del places[place]
+        for place in [place for place in self._kept if place[0] == org_id]:
+            del self._kept[place]
+        for place, fetch in self._coming.notes():
+            fetch.forgotten = fetch.forgotten or place[0] == org_id
 
     async def _get(self, place: _Place) -> DataKey | None:
         kept = self._kept.get(place)
         if kept is not None and self._clock.monotonic() < kept[1]:
             self._kept.move_to_end(place)
             return kept[0]
-        coming = self._coming.get(place)
-        if coming is None:
-            # In a context of its own: the deadline of whichever request came first is not the others'.
-            coming = asyncio.get_running_loop().create_task(self._fetch(place), context=Context())
-            self._coming[place] = coming
-            coming.add_done_callback(lambda done: self._arrived(place, done))
+        coming = self._coming.join(
+            place, _Fetch, lambda fetch: self._fetch(place, fetch), lambda fetch: not fetch.forgotten
+        )
         return await deadlines.awaited(coming)
 
-    async def _fetch(self, place: _Place) -> DataKey | None:
-        forgotten, begun = self._forgotten, self._clock.monotonic()
+    async def _fetch(self, place: _Place, fetch: _Fetch) -> DataKey | None:
+        begun = self._clock.monotonic()
         org_id, region, key_id = place
         wrapped = await self._wrapped(org_id, region, key_id)
         if wrapped is None:
@@ -144,14 +146,10 @@ class DataKeys:
             return None
         _unwrapped.add()
         key = DataKey(wrapped.key_id, AESGCM(raw))
-        if forgotten == self._forgotten:
+        if not fetch.forgotten:
             for kept in {place, (org_id, region, wrapped.key_id)}:
                 self._keep(kept, key, begun + self._seconds)
         return key
-
-    def _arrived(self, place: _Place, done: asyncio.Task[DataKey | None]) -> None:
-        if self._coming.get(place) is done:
-            del self._coming[place]
 
     async def _wrapped(self, org_id: UUID, region: str, key_id: UUID | None) -> WrappedKey | None:
         if key_id is not None:

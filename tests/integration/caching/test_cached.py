@@ -154,7 +154,7 @@ async def test_what_was_loaded_before_a_change_and_comes_after_it_is_not_kept_in
         await until(lambda: source.asked == 2)
         await writer.cached.invalidate(org_id, "k", source.set(org_id, "k", "new"))
         flights = slow.cached._flights
-        await until(lambda: all(flight.floor == 2 for one in flights.values() for flight in one))
+        await until(lambda: [under_way.floor for _, under_way in flights.notes()] == [2])
         source.held.set()
         assert await loading == "new"
         assert await late == "old"  # it asked before the change
