@@ -1,0 +1,137 @@
+"""Reads what a thing belongs to: "a loan is for one member", "each task belongs to a project"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import fields, frames, lexicon, morphology, quantities
+from functions.neuron.reading.declarations import contents, naming, phrases, references
+from functions.neuron.reading.draft import Draft, DraftEntity
+from functions.neuron.reading.tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BELONGING: Final = lexicon.words("belong refer relate link point attach connect associate")
+_BELONGING_WORDS_4: Final = lexicon.words("assign connect link join relate pair match combine associate tie bind")
+_BELONGING_WORDS_3: Final = lexicon.words("by to in for from on at with against under")
+_BELONGING_WORDS_2: Final = lexicon.words("a an one exactly some the several many multiple")
+_BELONGING_WORDS: Final = lexicon.words("for of in on at by about between from")
+
+
+def _references_one(frame: frames.Frame) -> bool:
+    """Whether a clause says that one thing references another: "an item references an order and a cake"."""
+    verbal = frame.verb in {"reference", "concern", "involve"} and not frame.group.passive
+    return verbal and bool(frame.rest) and frame.rest[0].low in {"a", "an", "one"}
+
+
+def _as_belonging(frame: frames.Frame, rest: tuple[Token, ...], *, joins: bool) -> tuple[Token, ...]:
+    """Write what references or joins others as what belongs to them."""
+    if _references_one(frame):
+        return (phrases.replace_token(rest[0]), *rest)
+    return (rest[0], *[phrases.replace_token(t) if t.low in {"with", "to"} else t for t in rest[1:]]) if joins else rest
+
+
+def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
+    """Read "a task belongs to a project", "a reservation is for one room and one guest, with …"."""
+    rest = frame.rest
+    if not frame.subject or not rest or frame.negated:
+        return False
+    comes = (
+        frame.verb in {"come", "originate", "stem"}
+        and rest[0].low == "from"
+        and len(rest) > 1
+        and rest[1].low in {"a", "an", "one", "exactly"}
+    )
+    belongs = comes or (
+        frame.verb in _BELONGING
+        and rest[0].low in {"to", "with", "for"}
+        and frame.modal in {None, "must", "can", "may", "should"}
+    )
+    is_for = (
+        frame.verb == "be"
+        and frame.group.form == "be"
+        and rest[0].low in _BELONGING_WORDS
+        and len(rest) > 1
+        and rest[1].low in _BELONGING_WORDS_2
+        and frame.modal in {None, "must"}
+    )
+    made = (
+        frame.group.passive
+        and rest[0].low in _BELONGING_WORDS_3
+        and len(rest) > 1
+        and rest[1].low in {"a", "an", "one", "exactly", "many", "several", "multiple"}
+        and frame.modal in {None, "must"}
+        and frame.verb not in {"identify", "describe"}
+    )
+    joins = (
+        frame.verb in _BELONGING_WORDS_4
+        and not frame.group.passive
+        and rest[0].low in {"a", "an", "one", "exactly"}
+        and any(t.low in {"with", "to", "and"} for t in rest)
+    )
+    belongs = belongs or _references_one(frame)
+    rest = _as_belonging(frame, rest, joins=joins)
+    if not (belongs or is_for or made or joins) or (
+        (frame.group.passive and quantities.phrase(rest, 1, "at most"))
+        or quantities.phrase(rest, 1, "up to")
+        or quantities.phrase(rest, 1, "no more than")
+    ):
+        return False
+    told = belongs and (
+        morphology.is_plural(frame.subject[-1].low) or frame.subject[0].low in {"a", "an", "each", "every"}
+    )
+    names = naming.subject_names(frame.subject, draft)
+    names = [
+        name
+        for name in names
+        if not naming.is_generic(name) or draft.entities.get(name) or (told and name not in naming.ACTORS)
+    ]
+    if not names or quantities.duration(rest, 1) is not None:
+        return False
+    cut = next(
+        (
+            i
+            for i, t in enumerate(rest)
+            if (t.low in {"with", "has", "having"} or t.text == ":")
+            and i > 0
+            and not (i + 1 < len(rest) and rest[i + 1].low == "one")
+        ),
+        len(rest),
+    )
+    targets = rest[1:cut]
+    entity = draft.entity(names[0], declared=True)
+    draft.topic = entity.name
+    found = False
+    for item in fields.items(phrases.without_prepositions(targets)):
+        if not item.field.name or (not item.determined and not draft.known(item.field.name.split("_"))):
+            continue
+        if item.field.name.split("_")[-1] in {"time", "date", "day", "moment"}:
+            added = entity.add(item.field)
+            found = draft.mark(("field", entity.name, added.name))
+            continue
+        found = references.refer_to_item(entity, item, draft, later, optional=frame.modal in {"can", "may"}) or found
+    if cut < len(rest):
+        holder = _person(rest, cut, entity, draft) or entity
+        found = contents.hold(holder, rest[cut + 1 :], draft, later) or found
+        draft.topic = entity.name
+    if joins and found:
+        draft.settle()
+    return found and draft.mark(("entity", entity.name))
+
+
+_OF_PERSONS: Final = lexicon.words(
+    "name first_name last_name full_name email email_address phone phone_number address age "
+    "birth_date birthday date_of_birth"
+)
+
+
+def _person(rest: Sequence[Token], cut: int, entity: DraftEntity, draft: Draft) -> DraftEntity | None:
+    """Give whom "by a customer with a name and an email" describes: the customer, who is new."""
+    if rest[cut].low != "with" or rest[cut - 1].text == "," or cut < phrases.EACH_WITH:
+        return None
+    reference = entity.fields.get(rest[cut - 1].low)
+    owner = draft.entities.get(reference.target or "") if reference is not None else None
+    held = {item.field.name for item in fields.items(rest[cut + 1 :])}
+    new = owner is not None and not owner.fields and rest[cut - 2].low in {"a", "an"}
+    return owner if new and held and held <= _OF_PERSONS else None

@@ -1,0 +1,127 @@
+"""What a thing holds, from a list of items: fields, references, lists of parts of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import fields, lexicon, morphology, quantities
+from functions.neuron.reading.declarations import references
+from functions.neuron.reading.draft import Draft, DraftEntity
+from functions.neuron.reading.tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+AT_LEAST: Final = "that there must be so many at least is not checked: the whole is made before its parts"
+
+
+def hold(
+    entity: DraftEntity, tokens: Sequence[Token], draft: Draft, later: references.Open, *, optional: bool = False
+) -> bool:
+    """Add the fields that the tokens list to the entity."""
+    found = False
+    tokens, owners = _belongings(tokens)
+    tokens = _nested(tokens, entity, draft, later)
+    for owner in owners:
+        for item in fields.items(owner):
+            found = references.refer_to_item(entity, item, draft, later, optional=False) or found
+    for item in fields.items(tokens):
+        if optional and item.field.required is None:
+            item.field.required = False
+        found = _hold_one(entity, item, draft, later) or found
+        for part in item.left:
+            draft.leave(part, "this part of the field's description was not understood")
+    if found:
+        entity.declared = True
+        draft.mark(("entity", entity.name))
+        draft.topic = entity.name
+    return found
+
+
+def _hold_one(entity: DraftEntity, item: fields.Item, draft: Draft, later: references.Open) -> bool:
+    """Add one thing that an entity holds: a field, or many of another entity."""
+    name = item.field.name.removesuffix(f"_of_{entity.name}") or item.field.name
+    item.field.name = name
+    nameless = name.startswith("item") and "item" not in " ".join(item.field.words)
+    if not name or nameless or name in {"following", "same", "fields"}:
+        return False
+    if name == "id":
+        return draft.mark(("entity", entity.name))
+    if not _is_many(item, draft):
+        item.field.at = draft.at
+        added = entity.add(item.field)
+        return draft.mark(("field", entity.name, added.name))
+    later.many.append((entity.name, name, draft.at, item.bound, False))
+    if item.bound is not None and item.bound.low is not None and item.bound.low > 0 and not item.bound.exact:
+        draft.leave(item.tokens, AT_LEAST)
+    return draft.mark(("many", entity.name, name))
+
+
+def _nested(tokens: Sequence[Token], entity: DraftEntity, draft: Draft, later: references.Open) -> Sequence[Token]:
+    """Read "lines with a description and a price" inside of a list: the lines' own fields."""
+    for i in range(1, len(tokens) - 1):
+        token = tokens[i]
+        if token.low not in {"with", "having"} and not (
+            token.low == "each" and tokens[i + 1].low in {"with", "having"}
+        ):
+            continue
+        start = i + 1 + (token.low == "each")
+        before = tokens[i - 1] if tokens[i - 1].text != "," or i < 2 else tokens[i - 2]
+        if (
+            not morphology.is_plural(before.low)
+            or start >= len(tokens)
+            or tokens[start].low not in lexicon.ARTICLES
+            or quantities.bound(tokens, start) is not None
+        ):
+            continue
+        item = fields.items(tokens[:i])
+        if not item or not item[-1].field.name:
+            continue
+        held = item[-1].field.name
+        words = held.split("_")
+        child = draft.known(words) or draft.entity(
+            morphology.name(*words[:-1], morphology.singular(words[-1])), declared=True
+        )
+        later.many.append((entity.name, held, draft.at, item[-1].bound, False))
+        draft.mark(("many", entity.name, held))
+        hold(child, tokens[start:], draft, later)
+        draft.topic = entity.name
+        return tokens[:i]
+    return tokens
+
+
+def _belongings(tokens: Sequence[Token]) -> tuple[list[Token], list[list[Token]]]:
+    """Take "belongs to a project" out of a list of fields."""
+    kept: list[Token] = []
+    owners: list[list[Token]] = []
+    i = 0
+    while i < len(tokens):
+        if tokens[i].verb == "belong" and i + 1 < len(tokens) and tokens[i + 1].low == "to":
+            end = next((j for j in range(i + 2, len(tokens)) if tokens[j].text in {",", ";", "("}), len(tokens))
+            owners.append(list(tokens[i + 2 : end]))
+            i = end
+            continue
+        kept.append(tokens[i])
+        i += 1
+    return kept, owners
+
+
+_IS_MANY_WORDS: Final = lexicon.words("tags labels items lines comments categories genres keywords")
+
+
+def _is_many(item: fields.Item, draft: Draft) -> bool:
+    name = item.field.name.split("_")[-1]
+    if (
+        item.field.values
+        or item.field.type is not None
+        or item.field.minimum is not None
+        or "of" in item.field.words
+        or item.field.unique
+    ):
+        return False
+    if not morphology.is_plural(name):
+        return False
+    if item.many:
+        return True
+    known = draft.known(item.field.name.split("_"))
+    return known is not None or (name in _IS_MANY_WORDS)

@@ -1,0 +1,158 @@
+"""Reads who looks after what, and what is ordered or made of what: "members can book courses with a date"."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from functions.neuron.reading import fields, frames, lexicon, quantities
+from functions.neuron.reading.declarations import contents, listings, naming, phrases, references
+from functions.neuron.reading.draft import Draft, DraftEntity
+from functions.neuron.reading.tokens import Kind, Token
+from shared.software.specification import Kind as SoftwareKind
+
+
+def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
+    """Read "the system keeps track of projects", "we manage recipes with a title"."""
+    if frame.verb not in lexicon.MANAGING_VERBS and not (
+        frame.verb == "be" and frame.subject and frame.subject[0].low == "there"
+    ):
+        return False
+    subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
+    if frame.group.passive and frame.rest and frame.rest[0].low in {"in", "on", "at", "by"}:
+        return False
+    if frame.group.passive:
+        names = [name for name in subjects if not naming.is_generic(name)]
+        for name in names:
+            draft.mark(("entity", draft.entity(name, declared=True).name))
+        if names and frame.rest and frame.rest[0].low == "with":
+            contents.hold(draft.entities[names[-1]], frame.rest[1:], draft, later)
+        return bool(names)
+    looked_after = frame.verb in naming.MANAGING_WORDS
+    if frame.verb != "be" and not all(
+        naming.is_generic(name) or name in naming.COLLECTIVE or (looked_after and name not in draft.entities)
+        for name in subjects
+    ):
+        return False
+    start = (
+        quantities.phrase(frame.rest, 0, "track of")
+        or quantities.phrase(frame.rest, 0, "a record of")
+        or quantities.phrase(frame.rest, 0, "records of")
+        or quantities.phrase(frame.rest, 0, "a list of")
+        or quantities.phrase(frame.rest, 0, "a catalogue of")
+        or quantities.phrase(frame.rest, 0, "a catalog of")
+        or 0
+    )
+    return listings.declare_list(frame.rest[start:], draft, later)
+
+
+_BEGINNING: Final = frozenset({"start", "open", "begin", "schedule", "plan"})
+_HOLDING_WORDS_BEHIND: Final = lexicon.words("with having including consisting giving specifying containing")
+
+
+def ordering(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
+    """Read orders and permissions on what is kept: "add a task with a title", "users can create notes"."""
+    operations = _asked(frame, draft)
+    if not operations:
+        return False
+    cut = next((i for i, t in enumerate(frame.rest) if _opens_fields(t, i)), len(frame.rest))
+    head = frame.rest[:cut]
+    stop = next((i for i, t in enumerate(head) if _ends_object(t)), len(head))
+    named = naming.subject_names(head[:stop], draft)
+    name = named[0] if named else None
+    listed = cut < len(frame.rest) and "create" in operations and name is not None and naming.may_hold(name)
+    if (
+        name is None
+        or (not listed and (naming.is_generic(name) or name in naming.NOT_ENTITIES))
+        or any(t.low == "of" for t in head[:stop])
+    ):
+        return False
+    if "create" not in operations and (draft.computations or not _may_act_on(name, operations, draft)):
+        return False
+    entity = draft.entity(name, declared="create" in operations)
+    _operate(frame, entity, operations, draft)
+    subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
+    limited = {"once", "twice"} & {token.low for token in frame.rest}
+    if "create" in operations and subjects and not naming.is_generic(subjects[0]) and not limited:
+        later.makers.append((subjects[0], entity.name, phrases.prepositional(head[stop:], draft), draft.at))
+    if cut < len(frame.rest) and operations & {"create", "update"}:
+        end = frames.close_of(frame.rest, cut) if frame.rest[cut].text == "(" else len(frame.rest)
+        for further in naming.subject_names(head[:stop], draft)[1:]:
+            if further not in naming.NOT_ENTITIES:
+                _operate(frame, draft.entity(further, declared=True), operations, draft)
+                contents.hold(draft.entity(further), frame.rest[cut + 1 : end], draft, later)
+        contents.hold(entity, frame.rest[cut + 1 : end], draft, later)
+        draft.settle()
+    elif stop < len(head) and "create" in operations and head[stop].low in {"to", "for", "on", "in"}:
+        later.makers += [(target, entity.name, (), draft.at) for target in phrases.prepositional(head[stop:], draft)]
+    return draft.mark(("entity", entity.name))
+
+
+def _asked(frame: frames.Frame, draft: Draft) -> set[str]:
+    """Give the operations that an order or a permission asks for; none when the clause is neither."""
+    operations = {lexicon.OPERATION_VERBS[verb] for verb in frame.group.verbs if verb in lexicon.OPERATION_VERBS}
+    begins = frame.verb in _BEGINNING and not frame.subject and "with" in [t.low for t in frame.rest]
+    if not operations and begins and draft.kind is not SoftwareKind.API:
+        operations = {"create"}
+    subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
+    permitted = not frame.subject or frame.modal in _PERMITTING or all(naming.is_generic(name) for name in subjects)
+    narrowing = frame.verb in {"search", "find", "filter", "sort", "order"}
+    linking = frame.verb in lexicon.LINKING_VERBS and bool(frame.subject)
+    if frame.negated or frame.only or frame.group.passive or not permitted or narrowing or linking:
+        return set()
+    return operations
+
+
+_PERMITTING: Final = frozenset({"can", "may", "must", "should", "will"})
+
+
+def _opens_fields(token: Token, at: int) -> bool:
+    return token.low in _HOLDING_WORDS_BEHIND or (token.text == "(" and at > 0) or token.text == ":"
+
+
+def _ends_object(token: Token) -> bool:
+    prepositions = lexicon.PREPOSITIONS - {"of", "than"}
+    return token.low in prepositions or token.text in {",", ":"} or token.kind is Kind.POSSESSIVE
+
+
+def _may_act_on(name: str, operations: set[str], draft: Draft) -> bool:
+    """Whether an operation other than creation tells that there is such a thing."""
+    return name in draft.entities or (draft.kind is SoftwareKind.COMMAND_LINE and "delete" in operations)
+
+
+def _operate(frame: frames.Frame, entity: DraftEntity, operations: set[str], draft: Draft) -> None:
+    """Record the operations, and the words that the request has for them."""
+    draft.topic = entity.name
+    draft.operations[entity.name].update(operations)
+    for verb in frame.group.verbs:
+        if verb in lexicon.OPERATION_VERBS:
+            draft.verbs.setdefault((entity.name, lexicon.OPERATION_VERBS[verb]), verb)
+    for operation in sorted(operations):
+        draft.mark(("operation", entity.name, operation))
+
+
+def consisting(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
+    """Read "an order is made up of items", "a playlist is a list of songs", "a room is described by …"."""
+    if not frame.subject or frame.negated:
+        return False
+    start = None
+    if frame.group.passive and frame.verb in {"make", "compose", "build"}:
+        start = next((i + 1 for i, t in enumerate(frame.rest[:3]) if t.low in {"of", "from"}), None)
+    elif frame.verb == "be":
+        start = next(
+            (
+                e
+                for w in ("a list of", "a collection of", "a set of", "an ordered list of", "made up of")
+                if (e := quantities.phrase(frame.rest, 0, w))
+            ),
+            None,
+        )
+    if start is None:
+        return False
+    names = [name for name in naming.subject_names(frame.subject, draft) if not naming.is_generic(name)]
+    if not names:
+        return False
+    entity = draft.entity(names[0], declared=True)
+    for item in fields.items(frame.rest[start:]):
+        later.many.append((entity.name, item.field.name, draft.at, item.bound, False))
+        draft.mark(("many", entity.name, item.field.name))
+    return True

@@ -1,0 +1,76 @@
+"""Reads what a field is compared with or computed from: "before the end", "quantity times price"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import lexicon, quantities
+from functions.neuron.reading.draft import DraftField
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.tokens import Token
+
+_COMPARED: Final = lexicon.words(
+    "earlier later before after higher lower greater less more below above under over smaller larger longer shorter"
+)
+_ALONE: Final = lexicon.words("before after exceed below above under over")  # compare without "than"
+
+
+def compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "not earlier than the start date" and "which must not exceed the exam's maximum score"."""
+    j = i
+    passed = lexicon.BE | lexicon.MODALS | lexicon.NEGATIONS | {"which", "that", "on", "or", "no"}
+    while j < len(tokens) and tokens[j].low in passed:
+        j += 1
+    if j >= len(tokens) or tokens[j].low not in _COMPARED | {"exceed"}:
+        return None
+    k = j + 1 + (j + 1 < len(tokens) and tokens[j + 1].low == "than")
+    if k == j + 1 and tokens[j].low not in _ALONE:
+        return None
+    if k + 1 >= len(tokens) or tokens[k].low not in lexicon.ARTICLES or quantities.bound(tokens, k) is not None:
+        return None
+    end = next(
+        (
+            n
+            for n in range(k, len(tokens))
+            if tokens[n].text in {",", ";", ")"} or (tokens[n].low == "and" and n > k + 1)
+        ),
+        len(tokens),
+    )
+    target.compared = tuple(tokens[i:end])
+    return end
+
+
+_COMPUTING: Final = lexicon.words("times multiplied x \u00d7 * plus minus product")
+_ORIGINS: Final = (
+    "which is calculated as", "that is calculated as", "which is computed as", "calculated as", "computed as",
+    "calculated from", "computed from", "which is the", "that is the", "which equals", "that equals", "equal to",
+    "which is", "that is", "being the", "=", ":",
+)  # fmt: skip
+
+
+def formula(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "which is the quantity times the unit price" and "that is 30 days after the issue date"."""
+    opened = next((e for words in _ORIGINS if (e := quantities.phrase(tokens, i, words)) is not None), None)
+    bare = quantities.duration(tokens, i)
+    start = opened if opened is not None else i
+    if opened is None and (bare is None or bare[1] >= len(tokens) or tokens[bare[1]].low != "after"):
+        return None
+    end = next(
+        (
+            j
+            for j in range(start, len(tokens))
+            if tokens[j].text in {",", ";"}
+            or (tokens[j].low == "and" and j + 1 < len(tokens) and tokens[j + 1].low in {"a", "an"})
+        ),
+        len(tokens),
+    )
+    said = tokens[start:end]
+    length = quantities.duration(tokens, start)
+    follows = length is not None and length[1] < end and tokens[length[1]].low in {"after", "from"}
+    if not follows and not any(t.low in _COMPUTING for t in said):
+        return None
+    target.formula = tuple(said)
+    return end

@@ -1,0 +1,315 @@
+"""Reads lists of fields into items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import enumerations, lexicon, morphology, quantities
+from functions.neuron.reading.draft import DraftField
+from functions.neuron.reading.fields import enumerating, naming, qualifiers, vocabulary
+from functions.neuron.reading.tokens import Kind
+from shared.software.specification import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.tokens import Token
+
+
+def items(tokens: Sequence[Token]) -> list[naming.Item]:
+    """Read a list of fields."""
+    found: list[naming.Item] = []
+    i = 0
+    while i < len(tokens):
+        start = i
+        i, optional = _skip_separators(tokens, i)
+        if (asked := _asked(tokens, i)) is not None:
+            found.append(asked[0])
+            i = asked[1]
+            continue
+        if (pair := _pair(tokens, i)) is not None:
+            found += pair[0]
+            i = pair[1]
+            continue
+        if (flag := _whether(tokens, i) or _state(tokens, start)) is not None:
+            found.append(flag[0])
+            i = flag[1]
+            continue
+        if i >= len(tokens):
+            break
+        if len(found) > 1 and tokens[i - 1].low == "both" and (behind := _of_both(tokens, i, found[-2:])) is not None:
+            i = behind
+            continue
+        item, end = _item(tokens, i)
+        if item is not None:
+            if optional:
+                item.field.required = False
+            found.append(item)
+            _share_bracket(tokens, i, end, found)
+        i = max(end, start + 1, i + (item is None))
+    return found
+
+
+def _share_bracket(tokens: Sequence[Token], start: int, end: int, found: Sequence[naming.Item]) -> None:
+    """Let what "left points and right points (both 0 to 15)" says of both hold for the first one too."""
+    both = next((j for j in range(start + 1, end) if tokens[j].low == "both" and tokens[j - 1].text == "("), None)
+    if both is not None and len(found) > 1:
+        qualifiers.attributes(tokens, both + 1, found[-2].field)
+
+
+def _of_both(tokens: Sequence[Token], i: int, pair: Sequence[naming.Item]) -> int | None:
+    """Read "both required" and "both between -20 and 20" into the two fields before."""
+    if tokens[i].low in vocabulary.PRE_ATTRIBUTES:
+        for item in pair:
+            naming.adjective(item.field, tokens[i].low)
+        return next((j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"}), len(tokens))
+    ends = [qualifiers.attributes(tokens, i, item.field) for item in pair]
+    return ends[0] if ends[0] > i else None
+
+
+_ENDINGS: Final = lexicon.words("leave end return finish close complete stop resolve cancel come")
+
+
+def _asked(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "which vehicle stands on which spot" and "when it left" as what is recorded: a vehicle, a moment."""
+    if (many := _how_many(tokens, at)) is not None:
+        return many
+    if at + 1 >= len(tokens) or tokens[at].low not in {"which", "when", "who"}:
+        return None
+    if tokens[at].low == "who":
+        behind = next((i for i in range(at + 1, min(at + 4, len(tokens))) if tokens[i].low == "which"), None)
+        person = naming.Item(DraftField("person", words=("person",)), tuple(tokens[at : at + 1]), determined=True)
+        return (person, behind) if behind is not None else None
+    end = next(
+        (i for i in range(at + 1, len(tokens)) if tokens[i].low in vocabulary.SEPARATORS | {"which", "when"}),
+        len(tokens),
+    )
+    while end < len(tokens) and tokens[end - 1].low in lexicon.PREPOSITIONS:
+        end -= 1
+    said = list(tokens[at + 1 : end])
+    if tokens[at].low == "which":
+        noun = next(
+            (i for i, t in enumerate(said) if t.low in vocabulary.STOPS or (i and t.verb is not None)), len(said)
+        )
+        if not 0 < noun <= 3 or not all(t.is_word for t in said[:noun]):
+            return None
+        core = [*[t.low for t in said[: noun - 1]], said[noun - 1].singular]
+        return naming.Item(
+            DraftField(morphology.name(*core), words=tuple(core)), tuple(tokens[at:end]), determined=True
+        ), end
+    verb = next((t.verb for t in reversed(said) if t.verb is not None and t.low not in lexicon.BE | lexicon.HAVE), None)
+    if verb is None and said and said[-1].low.endswith("ed"):
+        verb = morphology.guessed_base(said[-1].low)
+    if verb is None or said[0].low not in lexicon.PRONOUNS | lexicon.DETERMINERS:
+        return None
+    name = morphology.name(morphology.participle(verb), "at")
+    item = DraftField(name, FieldType.DATETIME, required=False if verb in _ENDINGS else None, words=(name,))
+    return naming.Item(item, tuple(tokens[at:end]), determined=True), end
+
+
+def _how_many(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "how many guests come" as the number of guests."""
+    behind = quantities.phrase(tokens, at, "how many")
+    if behind is None or behind >= len(tokens) or not morphology.is_plural(tokens[behind].low):
+        return None
+    end = next((i for i in range(behind + 1, len(tokens)) if tokens[i].low in vocabulary.SEPARATORS), len(tokens))
+    core = (tokens[behind].low,)
+    item = DraftField(morphology.name(*core), FieldType.INTEGER, minimum=0, words=("number", "of", *core))
+    return naming.Item(item, tuple(tokens[at:end]), determined=True), end
+
+
+_PAIRED: Final = lexicon.words(
+    "opening start first home billing minimum birth starting departure check-in origin source arrival begin "
+    "given low lower min maximum white sender"
+)
+
+
+def _pair(tokens: Sequence[Token], at: int) -> tuple[list[naming.Item], int] | None:
+    """Read "opening and closing times" and "a first and last name" as two fields."""
+    i = at
+    while i < len(tokens) and tokens[i].low in lexicon.DETERMINERS | {"both", "its"}:
+        i += 1
+    if i + 3 >= len(tokens) or tokens[i].low not in _PAIRED or tokens[i + 1].low != "and":
+        return None
+    shift = tokens[i + 2].low in {"a", "an", "the"}
+    head_at = i + 3 + shift
+    if head_at >= len(tokens):
+        return None
+    first, second, head = tokens[i], tokens[head_at - 1], tokens[head_at]
+    if second.low in lexicon.DETERMINERS or not second.is_word or not head.is_word or head.low in vocabulary.STOPS:
+        return None
+    item = naming.Item(
+        DraftField(morphology.name(first.low, head.singular), words=(first.low, head.singular)),
+        (first,),
+        determined=True,
+    )
+    other = naming.Item(
+        DraftField(morphology.name(second.low, head.singular), words=(second.low, head.singular)),
+        (second, head),
+        determined=True,
+    )
+    end = qualifiers.attributes(tokens, head_at + 1, other.field)
+    item.field = replace(other.field, name=item.field.name, words=item.field.words)
+    return [item, other], end
+
+
+def _state(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "and can be open or closed" among fields as the state that a thing is in."""
+    i = at
+    while i < len(tokens) and tokens[i].low in {"and", ",", "it", "they", "which", "that"}:
+        i += 1
+    start = i
+    while i < len(tokens) and tokens[i].low in lexicon.BE | {"can", "may", "either"}:
+        i += 1
+    if i == start or not any(t.low in lexicon.BE for t in tokens[start:i]):
+        return None
+    read = enumerations.until_or(tokens, i)
+    if read is None or len(read[0]) < enumerating.SEVERAL or enumerations.boolean(read[0]):
+        return None
+    item = DraftField("status", FieldType.ENUM, values=tuple(dict.fromkeys(read[0])), words=("status",))
+    return naming.Item(item, tuple(tokens[start : read[1]]), determined=True), read[1]
+
+
+_WHETHER_WORDS: Final = lexicon.words("it they he she currently already can or not")
+
+
+def _whether(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "whether it is active" and "a flag saying whether they are vegetarian" as a yes-or-no field."""
+    word = next((i for i in range(at, min(at + 7, len(tokens))) if tokens[i].low == "whether"), None)
+    if word is None or any(t.text in {",", "("} or t.low in {"and", "or"} for t in tokens[at:word]):
+        return None
+    i = word + 1
+    while i < len(tokens) and (tokens[i].low in lexicon.DETERMINERS | lexicon.BE | lexicon.HAVE | _WHETHER_WORDS):
+        i += 1
+    core: list[str] = []
+    while i < len(tokens) and tokens[i].is_word and tokens[i].low not in vocabulary.STOPS and len(core) < 3:
+        core.append(tokens[i].low)
+        i += 1
+    if len(core) > 1 and i > word + 1 and morphology.is_participle(core[-1]):
+        core = core[-1:]
+    deed = next((j for j in range(i, min(i + 3, len(tokens))) if tokens[j].low not in lexicon.BE | lexicon.HAVE), i)
+    if core and deed > i and deed < len(tokens) and morphology.is_participle(tokens[deed].low):
+        core, i = [*core, tokens[deed].low], deed + 1
+    if not core:
+        return None
+    item = naming.Item(
+        DraftField(morphology.name(*core), FieldType.BOOLEAN, words=tuple(core)), tuple(tokens[at:i]), determined=True
+    )
+    return item, qualifiers.attributes(tokens, i, item.field)
+
+
+_SKIP_SEPARATORS_WORDS: Final = lexicon.words(
+    "also with has have the its their following : or \u2013 — - maybe may can includes including both fields "
+    "attributes properties"
+)
+
+
+def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
+    optional = False
+    while i < len(tokens):
+        token = tokens[i]
+        if token.low in {"optionally", "possibly"}:
+            optional = True
+        elif (
+            end := quantities.phrase(tokens, i, "as well as")
+            or quantities.phrase(tokens, i, "along with")
+            or quantities.phrase(tokens, i, "together with")
+            or quantities.phrase(tokens, i, "such as")
+            or quantities.phrase(tokens, i, "in addition to")
+        ) is not None:
+            i = end
+            continue
+        elif token.low not in vocabulary.SEPARATORS | _SKIP_SEPARATORS_WORDS or _plus_one(tokens, i):
+            break
+        i += 1
+    return i, optional
+
+
+def _plus_one(tokens: Sequence[Token], at: int) -> bool:
+    """Whether "plus one" is whom a guest brings, rather than one more of the list."""
+    end = quantities.phrase(tokens, at, "plus one")
+    return end is not None and (end >= len(tokens) or not tokens[end].is_word or tokens[end].low in vocabulary.STOPS)
+
+
+def _item(tokens: Sequence[Token], at: int) -> tuple[naming.Item | None, int]:
+    i, item = at, naming.Item(DraftField(""), ())
+    i = naming.premodifiers(tokens, i, item)
+    core, i = naming.core_name(tokens, i, item)
+    if not core:
+        return None, i
+    core, i = _bare_enumeration(tokens, core, i, item)
+    if item.plural:
+        core = [*core[:-1], morphology.plural(morphology.singular(core[-1]))]
+    item.field.words = tuple(core)
+    item.field.name = morphology.name(*core)
+    i = qualifiers.attributes(tokens, i, item.field, item.left)
+    if (example := _example(tokens, i)) is not None:
+        i = qualifiers.attributes(tokens, example, item.field, item.left)
+    if item.determined and (apposed := _apposed(tokens, i, item.field)) is not None:
+        i = apposed
+    if i < len(tokens) and tokens[i].low in {"where", "when", "who", "which", "that", "it", "they", "he", "she"}:
+        i = next(
+            (j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"} or tokens[j].low == "and"), len(tokens)
+        )
+    if item.field.per:
+        item.field.name = morphology.name(item.field.name, "per", item.field.per)
+    item.tokens = tuple(tokens[at:i])
+    return item, i
+
+
+_CHOSEN: Final = lexicon.words(
+    "result outcome status state type kind level size class category priority condition mode grade colour color "
+    "gender quality season shift direction side"
+)
+
+
+def _apposed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
+    """Read "a result, passed or failed, and …": the values stand behind a comma."""
+    if at >= len(tokens) or tokens[at].text != "," or target.values or target.type is not None:
+        return None
+    read = enumerations.until_or(tokens, at + 1)
+    if read is None or tokens[at + 1].low in lexicon.CONJUNCTIONS:
+        return None
+    done = all(morphology.is_participle(value.split()[0].lower()) for value in read[0])
+    closed = read[1] >= len(tokens) or tokens[read[1]].low in vocabulary.SEPARATORS
+    if not closed or not (done or target.name.split("_")[-1] in _CHOSEN):
+        return None
+    enumerating.enumerate_values(target, read[0])
+    return read[1]
+
+
+_EXAMPLES: Final = ("e.g.", "eg", "i.e.", "for example", "for instance", "such as", "like")
+
+
+def _example(tokens: Sequence[Token], at: int) -> int | None:
+    """Pass over an example behind a field, with the commas around it: ", e.g. "A12", unique on its floor"."""
+    i = at + (at < len(tokens) and tokens[at].text == ",")
+    behind = next((e for words in _EXAMPLES if (e := quantities.phrase(tokens, i, words)) is not None), None)
+    if behind is None or behind >= len(tokens) or (tokens[behind].kind is Kind.WORD and tokens[behind].low.islower()):
+        return None
+    end = next((j for j in range(behind, len(tokens)) if tokens[j].text in {",", ";", "("}), len(tokens))
+    comma = end < len(tokens) and tokens[end].text == "," and qualifiers.continues(tokens, end + 1)
+    return end + 1 if comma else end
+
+
+def _bare_enumeration(tokens: Sequence[Token], core: list[str], i: int, item: naming.Item) -> tuple[list[str], int]:
+    """Read "priority low, medium or high": the last word of the name is the first value."""
+    if len(core) > 1 and i + 1 < len(tokens) and tokens[i].text == "/":
+        values, end = [core[-1]], i
+        while end + 1 < len(tokens) and tokens[end].text == "/":
+            value, after = enumerations.one(tokens, end + 1)
+            if value is None:
+                break
+            values.append(value)
+            end = after
+        item.field.values = tuple(values)
+        return core[:-1], end
+    if len(core) < 2 or i >= len(tokens) or tokens[i].low not in {",", "or"}:
+        return core, i
+    read = enumerations.until_or(tokens, i - 1)
+    if read is None:
+        return core, i
+    values, end = read
+    item.field.values = tuple(values)
+    return core[:-1], end

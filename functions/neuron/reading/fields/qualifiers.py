@@ -1,0 +1,230 @@
+"""Reads what is said of a field behind its name or in brackets; each kind has a reader of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import enumerations, lexicon, morphology, quantities
+from functions.neuron.reading.draft import DraftField
+from functions.neuron.reading.fields import (
+    comparisons,
+    defaults,
+    enumerating,
+    naming,
+    requirements,
+    roles,
+    sizes,
+    uniqueness,
+    vocabulary,
+)
+from functions.neuron.reading.frames import close_of
+from shared.software.specification import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.tokens import Token
+
+
+def attributes(
+    tokens: Sequence[Token], at: int, target: DraftField, left: list[tuple[Token, ...]] | None = None
+) -> int:
+    """Read the attributes behind a field's name into the field; give the position behind the last one."""
+    i = at
+    while i < len(tokens):
+        token = tokens[i]
+        if token.text in {"(", "["}:
+            close = close_of(tokens, i)
+            _parenthesised(tokens[i + 1 : close], target, left)
+            i = close + 1
+            continue
+        end = _dashed(tokens, i, target) if token.text in _DASHES else _attribute(tokens, i, target)
+        if end is None and token.text == "," and continues(tokens, i + 1):
+            end = i + 1
+        if end is None and token.low in {"and", "but"} and continues(tokens, i + 1) and i > at:
+            end = i + 1
+        if end is None:
+            break
+        i = end
+    return i
+
+
+_DASHES: Final = frozenset({"-", "\u2013", "—"})
+
+
+def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
+    """Read what stands between dashes behind a name: "a severity - minor, major or critical - and …"."""
+    end = next(
+        (i for i in range(at + 1, len(tokens)) if tokens[i].text in _DASHES and tokens[i].start > tokens[i - 1].end),
+        len(tokens),
+    )
+    said = list(tokens[at + 1 : end])
+    while said and (said[0].low in lexicon.ARTICLES | {"it", "this"} or morphology.name(said[0].low) in target.words):
+        said = said[1:]
+    probe = replace(target)
+    _parenthesised(said, probe, None)
+    if (probe.values, probe.unique, probe.required, probe.minimum, probe.max_length) == (
+        target.values,
+        target.unique,
+        target.required,
+        target.minimum,
+        target.max_length,
+    ):
+        return None
+    _parenthesised(said, target, None)
+    return min(end + 1, len(tokens))
+
+
+_CONTINUES_WORDS: Final = lexicon.words(
+    "default defaulting defaults starting starts beginning optional unique required at up between initially not never "
+    "non-negative"
+)
+
+
+def continues(tokens: Sequence[Token], i: int) -> bool:
+    """Whether what stands behind a comma or "and" still speaks of the same field."""
+    if i >= len(tokens):
+        return False
+    if tokens[i].low in {"which", "that", "who"}:
+        return True
+    probe = DraftField("probe")
+    if defaults.value_by_default(tokens, i, probe) is not None:
+        return True
+    bare = quantities.bound(tokens, i) if tokens[i].value is not None else None
+    if bare is not None and not bare[0].exact and (bare[1] >= len(tokens) or tokens[bare[1]].text in {",", ")"}):
+        return True
+    if (
+        tokens[i].value is not None
+        and (end := sizes.sizes(tokens, i, probe)) is not None
+        and (probe.max_length or probe.min_length)
+    ):
+        return True
+    if tokens[i].low in _CONTINUES_WORDS or tokens[i].low in lexicon.MODALS | lexicon.BE:
+        end = _attribute(tokens, i, probe)
+        return end is not None and not (
+            end < len(tokens)
+            and tokens[end].is_word
+            and tokens[end].low not in vocabulary.STOPS | vocabulary.SEPARATORS | vocabulary.FILLER
+        )
+    return False
+
+
+def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    token = tokens[i]
+    for reader in (
+        defaults.present,
+        comparisons.formula,
+        comparisons.compared,
+        defaults.default,
+        uniqueness.uniqueness,
+        requirements.requirement,
+        requirements.named_type,
+        sizes.sizes,
+        sizes.unit_of,
+        roles.role,
+        roles.helper,
+        enumerating.said_values,
+    ):
+        end = reader(tokens, i, target)
+        if end is not None:
+            return end
+    if token.low in {"per", "each"} and i + 1 < len(tokens) and tokens[i + 1].is_word:
+        target.per = tokens[i + 1].low
+        return i + 2
+    return None
+
+
+_PARENTHESISED_WORDS: Final = lexicon.words("e.g. i.e. example like such for eg etc")
+_CHARACTERS: Final = {
+    "letters": "A-Za-z",
+    "digits": "0-9",
+    "numbers": "0-9",
+    "alphanumeric": "A-Za-z0-9",
+    "underscores": "_",
+    "hyphens": "\\-",
+    "dashes": "\\-",
+    "and": "",
+    "or": "",
+    "only": "",
+}
+
+
+def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple[Token, ...]] | None) -> None:
+    """Read what stands in brackets behind a field: attributes, or the values of an enumeration."""
+    parts = _parts(tokens)
+    bare: list[str] = []
+    characters: set[str] = set()
+    for part in parts:
+        if _part(part, target, alone=len(parts) == 1) or (_exemplary(part) and not _like_value(part, parts)):
+            continue
+        if part and all(t.low in _CHARACTERS for t in part):
+            characters |= {_CHARACTERS[t.low] for t in part}
+            continue
+        value, end = enumerations.one(part, 0)
+        if value is None and part and part[0].low == "like":
+            value, end = " ".join(t.low for t in part), len(part)
+        if value is not None and end == len(part):
+            bare.append(value)
+        elif (chain := enumerations.until_or(part, 0)) is not None:
+            bare += chain[0]
+        elif left is not None and part:
+            left.append(tuple(part))
+    if any(characters):
+        low, high = target.min_length or 1, target.max_length or ""
+        target.type = FieldType.STRING
+        target.pattern = f"^[{''.join(sorted(characters))}]{{{low},{high}}}$"
+    if len(bare) > 1 and target.type in {None, FieldType.STRING, FieldType.ENUM}:
+        enumerating.enumerate_values(target, bare)
+
+
+def _exemplary(part: Sequence[Token]) -> bool:
+    return bool(part) and part[0].low in _PARENTHESISED_WORDS
+
+
+def _like_value(part: Sequence[Token], parts: Sequence[Sequence[Token]]) -> bool:
+    """Whether "like new" is one of several values, rather than an example."""
+    return (
+        part[0].low == "like"
+        and len(parts) > enumerating.SEVERAL
+        and len(part) == enumerating.SEVERAL
+        and part is not parts[-1]
+    )
+
+
+def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
+    i = 0
+    while i < len(part):
+        chosen = part[i].low in {"one", "either"} and quantities.phrase(part, i, "one or more") is None
+        end = enumerating.said_values(part, i, target) if chosen else _attribute(part, i, target)
+        if end is None and part[i].low in vocabulary.PRE_ATTRIBUTES:
+            naming.adjective(target, part[i].low)
+            end = i + 1
+        if end is None and part[i].low in vocabulary.UNITS and alone:
+            target.description = f"In {part[i].low}."
+            end = i + 1
+        if end is None and part[i].low in vocabulary.FILLER | {"per"} and i > 0:
+            end = i + 1
+        if end is None:
+            return False
+        i = end
+    return True
+
+
+_PARTS_WORDS: Final = lexicon.words("more less fewer above over higher older at")
+
+
+def _parts(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Cut at commas, semicolons, slashes, bars and conjunctions, but not inside "between 1 and 5"."""
+    parts: list[list[Token]] = [[]]
+    for i, token in enumerate(tokens):
+        inside = token.low in {"and", "or"} and (
+            (i > 0 and quantities.is_number(tokens[i - 1]))
+            or any(t.low == "between" for t in parts[-1])
+            or (i + 1 < len(tokens) and tokens[i + 1].low in _PARTS_WORDS)
+        )
+        if (token.text in {",", ";", "/", "|"} or token.low in {"and", "or"}) and not inside:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [part for part in parts if part]

@@ -1,0 +1,101 @@
+"""Reads within what a field is unique: "unique per year", "that nobody else has"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import lexicon, quantities
+from functions.neuron.reading.draft import DraftField
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.tokens import Token
+
+
+def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read that a field is unique, and within what; gives where that ends."""
+    exclusive = _exclusive(tokens, i)
+    if exclusive is not None:
+        target.unique = True
+        return exclusive
+    if (
+        tokens[i].low not in {"unique", "distinct", "uniquely", "unique-per"}
+        and quantities.phrase(tokens, i, "no duplicates") is None
+    ):
+        return None
+    end = i + 1
+    for words in (
+        "within the same",
+        "within a",
+        "within an",
+        "within the",
+        "within each",
+        "within its",
+        "within their",
+        "within",
+        "per",
+        "for each",
+        "for every",
+        "for a",
+        "inside a",
+        "inside the",
+        "among the",
+        "in the same",
+        "in a",
+        "in an",
+        "in each",
+        "in its",
+        "by",
+        "on its",
+        "on the",
+        "on a",
+        "on each",
+        "across the",
+        "for the same",
+        "amongst",
+    ):
+        after = quantities.phrase(tokens, end, words)
+        if (
+            after is not None
+            and after < len(tokens)
+            and tokens[after].is_word
+            and tokens[after].low not in {"all", "system", "application"}
+        ):
+            target.unique_per, target.unique = (tokens[after].singular,), False
+            end = after + 1
+            if (
+                end + 1 < len(tokens)
+                and tokens[end].low == "and"
+                and tokens[end + 1].is_word
+                and tokens[end + 1].low not in lexicon.DETERMINERS
+                and words in {"per", "within"}
+                and len(tokens) == end + 2
+            ):
+                target.unique_per = (*target.unique_per, tokens[end + 1].singular)
+                end += 2
+            return end
+    for words in ("across all", "in the system", "across the system", "among all", "in all", "across"):
+        if (after := quantities.phrase(tokens, end, words)) is not None:
+            end = after + (after < len(tokens) and tokens[after].is_word)
+    target.unique = True
+    return end
+
+
+def _exclusive(tokens: Sequence[Token], i: int) -> int | None:
+    """Read "which nobody else may have", "that no other member has", "not used by anyone else"."""
+    j = i + (tokens[i].low in {"which", "that"})
+    nobody = next((e for w in _NOBODY if (e := quantities.phrase(tokens, j, w)) is not None), None)
+    if nobody is None and quantities.phrase(tokens, j, "no other") is not None and j + 2 < len(tokens):
+        nobody = j + 3 if tokens[j + 2].is_word else None
+    if nobody is None:
+        return None
+    end = nobody
+    while end < len(tokens) and (
+        tokens[end].low in lexicon.MODALS | lexicon.HAVE or tokens[end].verb in {"have", "use", "share"}
+    ):
+        end += 1
+    return end if end > nobody else None
+
+
+_NOBODY: Final = ("nobody else", "no one else", "noone else", "no-one else", "none else")

@@ -1,0 +1,76 @@
+"""Reads what must hold: limits, uniqueness, order, overlap, guards, sums. Second of the two readings.
+
+The entities are known. Each reader takes a clause's frame and says whether it understood it. They stand in `READERS`,
+the more specific ones first; each module reads one kind of rule.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import figures
+from functions.neuron.reading.draft import Draft
+from functions.neuron.reading.rules import (
+    aggregates,
+    capacities,
+    comparisons,
+    deletions,
+    field_rules,
+    guards,
+    moments,
+    overlaps,
+    quotas,
+    readings,
+    uniqueness,
+)
+from functions.neuron.reading.rules.capacities import implied_capacities
+from functions.neuron.reading.rules.comparisons import compared, stated_comparisons
+from functions.neuron.reading.rules.field_rules import field_says
+from functions.neuron.reading.rules.guards import actions, adjectives
+from functions.neuron.reading.rules.moments import ordered
+from functions.neuron.reading.rules.overlaps import overlap
+from functions.neuron.reading.rules.quotas import period_field, period_of, quota
+from functions.neuron.reading.rules.readings import Reading, reading_of, sentence
+from functions.neuron.reading.rules.uniqueness import add_unique, stated_uniqueness, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READERS: Final[tuple[Callable[[readings.Reading, Draft], bool], ...]] = (
+    aggregates.aggregate,
+    figures.computed,
+    figures.asked,
+    overlaps.overlap,
+    deletions.referenced,
+    uniqueness.unique,
+    moments.due,
+    comparisons.compared,
+    moments.ordered,
+    capacities.capacity,
+    field_rules.of_age,
+    quotas.quota,
+    field_rules.field_says,
+    guards.refusal,
+    guards.guard,
+)
+
+__all__ = [
+    "READERS",
+    "Reading",
+    "actions",
+    "add_unique",
+    "adjectives",
+    "compared",
+    "field_says",
+    "implied_capacities",
+    "ordered",
+    "overlap",
+    "period_field",
+    "period_of",
+    "quota",
+    "reading_of",
+    "sentence",
+    "stated_comparisons",
+    "stated_uniqueness",
+    "unique",
+]

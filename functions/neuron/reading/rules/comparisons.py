@@ -1,0 +1,100 @@
+"""Reads how fields compare, within one thing and with what it points at: "the bid is above the lot's reserve"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.neuron.reading import conditions, frames, lexicon, quantities
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
+from functions.neuron.reading.rules import moments, readings
+from functions.neuron.reading.tokens import Kind, Token
+from shared.software import specification as spec
+from shared.software.specification import Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def compared(r: readings.Reading, draft: Draft) -> bool:
+    """Read "the weight of a delivery cannot exceed the weight limit of its drone"."""
+    for i in range(len(r.words)):
+        for text, (is_before, strict) in sorted(moments.COMPARED.items(), key=lambda item: -len(item[0])):
+            end = quantities.phrase(r.words, i, text)
+            if end is None:
+                continue
+            for entity in readings.candidate_entities(r, draft):
+                first = conditions.find_field(r.words[:i], entity)
+                other = _parent_field(r.words[end:], entity, draft)
+                if first is None or other is None or not moments.comparable(first[0], other[1]):
+                    continue
+                if r.frame.negated and not text.startswith(("no ", "at ", "on ")):
+                    is_before, strict = not is_before, not strict  # noqa: PLW2901 - a denied comparison is the opposite one
+                operator = {
+                    (True, True): Operator.LT,
+                    (True, False): Operator.LE,
+                    (False, True): Operator.GT,
+                    (False, False): Operator.GE,
+                }[is_before, strict]
+                rule = spec.RangeRule(
+                    name=readings.rule_name(entity.name, first[0].name, "bound"),
+                    entity=entity.name,
+                    message=readings.sentence(r.words, draft.request),
+                    field=first[0].name,
+                    operator=operator,
+                    other=f"{other[0]}.{other[1].name}",
+                )
+                return draft.mark(draft.add_rule(rule))
+            return False
+    return False
+
+
+def _parent_field(tokens: Sequence[Token], entity: DraftEntity, draft: Draft) -> tuple[str, DraftField] | None:
+    """Find the field of something that the entity refers to: (reference, field)."""
+    for reference in entity.fields.values():
+        parent = draft.entities.get(reference.target or "")
+        if parent is None or (
+            not any(m.entity is parent for m in draft.mentions(tokens))
+            and reference.name not in [t.low for t in tokens]
+        ):
+            continue
+        named = conditions.find_field(tokens, parent)
+        if named is not None and named[0].target is None:
+            return reference.name, named[0]
+    return None
+
+
+def stated_comparisons(draft: Draft) -> None:
+    """Turn what lists of fields say of two fields ("an end date after the start date") into rules."""
+    for entity in list(draft.entities.values()):
+        for item in list(entity.fields.values()):
+            if not item.compared:
+                continue
+            draft.at = item.at
+            draft.topic = entity.name
+            name = [Token(Kind.WORD, word, 0, 0) for word in item.name.split("_")]
+            said = [t for t in item.compared if t.low not in lexicon.RELATIVES | lexicon.BE | lexicon.MODALS]
+            denied = any(t.low in lexicon.NEGATIONS for t in item.compared)
+            verb = ("must", "not", "be") if denied else ("must", "be")
+            said = [t for t in said if t.low not in lexicon.NEGATIONS]
+            words = (*name, *(Token(Kind.WORD, word, 0, 0) for word in verb), *said)
+            frame = frames.parse(words)
+            reading = readings.Reading(frame, words, [Mention(entity, 0, 0)], []) if frame is not None else None
+            if reading is None or not (_compare(reading, draft, entity) or compared(reading, draft)):
+                draft.leave(item.compared, "how this compares with another field was not understood")
+
+
+def _compare(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:
+    pair = moments.ordered_pair(r, entity)
+    if pair is None:
+        return False
+    before, after, strict = pair
+    said = f"The {after.name} must lie after the {before.name}.".replace("_", " ")
+    rule = spec.OrderedRule(
+        name=readings.rule_name(entity.name, before.name, "before", after.name),
+        entity=entity.name,
+        message=said if strict else said.replace("after", "at or after"),
+        before=before.name,
+        after=after.name,
+        strict=strict,
+    )
+    return draft.mark(draft.add_rule(rule))

@@ -1,0 +1,142 @@
+"""Reads that periods of the same thing do not overlap: "a room cannot be booked twice at the same time"."""
+
+from __future__ import annotations
+
+import itertools
+
+from functions.neuron.reading import closing, conditions
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
+from functions.neuron.reading.rules import moments, quotas, readings, uniqueness
+from shared.software import specification as spec
+from shared.software.specification import FieldType
+
+
+def overlap(r: readings.Reading, draft: Draft) -> bool:
+    """Read "bookings of one room must not overlap", "a room cannot be booked twice at the same time"."""
+    lows = set(r.lows)
+    text = " ".join(r.lows)
+    overlapping = any(low.startswith("overlap") for low in lows) or "double-book" in text or "double book" in text
+    bounded = {"than", "most", "to", "least"} & {a for a, b in itertools.pairwise(r.lows) if b == "two"}
+    two_at_once = (
+        "two" in lows and not bounded and ("at once" in text or "at the same time" in text or "simultaneously" in lows)
+    )
+    same_time = two_at_once or any(
+        phrase in text
+        for phrase in (
+            "same time",
+            "same period",
+            "same dates",
+            "same day",
+            "same date",
+            "same slot",
+            "same night",
+            "same hours",
+            "same moment",
+        )
+    )
+    denied = r.frame.negated or bool(lows & {"no", "never", "without", "not"})
+    if not denied or not (overlapping or same_time):
+        return False
+    found = _overlapping(r, draft)
+    if found is None:
+        return False
+    entity, per = found
+    if any(quotas.twofold(entity, draft.entities[f.target]) for f in per if f.target in draft.entities):
+        return False
+    anyone = {"nobody", "anyone", "somebody", "everybody"} & lows or r.lows[:2] == ["no", "one"]
+    if anyone and not per:
+        return False
+    interval = _interval(entity, make="date" if {"dates", "nights", "night"} & lows else "time")
+    references = tuple(f.name for f in per)
+    if interval is None:
+        point = conditions.dated(entity, "time", "date", "start", "day")
+        if point is None:
+            return False
+        if {"date", "time"} <= set(entity.fields):
+            return uniqueness.add_unique(r, draft, entity, (*references, "date", "time"), conditions.running(entity))
+        rule: spec.Rule = spec.UniqueRule(
+            name=readings.rule_name(entity.name, *references, point.name, "unique"),
+            entity=entity.name,
+            message=readings.sentence(r.words, draft.request),
+            fields=(*references, point.name),
+            when=conditions.running(entity),
+        )
+        return draft.mark(draft.add_rule(rule))
+    start, end = interval
+    rule = spec.NoOverlapRule(
+        name=readings.rule_name(entity.name, *references, "overlap"),
+        entity=entity.name,
+        message=readings.sentence(r.words, draft.request),
+        start=start.name,
+        end=end.name,
+        per=references,
+        when=conditions.running(entity),
+    )
+    draft.mark(("field", entity.name, start.name), ("field", entity.name, end.name))
+    return draft.mark(draft.add_rule(rule))
+
+
+def _overlapping(r: readings.Reading, draft: Draft) -> tuple[DraftEntity, list[DraftField]] | None:
+    named = [m.entity for m in (*r.subjects, *r.objects)]
+    for verb in r.frame.group.verbs:
+        link = next(
+            (
+                e
+                for e in draft.entities.values()
+                if closing.makes(verb, e) and r.subject and e.reference_to(r.subject.name)
+            ),
+            None,
+        )
+        if link is not None and r.subject is not None and r.subject is not link:
+            reference = link.reference_to(r.subject.name)
+            if reference is not None:
+                return link, [reference]
+    for entity in sorted(named, key=lambda e: _interval(e) is None):
+        references = [f for other in named if other is not entity and (f := entity.reference_to(other.name))]
+        roles = [
+            f
+            for f in entity.fields.values()
+            if f.name in r.lows
+            and f not in references
+            and conditions.kind_of(f) in {FieldType.STRING, FieldType.REFERENCE}
+        ]
+        if references or roles or _interval(entity):
+            return entity, references or roles
+    candidates = [e for e in draft.entities.values() if closing.is_link(e) or _interval(e)]
+    for entity in candidates:
+        references = [f for other in named if (f := entity.reference_to(other.name))]
+        if references:
+            return entity, references[-1:]
+    return None
+
+
+def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField, DraftField] | None:
+    """Give the two fields between which an entity lasts."""
+    start = conditions.dated(
+        entity, "start", "starts", "from", "begin", "check_in", "check", "arrival", "departure", "pickup"
+    )
+    end = conditions.dated(
+        entity, "end", "ends", "to", "until", "finish", "check_out", "return", "checkout", "departure", "out"
+    )
+    if start is not None and end is start:
+        dates = [
+            f
+            for f in entity.fields.values()
+            if conditions.kind_of(f) is conditions.kind_of(start) and f is not start and not f.managed
+        ]
+        end = dates[0] if dates else None
+    if start is not None and end is not None and not end.managed:
+        return start, end
+    if make is None or (
+        conditions.dated(entity, "time", "date", "start", "day", "when") is not None
+        and not all(
+            f.managed for f in entity.fields.values() if conditions.kind_of(f) in {FieldType.DATE, FieldType.DATETIME}
+        )
+    ):
+        return None
+    if sum(conditions.kind_of(f) in moments.TIMES and not f.managed for f in entity.fields.values()) == 1:
+        return None  # it has a moment, and so no two
+    kind = FieldType.DATE if make == "date" else FieldType.DATETIME
+    first = entity.add(DraftField(f"start_{make}", kind))
+    last = entity.add(DraftField(f"end_{make}", kind))
+    return first, last

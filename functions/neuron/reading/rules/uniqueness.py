@@ -1,0 +1,201 @@
+"""Reads what may be there once: "table numbers are unique per restaurant", "one review for each book and member"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import closing, conditions, lexicon, morphology
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
+from functions.neuron.reading.rules import quotas, readings
+from shared.software import designs
+from shared.software import specification as spec
+from shared.software.specification import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def unique(r: readings.Reading, draft: Draft) -> bool:
+    """Read "no two rooms share a name", "a customer can review a product only once", "an email can be used once"."""
+    return _combined(r, draft) or _shared(r, draft) or _repeated(r, draft) or _once_per(r, draft)
+
+
+def _combined(r: readings.Reading, draft: Draft) -> bool:
+    """Read "the combination of name and batch number is unique"."""
+    if "unique" not in r.lows or not {"combination", "together", "pair", "combined"} & set(r.lows):
+        return False
+    for entity in readings.candidate_entities(r, draft):
+        names: list[str] = []
+        at = 0
+        while (named := conditions.find_field(r.words, entity, at)) is not None:
+            names.append(named[0].name)
+            at = named[2]
+        names += [
+            f.name
+            for m in draft.mentions(r.words)
+            if m.entity is not entity and (f := entity.reference_to(m.entity.name)) and f.name not in names
+        ]
+        if len(names) > 1:
+            return add_unique(r, draft, entity, tuple(dict.fromkeys(names)))
+    return False
+
+
+def _shared(r: readings.Reading, draft: Draft) -> bool:
+    subject = r.frame.subject
+    lows = [t.low for t in subject]
+    two = "two" in lows or "both" in lows or "other" in lows or "another" in [t.low for t in r.frame.rest]
+    if not (
+        two
+        and r.subject is not None
+        and (r.frame.negated or "no" in lows)
+        and r.frame.verb in {"share", "have", "use", "be"}
+    ):
+        return False
+    names: list[str] = []
+    at = 0
+    while (named := conditions.find_field(r.frame.rest, r.subject, at)) is not None:
+        names.append(named[0].name)
+        at = named[2]
+    inside = [
+        f.name
+        for m in draft.mentions(subject)
+        if m.entity is not r.subject and (f := r.subject.reference_to(m.entity.name))
+    ]
+    if not names:
+        return False
+    return add_unique(r, draft, r.subject, (*inside, *[n for n in names if n not in inside]))
+
+
+def add_unique(
+    r: readings.Reading, draft: Draft, entity: DraftEntity, names: tuple[str, ...], when: tuple[Condition, ...] = ()
+) -> bool:
+    """Add a uniqueness: of one field, or of several together."""
+    if len(names) == 1 and not when:
+        entity.fields[names[0]].unique = True
+        return draft.mark(("field", entity.name, names[0]))
+    rule = spec.UniqueRule(
+        name=readings.rule_name(entity.name, *names, "unique"),
+        entity=entity.name,
+        message=readings.sentence(r.words, draft.request),
+        fields=names,
+        when=when,
+    )
+    return draft.mark(draft.add_rule(rule))
+
+
+_REPEATED_WORDS: Final = lexicon.words("have hold make write create submit post leave be place get give take")
+
+
+def _repeated(r: readings.Reading, draft: Draft) -> bool:
+    """Read "cannot book the same class twice", "can review a product only once", "may vote once per poll"."""
+    lows = r.lows
+    once = (
+        "once" in lows
+        and (r.frame.only or "only" in lows or "more" in lows or r.frame.modal in {"can", "may", "must"})
+        and not quotas.period_in(r.words)
+    )
+    again = (
+        ("same" in lows and ("twice" in lows or "again" in lows or "more" in lows or r.frame.negated))
+        or "twice" in lows
+        or ("two" in lows and "same" in lows)
+    )
+    if "once" in lows and lows.index("once") and lows[lows.index("once") - 1] == "at":
+        once = False
+    if not (once or (again and (r.frame.negated or "no" in lows))) or r.subject is None:
+        return False
+    others = [m.entity for m in (*r.objects, *r.subjects[1:]) if m.entity is not r.subject]
+    paired = next(
+        (
+            x.name
+            for x in draft.relations.values()
+            for other in others
+            if {x.left, x.right} == {r.subject.name, other.name}
+        ),
+        None,
+    )
+    if paired is not None:
+        return draft.mark(("relation", paired))
+    for verb in r.frame.group.verbs:
+        for entity in draft.entities.values():
+            mine = entity.reference_to(r.subject.name)
+            theirs = [f for other in others if (f := entity.reference_to(other.name))]
+            tied = [
+                e for e in draft.entities.values() if e.reference_to(r.subject.name) and theirs and _points(e, others)
+            ]
+            made = closing.makes(verb, entity) or verb in _REPEATED_WORDS or tied == [entity]
+            if mine is not None and theirs and made:
+                return add_unique(
+                    r,
+                    draft,
+                    entity,
+                    tuple(dict.fromkeys((mine.name, *[f.name for f in theirs]))),
+                    conditions.running(entity),
+                )
+    return False
+
+
+def _points(entity: DraftEntity, others: Sequence[DraftEntity]) -> bool:
+    return any(entity.reference_to(other.name) is not None for other in others)
+
+
+def _once_per(r: readings.Reading, draft: Draft) -> bool:
+    """Read "only one review per product per user" and "one review per customer and product"."""
+    if "per" not in r.lows or not {"one", "single", "1"} & set(r.lows):
+        return False
+    mentions = [m.entity for m in draft.mentions(r.words)]
+    for entity in mentions:
+        references = list(
+            dict.fromkeys(
+                f.name for other in mentions if other is not entity and (f := entity.reference_to(other.name))
+            )
+        )
+        per = r.lows.index("per")
+        while (named := conditions.find_field(r.words, entity, per + 1)) is not None:
+            references += [named[0].name] if named[0].name not in references else []
+            per = named[2] - 1
+        if len(references) >= 2:
+            return add_unique(r, draft, entity, tuple(references), conditions.running(entity))
+        alone = references and entity.fields[references[0]].target is None and len(mentions) == 1
+        if alone and not next(m for m in draft.mentions(r.words) if m.entity is entity).adjectives:
+            return add_unique(r, draft, entity, tuple(references))
+    return False
+
+
+def unique_per(r: readings.Reading, draft: Draft, entity: DraftEntity, item: DraftField, probe: DraftField) -> bool:
+    """Let a field be unique within what was read of it; False when that names no field."""
+    names = resolve_per(entity, probe.unique_per, draft)
+    return bool(names) and add_unique(r, draft, entity, (*names, item.name))
+
+
+def resolve_per(entity: DraftEntity, words: Sequence[str], draft: Draft) -> tuple[str, ...]:
+    """Find the fields that "unique per project" names."""
+    found: list[str] = []
+    for word in words:
+        name = morphology.name(word)
+        if name in entity.fields:
+            found.append(name)
+        elif name in draft.entities and (f := entity.reference_to(name)):
+            found.append(f.name)
+    return tuple(found)
+
+
+def stated_uniqueness(draft: Draft) -> None:
+    """Turn "unique per …" of fields into rules."""
+    for entity in draft.entities.values():
+        for item in list(entity.fields.values()):
+            if not item.unique_per:
+                continue
+            names = resolve_per(entity, item.unique_per, draft)
+            if names:
+                owner = designs.with_article(entity.name)
+                text = f"The {item.name} of {owner} must be unique per {' and '.join(names)}.".replace("_", " ")
+                draft.add_rule(
+                    spec.UniqueRule(
+                        name=readings.rule_name(entity.name, *names, item.name, "unique"),
+                        entity=entity.name,
+                        message=text,
+                        fields=(*names, item.name),
+                    )
+                )
+            else:
+                item.unique = True
