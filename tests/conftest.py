@@ -29,7 +29,7 @@ ANYWHERE = {"platform", "tallying"}
 CLUSTER_SECONDS = 1500
 """A test's timeout on a cluster: the first one waits for the deployment too."""
 
-pytest_plugins = ["tests.platform_fixture", "tests.sessions_fixture", "tests.cluster.deployed"]
+pytest_plugins = ["tests.platform_fixture", "tests.sessions_fixture", "tests.s3_fixture", "tests.cluster.deployed"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, str]] = {
     "sessions": "List and revoke sessions, rotate and shred their keys, as the platform's operator.",
     "shards": "Show the shards; add one, empty one, spread organisations over them.",
     "transactions": "Show and finish transactions over organisations that were cut off.",
+    "backup": "Make, list, verify and restore backups, to any moment; archive WAL.",
     "pools": "Plan the connections between instances and databases.",
     "images": "Make, list and push container images, with no container engine.",
     "capacity": "Say what a load needs: instances, latencies, cost, what to set.",

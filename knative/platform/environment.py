@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from knative.platform.processes import MARK
 
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from knative.description import Deployment, FunctionDescription
     from knative.platform.home import Home
 
+SUPERUSER: Final = "postgres"
 _PLAIN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _CLOUD: Final = "AWS_"
 _SHARED: Final = ("HAL9_", "OTEL_")
+_ARCHIVING: Final = ("HAL9_BACKUP", "HAL9_DATA_KEYS", "HAL9_LOG_", _CLOUD)
 _WITHHELD: Final = frozenset(
     {
-        "HAL9_API_KEY", "HAL9_BROKER_HOSTILE", "HAL9_BROKER_PROOF", "HAL9_BROKER_SECRET", "HAL9_BROKER_SUBJECTS",
+        "HAL9_API_KEY", "HAL9_BACKUPS", "HAL9_BACKUP_SHARDS", "HAL9_BROKER_HOSTILE",
+        "HAL9_BROKER_PROOF", "HAL9_BROKER_SECRET", "HAL9_BROKER_SUBJECTS",
         "HAL9_BROKER_TOKEN", "HAL9_BROKER_URL", "HAL9_CACHE_URL", "HAL9_CONNECT_TO", "HAL9_CREDENTIALS",
         "HAL9_DEAD_LETTER_SUBJECTS", "HAL9_FUNCTION_URL",
         "HAL9_IDENTITY_KEY", "HAL9_INSTANCES", "HAL9_KUBERNETES_CA", "HAL9_KUBERNETES_TOKEN", "HAL9_KUBERNETES_URL",
@@ -56,6 +59,29 @@ def plain(user: Mapping[str, str], home: Home) -> dict[str, str]:
     kept = {name: user[name] for name in _PLAIN if name in user}
     own = {MARK: home.mark, "HAL9_HOME": str(home.path)}
     return {"PATH": "/usr/bin:/bin", **kept, **own}
+
+
+def as_role(role: str, address: str) -> str:
+    """Give a local server's address for another role: whoever may enter the socket's folder may be any."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, f"{role}@{host}", parts.path, parts.query, ""))
+
+
+def of_archiver(home: Home, addresses: Addresses, user: Mapping[str, str], region: str) -> dict[str, str]:
+    """Give the archiver's environment: it has the servers' owners, the store's credentials and the master keys.
+
+    Args:
+        home: The platform's folder.
+        addresses: The servers'.
+        user: The environment in which the platform was started.
+        region: The platform's.
+    """
+    passed = {name: value for name, value in user.items() if name.startswith(_ARCHIVING) or name in _PROXIES}
+    own = {"HAL9_SHARDS_ADMIN": ",".join(addresses.shards_admin), "HAL9_REGION": region}
+    if not user.get("HAL9_SHARDS_ADMIN"):
+        own["HAL9_BACKUP_SHARDS"] = ",".join(as_role(SUPERUSER, address) for address in addresses.shards_admin)
+    return {**plain(user, home), **passed, **own}
 
 
 def of_deployment(

@@ -7,6 +7,8 @@
     HAL9_HOME/servers/           data folders of PostgreSQL and Valkey
     HAL9_HOME/broker/            the broker's store
     HAL9_HOME/objects/           artefacts
+    HAL9_HOME/backups/           backups, unless HAL9_BACKUPS names another place
+    HAL9_HOME/archive/           WAL on its way there; once it is there, the platform archives
     HAL9_HOME/logs/              one file for each process
     HAL9_HOME/run/               Unix sockets; elsewhere when that path would be too long for one
 
@@ -156,6 +158,16 @@ class Home:
     def objects(self) -> Path:
         """Artefacts."""
         return self.path / "objects"
+
+    @property
+    def backups(self) -> Path:
+        """Backups, where no other place is named."""
+        return self.path / "backups"
+
+    @property
+    def archive(self) -> Path:
+        """WAL on its way to the backups; the first backup makes the folder."""
+        return self.path / "archive"
 
     @property
     def logs(self) -> Path:

@@ -58,6 +58,7 @@ WATCH_SECONDS: Final = 0.5
 BROKER_READY_SECONDS: Final = 20.0
 BOOTSTRAP_SECONDS: Final = 120.0
 DRAIN_SECONDS: Final = 12.0
+ARCHIVER_GRACE_SECONDS: Final = 10.0
 LOG_BYTES: Final = 16 * 1024 * 1024
 PUBLIC_LIMITS: Final = Limits(connections=1024)
 INNER_LIMITS: Final = Limits(connections=4096, header=HeaderLimits(count=256))
@@ -92,6 +93,7 @@ class Platform:
     broker: Child | None = None
     port: int = 0
     ready: bool = False
+    archiver: Child | None = None
     broker_restarts: int = 0
     server_restarts: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -132,9 +134,8 @@ class Platform:
         self.tell("starting functions")
         await self._open_doors(described, deployments)
         self._start_schedules(ticks)
-        self._tasks += [
-            self._task(work()) for work in (self._tend, self._watch_servers, self._watch_broker, self._keep)
-        ]
+        watches = (self._tend, self._watch_servers, self._watch_broker, self._watch_archiver, self._keep)
+        self._tasks += [self._task(work()) for work in watches]
         await self._open_gateway()
         self.write_state()
         self.ready = True
@@ -158,6 +159,8 @@ class Platform:
         if self.broker is not None:
             await self.broker.stop(5.0)
         log.info("the broker has ended")
+        if self.archiver is not None:
+            await self.archiver.stop(ARCHIVER_GRACE_SECONDS)
         if self.servers is not None:
             await self.servers.stop()
         log.info("the servers have ended")
@@ -376,6 +379,22 @@ class Platform:
                 await self._start_broker()
             self.broker_restarts += 1
 
+    async def _watch_archiver(self) -> None:
+        """Archive from the first backup on: what was written before it is of no use to a restore."""
+        failures = 0
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self.home.archive.is_dir():
+                continue
+            began = time.monotonic()
+            command = [sys.executable, "-m", "knative.platform.archiver"]
+            about = environment.of_archiver(self.home, self._given(), self.user, self.settings.region)
+            self.archiver = Child("archiver", command, self.root, about, self.home.log("archiver"))
+            code = await self.archiver.ended()
+            log.warning("the archiver ended (%d) and is started again", code)
+            failures = failures + 1 if time.monotonic() - began < 10 else 1
+            await asyncio.sleep(start_pause(failures))
+
     async def _keep(self) -> None:
         """Keep the state current, the logs bounded, and no orphans."""
         last = ""
@@ -415,6 +434,8 @@ class Platform:
                 found[f"{server.name}-program"] = Identity.of(program.pid).document()
         if self.broker is not None and self.broker.running:
             found["broker"] = self.broker.identity.document()
+        if self.archiver is not None and self.archiver.running:
+            found["archiver"] = self.archiver.identity.document()
         found["functions"] = {
             name: [slot.instance.child.identity.document() for slot in deployment.slots]  # type: ignore[attr-defined]
             for name, deployment in self.deployments.items()

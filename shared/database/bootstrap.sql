@@ -4,6 +4,9 @@
 CREATE ROLE hal9_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE BYPASSRLS;
 CREATE ROLE hal9_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
 CREATE ROLE hal9_definer NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+-- Copies the data folder and receives the WAL, for backups (HAL9_BACKUP_SHARDS): it reads every row, as whoever restores a backup can.
+CREATE ROLE hal9_backup LOGIN REPLICATION NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal() TO hal9_backup;
 
 -- The owner makes functions that run as hal9_definer, and reads the statistics that `hal9 shards` shows.
 GRANT hal9_definer TO hal9_owner;
@@ -22,7 +25,7 @@ ALTER ROLE hal9_app SET hal9.org_id = '00000000-0000-0000-0000-000000000000';
 DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO hal9_owner', current_database());
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO hal9_app', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO hal9_app, hal9_backup', current_database());
 END $$;
 ALTER SCHEMA public OWNER TO hal9_owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;

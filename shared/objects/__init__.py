@@ -6,7 +6,8 @@
 
 Promises: an object is there whole or not at all, and on the disk when `put` returns; no key reaches outside the
 store's folder or prefix.
-Does not: list, version, or search; whoever keeps an object remembers its key in the database.
+Does not: version, or search; whoever keeps an object remembers its key in the database. Listing what is below a prefix
+is for what must be found without a database: backups.
 """
 
 from __future__ import annotations

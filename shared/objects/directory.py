@@ -15,6 +15,7 @@ from shared.objects.store import ObjectMissingError, ObjectsFullError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterator
+    from datetime import datetime
 
 _CHUNK: Final = 256 * 1024
 _TEMPORARY: Final = ".partial-"
@@ -78,6 +79,29 @@ class DirectoryObjects:
     async def delete(self, key: str) -> None:
         """Remove the object; none there is no error. Folders stay."""
         await asyncio.to_thread(_remove, self._path(key))
+
+    async def below(self, prefix: str) -> AsyncIterator[str]:
+        """The keys below a prefix, in their order."""
+        for key in await asyncio.to_thread(self._below, validated(prefix)):
+            yield key
+
+    def _below(self, prefix: str) -> list[str]:
+        return sorted(
+            str((Path(folder) / name).relative_to(self._folder))
+            for folder, _, names in os.walk(self._folder / prefix)
+            for name in names
+            if not name.startswith(_TEMPORARY)
+        )
+
+    async def tidy(self, prefix: str, before: datetime) -> int:
+        """Remove half-written files below a prefix, last written before that moment; how many they were."""
+        return await asyncio.to_thread(self._tidy, validated(prefix), before.timestamp())
+
+    def _tidy(self, prefix: str, before: float) -> int:
+        rests = [path for path in (self._folder / prefix).rglob(f"{_TEMPORARY}*") if path.stat().st_mtime < before]
+        for path in rests:
+            _remove(path)
+        return len(rests)
 
     async def url(self, key: str, seconds: int) -> str | None:
         """None: a folder has no address that others could fetch from."""

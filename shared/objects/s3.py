@@ -15,6 +15,7 @@ from shared.objects.store import ObjectMissingError, ObjectsFullError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable
+    from datetime import datetime
 
 _PART_BYTES: Final = 8 * 2**20  # S3 wants at least 5 MiB for each part but the last
 _CHUNK: Final = 256 * 1024
@@ -140,6 +141,31 @@ class S3Objects:
     async def delete(self, key: str) -> None:
         """Remove the object; none there is no error."""
         await self._call("delete_object", Key=self._name(key))
+
+    async def below(self, prefix: str) -> AsyncIterator[str]:
+        """The keys below a prefix, in S3's order, which is that of their bytes."""
+        asked = {"Prefix": self._name(prefix) + "/"}
+        while True:
+            answer = await self._call("list_objects_v2", **asked)
+            for found in answer.get("Contents", ()):
+                yield found["Key"].removeprefix(self._prefix)
+            if not answer.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = answer["NextContinuationToken"]
+
+    async def tidy(self, prefix: str, before: datetime) -> int:
+        """Give up multipart uploads below a prefix that were begun before that moment; how many they were."""
+        asked = {"Prefix": self._name(prefix) + "/"}
+        count = 0
+        while True:
+            answer = await self._call("list_multipart_uploads", **asked)
+            for upload in answer.get("Uploads", ()):
+                if upload["Initiated"] < before:
+                    await self._call("abort_multipart_upload", Key=upload["Key"], UploadId=upload["UploadId"])
+                    count += 1
+            if not answer.get("IsTruncated"):
+                return count
+            asked |= {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
 
     async def url(self, key: str, seconds: int) -> str | None:
         """A presigned address for GET."""

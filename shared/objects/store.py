@@ -9,6 +9,7 @@ from shared.settings import setting, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
+    from datetime import datetime
 
 
 class ObjectMissingError(LookupError):
@@ -54,6 +55,14 @@ class Objects(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove the object; none there is no error."""
+        ...
+
+    def below(self, prefix: str) -> AsyncIterator[str]:
+        """The keys that begin with `prefix` and a `/`, in their order; what is being written is not among them."""
+        ...
+
+    async def tidy(self, prefix: str, before: datetime) -> int:
+        """Remove what `put` left below a prefix where its process was killed before that moment; how many rests."""
         ...
 
     async def url(self, key: str, seconds: int) -> str | None:

@@ -45,7 +45,9 @@ SELECT application_name, count(*) AS connections,
 _REPLICATION: Final = """
 SELECT coalesce(nullif(application_name, ''), 'replica') AS name, state,
        coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint AS lag_bytes,
-       coalesce(extract(epoch FROM replay_lag), 0)::float8 AS lag_seconds,
+       -- What archives the log replays nothing, so that its lag in time says nothing.
+       CASE WHEN application_name <> 'hal9_archive' THEN coalesce(extract(epoch FROM replay_lag), 0)::float8 END
+           AS lag_seconds,
        sync_state IN ('sync', 'quorum') AS synchronous
   FROM pg_stat_replication
 UNION ALL

@@ -66,6 +66,10 @@ SETTINGS: Final[dict[str, str]] = {
     "deadlock_timeout": "200ms",
     "log_line_prefix": "%m [%p] %a ",
     "log_checkpoints": "off",
+    # Incremental backups ask what changed since the one before; a summary is a few hundred bytes a segment.
+    "summarize_wal": "on",
+    # What nobody archives is kept up to this much; then the archive has a gap, and a full backup begins the next one.
+    "max_slot_wal_keep_size": "1GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "hba_file": "pg_hba.conf",
@@ -114,6 +118,7 @@ class Postgres:
             page cache only in part): for tests that kill nothing.
         name: what it is called; `postgres-<number>` when None.
         settings: of PostgreSQL, besides `SETTINGS`; read when it starts.
+        patience_seconds: how long a start may take; one that recovers from an archive takes long.
     """
 
     def __init__(
@@ -127,6 +132,7 @@ class Postgres:
         durable: bool = True,
         name: str | None = None,
         settings: Mapping[str, str] | None = None,
+        patience_seconds: float = _START_SECONDS,
     ) -> None:
         self.folder = folder
         self.run = run
@@ -138,6 +144,7 @@ class Postgres:
         self.program: subprocess.Popen[bytes] | None = None
         self.template = template
         self._durable = durable
+        self._patience_seconds = patience_seconds
         self._lock = FolderLock(folder)
         self._identity: Identity | None = None
 
@@ -205,7 +212,7 @@ class Postgres:
 
     async def _ready(self, offset: int) -> None:
         """Wait for the line `ready` in the server's lock file, which it writes when it takes connections."""
-        limit = time.monotonic() + _START_SECONDS
+        limit = time.monotonic() + self._patience_seconds
         status = self.folder / "postmaster.pid"
         while True:
             if not self.alive:
@@ -215,8 +222,8 @@ class Postgres:
                 return
             if time.monotonic() > limit:
                 raise ServerError(
-                    f"PostgreSQL in {self.folder} is not ready after {_START_SECONDS:.0f} s (it may be recovering "
-                    f"from a crash). Look into {self.log}, then try again."
+                    f"PostgreSQL in {self.folder} is not ready after {self._patience_seconds:.0f} s (it may be "
+                    f"recovering from a crash). Look into {self.log}, then try again."
                 )
             await asyncio.sleep(0.01)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import UUID
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -27,115 +25,12 @@ from shared.objects import (
 )
 from shared.settings import load
 from tests.disk_fixture import full_disk
+from tests.s3_fixture import S3Server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 ORGANISATION = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-
-
-class S3Server(BaseHTTPRequestHandler):
-    """As much of S3's wire protocol as the store uses, over a dictionary."""
-
-    protocol_version = "HTTP/1.1"
-    objects: ClassVar[dict[str, tuple[bytes, str]]]
-    uploads: ClassVar[dict[str, dict[int, bytes]]]
-    fail_part: ClassVar[int | None]
-    full: ClassVar[tuple[int, str] | None]
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        pass
-
-    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def _body(self) -> bytes:
-        if "aws-chunked" not in self.headers.get("Content-Encoding", ""):
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        data = b""
-        while size := int(self.rfile.readline().partition(b";")[0], 16):
-            data += self.rfile.read(size)
-            self.rfile.readline()
-        while self.rfile.readline().strip():  # trailers
-            pass
-        return data
-
-    def _where(self) -> tuple[str, dict[str, str]]:
-        url = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
-        return unquote(url.path), query
-
-    def do_HEAD(self) -> None:
-        path, _ = self._where()
-        self._answer(200 if path in {"/bucket", "/bucket/"} or path in self.objects else 404)
-
-    def do_GET(self) -> None:
-        path, _ = self._where()
-        if path not in self.objects:
-            self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>none</Message></Error>")
-            return
-        data, media_type = self.objects[path]
-        self._answer(200, data, Content_Type=media_type, ETag='"x"')
-
-    def do_PUT(self) -> None:
-        path, query = self._where()
-        data = self._body()
-        if self.full is not None:
-            status, code = self.full
-            self._answer(status, f"<Error><Code>{code}</Code><Message>no room</Message></Error>".encode())
-            return
-        if "partNumber" not in query:
-            self.objects[path] = (data, self.headers["Content-Type"])
-        elif int(query["partNumber"]) == self.fail_part:
-            self._answer(400, b"<Error><Code>BadDigest</Code><Message>no</Message></Error>")
-            return
-        else:
-            self.uploads[query["uploadId"]][int(query["partNumber"])] = data
-        self._answer(200, ETag=f'"{len(data)}"')
-
-    def do_POST(self) -> None:
-        path, query = self._where()
-        data = self._body()
-        if "uploads" in query:
-            self.uploads["u1"] = {}
-            reply = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
-        else:
-            order = [int(e.text or 0) for e in ElementTree.fromstring(data).iter() if e.tag.endswith("PartNumber")]
-            parts = self.uploads.pop(query["uploadId"])
-            assert all(len(parts[number]) >= 5 * 2**20 for number in order[:-1]), "EntityTooSmall"
-            self.objects[path] = (b"".join(parts[number] for number in order), "multipart")
-            reply = "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>"
-        self._answer(200, reply.encode())
-
-    def do_DELETE(self) -> None:
-        path, query = self._where()
-        if "uploadId" in query:
-            self.uploads.pop(query["uploadId"])
-        else:
-            self.objects.pop(path, None)
-        self._answer(204)
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a server that speaks S3."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "example")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    S3Server.objects, S3Server.uploads, S3Server.fail_part, S3Server.full = {}, {}, None, None
-    server = ThreadingHTTPServer(("127.0.0.1", 0), S3Server)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -236,6 +131,32 @@ async def test_a_full_server_is_said_to_be_one(s3: str, full: tuple[int, str], s
     S3Server.full = full
     with pytest.raises(ObjectsFullError):
         await open_objects(load(ObjectsSettings, environ)).put(key(ORGANISATION, "a"), pieces(bytes(size), b"more"))
+    assert S3Server.uploads == {}
+
+
+async def test_what_is_below_a_prefix_is_listed(objects: Objects) -> None:
+    names = [key(ORGANISATION, "backups", str(number), "file") for number in range(5)]
+    for name in (*names, key(ORGANISATION, "backups-elsewhere", "file"), key(new_id(), "backups", "file")):
+        await objects.put(name, b"x")
+    assert [name async for name in objects.below(f"{ORGANISATION}/backups")] == names
+    assert [name async for name in objects.below(f"{ORGANISATION}/backups/3")] == names[3:4]
+    assert [name async for name in objects.below(f"{ORGANISATION}/nothing")] == []
+    with pytest.raises(ValueError, match="key"):
+        [name async for name in objects.below("../..")]
+
+
+async def test_rests_of_killed_writers_are_removed(s3: str, tmp_path: Path) -> None:
+    folder = open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": f"file://{tmp_path}"}))
+    name = key(ORGANISATION, "backups", "whole")
+    await folder.put(name, b"x")
+    (tmp_path / name).with_name(".partial-0123").write_bytes(b"half")
+    assert await folder.tidy(f"{ORGANISATION}/backups", datetime(2001, 1, 1, tzinfo=UTC)) == 0
+    assert await folder.tidy(f"{ORGANISATION}/backups", datetime(2101, 1, 1, tzinfo=UTC)) == 1
+    assert [path.name for path in (tmp_path / name).parent.iterdir()] == ["whole"]
+    bucket = open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": "s3://bucket", "HAL9_OBJECTS_S3_ENDPOINT": s3}))
+    S3Server.uploads["u1"], S3Server.names["u1"] = {1: b"half"}, name
+    assert await bucket.tidy(f"{ORGANISATION}/backups", datetime(2001, 1, 1, tzinfo=UTC)) == 0
+    assert await bucket.tidy(f"{ORGANISATION}/backups", datetime(2101, 1, 1, tzinfo=UTC)) == 1
     assert S3Server.uploads == {}
 
 

@@ -1,0 +1,325 @@
+"""`hal9 backup`: make, list, verify and restore backups of all shards, and archive their WAL."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from knative.cli import tables
+from knative.platform.backups import Backups
+from knative.platform.home import Home
+from shared.backup import BackupError, choose, create
+from shared.datakeys import KeysUnavailableError
+from shared.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from shared.backup.repository import Listed, Repository
+    from shared.backup.restoring import Target
+
+T = TypeVar("T")
+_MEGABYTE: Final = 2**20
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("backup")
+def command() -> None:
+    """Make, list, verify and restore backups: every shard and the directory, to any moment.
+
+    Backups and archived WAL lie sealed where HAL9_BACKUPS says (`backups` in HAL9_HOME, when it is not set), under keys
+    that the master keys of HAL9_DATA_KEYS wrap: keep those elsewhere, as nothing can be restored without them. Works on
+    HAL9_SHARDS_ADMIN and HAL9_BACKUP_SHARDS, else on the local platform that runs.
+
+    \b
+      hal9 backup create
+      hal9 backup list
+      hal9 backup verify
+      hal9 backup restore --at 2026-03-01T12:00:00Z --into /var/lib/hal9-restored
+    """
+
+
+@command.command("create")
+@click.option(
+    "--full/--incremental",
+    "full",
+    default=None,
+    help="Copy everything, or only what changed since the last one; left out, what HAL9_BACKUP_CHAIN allows.",
+)
+@click.option("--prune/--no-prune", default=True, help="Afterwards delete what is older than HAL9_BACKUP_KEEP_DAYS.")
+@_JSON
+def create_backup(*, full: bool | None, prune: bool, as_json: bool) -> None:
+    """Make a backup while everything goes on working.
+
+    It is listed when all of it is in the store: one that is cut off is not there. With the first one the local platform
+    begins to archive its WAL all the time; for other servers run `hal9 backup archive`.
+    """
+    source = _source()
+
+    async def work() -> dict[str, Any]:
+        places = source.places()
+        incremental = None if full is None else not full
+        made = await create(places, _tell, incremental=incremental, chain=source.settings.chain)
+        pruned = await _pruned(source, places.repository) if prune else None
+        return {
+            "backup": str(made.id), "kind": made.kind, "parent": _text(made.parent),
+            "point_at": made.point_at.isoformat(), "stored_bytes": made.stored, "plain_bytes": made.plain,
+            "pruned": pruned,
+        }  # fmt: skip
+
+    told = _run(work)
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    size, copied = told["stored_bytes"] / _MEGABYTE, told["plain_bytes"] / _MEGABYTE
+    click.echo(f"{told['backup']} is made: {told['kind']}, {copied:.1f} MB, {size:.1f} MB in the store.")
+    click.echo(f"It can be restored to {told['point_at']} and, as far as the WAL is archived, to every later moment.")
+
+
+async def _pruned(source: Backups, repository: Repository) -> dict[str, Any]:
+    from shared.backup.retention import prune
+
+    done = await prune(repository, timedelta(days=source.settings.keep_days), datetime.now(UTC), _tell)
+    return {"backups": [str(one) for one in (*done.backups, *done.unfinished)], "segments": done.segments}
+
+
+@command.command("list")
+@_JSON
+def list_backups(*, as_json: bool) -> None:
+    """List the backups, the oldest first, with what is wrong with those that are not good.
+
+    Exit code 1 when one is not good.
+    """
+    source = _source()
+
+    async def work() -> list[dict[str, Any]]:
+        repository = source.repository()
+        return [await _described(repository, one) for one in await repository.backups()]
+
+    found = _run(work)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _table(found)
+    sys.exit(1 if any(one["fault"] for one in found) else 0)
+
+
+async def _described(repository: Repository, one: Listed) -> dict[str, Any]:
+    from shared.backup.restoring import latest
+
+    backup = one.backup
+    if backup is None:
+        return {"backup": str(one.id), "fault": one.fault}
+    return {
+        "backup": str(one.id), "fault": one.fault, "kind": backup.kind, "parent": _text(backup.parent),
+        "from": backup.consistent_at.isoformat(), "point_at": backup.point_at.isoformat(),
+        "until": (await latest(repository, backup)).isoformat() if one.fault is None else None,
+        "shards": len(backup.shards), "stored_bytes": backup.stored, "plain_bytes": backup.plain,
+        "release": backup.release,
+    }  # fmt: skip
+
+
+def _table(found: Sequence[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    if not found:
+        click.echo("There is no backup yet: make one with `hal9 backup create`.")
+        return
+    table = Table("BACKUP", "KIND", "RESTORES FROM", "UNTIL", "SHARDS", "STORED", "STATE", box=None, pad_edge=False)
+    for one in found:
+        if "kind" not in one:
+            table.add_row(one["backup"], "-", "-", "-", "-", "-", f"[red]{_plain(one['fault'])}[/]")
+            continue
+        state = "[green]good[/]" if one["fault"] is None else f"[red]{_plain(one['fault'])}[/]"
+        stored = f"{one['stored_bytes'] / _MEGABYTE:.1f} MB"
+        table.add_row(
+            one["backup"], one["kind"], _short(one["from"]), _short(one["until"]), str(one["shards"]), stored, state
+        )
+    tables.console().print(table)
+
+
+@command.command("verify")
+@click.argument("backup_id", metavar="[BACKUP]", required=False)
+@click.option(
+    "--all", "everything", is_flag=True, help="Every backup in the store; left out, the newest and what it stands on."
+)
+@_JSON
+def verify_backups(backup_id: str | None, *, everything: bool, as_json: bool) -> None:
+    """Read a backup as a restore would: hashes, keys, PostgreSQL's manifest, archived WAL without a gap.
+
+    Exit code 1 when anything is not as it was made.
+    """
+    source = _source()
+
+    async def work() -> list[dict[str, Any]]:
+        from shared.backup.verification import verify
+
+        repository = source.repository()
+        listed = await repository.backups()
+        if faults := [
+            f"{one.id}: {one.fault}"
+            for one in listed
+            if one.fault is not None and (everything or backup_id == str(one.id))
+        ]:
+            raise BackupError("\n".join(faults))
+        if everything:
+            chosen = [one.backup for one in listed if one.backup is not None]
+        else:
+            chosen = list((await choose(repository, backup_id or "latest", datetime.now(UTC))).chain)
+        done = [await verify(repository, one, None, _tell) for one in chosen]
+        return [{**dataclasses.asdict(one), "backup": str(one.backup), "until": one.until.isoformat()} for one in done]
+
+    done = _run(work)
+    if as_json:
+        click.echo(json.dumps(done, indent=2))
+        return
+    for one in done:
+        size = one["stored"] / _MEGABYTE
+        click.echo(f"{one['backup']} is good: {size:.1f} MB in the store and {one['segments']} WAL segments were read.")
+
+
+@command.command("restore")
+@click.option(
+    "--at",
+    "moment",
+    required=True,
+    metavar="TIME",
+    help="The moment, such as 2026-03-01T12:00:00Z; `latest`; or a backup's id, for the point that its shards share.",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    help="The folder to make: another HAL9_HOME. It must not exist, or be empty. Left out, HAL9_HOME itself.",
+)
+@click.option(
+    "--prepare", is_flag=True, help="Make data folders with recovery settings, for servers that are not ours."
+)
+@_JSON
+def restore(moment: str, into: Path | None, *, prepare: bool, as_json: bool) -> None:
+    """Bring every shard and the directory back to one moment, in a new folder.
+
+    What was acknowledged before the moment is there, what began after it is not, on every shard. Nothing that is there
+    already is ever overwritten. Start the new platform with HAL9_HOME set to the folder; with --prepare read
+    INSTRUCTIONS.txt in it.
+    """
+    source = _source()
+    wanted = _moment(moment)
+    home = source.home if into is None else Home.at(into)
+    if prepare and into is None:
+        raise click.UsageError("--prepare needs --into FOLDER.")
+
+    async def work() -> dict[str, Any]:
+        from knative.platform import restoration
+        from shared.backup.restoring import require_free
+
+        require_free(home.path)
+        repository = source.repository()
+        target = await _reached(source, repository, wanted)
+        if prepare:
+            instructions = await restoration.prepare(repository, target, home.path, _tell)
+        else:
+            instructions = None
+            await restoration.restore_home(repository, target, home, source.master_keys, _tell)
+        return {
+            "folder": str(home.path), "at": target.moment.isoformat(), "backup": str(target.backup.id),
+            "shards": len(target.backup.shards), "instructions": _text(instructions),
+        }  # fmt: skip
+
+    told = _run(work)
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    click.echo(f"{told['shards']} shards are at {told['at']}, in {told['folder']}.")
+    if told["instructions"]:
+        click.echo(f"What to do with them is in {told['instructions']}.")
+    else:
+        click.echo(f"Start it with: HAL9_HOME={told['folder']} hal9 up")
+        click.echo("Artefacts are not in it: set HAL9_OBJECTS to where they are, or copy the folder `objects`.")
+
+
+async def _reached(source: Backups, repository: Repository, wanted: datetime | str) -> Target:
+    """Choose what to restore; where the archive does not reach so far, bring in what servers that answer still have."""
+    from shared.backup.archive import catch_up
+    from shared.backup.restoring import require_reach
+
+    target = await choose(repository, wanted, datetime.now(UTC))
+    try:
+        await require_reach(repository, target)
+    except BackupError:
+        if not source.reachable:
+            raise
+        _tell("archiving what the servers have")
+        places = source.places()
+        key = await repository.new_key()
+        await asyncio.gather(
+            *(
+                catch_up(shard, repository, key, places.spool, places.clock, places.patience_seconds)
+                for shard in places.shards
+            )
+        )
+        target = await choose(repository, wanted, datetime.now(UTC))
+        await require_reach(repository, target)
+    return target
+
+
+@command.command("archive")
+def archive() -> None:
+    """Archive the shards' WAL until Ctrl-C or SIGTERM, and make backups and restore tests by the clock.
+
+    The local platform does this by itself after its first backup. For servers of your own keep this command running,
+    once: as a systemd unit, or a Deployment of one replica with a volume for its spool (HAL9_HOME).
+    """
+    from knative.platform.archiver import run
+
+    source = _source()
+    _run(lambda: run(source.places(), source.settings, source.home))
+
+
+def _source() -> Backups:
+    try:
+        return Backups()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _moment(text: str) -> datetime | str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if moment.tzinfo is None:
+        raise click.BadParameter(f"{text} does not say in which time zone: add Z, or an offset such as +01:00.")
+    return moment.astimezone(UTC)
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    try:
+        return asyncio.run(work())
+    except (BackupError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    except KeysUnavailableError as error:
+        raise click.ClickException(f"{error.title}: check HAL9_DATA_KEYS and HAL9_REGION.") from None
+
+
+def _tell(text: str) -> None:
+    click.echo(f"  {text} …", err=True)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _short(moment: str | None) -> str:
+    return "-" if moment is None else datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S Z")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,90 @@
+"""The archiver's process: `python -m knative.platform.archiver`, a child of the supervisor, or `hal9 backup archive`.
+
+Reads what `hal9 backup` reads. Writes its metrics, for a collector of text files, to `metrics.prom` in its spool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from knative.platform.backups import Backups
+from knative.platform.home import replace
+from shared.backup import BackupError, create
+from shared.backup.archiving import Archiver
+from shared.backup.retention import prune
+from shared.settings import SettingsError
+from shared.telemetry import configure_logs, counter, exposition, gauge, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from knative.platform.home import Home
+    from shared.backup import BackupSettings, Places
+
+_MAKING: Final = timedelta(hours=1)
+"""A backup without a manifest that is older than this was cut off, or failed."""
+
+_log = logger(__name__)
+_made = counter("hal9_backup_made_total", "Backups that the archiver made.", ("kind",))
+_newest = gauge(
+    "hal9_backup_newest_timestamp_seconds", "The point of the newest good backup, in seconds since 1970; 0 for none."
+)
+
+
+async def run(places: Places, settings: BackupSettings, home: Home) -> None:
+    """Archive until SIGTERM or SIGINT."""
+    await places.repository.check()
+    duties = [("backup", _backups(places, settings))]
+    metrics = home.archive / "metrics.prom"
+    archiver = Archiver(
+        places, settings, await places.repository.new_key(), duties,
+        after=lambda: replace(metrics, exposition().encode(), 0o644),
+    )  # fmt: skip
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, archiver.stop)
+    await archiver.run()
+
+
+def _backups(places: Places, settings: BackupSettings) -> Callable[[], Awaitable[None]]:
+    """Make a backup when the newest one is too old, and delete what is not needed any more."""
+
+    async def duty() -> None:
+        good = [one.backup for one in await places.repository.backups() if one.fault is None and one.backup is not None]
+        newest = max((one.point_at for one in good), default=None)
+        _newest.set(0.0 if newest is None else newest.timestamp())
+        if not settings.every_hours:
+            return
+        now = places.clock.now()
+        begun = await places.repository.newest_begun(now - _MAKING)
+        if begun is not None and now - begun < timedelta(hours=settings.every_hours):
+            return
+        made = await create(places, lambda text: _log.info("backup", step=text), chain=settings.chain)
+        _made.add(made.kind)
+        _newest.set(made.point_at.timestamp())
+        _log.info("a backup is made", backup=str(made.id), kind=made.kind, stored_bytes=made.stored)
+        await prune(
+            places.repository, timedelta(days=settings.keep_days), now, lambda text: _log.info("retention", step=text)
+        )
+
+    return duty
+
+
+def main() -> int:
+    """Run the process; give its exit code."""
+    configure_logs(function="archiver")
+    try:
+        found = Backups()
+        asyncio.run(run(found.places(), found.settings, found.home))
+    except (BackupError, SettingsError) as error:
+        _log.error("the archiver cannot run", error=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

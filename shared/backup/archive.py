@@ -1,0 +1,197 @@
+"""The archive of one shard's WAL: received by its slot, sealed, kept in the store.
+
+pg_receivewal writes segments into a spool folder; what is complete is put into the store and removed here, what is
+being written is put there as it is, again and again, with a status that says up to which moment the archive has
+everything.
+Promises: the server keeps its WAL until it is in the spool (the slot says so), so that nothing is left out while
+nobody takes it; a segment leaves the spool when it is in the store. Two that take at once do no harm: the slot is
+one's.
+Does not: survive the loss of a spool that was not yet in the store; restoring names the segment that is missing then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.backup import programs
+from shared.backup.errors import BackupError, DamagedError
+from shared.backup.shard import APPLICATION, Mark, ensured_slot, lsn_text, mark, slot, switch
+from shared.strictjson import read_object
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from shared.backup.repository import Repository
+    from shared.backup.sealing import DataKey
+    from shared.backup.shard import Connection, Shard, Slot
+    from shared.clock import Clock
+
+SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
+PARTIAL: Final = ".partial"
+_HISTORY: Final = re.compile(r"[0-9A-F]{8}\.history")
+_PIECE: Final = 1 << 20
+_POLL_SECONDS: Final = 0.1
+_ARRIVE_SECONDS: Final = 30.0
+_WRITTEN: Final = "SELECT write_lsn - '0/0'::pg_lsn FROM pg_stat_replication WHERE pid = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Up to where an archive has everything.
+
+    Attributes:
+        lsn: The place.
+        at: What was acknowledged before this moment is in it.
+    """
+
+    lsn: int
+    at: datetime
+
+
+def folder(archive: str) -> str:
+    """Where an archive is in the store."""
+    return f"wal/{archive}"
+
+
+async def read_status(repository: Repository, archive: str) -> Status | None:
+    """Give an archive's status; None when it has none yet."""
+    name = f"{folder(archive)}/status"
+    if not await repository.exists(name):
+        return None
+    try:
+        document = read_object(await repository.read(name))
+        return Status(int(document["lsn"]), datetime.fromisoformat(document["at"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedError(name) from error
+
+
+class Spool:
+    """What was received of one archive and is not in the store yet.
+
+    Args:
+        path: A folder of its own.
+        archive: The archive's id.
+        repository: Where it goes.
+        data_key: What seals it.
+    """
+
+    def __init__(self, path: Path, archive: str, repository: Repository, data_key: DataKey) -> None:
+        self.path = path / archive
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.archive = archive
+        self.data_key = data_key
+        self._repository = repository
+
+    @property
+    def wanted(self) -> Path:
+        """A file by which somebody on this machine asks the archiver not to wait until its next upload is due."""
+        return self.path / "wanted"
+
+    async def keep(self) -> int:
+        """Put what is complete into the store, in its order, and remove it here; how many files that were."""
+        complete = sorted(
+            path.name for path in self.path.iterdir() if SEGMENT.fullmatch(path.name) or _HISTORY.fullmatch(path.name)
+        )
+        for name in complete:
+            await self._put(name)
+            await self._repository.delete(f"{folder(self.archive)}/{name}{PARTIAL}")
+            (self.path / name).unlink(missing_ok=True)
+        return len(complete)
+
+    async def keep_all(self, reached: Mark) -> None:
+        """Put into the store what is complete and what is being written, then say how far that reaches.
+
+        Args:
+            reached: A place that was received already.
+        """
+        await self.keep()
+        for path in sorted(self.path.glob(f"*{PARTIAL}")):
+            if SEGMENT.fullmatch(path.name.removesuffix(PARTIAL)):
+                await self._put(path.name)
+        document = {"lsn": reached.lsn, "at": reached.at.isoformat()}
+        await self._repository.write(self.data_key, f"{folder(self.archive)}/status", json.dumps(document).encode())
+
+    async def _put(self, name: str) -> None:
+        try:
+            await self._repository.put(self.data_key, f"{folder(self.archive)}/{name}", _pieces(self.path / name))
+        except FileNotFoundError:
+            return  # it was completed, or somebody else's pass has kept it
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, _PIECE):
+            yield piece
+
+
+def receiving(shard: Shard, held: Slot, spool: Spool, *until: str) -> tuple[list[str], dict[str, str]]:
+    """Give the command that receives a shard's WAL, and its environment."""
+    address, environment = programs.connection(shard.address, APPLICATION)
+    command = ["pg_receivewal", "-d", address, "-D", str(spool.path), "-S", held.name, "--no-loop", "-s", "1", "-w"]
+    return [*command, *until], environment
+
+
+async def received(connection: Connection, archive: str, wanted: int, clock: Clock) -> bool:
+    """Wait until the slot's receiver has written that place into its spool; whether it has."""
+    limit = clock.monotonic() + _ARRIVE_SECONDS
+    while clock.monotonic() < limit:
+        held = await slot(connection)
+        if held is None or held.archive != archive or held.active_pid is None:
+            return False
+        written = await connection.fetchval(_WRITTEN, held.active_pid)
+        if written is not None and int(written) >= wanted:
+            return True
+        await clock.sleep(_POLL_SECONDS)
+    return False
+
+
+async def catch_up(
+    shard: Shard, repository: Repository, data_key: DataKey, spool: Path, clock: Clock, patience_seconds: float
+) -> Status:
+    """Bring everything that the shard has acknowledged so far into the store; give up to which moment that reaches.
+
+    Takes the WAL itself when no archiver does; waits for the archiver when one runs.
+
+    Args:
+        shard: The shard.
+        repository: The store.
+        data_key: What seals it.
+        spool: The folder of the spools.
+        clock: Measures the patience.
+        patience_seconds: How long an archiver that runs may take.
+
+    Raises:
+        BackupError: It cannot be had; the text says why.
+    """
+    async with shard.connected() as connection:
+        held = await ensured_slot(connection, shard.number)
+        reached = await mark(connection)
+        await switch(connection)
+        own = Spool(spool, held.archive, repository, data_key)
+        own.wanted.touch()
+        if held.active_pid is None:
+            await _pull(connection, shard, held, own, reached)
+            await own.keep_all(reached)
+        limit = clock.monotonic() + patience_seconds
+        while clock.monotonic() < limit:
+            status = await read_status(repository, held.archive)
+            if status is not None and status.lsn >= reached.lsn:
+                return status
+            await clock.sleep(_POLL_SECONDS)
+    raise BackupError(
+        f"Shard {shard.number}: an archiver holds the slot {held.name}, and its WAL did not arrive in the store within "
+        f"{patience_seconds:.0f} s: look at its log (`hal9 logs archiver`), and at the store."
+    )
+
+
+async def _pull(connection: Connection, shard: Shard, held: Slot, spool: Spool, reached: Mark) -> None:
+    """Receive the WAL up to a place."""
+    await mark(connection)  # pg_receivewal stops when it was sent something beyond the place that it is given
+    command, environment = receiving(shard, held, spool, "--endpos", lsn_text(reached.lsn))
+    await programs.run(command, environment)

@@ -1,0 +1,315 @@
+"""Backups of three shards while a ledger writes to them: what is restored is what was acknowledged, to the row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from conftest import NOBODY
+
+from shared.backup import BackupError, DamagedError, choose, create
+from shared.backup.archive import catch_up, read_status
+from shared.backup.retention import prune
+from shared.backup.verification import verify
+from shared.database import DatabaseSettings
+from shared.identifiers import new_id
+from shared.settings import load
+from shared.shards import Shards
+from shared.transactions import Gid
+
+if TYPE_CHECKING:
+    from conftest import Stage
+
+    from shared.backup import Backup
+
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+def silent(text: str) -> None:
+    del text
+
+
+async def reach(stage: Stage, moment: datetime) -> None:
+    """Wait until the archiver has brought everything up to a moment into the store."""
+    repository = stage.repository()
+    newest = (await choose(repository, "latest", datetime.now(UTC))).backup
+    for part in newest.shards:
+        for _ in range(600):
+            status = await read_status(repository, part.archive)
+            if status is not None and status.at >= moment:
+                break
+            await asyncio.sleep(0.2)
+        else:
+            pytest.fail("the archiver did not come so far within two minutes")
+
+
+@pytest.mark.timeout(900)
+async def test_three_random_moments_are_restored_to_the_row(
+    stage: Stage, archiver: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    async with stage.writing():
+        full = await create(stage.places(), silent)
+        await stage.write(50)
+        difference = await create(stage.places(), silent)
+        await stage.write(50)
+    after = datetime.now(UTC)
+    await reach(stage, after)
+    assert (full.kind, difference.kind, difference.parent) == ("full", "incremental", full.id)
+    assert difference.plain < full.plain / 2
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    spans = [(full.consistent_at, difference.consistent_at), (difference.consistent_at, after)]
+    moments = [
+        begin + (end - begin) * chance.random() for begin, end in [spans[0], spans[1], spans[chance.randrange(2)]]
+    ]
+    for number, moment in enumerate(moments):
+        found = await stage.restored(moment, tmp_path / f"home{number}")
+        sure = {entry.n for entry in stage.written if entry.acknowledged < moment}
+        possible = {entry.n for entry in stage.written if entry.begun <= moment}
+        assert len(found) == 3
+        for shard, rows in enumerate(found):
+            assert sure <= rows <= possible, f"seed {seed}, {moment}, shard {shard}"
+        assert len(possible - sure) <= 2, "the ledger is written by two at a time at most"
+    at_point = await stage.restored(str(difference.id), tmp_path / "point")
+    assert max(map(len, at_point)) - min(map(len, at_point)) <= 2
+    # The server's own archive went on meanwhile, and the new home has one of its own: it begins with a full backup.
+    assert not (tmp_path / "home0" / "archive").exists()
+
+
+@pytest.fixture(scope="module")
+async def backup(stage: Stage) -> Backup:
+    """A full backup, with its WAL."""
+    await stage.write(5)
+    made = await create(stage.places(), silent, incremental=False)
+    assert made.kind == "full"
+    return made
+
+
+async def test_what_was_made_is_listed_and_verified(stage: Stage, backup: Backup) -> None:
+    listed = await stage.hal9("list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    [shown] = [one for one in json.loads(listed.stdout) if one["backup"] == str(backup.id)]
+    assert (shown["fault"], shown["kind"], shown["shards"]) == (None, "full", 3)
+    assert shown["until"] >= shown["point_at"]
+    table = await stage.hal9("list")
+    assert str(backup.id) in table.stdout
+    assert "good" in table.stdout
+    verified = await stage.hal9("verify", str(backup.id), "--json")
+    assert verified.returncode == 0, verified.stderr
+    assert json.loads(verified.stdout)[0]["plain"] == backup.plain
+
+
+async def test_a_killed_backup_is_not_there(stage: Stage, backup: Backup) -> None:
+    process = stage.begin("create", "--full")
+    assert process.stderr is not None
+    while "a restore point" not in (line := await asyncio.to_thread(process.stderr.readline)):
+        assert line, "it ended by itself"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    repository = stage.repository()
+    before = {one.id for one in await repository.backups()}
+    assert backup.id in before
+    assert all(one.fault is None for one in await repository.backups())
+    [left] = await repository.unfinished()
+    assert left not in before
+    kept = await prune(repository, timedelta(days=1), datetime.now(UTC), silent)
+    assert kept.unfinished == (), "it may be in the making"
+    gone = await prune(repository, timedelta(days=3), datetime.now(UTC) + timedelta(hours=25), silent)
+    assert (gone.unfinished, gone.backups) == ((left,), ())
+    assert await repository.unfinished() == []
+
+
+def copied(stage: Stage, folder: Path) -> Path:
+    store = folder / "store"
+    shutil.copytree(stage.folder / "store", store)
+    return store
+
+
+def stored(store: Path, name: str) -> Path:
+    [path] = store.glob(f"*/backup/{name}")
+    return path
+
+
+async def test_what_was_tampered_with_is_refused(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    store = copied(stage, tmp_path)
+    repository = stage.repository(store)
+    base = stored(store, f"sets/{backup.id}/0/base")
+    whole = base.read_bytes()
+
+    async def refused(change: bytes) -> None:
+        base.write_bytes(change)
+        with pytest.raises(DamagedError):
+            await verify(repository, backup, tmp_path, silent)
+        base.write_bytes(whole)
+
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    await refused(bytes(flipped))
+    await refused(whole[:-1])
+    await refused(whole[: 1 << 20])
+    await refused(stored(store, f"sets/{backup.id}/1/base").read_bytes())
+    base.unlink()
+    with pytest.raises(DamagedError, match="not in the store"):
+        await verify(repository, backup, tmp_path, silent)
+    manifest = stored(store, f"sets/{backup.id}/manifest")
+    changed = bytearray(manifest.read_bytes())
+    changed[-1] ^= 1
+    manifest.write_bytes(changed)
+    [listed] = [one for one in await repository.backups() if one.id == backup.id]
+    assert listed.fault is not None
+    assert listed.backup is None
+
+
+async def test_a_manifest_in_anothers_place_is_refused(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    store = copied(stage, tmp_path)
+    repository = stage.repository(store)
+    other = next(one.id for one in await repository.backups() if one.id != backup.id)
+    stored(store, f"sets/{other}/manifest").write_bytes(stored(store, f"sets/{backup.id}/manifest").read_bytes())
+    [listed] = [one for one in await repository.backups() if one.id == other]
+    assert "damaged" in (listed.fault or "")
+
+
+async def test_missing_wal_is_named(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    store = copied(stage, tmp_path)
+    archive = backup.shards[1].archive
+    names = sorted(path.name for path in store.glob(f"*/backup/wal/{archive}/0*"))
+    inside = names[-2]
+    stored(store, f"wal/{archive}/{inside}").unlink()
+    with pytest.raises(DamagedError, match=f"{archive}/{inside}"):
+        await verify(stage.repository(store), backup, tmp_path, silent)
+
+
+async def test_another_master_key_opens_nothing(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    listed = await stage.repository(masters=tmp_path / "others").backups()
+    assert all("another master key" in (one.fault or "") for one in listed)
+    done = await stage.hal9(
+        "restore", "--at", str(backup.id), "--into", str(tmp_path / "home"), HAL9_DATA_KEYS=f"file://{tmp_path}/others"
+    )
+    assert done.returncode == 1
+    assert "another master key" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+async def test_nothing_is_overwritten(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("mine")
+    for folder in (tmp_path, stage.folder, tmp_path / "kept"):
+        done = await stage.hal9("restore", "--at", str(backup.id), "--into", str(folder))
+        assert done.returncode == 1
+        assert "never overwrites" in done.stderr
+    assert (tmp_path / "kept").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("2001-01-01T00:00:00Z", "The oldest good backup can be restored to"),
+        ("2201-01-01T00:00:00Z", "has not come yet"),
+        ("2026-01-01T00:00:00", "time zone"),
+        ("yesterday", "There is no good backup yesterday"),
+    ],
+)
+async def test_moments_that_cannot_be_had(stage: Stage, backup: Backup, moment: str, said: str, tmp_path: Path) -> None:
+    done = await stage.hal9("restore", "--at", moment, "--into", str(tmp_path / "home"))
+    assert done.returncode in {1, 2}
+    assert said in " ".join(done.stderr.split())
+
+
+async def test_a_full_disk_is_said_and_leaves_nothing(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    script = (
+        f"mount -t tmpfs -o size=24m tmpfs {tmp_path} && "
+        f"{sys.executable} -m knative.cli.main backup restore --at {backup.id} --into {tmp_path}/home; "
+        f"code=$?; ls -A {tmp_path}; exit $code"
+    )
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*namespace, command], env=stage.environment, capture_output=True, text=True, check=False, cwd=CHECKOUT
+        )
+
+    if (await asyncio.to_thread(run, f"mount -t tmpfs tmpfs {tmp_path}")).returncode != 0:
+        pytest.skip("this machine allows no mounts in a user namespace")
+    done = await asyncio.to_thread(run, script)
+    assert done.returncode == 1, done.stderr
+    assert "is full" in done.stderr
+    assert done.stdout.split() == []
+
+
+async def test_old_backups_go_and_what_newer_ones_need_stays(stage: Stage, tmp_path: Path) -> None:
+    await stage.write(5)
+    newest = await create(stage.places(), silent, incremental=False)
+    repository = stage.repository(copied(stage, tmp_path))
+    before = [one.id for one in await repository.backups()]
+    assert len(before) > 1
+    done = await prune(repository, timedelta(0), datetime.now(UTC) + timedelta(seconds=1), silent)
+    assert [one.id for one in await repository.backups()] == [newest.id]
+    assert set(done.backups) == set(before) - {newest.id}
+    assert done.segments > 0
+    assert (await verify(repository, newest, tmp_path, silent)).plain == newest.plain
+
+
+async def test_what_is_in_doubt_at_the_point_is_settled_alike(stage: Stage, tmp_path: Path) -> None:
+    home, other, decided, undecided = (new_id() for _ in range(4))
+    sql = {number: f"INSERT INTO ledger VALUES ('{NOBODY}', {2_000_000 + number}, 'branch')" for number in range(2)}
+    shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": stage.servers.shards_dsn}))
+    for org_id, shard in ((home, 0), (other, 1)):
+        await stage.place(org_id, shard)
+    application = await asyncpg.connect(stage.servers.shards_dsn.split(",")[1])
+    try:
+        for number, dtx_id in enumerate((decided, undecided)):
+            await application.execute("BEGIN")
+            await application.execute(f"SET LOCAL hal9.org_id = '{NOBODY}'")
+            await application.execute(sql[number])
+            await application.execute(f"PREPARE TRANSACTION '{Gid(home, dtx_id, other)}'")
+        async with shards.transaction(home) as tx:
+            await tx.execute(
+                "INSERT INTO dtx (org_id, dtx_id, participants) VALUES ($1, $2, $3)", home, decided, [other]
+            )
+        made = await create(stage.places(), silent)
+        assert made.in_doubt_locked
+        found = await stage.restored(str(made.id), tmp_path / "home")
+        assert 2_000_000 in found[1], "it was decided"
+        assert 2_000_001 not in found[1], "nobody had decided it, and nobody can any more"
+    finally:
+        for dtx_id in (decided, undecided):
+            await application.execute(f"ROLLBACK PREPARED '{Gid(home, dtx_id, other)}'")
+        await application.close()
+        await shards.close()
+
+
+async def test_data_folders_for_other_servers(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    done = await stage.hal9("restore", "--at", "latest", "--prepare", "--into", str(tmp_path / "folders"), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["instructions"] == str(tmp_path / "folders" / "INSTRUCTIONS.txt")
+    for number in range(3):
+        data = tmp_path / "folders" / f"shard-{number}"
+        assert (data / "recovery.signal").exists()
+        assert "recovery_target_time" in (data / "postgresql.auto.conf").read_text()
+        assert data.stat().st_mode & 0o077 == 0
+
+
+async def test_wal_that_nobody_took_in_time_begins_a_new_archive(stage: Stage) -> None:
+    shard = stage.shards[2]
+    async with shard.connected() as connection:
+        name = await connection.fetchval("SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'hal9%'")
+        await connection.execute("SELECT pg_drop_replication_slot($1)", name)
+    with pytest.raises(BackupError, match="no backup that a difference could be taken to"):
+        await create(stage.places(), silent, incremental=True)
+    made = await create(stage.places(), silent)
+    assert made.kind == "full"
+    key = await stage.repository().new_key()
+    places = stage.places()
+    status = await catch_up(shard, places.repository, key, places.spool, places.clock, 60)
+    assert status.at > made.point_at
