@@ -1,8 +1,9 @@
 # One image for any function: docker build --build-arg FUNCTION=gateway -t registry.example/hal9/gateway:0.1.0 .
 #
 # `hal9 images build` makes the same files with no engine, reproducibly, and the other images as well. The base must have
-# Python 3.11 and pip; for what is pinned by digest give BASE=name@sha256:….
-ARG BASE=docker.io/library/python:3.11.11-slim-bookworm
+# Python 3.11 and pip; give BASE=name@sha256:… for another one. The digest is the one that public projects pin this tag by: it
+# could not be pulled where this was written. A digest is never another image; a wrong one is refused by the registry.
+ARG BASE=docker.io/library/python:3.11.11-slim-bookworm@sha256:081075da77b2b55c23c088251026fb69a7b2bf92471e491ff5fd75c192fd38e5
 
 FROM ${BASE} AS build
 ARG FUNCTION
@@ -23,9 +24,11 @@ COPY --from=build /image/ /
 ARG FUNCTION
 ARG VERSION=0.1.0
 ARG REVISION=
+ARG SOURCE=
 LABEL org.opencontainers.image.title="hal9-${FUNCTION}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       ai.hal9.function="${FUNCTION}"
 ENV PYTHONPATH=/opt/hal9/code:/opt/hal9/packages \

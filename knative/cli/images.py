@@ -16,7 +16,7 @@ import knative
 from knative.description import DescriptionError
 from knative.images import layout, sources
 from knative.images.base import BaseError
-from knative.images.build import Made, Request, build, created_at, revision_of
+from knative.images.build import Made, Request, build, created_at, revision_of, source_of
 from knative.images.closure import UnknownModuleError
 from knative.images.parts import PartsError
 from knative.images.wheels import MACHINES, WheelError, cache_folder
@@ -24,8 +24,11 @@ from knative.images.wheels import MACHINES, WheelError, cache_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BASE: Final = "docker.io/library/python:3.11.11-slim-bookworm"
-"""The base when none is named: a public image by its full version; name a digest of your own for more."""
+BASE: Final = (
+    "docker.io/library/python:3.11.11-slim-bookworm"
+    "@sha256:081075da77b2b55c23c088251026fb69a7b2bf92471e491ff5fd75c192fd38e5"
+)
+"""The base when none is named: a public image, by its digest; the Dockerfile has the same."""
 
 _CHECKOUT: Final = Path(knative.__file__).parents[1]
 _PREFIX: Final = re.compile(r"[a-z0-9]+([._:/-][a-z0-9]+)*")
@@ -70,7 +73,10 @@ def _tag(context: click.Context, parameter: click.Parameter, value: str) -> str:
     help="A layout in the folder, or one tar in it.",
 )
 @click.option("--platform", default="linux/amd64", show_default=True, type=click.Choice(sorted(MACHINES)))
-@click.option("--source", default="", help="Address where the sources are published, for the annotation.")
+@click.option(
+    "--source",
+    help="Address where the sources are published; else what pyproject.toml names, or the git remote.",
+)
 @_JSON
 def build_images(
     names: tuple[str, ...],
@@ -80,7 +86,7 @@ def build_images(
     out: Path,
     kind: layout.Format,
     platform: str,
-    source: str,
+    source: str | None,
     *,
     as_json: bool,
 ) -> None:
@@ -106,7 +112,7 @@ def build_images(
                 prefix=images,
                 version=version,
                 revision=revision,
-                source=source,
+                source=source_of(_CHECKOUT) if source is None else source,
                 created=created_at(seconds),
                 work=Path(work),
                 layers=kept,
@@ -186,8 +192,14 @@ def write_tree(name: str, out: Path, version: str, revision: str) -> None:
             raise click.ClickException(str(error)) from None
         for layer in made.own:
             with tarfile.open(layer.path) as archive:
-                archive.extractall(out, filter="tar")
+                for member in archive:
+                    archive.extract(member, out, filter=_with_its_mode)
     _show(made.summary())
+
+
+def _with_its_mode(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """Let through what is safe, with the mode that it has in the image: everybody writes to /tmp."""
+    return tarfile.tar_filter(member, folder).replace(mode=member.mode, deep=False)
 
 
 @command.command("push")

@@ -7,18 +7,21 @@ every function, and are kept between builds.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 import zlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from knative.description import load_all
 from knative.images import closure, parts, sbom, versions
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 
 _TOOLCHAIN_LOCK: Final = "requirements/generated-{}.lock"
 _EXECUTABLE: Final = 0o111
+_SCP: Final = re.compile(r"(?:[^@/:]+@)?(?P<host>[^@/:]+):(?P<path>[^/].*)")
+"""A remote as git takes it beside addresses: user@host:path."""
+
 _NO_BYTECODE: Final = re.compile(
     r"/(tests?|idlelib|tkinter|turtledemo|lib2to3|ensurepip|pydoc_data|site-packages|dist-packages)/"
 )
@@ -160,6 +166,33 @@ def revision_of(checkout: Path) -> tuple[str, int]:
         return "", 0
     commit, _, seconds = shown.strip().partition(" ")
     return f"{commit}-dirty" if changed.strip() else commit, int(seconds)
+
+
+def source_of(checkout: Path) -> str:
+    """Give the address where the sources of a checkout are published, without credentials.
+
+    Returns:
+        what pyproject.toml names as the repository or the source; else the git remote `origin`, when that is an address
+        and no folder of this machine; else nothing.
+    """
+    with contextlib.suppress(OSError):
+        project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+        named = {str(name).lower(): str(url) for name, url in project.get("urls", {}).items()}
+        if found := next((named[name] for name in ("source", "repository", "source code") if name in named), ""):
+            return found
+    try:
+        told = subprocess.run(
+            ["git", "-C", str(checkout), "remote", "get-url", "origin"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    remote = told.stdout.strip()
+    if short := _SCP.fullmatch(remote):
+        remote = f"ssh://{short['host']}/{short['path']}"
+    address = urlsplit(remote)
+    if address.scheme not in {"https", "http", "ssh", "git"} or not address.hostname:
+        return ""
+    return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
 
 
 def created_at(seconds: int) -> datetime:
@@ -332,7 +365,7 @@ class _Builder:
             f"{known}.licenses": "Apache-2.0",
             f"{known}.base.name": request.base.name,
             f"{known}.base.digest": request.base.digest,
-            "ai.hal9.function": one.name,
+            "ai.hal9.function": one.name if one.is_function else "",
         }
         return {name: value for name, value in found.items() if value}
 

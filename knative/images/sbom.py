@@ -2,7 +2,8 @@
 
 Promises: every distribution that the image holds, with its package URL, the sha256 of its wheel as the lock file has
 it, and its licence as its metadata says; the same bytes for the same image (the serial number follows from the
-content). Does not: list the base image's own packages; the base is named as what the image was made from.
+content); of a server's wheel the server itself with its version and licence, and every program and library with its
+sha256. Does not: list the base image's own packages; the base is named as what the image was made from.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
+from knative.images import bundled
 from knative.images.wheels import installed_name
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ def _component(wheel: Wheel) -> dict[str, Any]:
         **({"description": summary[0]} if summary else {}),
         **({"licenses": licences} if licences else {}),
         **({"evidence": {"occurrences": files}} if (files := _licence_files(wheel)) else {}),
+        **({"components": carried} if (carried := bundled.components(wheel)) else {}),
     }
 
 
@@ -130,4 +133,6 @@ def _licence_files(wheel: Wheel) -> list[dict[str, str]]:
 
 
 def _is_licence(name: str) -> bool:
-    return name.rpartition("/")[2].upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE"))
+    return (
+        name.rpartition("/")[2].upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE", "THIRD_PARTY_NOTICES"))
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from conftest import CHECKOUT, PYTHON, arguments, environment, request, write_ba
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from knative.cli.images import BASE
 from knative.images import layout
 from knative.images.base import BaseError
 from knative.images.build import Made, build
@@ -209,6 +211,9 @@ def test_annotations_say_where_an_image_comes_from(made: dict[str, Made]) -> Non
     assert known["licenses"] == "Apache-2.0"
     assert known["function"] == "upkeep"
     assert one.annotations["org.opencontainers.image.base.name"] == "base:1"
+    assert {name for name, other in made.items() if "ai.hal9.function" in other.image.annotations} == {
+        "gateway", "neuron", "upkeep",
+    }  # fmt: skip
 
 
 def test_the_servers_bear_their_own_version(made: dict[str, Made]) -> None:
@@ -239,6 +244,31 @@ def test_the_bill_of_materials_is_valid_cyclonedx(made: dict[str, Made], image: 
     assert faults is None, faults
 
 
+@pytest.mark.parametrize(
+    ("image", "software", "program"),
+    [
+        ("postgres", {"postgresql": "PostgreSQL", "pgvector": "PostgreSQL"}, "pginstall/bin/postgres"),
+        ("valkey", {"valkey": "BSD-3-Clause"}, "valkey-server"),
+    ],
+)
+def test_the_bill_of_a_server_names_the_server_its_licence_and_its_programs(
+    made: dict[str, Made], trees: dict[str, Path], image: str, software: dict[str, str], program: str
+) -> None:
+    (wheel,) = json.loads(made[image].image.bill)["components"]
+    named = {part["name"]: part for part in wheel["components"] if part["type"] == "application"}
+    assert {name: part["licenses"][0]["license"]["id"] for name, part in named.items()} == software
+    for name, part in named.items():
+        assert part["purl"] == f"pkg:generic/{name}@{part['version']}"
+    assert wheel["version"].startswith(next(iter(named.values()))["version"])
+    files = {part["name"]: part["hashes"][0]["content"] for part in wheel["components"] if part["type"] == "file"}
+    packages = trees[image] / PACKAGES.lstrip("/")
+    there = {str(path.relative_to(packages)): path for path in packages.rglob("*") if path.is_file()}
+    assert {name: hashlib.sha256(there[name].read_bytes()).hexdigest() for name in files} == files
+    elf = {name for name, path in there.items() if path.read_bytes().startswith(b"\x7fELF")}
+    assert set(files) == elf
+    assert any(name.endswith(program) for name in files)
+
+
 def test_the_dockerfile_s_stage_gives_the_files_of_the_image(tmp_path: Path, trees: dict[str, Path]) -> None:
     """`hal9 images tree`, with the interpreter of this machine as the base's."""
     command = [sys.executable, "-m", "knative.cli.main", "images", "tree", "upkeep", "--out", str(tmp_path / "image")]
@@ -249,6 +279,7 @@ def test_the_dockerfile_s_stage_gives_the_files_of_the_image(tmp_path: Path, tre
     assert {path.relative_to(code) for path in code.rglob("*")} == {
         path.relative_to(other) for path in other.rglob("*")
     }
+    assert (tmp_path / "image/tmp").stat().st_mode & 0o7777 == 0o1777
     assert (tmp_path / "image/opt/hal9/function").readlink() == Path(f"{CODE}/functions/upkeep")
 
 
@@ -259,6 +290,7 @@ def test_the_dockerfile_starts_what_the_images_start(made: dict[str, Made]) -> N
     own = [part.replace(f"{CODE}/functions/gateway", FUNCTION) for part in config["Entrypoint"][1:]]
     assert (entry[0], entry[1:]) == ("python3", own)
     assert f"USER {config['User']}\n" in text
+    assert f"\nARG BASE={BASE}\n" in text
     for pair in config["Env"]:
         assert pair in text or pair.startswith(("PATH=", "LANG="))
 
