@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from knative.render.target import Manifest, Target
 
 _VALUE: Final = "value"
+_DATA_KEYS: Final = "HAL9_DATA_KEYS"
 _PASSWORD_BYTES: Final = 24
 _PROOF_BYTES: Final = 32
 _DIGITS: Final = 16
@@ -94,7 +95,7 @@ async def prepare(
     return Secrets(
         tuple(writes),
         tuple(_change(one, present) for one in writes),
-        tuple(_missing(functions, {*there, *wanted}, target)),
+        (*_missing(functions, {*there, *wanted}, target), *_of_files(functions, there, wanted)),
         {
             name: one["metadata"]["resourceVersion"]
             for name, one in (there | ({SETTINGS: settings} if settings else {})).items()
@@ -191,6 +192,20 @@ def _missing(functions: Iterable[FunctionDescription], known: set[str], target: 
         for name in sorted(needed | {"HAL9_SHARDS_ADMIN"})
         if secret_name(name) not in known
     ]
+
+
+def _of_files(
+    functions: Iterable[FunctionDescription], there: Mapping[str, Manifest], wanted: Mapping[str, Mapping[str, bytes]]
+) -> list[Fault]:
+    """Refuse master keys in files: each pod would make its own, and nobody could read what another has sealed."""
+    name = secret_name(_DATA_KEYS)
+    if not any(secret.env == _DATA_KEYS for function in functions for secret in function.secrets):
+        return []
+    values = wanted.get(name) or (identities.values_of(there[name]) if name in there else {})
+    if not values or values.get(_VALUE, b"").startswith(b"kms:"):
+        return []
+    what = f"{_DATA_KEYS} (Secret {name}) names no keys of KMS, and pods share no files."
+    return [Fault(what, f"Set {_DATA_KEYS} to kms:REGION=ARN,REGION=ARN, and {_DATA_KEYS}_MAC likewise.")]
 
 
 def _change(manifest: Manifest, there: set[str]) -> Change:

@@ -56,7 +56,7 @@ def _egress(deployment: Deployment, target: Target) -> Manifest:
         rules.append(_to([_ingress(name) for name in target.ingress_namespaces], tcp=_INGRESS))
     if target.oidc and is_delivered_to(deployment):
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.api_cidrs], tcp=[target.api_port]))
-    if function.egress.hosts or "objects" in function.needs:
+    if function.egress.hosts or "objects" in function.needs or _reads(function, "HAL9_DATA_KEYS"):
         rules.append(_to([{"ipBlock": {"cidr": "0.0.0.0/0", "except": _PRIVATE}}], tcp=_outside(function.egress.hosts)))
     return _policy(deployment.name, {_SERVICE: deployment.name}, target, egress=rules)
 
@@ -103,7 +103,12 @@ def _server(name: str) -> dict[str, str]:
 
 def needs_cache(function: FunctionDescription) -> bool:
     """Whether a function talks to Valkey; the gateway does without being unready when it cannot."""
-    return "cache" in function.needs or "HAL9_CACHE_URL" in {secret.env for secret in function.secrets}
+    return "cache" in function.needs or _reads(function, "HAL9_CACHE_URL")
+
+
+def _reads(function: FunctionDescription, variable: str) -> bool:
+    """Whether a function gets a Secret; who gets HAL9_DATA_KEYS asks a service outside to unwrap with them."""
+    return variable in {secret.env for secret in function.secrets}
 
 
 def _outside(hosts: Iterable[str]) -> list[int]:
