@@ -446,6 +446,38 @@ def test_servers_for_trying_out_allow_the_connections_that_the_plan_asks_for(env
         assert Plan([Server("s", (0,), most - 1)], holders).faults != ()
 
 
+@pytest.mark.parametrize(
+    ("broker", "class_", "configuration", "ingress", "pods"),
+    [
+        ("kafka", "Kafka", "kafka-broker-config", "kafka-broker-ingress", {"app": "kafka-broker-receiver"}),
+        (
+            "channel",
+            "MTChannelBasedBroker",
+            "config-br-default-channel",
+            "broker-ingress",
+            {"eventing.knative.dev/brokerRole": "ingress"},
+        ),
+    ],
+)
+def test_each_class_of_broker_has_its_configuration_its_ingress_and_its_pods(
+    broker: Any, class_: str, configuration: str, ingress: str, pods: dict[str, str]
+) -> None:
+    target = Target("us-west", broker=broker)
+    (made,) = of_kind("Broker", target)
+    assert made["metadata"]["annotations"] == {"eventing.knative.dev/broker.class": class_}
+    assert made["spec"]["config"]["name"] == configuration
+    for service in knative_services(target):
+        (container,) = service["spec"]["template"]["spec"]["containers"]
+        url = next(one["value"] for one in container["env"] if one["name"] == "HAL9_BROKER_URL")
+        assert url == f"http://{ingress}.knative-eventing.svc.cluster.local/hal9/default"
+    policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind("NetworkPolicy", target)}
+    assert {"matchLabels": pods} in [
+        peer.get("podSelector") for rule in policies["upkeep"]["egress"] for peer in rule["to"]
+    ]
+    order = {"kafka.eventing.knative.dev/delivery.order": "unordered"} if broker == "kafka" else {}
+    assert all(one["metadata"]["annotations"] == order for one in of_kind("Trigger", target))
+
+
 def test_everything_is_denied_that_no_description_names() -> None:
     policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind("NetworkPolicy")}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
