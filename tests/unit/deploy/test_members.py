@@ -77,7 +77,7 @@ def test_a_revision_changes_with_the_secrets_that_it_reads_and_with_no_other() -
         return {name for name, pod in pods.items() if stamp(pod, versions) != stamp(pod, after)}
 
     assert changed(theirs="2") == set()
-    assert changed(hal9_cache_url="2") == {"gateway"}
+    assert changed(hal9_cache_url="2") == {"gateway", "upkeep"}
     assert changed(hal9_identity_codegen="2") == {"codegen"}
     assert changed(hal9_shards="2") == set(pods)
     assert changed(hal9_settings="1") == set(pods)  # the operator's own settings appear
