@@ -28,11 +28,12 @@ async def run_requested(delivery: Delivery) -> CloudEvent | None:
 async def step_requested(delivery: Delivery) -> CloudEvent | None:
     """Do a step."""
     resources: Resources = delivery.resources
-    process = delivery.event.extensions.get("process")
+    process, executor = (delivery.event.extensions.get(name) for name in ("process", "executor"))
     try:
-        await resources.runtime.work(
-            delivery.org_id, _origin(delivery), delivery.data, None if process is None else str(process)
-        )
+        await resources.turns.work(
+            delivery.org_id, _origin(delivery), delivery.data, None if process is None else str(process),
+            executor=None if executor is None else str(executor), asked_at=delivery.event.timestamp,
+        )  # fmt: skip
     except TryLater as later:
         raise NotYet(later.seconds) from later
     resources.relay.after_commit(delivery.org_id)

@@ -12,6 +12,7 @@ from functions.neuron.service import Runs
 from functions.neuron.settings import NeuronSettings
 from functions.neuron.store import Store
 from functions.neuron.stream import Seats
+from functions.neuron.turns import Turns
 from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
 from shared.keys import PrivateKey, TrustSettings
@@ -45,6 +46,7 @@ class Resources:
         self.broker = BrokerConnection(publishing.broker_url)
         issuer = Issuer(PrivateKey.load(identity), self.clock)
         self.relay = Relay(self.shards, publisher_over(self.broker, publishing, issuer))
+        self.turns = Turns(self.store, self.runtime, self.clock, settings.backlog_seconds, self.relay.after_commit)
 
     async def check(self) -> None:
         """Ask every shard for an answer."""

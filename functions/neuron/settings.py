@@ -33,6 +33,11 @@ class NeuronSettings:
         doc="Live streams of runs that an organisation may have open at one instance.",
         minimum=1,
     )
+    backlog_seconds: float = setting(
+        "HAL9_NEURON_BACKLOG_SECONDS",
+        default=0.5,
+        doc="Seconds that a step's request has waited from which on whose turn it is, is decided by tier.",
+    )
     max_depth: int = setting("HAL9_NEURON_MAX_DEPTH", default=8, doc="How deep a run's tree may grow.", minimum=1)
     max_children: int = setting(
         "HAL9_NEURON_MAX_CHILDREN", default=64, doc="Children that a step may start at once.", minimum=1

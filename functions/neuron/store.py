@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -15,15 +16,16 @@ from shared.identifiers import new_id
 from shared.neurons import Outcome, Signal
 from shared.quotas import COST, MODEL_TOKENS, RUNS
 from shared.quotas.usage import REFUSED as QUOTA_REFUSED
+from shared.randomness import SystemRandomness
 from shared.shards.calls import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from shared.database import Transaction
     from shared.neurons import Body
     from shared.quotas import Allowance, Meter, Tiers
+    from shared.randomness import Randomness
     from shared.replicas.lsn import Bookmark
     from shared.shards import Shards
 
@@ -52,6 +54,10 @@ _SIGNALS: Final = """
     SELECT blame_step, from_step, contract_path, diagnostic, severity, hint, revision
     FROM signals WHERE org_id = $1 AND run_id = $2 ORDER BY id
 """
+_WAITING: Final = "SELECT org_id, run_id, step_id, epoch, phase, body, path FROM neuron_waiting($1, $2, $3)"
+WAITING_AT_MOST: Final = 64
+"""Organisations that are looked at in one turn."""
+
 _NODES: Final = """
     SELECT id, parent_id, path, state, joined_phase, revision, optional FROM steps
     WHERE org_id = $1 AND run_id = $2 AND state <> 'superseded' ORDER BY depth, id
@@ -117,6 +123,18 @@ class Claim(msgspec.Struct, frozen=True):
     signals: Sequence[str]
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """A step that waits to be begun: the one of its organisation that has waited longest."""
+
+    org_id: UUID
+    run_id: UUID
+    step_id: UUID
+    epoch: int
+    phase: int
+    body: str
+    path: str
+
+
 class Start(msgspec.Struct, frozen=True):
     """A run to start.
 
@@ -164,13 +182,16 @@ class Store:
         shards: Where they are.
         tiers: What organisations may use; of money in a month when an organisation's budget does not say otherwise.
         source: `source` of the events that warn of a quota.
+        randomness: Says with which organisation a look at who waits begins.
     """
 
-    def __init__(self, shards: Shards, tiers: Tiers, source: str) -> None:
+    def __init__(self, shards: Shards, tiers: Tiers, source: str, randomness: Randomness | None = None) -> None:
         self._shards = shards
         self._calls = Calls(shards)
         self._tiers = tiers
         self._source = source
+        self._asked = 0
+        self._randomness = randomness or SystemRandomness()
 
     @property
     def round_trips(self) -> int:
@@ -183,7 +204,24 @@ class Store:
         Raises:
             Problem: 404 `organisation-unknown`.
         """
-        return self._tiers.allowance((await self._shards.locate(org_id)).tier, meter)
+        return self._tiers.allowance(await self.tier(org_id), meter)
+
+    async def tier(self, org_id: UUID) -> str:
+        """Give the organisation's tier.
+
+        Raises:
+            Problem: 404 `organisation-unknown`.
+        """
+        return (await self._shards.locate(org_id)).tier
+
+    async def waiting(self, executor: str) -> list[Waiting]:
+        """Give who waits for a deployment on one shard, another one at each call: at most `WAITING_AT_MOST`."""
+        self._asked = (self._asked + 1) % len(self._shards)
+        async with self._shards.database(self._asked).connection() as connection:
+            rows = await connection.fetch(_WAITING, executor, UUID(bytes=self._randomness.bytes(16)), WAITING_AT_MOST)
+        # What an organisation that has moved left behind is none of ours.
+        here = [row for row in rows if (await self._shards.locate(row["org_id"])).shard == self._asked]
+        return [Waiting(**row) for row in here]
 
     # Transitions -----------------------------------------------------------------------------------------------------
 

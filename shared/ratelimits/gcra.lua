@@ -11,10 +11,11 @@ if not now then
 end
 local limits = (#ARGV - 1) / 2
 
+local values = redis.call('MGET', unpack(KEYS))
 local arrival, allowed = {}, 1
 for i = 1, limits do
   local interval, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[1 + 2 * i])
-  arrival[i] = math.max(tonumber(redis.call('GET', KEYS[i]) or 0), now)
+  arrival[i] = math.max(tonumber(values[i] or 0), now)
   if arrival[i] + interval - burst * interval > now then
     allowed = 0
   end
@@ -34,6 +35,6 @@ for i = 1, limits do
   answer[#answer + 1] = ahead
 end
 for i = limits + 1, #KEYS do
-  answer[#answer + 1] = redis.call('GET', KEYS[i])
+  answer[#answer + 1] = values[i]
 end
 return answer

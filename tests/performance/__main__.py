@@ -31,6 +31,7 @@ MODULES: Final = (
     "slot_lookup",
     "session_seal",
     "cache_hits",
+    "rate_limits",
     "pool_overhead",
     "cross_shard_commit",
     "codec_events",
@@ -38,6 +39,7 @@ MODULES: Final = (
     "host_requests",
     "cold_start",
     "durable_step",
+    "noisy_neighbour",
     "codegen_run",
 )
 

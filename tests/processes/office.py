@@ -16,6 +16,7 @@ from functions.neuron.runtime import Runtime
 from functions.neuron.service import Runs
 from functions.neuron.settings import NeuronSettings
 from functions.neuron.store import Origin, Store
+from functions.neuron.turns import Turns
 from shared.clock import SystemClock
 from shared.neurons import Builtin, Registry
 from shared.neurons.wire import Limits, RunRequest
@@ -73,6 +74,7 @@ class Office:
         self.store = Store(self.shards, Tiers({"professional": {**self.limits, "cost": self.cap}}), self.source)
         self.runs = Runs(self.store, registry, self.clock)
         self.runtime = Runtime(self.store, registry, lambda _layer: self.engine, self.settings)
+        self.turns = Turns(self.store, self.runtime, self.clock, self.settings.backlog_seconds, self.relay.after_commit)
         self.waiting: list[CloudEvent] = []
         self.random = random.Random(self.seed)
         self.orders: dict[UUID, None] = {}

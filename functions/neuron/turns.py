@@ -1,0 +1,126 @@
+"""Whose step is worked on next: a delivery is a turn, and weighted fair queueing by tier says whose.
+
+Steps wait in places that are not ours and serve in the order of arrival: a broker, Knative's activator and
+queue-proxies. So the order is made where a step is begun. When a request has waited, there is a backlog: then a shard
+is asked which organisations have steps that wait for this deployment, and those that have had less than their share are
+served first, before the step that was delivered, whose request is used up by the delivery. What is served ahead of its
+own request is claimed; when that comes, it finds nothing to do.
+Promises: a step of an organisation that has had little is begun when the next turn comes, however many requests of
+others are ahead of its own; between organisations that always wait, turns are shared by weight; without a backlog there
+is no look and no cost. Whatever is wrong with others' steps or with clocks, the delivered step is worked on.
+Does not: look at all shards at each turn (one after the other), or stop what has begun.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from events.catalogue.neuron import StepRequested
+from functions.neuron.runtime import TryLater
+from functions.neuron.store import Origin
+from shared.fairness import FairShares
+from shared.quotas.tiers import weight
+from shared.telemetry import counter, logger, set_organisation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
+
+    from functions.neuron.runtime import Runtime
+    from functions.neuron.store import Store, Waiting
+    from shared.clock import Clock
+
+_AHEAD_SECONDS: Final = 10.0
+"""For how long a delivery serves others before its own step, which has a time-out."""
+
+_log = logger(__name__)
+_turns = counter("hal9_neuron_turns_total", "Steps begun, by whether their own request was delivered.", ("step",))
+
+
+class Turns:
+    """The turns of one instance.
+
+    Args:
+        store: Knows who waits.
+        runtime: Works on steps.
+        clock: Says how long a request has waited.
+        backlog_seconds: From how long on there is a backlog; below 0 there always is one.
+        served: Told of each organisation that was served ahead of its request.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runtime: Runtime,
+        clock: Clock,
+        backlog_seconds: float,
+        served: Callable[[UUID], None],
+    ) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._clock = clock
+        self._backlog = backlog_seconds
+        self._served = served
+        self._shares: FairShares[UUID] = FairShares()
+
+    async def work(
+        self,
+        org_id: UUID,
+        origin: Origin,
+        data: StepRequested,
+        process: str | None,
+        *,
+        executor: str | None,
+        asked_at: datetime | None,
+    ) -> str:
+        """Serve who goes first, then do the delivered step: as `Runtime.work`.
+
+        Args:
+            org_id: The delivered step's organisation.
+            origin: Where its request comes from.
+            data: Its request.
+            process: As `Runtime.work`.
+            executor: The deployment that it waits for; None when the request does not say.
+            asked_at: When it was asked for; None when the request does not say.
+
+        Raises:
+            TryLater: As `Runtime.work`.
+        """
+        if executor is not None and asked_at is not None:
+            waited = (self._clock.now() - asked_at).total_seconds()
+            if waited > self._backlog:
+                await self._serve_others(org_id, origin, executor)
+        self._shares.charge(org_id, await self._weight(org_id))
+        _turns.add("delivered")
+        return await self._runtime.work(org_id, origin, data, process)
+
+    async def _serve_others(self, org_id: UUID, origin: Origin, executor: str) -> None:
+        until = self._clock.monotonic() + _AHEAD_SECONDS
+        try:
+            while self._clock.monotonic() < until:
+                others = {one.org_id: one for one in await self._store.waiting(executor) if one.org_id != org_id}
+                first = self._shares.next([org_id, *others])
+                if first == org_id:
+                    return
+                await self._serve(others[first], origin)
+        except Exception as error:  # noqa: BLE001 - others' trouble must not keep the delivered step from being done
+            _log.warning("nobody served ahead", error=type(error).__name__)
+        finally:
+            set_organisation(org_id)
+
+    async def _serve(self, one: Waiting, origin: Origin) -> None:
+        self._shares.charge(one.org_id, await self._weight(one.org_id))
+        set_organisation(one.org_id)
+        data = StepRequested(
+            run_id=one.run_id, step_id=one.step_id, epoch=one.epoch, phase=one.phase, body=one.body, path=one.path
+        )
+        try:
+            await self._runtime.work(one.org_id, Origin(origin.source), data)
+        except TryLater:
+            return  # its own request comes again
+        _turns.add("ahead")
+        self._served(one.org_id)
+
+    async def _weight(self, org_id: UUID) -> int:
+        return weight(await self._store.tier(org_id))
