@@ -67,12 +67,14 @@ class Resources:
         self.sweeps = Repetition(self.turn, self.settings.repeat_seconds, self.clock)
 
     async def turn(self) -> None:
-        """Sweep, and roll up what organisations use when that is due."""
-        await service.sweep(self)
-        now = self.clock.monotonic()
-        if now - self._rolled_up_at >= self.settings.roll_up_seconds:
-            self._rolled_up_at = now
-            await usage.roll_up(self)
+        """Sweep, and roll up what organisations use when that is due; one goes on where the other cannot."""
+        try:
+            await service.sweep(self)
+        finally:
+            now = self.clock.monotonic()
+            if now - self._rolled_up_at >= self.settings.roll_up_seconds:
+                self._rolled_up_at = now
+                await usage.roll_up(self)
 
     async def check(self) -> None:
         """Ask every shard for an answer."""

@@ -83,7 +83,7 @@ def _first_day(month: str, now: datetime) -> date:
         first = datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 - a month of UTC, without a time
     except ValueError:
         raise Problem("month-invalid", detail=f"{month!r} is no month: give YYYY-MM.") from None
-    # A day of grace: the shard's clock says which month it is, and may be ahead of this one.
+    # The next month is taken as well: the shard's clock says which one it is, and may be ahead of this one.
     if first > next_month(now).date():
         raise Problem("month-invalid", detail=f"{month} is not begun yet.")
     return first

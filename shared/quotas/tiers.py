@@ -50,13 +50,13 @@ class QuotaSettings:
 
     tiers: str = setting(
         "HAL9_TIERS",
-        "",
-        'Hard limits in the place of the built-in ones, JSON: `{"free": {"runs": 500}}`; what is left out stays.',
+        default="",
+        doc='Hard limits in the place of the built-in ones, JSON: `{"free": {"runs": 500}}`; what is left out stays.',
     )
     organisation_cap: int | None = setting(
         "HAL9_ORGANISATION_CAP_MICRODOLLARS",
-        None,
-        "What any organisation may spend on models in a month, whatever its tier allows; in micro-dollars.",
+        default=None,
+        doc="What any organisation may spend on models in a month, whatever its tier allows; in micro-dollars.",
         minimum=0,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import asyncpg
 
-from shared.quotas.meters import METERS, Meter
+from shared.quotas.meters import METERS
 from shared.quotas.problem import exceeded
 
 if TYPE_CHECKING:
@@ -156,12 +156,3 @@ async def reconcile(tx: Transaction, org_id: UUID) -> dict[str, int]:
     """Set counters to what the uses add up to; gives by how much each was off. Empty is what it should be."""
     rows = await tx.fetch("SELECT meter, off FROM usage_reconcile($1)", org_id)
     return {row["meter"]: row["off"] for row in rows}
-
-
-def meter(name: str) -> Meter:
-    """Give the meter of that name.
-
-    Raises:
-        KeyError: There is none.
-    """
-    return METERS[name]

@@ -48,6 +48,29 @@ async def test_keys(mine: Client, api: str) -> None:
     await asyncio.to_thread(work)
 
 
+async def test_usage(mine: Client, api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> None:
+        before = mine.usage.get()
+        project = mine.projects.create("A library for leap years.")
+        after = mine.usage.get(hours=24)
+        runs = [next(one for one in shown.meters if one.meter == "runs") for shown in (before, after)]
+        assert [(one.used, one.state) for one in runs] == [(0, "within"), (1, "within")]
+        assert (after.tier, after.month) == ("professional", project.created_at.strftime("%Y-%m"))
+        with pytest.raises(ApiError) as wrong:
+            mine.usage.get(month="2999-01")
+        assert (wrong.value.status, wrong.value.slug) == (422, "month-invalid")
+        key = mine.keys.create("reader", ["viewer"]).key
+        monkeypatch.setenv("HAL9_URL", api)
+        monkeypatch.setenv("HAL9_API_KEY", key)
+        shown = CliRunner().invoke(main, ["usage"])
+        assert (shown.exit_code, "tier professional" in shown.output) == (0, True), shown.output
+        assert "seats *" in shown.output
+        document = json.loads(CliRunner().invoke(main, ["usage", "--month", "2020-01", "--json"]).output)
+        assert (document["month"], document["hours"]) == ("2020-01", [])
+
+    await asyncio.to_thread(work)
+
+
 async def test_projects(mine: Client) -> None:
     def work() -> None:
         key = str(new_id())

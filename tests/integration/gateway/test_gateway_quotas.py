@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
+from shared.cache import Cache
 from shared.clock import SystemClock
 from shared.identifiers import new_id
 from shared.quotas.gates import Gates, Standing
 from tests.integration.gateway.stage import DOORWAY, connect
+from tests.valkey_fixture import own_valkey
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
 
-    from shared.cache import Cache
     from tests.integration.gateway.stage import Caller, MakeCaller, Stage
 
 HARD = 10
@@ -57,6 +59,23 @@ async def test_events_are_taken_up_to_the_hard_limit_with_and_without_the_cache(
         assert problem["violated-policies"] == ["events"]
     mine = [event for event in stage.broker.events if event.orgid == str(me.org_id)]
     assert len(mine) == HARD, "what was refused was not published"
+
+
+async def test_the_limit_holds_while_the_cache_is_emptied_and_killed(stage: Stage, caller: MakeCaller) -> None:
+    me = await caller()
+    async with own_valkey() as server:
+        socket = await stage.start(DOORWAY, "few-events-lost-cache", {**TIERS, "HAL9_CACHE_URL": server.url})
+        cache = Cache(server.url)
+        async with connect(socket) as client:
+            before = await asyncio.gather(*(publish(client, me, *some(1)) for _ in range(HARD - 4)))
+            await Gates(cache, SystemClock()).write(me.org_id, [Standing("events", HARD - 2, HARD)])
+            flooding = asyncio.gather(*(publish(client, me, *some(1)) for _ in range(200)))
+            await cache.execute("FLUSHALL")
+            await server.stop()
+            after = await flooding
+        await cache.close()
+    counts = Counter(answer.status_code for answer in (*before, *after))
+    assert counts == {202: HARD, 402: 200 - 4}
 
 
 async def test_a_batch_is_taken_whole_or_not_at_all_and_counts_once_when_it_is_sent_again(

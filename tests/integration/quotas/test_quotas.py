@@ -11,23 +11,26 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from events import catalogue
 from events.catalogue.upkeep import UsageRecorded
 from events.subscriber import Delivery
 from functions.neuron.store import Origin
 from functions.upkeep import handlers, usage
+from knative.cli.main import main
 from shared.cache import Cache
 from shared.clock import ManualClock, SystemClock
 from shared.identifiers import new_id
 from shared.neurons import Reply, Thought
 from shared.problems import Problem
-from shared.quotas import EVENTS, RUNS, STORAGE, Tiers
+from shared.quotas import COST, EVENTS, RUNS, STORAGE, TIERS, QuotaSettings, Tiers
 from shared.quotas import usage as uses
 from shared.quotas.gates import GATE_SECONDS, Gates, Standing, gate, read, warning
 from shared.quotas.usage import QuotaExceededError, Use, take
+from shared.settings import SettingsError
 from shared.shards.calls import Calls
-from shared.shards.organisations import change_tier
+from shared.shards.organisations import change_tier, organisation_id
 from tests.processes.office import Office
 
 if TYPE_CHECKING:
@@ -319,6 +322,42 @@ async def test_a_gate_ends_with_its_month_and_what_is_no_gate_says_nothing(cache
     assert read(b'[["runs", 9, 10]]') == (Standing("runs", 9, 10),)
     for nothing in (None, b"", b"{", b"[1]", b'[["horses", 1, 2]]', b'[["runs", "x", 2]]', b"7"):
         assert read(nothing) == ()
+
+
+async def test_the_operators_command_changes_a_tier_and_takes_it_out_of_the_cache(
+    shards: Shards, servers: Servers, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slug = f"tier-{new_id().hex[-8:]}"
+    org_id = organisation_id(slug)
+    await shards.create_organisation(org_id, "us-west", slug=slug)
+    known = f"cache:{{{org_id}}}:placement:"
+    await cache.execute("SET", known, b"1:v:1 1 us-west professional")
+    monkeypatch.setenv("HAL9_SHARDS_ADMIN", servers.shards_admin_dsn)
+    monkeypatch.setenv("HAL9_CACHE_URL", servers.cache_url)
+
+    def run(*command: str) -> Any:
+        return CliRunner().invoke(main, ["organisations", "tier", *command])
+
+    changed = await asyncio.to_thread(run, slug, "free", "--json")
+    assert json.loads(changed.output) == {"slug": slug, "tier": "free", "before": "professional"}
+    assert await cache.execute("EXISTS", known) == 0
+    said = await asyncio.to_thread(run, slug, "starter")
+    assert "(before: free)" in said.output
+    assert (await asyncio.to_thread(run, "nobody-of-that-name", "free")).exit_code == 1
+    assert (await asyncio.to_thread(run, slug, "gold")).exit_code == 2
+
+
+def test_what_is_wrong_with_the_setting_of_tiers_is_named_whole() -> None:
+    given = {"free": {"runs": -1, "horses": 3}, "gold": {}, "starter": 7}
+    with pytest.raises(SettingsError) as wrong:
+        Tiers.of(QuotaSettings(tiers=json.dumps(given)))
+    assert len(wrong.value.faults) == 4
+    for text in ("{", "[]"):
+        with pytest.raises(SettingsError, match="HAL9_TIERS"):
+            Tiers.of(QuotaSettings(tiers=text))
+    chosen = Tiers.of(QuotaSettings(tiers='{"free": {"runs": 7}}', organisation_cap=9))
+    assert [chosen.allowance("free", meter).hard for meter in (RUNS, COST)] == [7, 9]
+    assert chosen.allowance("starter", RUNS).hard == TIERS["starter"]["runs"]
 
 
 async def test_a_tier_is_changed_by_the_operator_only(
