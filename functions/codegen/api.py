@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from functions.codegen import archive as archive_format
-from functions.codegen import service
+from functions.codegen import service, transfer
 from shared.function import Call, Operation, answer
 from shared.problems import Problem
-from shared.software.projects import Artefact, Project, ProjectPage, ProjectQuery, ProjectRequest
+from shared.software.projects import (
+    Artefact,
+    Project,
+    ProjectAcceptance,
+    ProjectOffer,
+    ProjectOffering,
+    ProjectPage,
+    ProjectQuery,
+    ProjectRequest,
+)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -54,6 +63,28 @@ async def archive(call: Call) -> Response:
     if project.artefact_id is None:
         raise Problem("artefact-missing")
     return await _content(call, project.artefact_id)
+
+
+async def offer(call: Call) -> Response:
+    """Offer a project to another organisation."""
+    project_id = _identifier(call.path["project_id"], "project-unknown")
+    body: ProjectOffering = call.body
+    return answer(await transfer.offer(call.resources, call.principal.org_id, project_id, body.organisation))
+
+
+async def withdraw(call: Call) -> Response:
+    """Take an offer back."""
+    from starlette.responses import Response
+
+    project_id = _identifier(call.path["project_id"], "project-unknown")
+    await transfer.withdraw(call.resources, call.principal.org_id, project_id)
+    return Response(status_code=204)
+
+
+async def accept(call: Call) -> Response:
+    """Take a project that was offered."""
+    body: ProjectAcceptance = call.body
+    return answer(await transfer.accept(call.resources, call.principal.org_id, body.organisation, body.project_id))
 
 
 async def artefact(call: Call) -> Response:
@@ -132,6 +163,38 @@ OPERATIONS = (
         produces=archive_format.MEDIA_TYPE,
         tags=("projects",),
         streaming=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/projects/{project_id}/offer",
+        "projects.transfer",
+        offer,
+        "Offer a project to another organisation",
+        request=ProjectOffering,
+        responses={200: ProjectOffer, 404: None, 409: None},
+        description="Whoever may transfer projects there can take it; nothing changes before. A later one replaces it.",
+        tags=("projects",),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/projects/{project_id}/offer",
+        "projects.transfer",
+        withdraw,
+        "Take an offer back",
+        responses={204: None, 404: None},
+        tags=("projects",),
+    ),
+    Operation(
+        "POST",
+        "/v1/projects/accepted",
+        "projects.transfer",
+        accept,
+        "Take a project that was offered",
+        request=ProjectAcceptance,
+        responses={200: Project, 402: None, 404: None, 409: None},
+        description="The project and its artefacts change hands in one transaction over both organisations; its run "
+        "and what it cost stay with who paid for it. Taking it twice gives the same project.",
+        tags=("projects",),
     ),
     Operation(
         "GET",

@@ -21,6 +21,7 @@ from shared.quotas import QuotaSettings, Tiers
 from shared.settings import load, setting, settings
 from shared.shards import Shards
 from shared.tokens import Issuer
+from shared.transactions import Transactions
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -86,6 +87,7 @@ class Resources:
         self.tiers = Tiers.of(load(QuotaSettings))
         self.verifying = asyncio.Semaphore(self.settings.at_once())
         self.shards = Shards.open(load(DatabaseSettings), application_name="codegen", clock=self.clock)
+        self.transactions = Transactions(self.shards, clock=self.clock)
         self.objects = open_objects(load(ObjectsSettings))
         publishing = load(PublisherSettings)
         self.broker = BrokerConnection(publishing.broker_url)

@@ -206,3 +206,82 @@ async def artefact(tx: Transaction, org_id: UUID, artefact_id: UUID) -> Artefact
         artefact_id,
     )
     return None if row is None else Artefact.model_validate(dict(row))
+
+
+_ARTEFACT = "artefact_id AS id, run_id, media_type, sha256, size, engine, created_at"
+
+
+async def artefacts_of(tx: Transaction, org_id: UUID, run_id: UUID) -> list[Artefact]:
+    """Give what is known of a run's artefacts."""
+    rows = await tx.fetch(
+        f"SELECT {_ARTEFACT} FROM artefacts WHERE org_id = $1 AND run_id = $2",  # noqa: S608 - constant
+        org_id,
+        run_id,
+    )
+    return [Artefact.model_validate(dict(row)) for row in rows]
+
+
+async def artefacts_there(tx: Transaction, org_id: UUID, artefact_ids: list[UUID]) -> set[UUID]:
+    """Give those of these ids under which the organisation has an artefact."""
+    rows = await tx.fetch(
+        "SELECT artefact_id FROM artefacts WHERE org_id = $1 AND artefact_id = ANY ($2)", org_id, artefact_ids
+    )
+    return {row["artefact_id"] for row in rows}
+
+
+async def offer_project(tx: Transaction, org_id: UUID, project_id: UUID, to: UUID | None) -> bool:
+    """Offer a project to an organisation, or to nobody; False when there is none of that id."""
+    status = await tx.execute(
+        "UPDATE projects SET offered_to = $3 WHERE org_id = $1 AND project_id = $2", org_id, project_id, to
+    )
+    return status == "UPDATE 1"
+
+
+async def offered_artefacts(tx: Transaction, org_id: UUID, to: UUID, project_id: UUID) -> list[Artefact] | None:
+    """Give the artefacts of a project that is offered to that organisation; None when it is not."""
+    run_id = await tx.fetchval(
+        "SELECT run_id FROM projects WHERE org_id = $1 AND project_id = $2 AND offered_to = $3 AND state <> 'running'",
+        org_id,
+        project_id,
+        to,
+    )
+    return None if run_id is None else await artefacts_of(tx, org_id, run_id)
+
+
+async def give_project(
+    tx: Transaction, org_id: UUID, project_id: UUID, to: UUID
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Take away a project that is offered to that organisation, with its artefacts: whole rows; (None, []) if not."""
+    project = await tx.fetchrow(
+        "DELETE FROM projects"
+        " WHERE org_id = $1 AND project_id = $2 AND offered_to = $3 AND state <> 'running' RETURNING *",
+        org_id,
+        project_id,
+        to,
+    )
+    if project is None:
+        return None, []
+    artefacts = await tx.fetch(
+        "DELETE FROM artefacts WHERE org_id = $1 AND run_id = $2 RETURNING *", org_id, project["run_id"]
+    )
+    return dict(project), [dict(row) for row in artefacts]
+
+
+async def take_project(tx: Transaction, org_id: UUID, project: dict[str, Any], artefacts: list[dict[str, Any]]) -> bool:
+    """Enter what `give_project` gave; False when the organisation has something of the same id."""
+    entered = [
+        await _enter_row(tx, "projects", {**project, "org_id": org_id, "offered_to": None}),
+        *[await _enter_row(tx, "artefacts", {**row, "org_id": org_id}) for row in artefacts],
+    ]
+    return all(entered)
+
+
+async def _enter_row(tx: Transaction, table: str, row: dict[str, Any]) -> bool:
+    """Enter a whole row, whatever columns the table has by now."""
+    columns = ", ".join(f'"{name}"' for name in row)
+    places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+    status = await tx.execute(
+        f"INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING",  # noqa: S608 - of the catalogue
+        *row.values(),
+    )
+    return status == "INSERT 0 1"

@@ -11,6 +11,7 @@ import click
 
 from knative.cli import projectfolder, projectview, tables
 from knative.cli.connection import connected
+from knative.cli.organisationnames import organisation
 from knative.cli.refusals import Refusal
 from shared.software.projects import ProjectState
 
@@ -27,7 +28,7 @@ _LONGEST_REQUEST: Final = 60
 
 @click.group()
 def command() -> None:
-    """List, show and download what was made of requests for software."""
+    """List, show and download what was made of requests for software; hand it to another organisation."""
 
 
 @command.command("list")
@@ -79,6 +80,51 @@ def download(project_id: UUID, out: Path, *, as_json: bool) -> None:
         click.echo(json.dumps(projectview.summary(project, out), indent=2))
     else:
         projectview.tell(project, out)
+
+
+@command.command()
+@_PROJECT
+@click.option("--to", "to", required=True, callback=organisation, help="The other organisation: its slug or id.")
+@_JSON
+def offer(project_id: UUID, to: UUID, *, as_json: bool) -> None:
+    """Offer a project to another organisation, which takes it with `hal9 projects accept`.
+
+    Nothing changes before. It takes a key of an owner or an administrator on both sides; a later offer replaces it.
+    """
+    with connected(quiet=as_json) as client:
+        made = client.projects.offer(project_id, to)
+    if as_json:
+        click.echo(made.model_dump_json(indent=1))
+    else:
+        click.echo(f"Offered. There they say: hal9 projects accept {project_id} --from {made.organisation}")
+
+
+@command.command()
+@_PROJECT
+@_JSON
+def withdraw(project_id: UUID, *, as_json: bool) -> None:
+    """Take an offer back: the project can be accepted by nobody any more."""
+    with connected(quiet=as_json) as client:
+        client.projects.withdraw(project_id)
+    click.echo(json.dumps({"withdrawn": str(project_id)}) if as_json else "Offered to nobody any more.")
+
+
+@command.command()
+@_PROJECT
+@click.option("--from", "giver", required=True, callback=organisation, help="Who offered it: the slug or id.")
+@_JSON
+def accept(project_id: UUID, giver: UUID, *, as_json: bool) -> None:
+    """Take a project that another organisation offers, with what was made.
+
+    It is theirs or yours at every moment. Its run, and what it cost, stay with them; the same command again does no
+    harm.
+    """
+    with connected(quiet=as_json) as client:
+        project = client.projects.accept(project_id, giver)
+    if as_json:
+        click.echo(project.model_dump_json(indent=1))
+    else:
+        click.echo(f"{project.id} is yours. See `hal9 projects show {project.id}`.")
 
 
 def _table(projects: Sequence[ProjectSummary]) -> None:

@@ -15,6 +15,7 @@ import asyncpg
 import click
 
 from knative.cli import tables
+from knative.cli.organisationnames import organisation
 from knative.cli.servers import admin_addresses
 from knative.platform.home import Home, PlatformSettings
 from shared.database import DatabaseSettings
@@ -24,7 +25,6 @@ from shared.sessions import RevocationIncompleteError, Sessions, SessionSettings
 from shared.sessions.settings import MOST_SECONDS
 from shared.settings import SettingsError, load
 from shared.shards import Shards
-from shared.shards.organisations import SLUG, organisation_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -47,18 +47,8 @@ class _Opened(NamedTuple):
     region: str
 
 
-def _organisation(context: click.Context, parameter: click.Parameter, value: str) -> UUID:
-    del context, parameter
-    try:
-        return UUID(value)
-    except ValueError:
-        if not SLUG.fullmatch(value):
-            raise click.BadParameter(f"{value!r} is neither an organisation's slug nor its id.") from None
-        return organisation_id(value)
-
-
 _ORGANISATION = click.option(
-    "--organisation", "org_id", required=True, callback=_organisation, help="The organisation: its slug or id."
+    "--organisation", "org_id", required=True, callback=organisation, help="The organisation: its slug or id."
 )
 
 

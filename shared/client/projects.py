@@ -8,7 +8,16 @@ from uuid import UUID, uuid4
 from shared.client.errors import ApiError, checked
 from shared.client.pages import each
 from shared.client.transport import IDEMPOTENCY_KEY
-from shared.software.projects import Project, ProjectPage, ProjectRequest, ProjectState, ProjectSummary
+from shared.software.projects import (
+    Project,
+    ProjectAcceptance,
+    ProjectOffer,
+    ProjectOffering,
+    ProjectPage,
+    ProjectRequest,
+    ProjectState,
+    ProjectSummary,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,3 +103,27 @@ class Projects:
             for chunk in answer.iter_bytes():
                 size += file.write(chunk)
         return size
+
+    def offer(self, project_id: UUID | str, organisation: UUID | str) -> ProjectOffer:
+        """Offer a project to another organisation; whoever may transfer projects there can take it.
+
+        Args:
+            project_id: One whose run has ended.
+            organisation: The other organisation's id.
+        """
+        body = checked(ProjectOffering, organisation=UUID(str(organisation)))
+        return self._transport.model(ProjectOffer, "POST", f"/v1/projects/{UUID(str(project_id))}/offer", body=body)
+
+    def withdraw(self, project_id: UUID | str) -> None:
+        """Take an offer back."""
+        self._transport.request("DELETE", f"/v1/projects/{UUID(str(project_id))}/offer")
+
+    def accept(self, project_id: UUID | str, organisation: UUID | str) -> Project:
+        """Take a project that an organisation offered; taking it again gives the same project.
+
+        Args:
+            project_id: The project.
+            organisation: The id of the organisation that offered it.
+        """
+        body = checked(ProjectAcceptance, organisation=UUID(str(organisation)), project_id=UUID(str(project_id)))
+        return self._transport.model(Project, "POST", "/v1/projects/accepted", body=body)

@@ -24,6 +24,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "projects.cancel": "Cancel projects.",
     "projects.create": "Ask for software.",
     "projects.read": "List and show projects.",
+    "projects.transfer": "Offer projects to other organisations, and take what others offer.",
     "runs.cancel": "Cancel runs.",
     "runs.create": "Start runs.",
     "runs.read": "List, show and watch runs.",
@@ -45,10 +46,11 @@ _WORK: Final = frozenset(
     }
 )
 _KEYS: Final = frozenset({"keys.create", "keys.revoke"})
+_TRANSFER: Final = frozenset({"projects.transfer"})
 
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "owner": _READ | _WORK | _KEYS | {"keys.owners"},
-    "admin": _READ | _WORK | _KEYS,
+    "owner": _READ | _WORK | _KEYS | _TRANSFER | {"keys.owners"},
+    "admin": _READ | _WORK | _KEYS | _TRANSFER,
     "developer": _READ | _WORK,
     "viewer": _READ,
     "operator": frozenset(

@@ -122,6 +122,31 @@ class ProjectPage(_Out):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
 
 
+class ProjectOffering(BaseModel):
+    """The body of `POST /v1/projects/{project_id}/offer`."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
+
+    organisation: UUID = Field(description="The organisation that may take the project.")
+
+
+class ProjectOffer(_Out):
+    """A project that another organisation may take."""
+
+    project_id: UUID
+    organisation: UUID = Field(description="Whose the project is: whoever takes it must name it.")
+    offered_to: UUID
+
+
+class ProjectAcceptance(BaseModel):
+    """The body of `POST /v1/projects/accepted`."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
+
+    organisation: UUID = Field(description="The organisation that offered the project.")
+    project_id: UUID
+
+
 class Artefact(_Out):
     """What is known of an archive; its bytes are at `/v1/artefacts/{artefact_id}/content`."""
 

@@ -22,7 +22,7 @@ PERMISSIONS = frozenset(
         *("events.publish", "events.read", "events.redrive", "events.deliver", "dead-letters.deliver"),
         *("runs.create", "runs.read", "runs.cancel", "runs.replay"),
         "usage.read",
-        *("projects.create", "projects.read", "projects.cancel", "artefacts.read"),
+        *("projects.create", "projects.read", "projects.cancel", "projects.transfer", "artefacts.read"),
         *("keys.create", "keys.read", "keys.revoke", "organisation.read"),
     }
 )

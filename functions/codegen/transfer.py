@@ -1,0 +1,173 @@
+"""Projects that change hands: offered by one organisation, accepted by the other, in one transaction over both.
+
+A project belongs to one organisation at every moment, with its artefacts' rows and the storage that they count. The
+archives' bytes are copied before, and the giver's are deleted after; whoever accepts once more what was cut off in
+between finishes that.
+Promises: nothing leaves an organisation but by its own offer, to whom it was offered; an offer tells nobody anything
+before it is accepted. Does not: move the run, its cost and its events: they stay with who paid for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from functions.codegen import store
+from functions.codegen.service import object_key, show
+from shared.identifiers import new_id
+from shared.objects import ObjectMissingError
+from shared.problems import Problem, register
+from shared.quotas import STORAGE, exceeded
+from shared.quotas.usage import QuotaExceededError, Use, counted, record, take
+from shared.software.projects import ProjectOffer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from functions.codegen.resources import Resources
+    from shared.database.pool import Transaction
+    from shared.software.projects import Artefact, Project
+
+register("project-running", 409, "The project's run has not ended", "Wait until its run has ended, or cancel it.")
+
+_MEANWHILE: Final = "The project changes hands just now: accept it again."
+
+
+class _Parties(NamedTuple):
+    """Between whom.
+
+    Attributes:
+        giver: Whose the project is.
+        taker: Whose it is going to be.
+        project_id: Which.
+    """
+
+    giver: UUID
+    taker: UUID
+    project_id: UUID
+
+
+async def offer(resources: Resources, org_id: UUID, project_id: UUID, to: UUID) -> ProjectOffer:
+    """Offer a project to an organisation, and to no other one any more.
+
+    Raises:
+        Problem: 404 `project-unknown`; 409 `project-running`, `conflict` when it is one's own organisation.
+    """
+    if to == org_id:
+        raise Problem("conflict", detail="The project is yours already: offer it to another organisation.")
+    found = await show(resources, org_id, project_id)
+    if found.state == "running":
+        raise Problem("project-running")
+    await _offered(resources, org_id, project_id, to)
+    return ProjectOffer(project_id=project_id, organisation=org_id, offered_to=to)
+
+
+async def withdraw(resources: Resources, org_id: UUID, project_id: UUID) -> None:
+    """Offer a project to nobody any more.
+
+    Raises:
+        Problem: 404 `project-unknown`.
+    """
+    await _offered(resources, org_id, project_id, None)
+
+
+async def _offered(resources: Resources, org_id: UUID, project_id: UUID, to: UUID | None) -> None:
+    there = await resources.shards.run(
+        org_id, lambda tx: store.offer_project(tx, org_id, project_id, to), idempotent=True
+    )
+    if not there:
+        raise Problem("project-unknown")
+
+
+async def accept(resources: Resources, taker: UUID, giver: UUID, project_id: UUID) -> Project:
+    """Take a project that was offered; what was taken already is given back as it is.
+
+    Raises:
+        Problem: 404 `project-unknown` when it was not offered, whatever the reason; 409 `conflict` when one's own
+            project has that id, or somebody else accepts it, too; 402 `quota-exceeded`; 503 `transactions-unavailable`.
+    """
+    parties = _Parties(giver, taker, project_id)
+    artefacts = await _offered_artefacts(resources, parties)
+    if artefacts is not None:
+        await _require_room(resources, taker, artefacts)
+        await _copy(resources, parties, artefacts)
+        await _hand_over(resources, parties, artefacts)
+    project = await show(resources, taker, project_id)
+    await _clean_up(resources, parties, project)
+    return project
+
+
+async def _offered_artefacts(resources: Resources, parties: _Parties) -> Sequence[Artefact] | None:
+    """The artefacts of what is offered; None when nothing is, or not any more."""
+    if parties.giver == parties.taker:
+        raise Problem("project-unknown")
+    try:
+        return await resources.shards.run(
+            parties.giver, lambda tx: store.offered_artefacts(tx, *parties), readonly=True
+        )
+    except Problem as problem:
+        if problem.slug != "organisation-unknown":
+            raise
+        raise Problem("project-unknown") from None
+
+
+async def _require_room(resources: Resources, taker: UUID, artefacts: Sequence[Artefact]) -> None:
+    """Refuse before anything is copied; what counts is the transaction's own look."""
+    allowed = await resources.allowance(taker, STORAGE)
+    _, used = await resources.shards.run(taker, lambda tx: counted(tx, taker), readonly=True)
+    there = used[STORAGE.name]
+    if there.used + there.reserved + sum(artefact.size for artefact in artefacts) > allowed.hard:
+        raise exceeded(allowed)
+
+
+async def _copy(resources: Resources, parties: _Parties, artefacts: Sequence[Artefact]) -> None:
+    for artefact in artefacts:
+        source = resources.objects.get(object_key(parties.giver, artefact.id))
+        try:
+            await resources.objects.put(object_key(parties.taker, artefact.id), source, media_type=artefact.media_type)
+        except ObjectMissingError:
+            raise Problem("conflict", detail=_MEANWHILE) from None
+
+
+async def _hand_over(resources: Resources, parties: _Parties, copied: Sequence[Artefact]) -> None:
+    giver, taker, project_id = parties
+    allowed = {org_id: await resources.allowance(org_id, STORAGE) for org_id in (giver, taker)}
+    transfer_id = new_id()
+
+    async def work(branches: Mapping[UUID, Transaction]) -> None:
+        project, artefacts = await store.give_project(branches[giver], giver, project_id, taker)
+        if project is None:
+            return  # somebody else has accepted it, or it was withdrawn
+        if {row["artefact_id"] for row in artefacts} != {artefact.id for artefact in copied}:
+            raise Problem("conflict", detail=_MEANWHILE)
+        if not await store.take_project(branches[taker], taker, project, artefacts):
+            raise Problem("conflict", detail="A project of yours has that id.")
+        size = sum(row["size"] for row in artefacts)
+        given, taken = (_use(resources, transfer_id, what, size) for what, size in (("given", -size), ("taken", size)))
+        await record(branches[giver], giver, given, allowed[giver])
+        await take(branches[taker], taker, taken, allowed[taker])
+
+    try:
+        await resources.transactions.run(giver, [taker], work)
+    except QuotaExceededError as error:
+        raise exceeded(error.allowance) from None
+
+
+def _use(resources: Resources, transfer_id: UUID, what: str, size: int) -> Use:
+    """What is stored with the taker from now on, and with the giver no longer."""
+    return Use(resources.source, "codegen", f"{transfer_id}/{what}", size)
+
+
+async def _clean_up(resources: Resources, parties: _Parties, project: Project) -> None:
+    """Delete the giver's bytes of what is the taker's now, unless the giver has something of that id."""
+
+    async def of_giver(tx: Transaction) -> set[UUID]:
+        return await store.artefacts_there(tx, parties.giver, ids)
+
+    taken = await resources.shards.run(
+        parties.taker, lambda tx: store.artefacts_of(tx, parties.taker, project.run_id), readonly=True
+    )
+    ids = [artefact.id for artefact in taken]
+    kept = await resources.shards.run(parties.giver, of_giver, readonly=True)
+    for artefact_id in set(ids) - kept:
+        await resources.objects.delete(object_key(parties.giver, artefact_id))
