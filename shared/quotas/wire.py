@@ -15,7 +15,9 @@ class UsageQuery(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     month: str | None = Field(
-        None, pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="The month, `YYYY-MM` (UTC); left out: the present one."
+        None,
+        pattern="^[1-9][0-9]{3}-(0[1-9]|1[0-2])$",
+        description="The month, `YYYY-MM` (UTC); left out: the present one.",
     )
     hours: int = Field(0, ge=0, le=168, description="Of so many last hours, what was used in each; 0 for none.")
 
