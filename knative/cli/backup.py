@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
 
 import click
 
@@ -18,10 +19,12 @@ from knative.platform.home import Home
 from shared.backup import BackupError, choose, create
 from shared.datakeys import KeysUnavailableError
 from shared.settings import SettingsError
+from shared.shards.organisations import SLUG, organisation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from knative.platform.organisationrestore import Restored
     from shared.backup.repository import Listed, Repository
     from shared.backup.restoring import Target
 
@@ -29,6 +32,18 @@ T = TypeVar("T")
 _MEGABYTE: Final = 2**20
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _organisation(context: click.Context, parameter: click.Parameter, value: str | None) -> UUID | None:
+    del context, parameter
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except ValueError:
+        if not SLUG.fullmatch(value):
+            raise click.BadParameter(f"{value!r} is neither an organisation's slug nor its id.") from None
+        return organisation_id(value)
 
 
 @click.group("backup")
@@ -190,7 +205,6 @@ def verify_backups(backup_id: str | None, *, everything: bool, as_json: bool) ->
 @click.option(
     "--at",
     "moment",
-    required=True,
     metavar="TIME",
     help="The moment, such as 2026-03-01T12:00:00Z; `latest`; or a backup's id, for the point that its shards share.",
 )
@@ -202,16 +216,30 @@ def verify_backups(backup_id: str | None, *, everything: bool, as_json: bool) ->
 @click.option(
     "--prepare", is_flag=True, help="Make data folders with recovery settings, for servers that are not ours."
 )
+@click.option("--org", "org_id", callback=_organisation, help="Only this organisation, in place: its slug or id.")
+@click.option("--undo", "export", type=click.UUID, help="Put back what an organisation had before --org, by that id.")
 @_JSON
-def restore(moment: str, into: Path | None, *, prepare: bool, as_json: bool) -> None:
-    """Bring every shard and the directory back to one moment, in a new folder.
+def restore(
+    moment: str | None, into: Path | None, org_id: UUID | None, export: UUID | None, *, prepare: bool, as_json: bool
+) -> None:
+    """Bring every shard and the directory back to one moment, in a new folder; or one organisation, where it is.
 
     What was acknowledged before the moment is there, what began after it is not, on every shard. Nothing that is there
     already is ever overwritten. Start the new platform with HAL9_HOME set to the folder; with --prepare read
     INSTRUCTIONS.txt in it.
+
+    With --org its rows of that moment take the place of today's, on its shard, in one transaction: its writers wait,
+    other organisations notice nothing. What it had is exported first; --undo puts it back. Its keys and members in the
+    directory, and what it used, stay as they are.
     """
+    alone = org_id is not None or export is not None
+    if (moment is None) is (export is None) or (alone and (prepare or into is not None)) or (org_id and export):
+        raise click.UsageError("Give --at TIME with --into FOLDER or --org ORG, or --undo ID.")
+    if alone:
+        _restore_organisation(moment, org_id, export, as_json=as_json)
+        return
     source = _source()
-    wanted = _moment(moment)
+    wanted = _moment(str(moment))
     home = source.home if into is None else Home.at(into)
     if prepare and into is None:
         raise click.UsageError("--prepare needs --into FOLDER.")
@@ -243,6 +271,29 @@ def restore(moment: str, into: Path | None, *, prepare: bool, as_json: bool) -> 
     else:
         click.echo(f"Start it with: HAL9_HOME={told['folder']} hal9 up")
         click.echo("Artefacts are not in it: set HAL9_OBJECTS to where they are, or copy the folder `objects`.")
+
+
+def _restore_organisation(moment: str | None, org_id: UUID | None, export: UUID | None, *, as_json: bool) -> None:
+    source = _source()
+    wanted = None if moment is None else _moment(moment)
+
+    async def work() -> Restored:
+        from knative.platform.organisationrestore import restore_organisation, undo
+
+        places = source.places()
+        if wanted is None or org_id is None:
+            return await undo(places, UUID(str(export)), _tell)
+        target = await _reached(source, places.repository, wanted)
+        return await restore_organisation(places, target, org_id, _tell)
+
+    done = _run(work)
+    if as_json:
+        rows = {one.name: {"rows": one.count, "checksum": str(one.checksum)} for one in done.rows}
+        click.echo(json.dumps({"shard": done.shard, "export": str(done.export), "tables": rows}))
+        return
+    now, before = (sum(one.count for one in rows) for rows in (done.rows, done.before))
+    click.echo(f"The organisation has {now} rows on shard {done.shard}, instead of {before}.")
+    click.echo(f"What it had can be put back: hal9 backup restore --undo {done.export}")
 
 
 async def _reached(source: Backups, repository: Repository, wanted: datetime | str) -> Target:

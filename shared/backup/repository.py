@@ -163,6 +163,11 @@ class Repository:
         """Remove a stream; none there is no error."""
         await self._objects.delete(_key(name))
 
+    async def exports(self, before: datetime) -> list[UUID]:
+        """The ids of exports of organisations that were begun before that moment."""
+        found = {_id(name) async for name in self.below("exports")}
+        return sorted(one for one in found if one is not None and _made(one) < before)
+
     async def tidy(self, before: datetime) -> int:
         """Remove half-written streams that were begun before that moment; how many they were."""
         return await self._objects.tidy(_key("sets"), before)

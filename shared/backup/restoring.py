@@ -11,7 +11,6 @@ Does not: write to a server that runs, or know how to start one: whoever calls g
 from __future__ import annotations
 
 import asyncio
-import errno
 import shutil
 import subprocess
 from contextlib import aclosing, asynccontextmanager
@@ -25,6 +24,7 @@ from shared.backup.archive import PARTIAL, SEGMENT
 from shared.backup.errors import BackupError, DamagedError
 from shared.backup.shard import begin_of, segment
 from shared.backup.tar import unpack
+from shared.diskspace import is_full
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -186,7 +186,7 @@ async def fetch(repository: Repository, target: Target, shard: int, folder: Path
         await _fetch_base(repository, target, shard, folder, tell)
         await _fetch_wal(repository, parts[-1], await _last_lsn(repository, target, shard), folder / WAL, tell, shard)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_full(error):
             raise _full(folder) from error
         raise
     (folder / "recovery.signal").touch(mode=0o600)

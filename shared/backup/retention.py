@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from shared.backup import archive, manifest
+from shared.backup import archive, exports, manifest
 from shared.backup.archive import PARTIAL, SEGMENT
 from shared.backup.errors import BackupError
 from shared.backup.shard import begin_of
@@ -59,6 +59,7 @@ async def prune(repository: Repository, keep: timedelta, now: datetime, tell: Ca
     for backup_id in unfinished:
         await _delete_below(repository, backup_id)
     await repository.tidy(now - _UNFINISHED)
+    await exports.prune(repository, await repository.exports(now - max(keep, _UNFINISHED)))
     everyone = [one.backup for one in listed if one.backup is not None and one.backup not in gone]
     segments = await _prune_archives(repository, everyone, now - keep)
     return Pruned(tuple(one.id for one in gone), tuple(unfinished), segments)

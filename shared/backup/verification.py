@@ -7,7 +7,6 @@ beginning has no gap. Does not: start a server; a restore test does (`evidence`)
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
 from contextlib import aclosing
@@ -19,6 +18,7 @@ from shared.backup import archive
 from shared.backup.errors import BackupError, DamagedError
 from shared.backup.restoring import require_room, segments, verify_folder
 from shared.backup.tar import unpack
+from shared.diskspace import is_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ async def _verify_base(repository: Repository, part: ShardBackup, scratch: Path 
             async with aclosing(repository.get(part.base.name, part.base)) as chunks:
                 await unpack(chunks, data)
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            if is_full(error):
                 raise BackupError(f"The disk that holds {folder} is full: set TMPDIR to a larger one.") from error
             raise
         if (data / _MANIFEST).read_bytes() != own:

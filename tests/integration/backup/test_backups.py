@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from conftest import NOBODY
+from conftest import LEDGER, NOBODY
 
 from shared.backup import BackupError, DamagedError, choose, create
 from shared.backup.archive import catch_up, read_status
+from shared.backup.organisation import Rows, file_pieces, put_back
 from shared.backup.retention import prune
 from shared.backup.verification import verify
 from shared.database import DatabaseSettings
@@ -28,6 +29,9 @@ from shared.shards import Shards
 from shared.transactions import Gid
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
     from conftest import Stage
 
     from shared.backup import Backup
@@ -286,6 +290,106 @@ async def test_what_is_in_doubt_at_the_point_is_settled_alike(stage: Stage, tmp_
             await application.execute(f"ROLLBACK PREPARED '{Gid(home, dtx_id, other)}'")
         await application.close()
         await shards.close()
+
+
+async def test_one_organisation_goes_back_and_the_others_go_on(stage: Stage) -> None:
+    mine, other = new_id(), new_id()
+    owner = await asyncpg.connect(stage.shards[1].admin)
+    shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": stage.servers.shards_dsn}))
+    count = {mine: 0, other: 0}
+
+    async def write(org_id: UUID, times: int) -> None:
+        for _ in range(times):
+            count[org_id] += 1
+            async with shards.transaction(org_id) as tx:
+                await tx.execute("INSERT INTO ledger VALUES ($1, $2, 'written')", org_id, count[org_id])
+
+    async def rows(org_id: UUID, table: str = "ledger") -> list[tuple[object, ...]]:
+        return [tuple(row) for row in await owner.fetch(f"SELECT * FROM {table} WHERE org_id = $1 ORDER BY n", org_id)]
+
+    stop = asyncio.Event()
+
+    async def go_on() -> None:
+        while not stop.is_set():
+            await write(other, 1)
+
+    try:
+        await owner.execute(LEDGER.replace("ledger", "later"))  # as a migration after this release would
+        for org_id in (mine, other):
+            await stage.place(org_id, 1)
+            await write(org_id, 20)
+            await owner.execute("INSERT INTO later VALUES ($1, 1, 'kept')", org_id)
+        await create(stage.places(), silent)
+        await write(mine, 5)
+        then, then_later = await rows(mine), await rows(mine, "later")
+        moment = datetime.now(UTC)
+        await write(mine, 5)
+        await owner.execute("UPDATE ledger SET note = 'spoilt' WHERE org_id = $1 AND n < 10", mine)
+        await owner.execute("DELETE FROM ledger WHERE org_id = $1 AND n = 12", mine)
+        await owner.execute("DELETE FROM later WHERE org_id = $1", mine)
+        spoilt, spoilt_later = await rows(mine), await rows(mine, "later")
+        going = asyncio.create_task(go_on())
+        done = await stage.hal9("restore", "--at", moment.isoformat(), "--org", str(mine), "--json")
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert (await rows(mine), await rows(mine, "later")) == (then, then_later)
+        assert told["tables"]["public.ledger"]["rows"] == len(then) == 25
+        assert "public.later" in told["tables"]
+        assert "public.tenants" not in told["tables"]
+        await write(mine, 1)  # it is open again
+        undone = await stage.hal9("restore", "--undo", told["export"], "--json")
+        assert undone.returncode == 0, undone.stderr
+        assert (await rows(mine), await rows(mine, "later")) == (spoilt, spoilt_later)
+        stop.set()
+        await going
+        assert [row[1] for row in await rows(other)] == list(range(1, count[other] + 1)), "nothing of another's is lost"
+        assert await rows(other, "later") != []
+        unknown = await stage.hal9("restore", "--at", moment.isoformat(), "--org", str(new_id()))
+        assert "There is no organisation" in unknown.stderr
+    finally:
+        stop.set()
+        await owner.execute("DROP TABLE later")
+        await owner.close()
+        await shards.close()
+
+
+async def test_an_organisation_that_moves_is_left_alone(stage: Stage, backup: Backup) -> None:
+    org_id = new_id()
+    await stage.place(org_id, 2)
+    owner = await asyncpg.connect(stage.shards[2].admin)
+    try:
+        await owner.execute("UPDATE tenants SET move_id = $2 WHERE org_id = $1", org_id, new_id())
+
+        async def nothing(rows: Rows, chunks: AsyncIterator[bytes]) -> None:
+            pytest.fail("it was exported")
+
+        with pytest.raises(BackupError, match="moves"):
+            await put_back(owner, org_id, 1, [], lambda _: file_pieces(stage.folder / "none"), nothing)
+        assert await owner.fetchval("SELECT state FROM tenants WHERE org_id = $1", org_id) == "active"
+    finally:
+        await owner.close()
+
+
+async def test_rows_that_came_out_otherwise_change_nothing(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    org_id = new_id()
+    await stage.place(org_id, 2)
+    owner = await asyncpg.connect(stage.shards[2].admin)
+    await owner.execute("INSERT INTO ledger VALUES ($1, 1, 'mine')", org_id)
+    (tmp_path / "public.ledger").write_text(f"{org_id}\t7\tforged\n")
+    kept: list[str] = []
+
+    async def keep(rows: Rows, chunks: AsyncIterator[bytes]) -> None:
+        kept.append(rows.name + str(b"".join([chunk async for chunk in chunks])))
+
+    wanted = [Rows("public", "ledger", ("org_id", "n", "note"), 1, 12345)]
+    try:
+        with pytest.raises(BackupError, match="nothing was changed"):
+            await put_back(owner, org_id, 1, wanted, lambda one: file_pieces(tmp_path / one.name), keep)
+        assert await owner.fetchval("SELECT note FROM ledger WHERE org_id = $1", org_id) == "mine"
+        assert await owner.fetchval("SELECT state FROM tenants WHERE org_id = $1", org_id) == "active"
+        assert any("public.ledger" in one and "mine" in one for one in kept)
+    finally:
+        await owner.close()
 
 
 async def test_data_folders_for_other_servers(stage: Stage, backup: Backup, tmp_path: Path) -> None:
