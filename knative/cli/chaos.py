@@ -34,13 +34,14 @@ def points(*, as_json: bool) -> None:
 
 
 def all_points() -> dict[str, str]:
-    """Give every point of events and of all functions: imports them."""
+    """Give every point of events, of all functions and of moves: imports them."""
     import events
     import functions
 
     for package in pkgutil.iter_modules(functions.__path__, "functions."):
         if package.ispkg:
             importlib.import_module(f"{package.name}.main")
+    importlib.import_module("shared.placement.points")  # the mover is no function
     for module in pkgutil.iter_modules(events.__path__, "events."):
         importlib.import_module(module.name)
     return chaos.points()

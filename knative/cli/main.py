@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, str]] = {
     "shards": "Show the shards; add one, empty one, spread organisations over them.",
     "transactions": "Show and finish transactions over organisations that were cut off.",
     "backup": "Make, list, verify and restore backups, to any moment; archive WAL.",
+    "tenants": "Move organisations between shards while they work; pin them to a region.",
     "pools": "Plan the connections between instances and databases.",
     "images": "Make, list and push container images, with no container engine.",
     "capacity": "Say what a load needs: instances, latencies, cost, what to set.",

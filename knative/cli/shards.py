@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from knative.cli import promotion
+from knative.cli import moving, promotion
 from knative.cli.servers import admin_addresses, administered
-from shared.placement import RefusedError, fleet
+from shared.placement import RefusedError, fleet, moves, rebalancing
 from shared.pools import HEADROOM
 from shared.shards import Shard, topology
 from shared.shards.organisations import SLUG
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from rich.console import Console
+
+    from shared.placement.rebalancing import Plan
 
 T = TypeVar("T")
 
@@ -151,6 +153,101 @@ def region_of(number: int, region: str, *, as_json: bool) -> None:
         return found
 
     _told(_run(work()), f"stands in {region}", as_json=as_json)
+
+
+@command.command("rebalance")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would move, how much, how long; the default.")
+@click.option("--apply", "apply_it", is_flag=True, help="Move, one after the other; goes on with what was cut off.")
+@click.option("--cancel", is_flag=True, help="Plan no more moves, and take back the one that is under way.")
+@click.option("--per-minute", type=click.FloatRange(0.1, 60), help="Moves a minute at most.")
+@click.option("--at-most", type=click.IntRange(1), help="Moves altogether.")
+@click.option(
+    "--retain", "retain_seconds", type=click.IntRange(0), default=moving.RETAIN_SECONDS, show_default=True,
+    help="Seconds for which old copies are kept, read-only.",
+)  # fmt: skip
+@_JSON
+def rebalance(
+    *,
+    only_plan: bool,
+    apply_it: bool,
+    cancel: bool,
+    per_minute: float | None,
+    at_most: int | None,
+    retain_seconds: int,
+    as_json: bool,
+) -> None:
+    """Spread organisations over the shards that take them: after one was added, or to empty one that is drained.
+
+    Interrupted or killed, the same command goes on. Exit code 1 when some did not move: `hal9 tenants moves` says why.
+    """
+    if only_plan + apply_it + cancel > 1:
+        raise click.UsageError("Give one of --plan, --apply and --cancel.")
+    if cancel:
+        count = moving.run(_cancel())
+        click.echo(json.dumps({"cancelled": count}) if as_json else f"{count} moves are cancelled.")
+    elif apply_it:
+        moving.run(_apply(per_minute, at_most, retain_seconds, as_json=as_json))
+    else:
+        _show_plan(moving.run(_planned()), per_minute, as_json=as_json)
+
+
+async def _planned() -> Plan:
+    async with administered() as directory:
+        return await rebalancing.plan(directory, admin_addresses())
+
+
+async def _cancel() -> int:
+    async with administered() as directory:
+        return await rebalancing.cancel(directory)
+
+
+async def _apply(per_minute: float | None, at_most: int | None, retain_seconds: int, *, as_json: bool) -> None:
+    async with administered() as directory:
+        rest = len(await moves.planned(directory))
+        if not rest:
+            wanted = (await rebalancing.plan(directory, admin_addresses())).wanted[:at_most]
+            rest = len(wanted)
+            await rebalancing.begin(directory, wanted, retain_seconds=retain_seconds)
+    moved = 0
+    async with moving.mover(quiet=True) as mover:
+        async for move in rebalancing.apply(admin_addresses(), mover, per_minute=per_minute):
+            moved += move.step == "finished"
+            if as_json:
+                click.echo(json.dumps(moving.document(move)))
+            else:
+                click.echo(f"{moved} of {rest}: {move.org_id} {move.source} -> {move.target} {move.step} {move.reason}")
+    if not as_json:
+        click.echo(f"{moved} of {rest} organisations were moved.")
+    sys.exit(0 if moved == rest else 1)
+
+
+def _show_plan(plan: Plan, per_minute: float | None, *, as_json: bool) -> None:
+    share = len(plan.wanted) / plan.organisations if plan.organisations else 0.0
+    seconds = plan.seconds(per_minute)
+    if as_json:
+        about = {"organisations": plan.organisations, "share": share, "rows": plan.rows, "bytes": plan.bytes}
+        moves_of = [{**dataclasses.asdict(one), "org_id": str(one.org_id)} for one in plan.wanted]
+        told = {
+            "moves": moves_of,
+            "stuck": [str(one) for one in plan.stuck],
+            "before": plan.before,
+            "after": plan.after,
+        }
+        click.echo(json.dumps({**about, "seconds": seconds, **told}, indent=2))
+        return
+    for source, target in sorted({(one.source, one.target) for one in plan.wanted}):
+        chosen = [one for one in plan.wanted if (one.source, one.target) == (source, target)]
+        click.echo(
+            f"shard {source} -> {target}: {len(chosen)} organisations, {_bytes(sum(one.bytes for one in chosen))}"
+        )
+    for shard in sorted({*plan.before, *plan.after}):
+        click.echo(f"shard {shard}: {plan.before.get(shard, 0)} organisations, then {plan.after.get(shard, 0)}")
+    for org_id in plan.stuck:
+        click.echo(f"{org_id} stays: it is pinned to a region in which no shard takes organisations")
+    click.echo(
+        f"{len(plan.wanted)} of {plan.organisations} organisations would move ({share:.1%}): {plan.rows} rows, "
+        f"{_bytes(plan.bytes)}, about {_seconds(seconds)}."
+    )
 
 
 command.add_command(promotion.command)

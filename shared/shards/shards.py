@@ -19,6 +19,7 @@ from shared.replicas.lsn import Bookmark, parse
 from shared.replicas.reads import Replica, ReplicaUnfitError
 from shared.shards import topology
 from shared.shards.placement import Placement, decode, encode
+from shared.telemetry import counter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from shared.shards.topology import Topology
 
 T = TypeVar("T")
+
+_refusals = counter(
+    "hal9_fence_refusals_total",
+    "Transactions that the epoch fence refused at first, by what the shard said: draining, moved, nothing, active.",
+    ("found",),
+)
 
 _PLACEMENT_BYTES: Final = 5 * 2**20
 """About ten thousand placements."""
@@ -309,6 +316,7 @@ class Shards:
         directory knows a later one, whatever the caches say).
         """
         row = await self._row(org_id, refused)
+        _refusals.add("nothing" if row is None else row["state"])
         if row is not None and row["state"] == "moved" and row["moved_to"] is not None:
             return Placement(row["moved_to"], refused.region, refused.epoch + 1, refused.tier)
         found = refused

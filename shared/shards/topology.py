@@ -81,15 +81,17 @@ class Topology:
         Raises:
             Problem: 409 `residency`; 503 `no-shard`.
         """
-        active = [one for one in self.shards if one.state == "active"]
-        near = [one for one in active if one.region == region]
-        if pinned and not near:
-            raise Problem("residency", detail=self._none_in(region))
-        if not active:
-            raise Problem("no-shard")
-        candidates = [one.number for one in near or active]
+        candidates = self.candidates(region, pinned=pinned)
+        if not candidates:
+            raise Problem("residency", detail=self._none_in(region)) if pinned else Problem("no-shard")
         owner = self.slots.shard(org_id)
         return owner if owner in candidates else candidates[slot(org_id) % len(candidates)]
+
+    def candidates(self, region: str, *, pinned: bool) -> tuple[int, ...]:
+        """The shards that an organisation of a region may be placed on: those of the region where there are any."""
+        active = [one for one in self.shards if one.state == "active"]
+        near = tuple(one.number for one in active if one.region == region)
+        return near if near or pinned else tuple(one.number for one in active)
 
     def refusal(self, target: int, region: str, *, pinned: bool) -> str | None:
         """Why an organisation may not move to a shard; None when it may."""

@@ -36,8 +36,8 @@ MINUTES = 8 * 60.0
 
 @pytest.fixture(scope="module")
 def points() -> list[str]:
-    """All but those of transactions over organisations: test_transaction_kills.py kills everybody at each of them."""
-    return [name for name in all_points() if not name.startswith("dtx.")]
+    """All but those that test_transaction_kills.py and test_killed_movers.py have: a mover is a command."""
+    return [name for name in all_points() if not name.startswith(("dtx.", "move."))]
 
 
 class _Model(BaseHTTPRequestHandler):

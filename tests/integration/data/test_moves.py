@@ -1,0 +1,522 @@
+"""An organisation moves while it works: nothing is lost or doubled, no reader sees an error, everything comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from knative.platform.servers import Servers
+from knative.platform.servers.postgres import SETTINGS
+from shared.chaos import Killed, observed
+from shared.database import DatabaseSettings
+from shared.database.migrations import migrate
+from shared.identifiers import new_id
+from shared.placement import RefusedError, catalogue, homes, moves, points, replication, verification
+from shared.placement.mover import Mover
+from shared.problems import Problem
+from shared.settings import load
+from shared.shards import Placement, Shards
+from shared.shards.calls import Calls
+from tests.integration.data.test_shard_commands import hal9
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from uuid import UUID
+
+    from shared.database import Transaction
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+LATER = """
+CREATE TABLE later (
+    org_id uuid, "a key" int, moment timestamptz DEFAULT now(), amount numeric, doc json, number bigserial,
+    doubled bigint GENERATED ALWAYS AS (number * 2) STORED, PRIMARY KEY (org_id, "a key")
+);
+CREATE TABLE later_lines (
+    org_id uuid, id int, of_key int, PRIMARY KEY (org_id, id),
+    FOREIGN KEY (org_id, of_key) REFERENCES later (org_id, "a key")
+);
+CREATE TABLE counters (org_id uuid PRIMARY KEY, n bigint NOT NULL);
+GRANT SELECT, INSERT, UPDATE, DELETE ON later, later_lines, counters TO hal9_app;
+GRANT USAGE ON SEQUENCE later_number_seq TO hal9_app;
+"""
+"""Tables that no release knows: with a quoted name, a sequence, a generated column, a foreign key, the key alone."""
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def pair() -> AsyncIterator[Servers]:
+    """Two durable shards of this module's own, with tables that nobody told the mover of."""
+    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
+        made = Servers(Path(folder) / "servers", Path(folder) / "run", shards=2, durable=True)
+        await made.start()
+        try:
+            await migrate(made.shards_admin_dsn.split(","))
+            for server in made.postgres:
+                connection = await asyncpg.connect(server.dsn("hal9_owner"))
+                await connection.execute(LATER)
+                await connection.close()
+            yield made
+        finally:
+            await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own(pair: Servers) -> AsyncIterator[Shards]:
+    shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": pair.shards_dsn, "HAL9_POOL_SIZE": "8"}))
+    yield shards
+    await shards.close()
+
+
+def mover(pair: Servers, **options: Any) -> Mover:
+    return Mover(pair.shards_admin_dsn.split(","), **options)
+
+
+@asynccontextmanager
+async def on(pair: Servers, shard: int) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(pair.postgres[shard].dsn("hal9_owner"))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+class Ledger:
+    """Writers that remember what they were told, and readers that look for it."""
+
+    def __init__(self, shards: Shards, org_id: UUID) -> None:
+        self.acknowledged: dict[int, int] = {}
+        self.over = asyncio.Event()
+        self.reads = 0
+        self._shards = shards
+        self._org_id = org_id
+        self._next = 0
+
+    async def write(self) -> None:
+        """Insert a row, change an earlier one, and count, in one transaction."""
+        while not self.over.is_set():
+            self._next += 1
+            number, earlier = self._next, self._next // 2
+
+            async def work(tx: Transaction, number: int = number, earlier: int = earlier) -> int:
+                await tx.execute(
+                    'INSERT INTO later (org_id, "a key", amount, doc) VALUES ($1, $2, $3, $4)',
+                    self._org_id, number, number, '{"a": 1}',
+                )  # fmt: skip
+                changed = await tx.execute(
+                    'UPDATE later SET amount = amount + 1 WHERE org_id = $1 AND "a key" = $2', self._org_id, earlier
+                )
+                await tx.execute(
+                    "INSERT INTO counters VALUES ($1, 1) ON CONFLICT (org_id) DO UPDATE SET n = counters.n + 1",
+                    self._org_id,
+                )
+                return int(changed == "UPDATE 1")
+
+            self.acknowledged[number] = await self._shards.run(self._org_id, work)
+
+    async def read(self) -> None:
+        """What was acknowledged before a reading is in it."""
+        while not self.over.is_set():
+            known = len(self.acknowledged)
+            async with self._shards.transaction(self._org_id, readonly=True) as tx:
+                assert (await tx.fetchval("SELECT n FROM counters WHERE org_id = $1", self._org_id) or 0) >= known
+            self.reads += 1
+
+    async def more(self, count: int) -> None:
+        """Wait until so many more were acknowledged."""
+        enough = len(self.acknowledged) + count
+        async with asyncio.timeout(60):
+            while len(self.acknowledged) < enough:  # noqa: ASYNC110 - work of other tasks
+                await asyncio.sleep(0.002)
+
+    async def check(self) -> None:
+        """Everything acknowledged is there once, and nothing else."""
+        async with self._shards.transaction(self._org_id, readonly=True) as tx:
+            rows = await tx.fetch('SELECT "a key" AS key, amount FROM later WHERE org_id = $1', self._org_id)
+            count = await tx.fetchval("SELECT n FROM counters WHERE org_id = $1", self._org_id)
+        assert count == len(self.acknowledged)
+        assert {row["key"] for row in rows} == set(self.acknowledged)
+        assert sum(row["amount"] for row in rows) == sum(self.acknowledged) + sum(self.acknowledged.values())
+
+
+@asynccontextmanager
+async def busy(shards: Shards, org_id: UUID) -> AsyncIterator[Ledger]:
+    """Four writers and a reader at work; what they were told is checked at the end."""
+    ledger = Ledger(shards, org_id)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(ledger.write())
+        group.create_task(ledger.read())
+        try:
+            await ledger.more(50)
+            yield ledger
+            await ledger.more(50)
+        finally:
+            ledger.over.set()
+    assert ledger.reads > 0
+    await ledger.check()
+
+
+async def fresh(shards: Shards) -> tuple[UUID, Placement]:
+    org_id = new_id()
+    return org_id, await shards.create_organisation(org_id, "us-west")
+
+
+async def left_over(pair: Servers, org_id: UUID) -> list[str]:
+    """What a move that is over has left on the shards besides the home's own rows."""
+    found = []
+    for number in range(2):
+        async with on(pair, number) as shard:
+            found += [row["name"] for row in await shard.fetch(
+                "SELECT pubname AS name FROM pg_publication UNION ALL SELECT subname FROM pg_subscription"
+                " UNION ALL SELECT slot_name FROM pg_replication_slots"
+            )]  # fmt: skip
+            if await shard.fetchval("SELECT true FROM move_markers WHERE org_id = $1 LIMIT 1", org_id):
+                found.append(f"markers on shard {number}")
+    return found
+
+
+async def rows_on(pair: Servers, shard: int, org_id: UUID) -> int:
+    async with on(pair, shard) as connection:
+        counts = [
+            await connection.fetchval(f"SELECT count(*) FROM {table.name} WHERE org_id = $1", org_id)
+            for table in await catalogue.tables(connection)
+        ]
+    return sum(counts)
+
+
+def killing(name: str) -> Callable[[str], None]:
+    """Stand for a kill of the mover at a point."""
+
+    def observer(passed: str) -> None:
+        if passed == name:
+            raise Killed
+
+    return observer
+
+
+async def test_a_move_under_load_loses_and_doubles_nothing(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    told: list[tuple[UUID, int]] = []
+
+    async def tell(who: UUID, epoch: int) -> None:
+        told.append((who, epoch))
+        await own.placements.invalidate(who, "", epoch)
+
+    seen: list[str] = []
+    async with busy(own, org_id):
+        move = await mover(pair, told=tell, seen=lambda progress: seen.append(progress.what)).move(
+            org_id, 1 - first.shard
+        )
+    assert (move.step, move.target, told) == ("finished", 1 - first.shard, [(org_id, 2)])
+    assert (move.rows or 0) > 50
+    assert move.pause_ms is not None
+    assert "comparing later" in seen
+    assert (await own.locate(org_id)).epoch == 2
+    # The old copy stands still until it is dropped; the sequence goes on at the new home.
+    assert await rows_on(pair, first.shard, org_id) > 0
+    assert not await mover(pair).drop_copies()
+    async with on(pair, first.shard) as old:
+        last = await old.fetchval("SELECT last_value FROM later_number_seq")
+        assert await homes.look(old, org_id) == homes.Home(1, "moved", 1 - first.shard, move.move_id)
+    async with own.transaction(org_id) as tx:
+        await tx.execute('INSERT INTO later (org_id, "a key") VALUES ($1, 0)', org_id)
+        assert await tx.fetchval('SELECT number FROM later WHERE org_id = $1 AND "a key" = 0', org_id) > last
+    async with on(pair, 0) as directory:
+        await directory.execute("UPDATE directory.moves SET switched_at = now() - interval '2 hours'")
+    assert [one.move_id for one in await mover(pair).drop_copies()] == [move.move_id]
+    assert await rows_on(pair, first.shard, org_id) == 0
+    assert await left_over(pair, org_id) == []
+
+
+async def test_it_moves_back_while_the_old_copy_is_still_there(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    async with busy(own, org_id):
+        for target in (1 - first.shard, first.shard):
+            assert (await mover(pair).move(org_id, target)).step == "finished"
+    assert (await own.home(org_id)) == Placement(first.shard, "us-west", 3)
+    await mover(pair).drop_copies(due=False)
+    assert await rows_on(pair, 1 - first.shard, org_id) == 0
+    assert await rows_on(pair, first.shard, org_id) > 0
+
+
+async def test_a_killed_mover_is_taken_up_at_every_point(pair: Servers, own: Shards) -> None:
+    """In this process, for every point; tests/chaos kills processes and servers."""
+    org_id, first = await fresh(own)
+    target = 1 - first.shard
+
+    forwards = [
+        points.PLANNED, points.CLAIMED, points.PUBLISHED, points.SUBSCRIBED, points.COPIED, points.VERIFIED,
+        points.FENCED, points.DRAINED, points.ACTIVATED, points.CLOSED, points.SWITCHED, points.UNSUBSCRIBED,
+    ]  # fmt: skip
+    async with busy(own, org_id) as ledger:
+        for name in forwards:
+            with observed(killing(name)), pytest.raises(Killed):
+                await mover(pair).move(org_id, target)
+            await ledger.more(3)  # nobody finishes the move, and writers go on
+        assert (await mover(pair).move(org_id, target)).step == "finished"
+    await mover(pair).drop_copies(due=False)
+    assert await left_over(pair, org_id) == []
+
+
+@pytest.mark.parametrize("name", [points.CLAIMED, points.SUBSCRIBED, points.VERIFIED, points.FENCED, points.ACTIVATED])
+async def test_what_was_killed_can_be_cancelled(pair: Servers, own: Shards, name: str) -> None:
+    org_id, first = await fresh(own)
+
+    def observer(passed: str) -> None:
+        if passed in killed:
+            killed.remove(passed)
+            raise Killed
+
+    killed = {name, points.UNCLAIMED, points.WIPED}
+    async with busy(own, org_id):
+        with observed(observer), pytest.raises(Killed):
+            await mover(pair).move(org_id, 1 - first.shard)
+        for _ in range(3):
+            with observed(observer), contextlib.suppress(Killed, RefusedError):
+                await mover(pair).cancel(org_id)
+        async with on(pair, 0) as directory:
+            assert await moves.unfinished(directory, org_id) is None
+    assert await own.home(org_id) == first
+    assert await rows_on(pair, 1 - first.shard, org_id) == 0
+    async with on(pair, 1 - first.shard) as new:
+        assert await homes.look(new, org_id) is None
+    assert await left_over(pair, org_id) == []
+    with pytest.raises(RefusedError, match="none is under way"):
+        await mover(pair).cancel(org_id)
+
+
+async def test_a_cut_over_that_the_directory_does_not_know_is_found_and_not_cancelled(
+    pair: Servers, own: Shards
+) -> None:
+    org_id, first = await fresh(own)
+
+    with observed(killing(points.CLOSED)), pytest.raises(Killed):
+        await mover(pair).move(org_id, 1 - first.shard)
+    assert (await own.locate(org_id)).shard == first.shard  # the directory does not know
+    assert await own.home(org_id) == Placement(1 - first.shard, "us-west", 2)
+    stranger = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": pair.shards_dsn}))
+    try:
+        assert await Calls(stranger).call(org_id, "neuron_recall", b"") == []
+        async with stranger.transaction(org_id, readonly=True) as tx:
+            assert await tx.fetchval("SELECT epoch FROM tenants WHERE org_id = $1", org_id) == 2
+    finally:
+        await stranger.close()
+    assert (await mover(pair).cancel(org_id)).step == "finished"
+    assert (await own.locate(org_id, at_least=2)).shard == 1 - first.shard
+
+
+async def test_a_mover_that_wakes_up_behind_a_lifted_fence_does_not_cut_over(pair: Servers, own: Shards) -> None:
+    """SIGSTOP of a mover between the last look and the cut-over: whoever waited has lifted its fence."""
+    org_id, first = await fresh(own)
+    async with on(pair, first.shard) as old, on(pair, 1 - first.shard) as new:
+        move_id, fence_id = new_id(), new_id()
+        assert await homes.claim(old, org_id, 1, move_id)
+        assert await homes.arrive(new, org_id, 2, move_id)
+        assert await homes.fence(old, org_id, 1, move_id, fence_id)
+        assert await homes.activate(new, org_id, 2, move_id)
+        async with own.transaction(org_id) as tx:  # waits for 1.5 s, then lifts it
+            await tx.execute("INSERT INTO counters VALUES ($1, 7)", org_id)
+        assert not await homes.close(old, org_id, 1, fence_id, 1 - first.shard)
+        assert await own.home(org_id) == first
+        # A fence that was set again is closed by whoever set it only.
+        again = new_id()
+        assert await homes.fence(old, org_id, 1, move_id, again)
+        assert not await homes.close(old, org_id, 1, fence_id, 1 - first.shard)
+        assert not await homes.fence(old, org_id, 1, new_id(), new_id())
+        assert await homes.release(old, org_id, 1, move_id)
+        assert not await homes.fence(old, org_id, 1, move_id, new_id())
+        with pytest.raises(asyncpg.PostgresError, match="no copy of epoch 1"):
+            await old.fetchval("SELECT tenant_wipe($1, 1, 10)", org_id)
+        assert await homes.retire(new, org_id, 2, move_id)
+        assert await homes.forget(new, org_id, 2)
+
+
+async def test_a_copy_that_differs_is_found_and_taken_back(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    async with own.transaction(org_id) as tx:
+        await tx.execute("INSERT INTO later_lines VALUES ($1, 1, NULL), ($1, 2, NULL)", org_id)
+
+    async with on(pair, 1 - first.shard) as new:
+        with observed(killing(points.COPIED)), pytest.raises(Killed):
+            await mover(pair).move(org_id, 1 - first.shard)
+        await new.execute("DELETE FROM later_lines WHERE org_id = $1 AND id = 2", org_id)
+        move = await mover(pair).move(org_id, 1 - first.shard)
+    assert (move.step, move.reason) == ("cancelled", "1 rows of public.later_lines differ on the new shard, such as 2")
+    assert await own.home(org_id) == first
+    assert await rows_on(pair, first.shard, org_id) == 2
+
+
+async def test_a_table_that_comes_during_a_move_takes_it_back(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+
+    async def come() -> None:
+        for number in range(2):
+            async with on(pair, number) as shard:
+                await shard.execute("CREATE TABLE sudden (org_id uuid PRIMARY KEY)")
+
+    with observed(killing(points.COPIED)), pytest.raises(Killed):
+        await mover(pair).move(org_id, 1 - first.shard)
+    await come()
+    move = await mover(pair).move(org_id, 1 - first.shard)
+    assert (move.step, "public.sudden" in move.reason) == ("cancelled", True)
+    assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
+    for number in range(2):
+        async with on(pair, number) as shard:
+            await shard.execute("DROP TABLE sudden")
+
+
+async def test_what_may_not_be_moved_is_refused_with_every_reason(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    with pytest.raises(RefusedError, match="no such organisation"):
+        await mover(pair).move(new_id(), 1)
+    with pytest.raises(RefusedError, match=f"it is on shard {first.shard}"):
+        await mover(pair).move(org_id, first.shard)
+    with pytest.raises(RefusedError, match="there is no shard 5: there are shard 0"):
+        await mover(pair).move(org_id, 5)
+    async with on(pair, 0) as directory:
+        await directory.execute("UPDATE directory.organisations SET pinned = true WHERE org_id = $1", org_id)
+        with pytest.raises(RefusedError, match="it is pinned to the region us-west, and shard"):
+            await mover(pair).move(org_id, 1 - first.shard)
+        await directory.execute("UPDATE directory.organisations SET pinned = false WHERE org_id = $1", org_id)
+        async with on(pair, first.shard) as old:
+            await old.execute("CREATE TABLE keyless (org_id uuid)")
+            with pytest.raises(
+                RefusedError, match="keyless has no primary key with org_id in it; the new shard has no"
+            ):
+                await mover(pair).move(org_id, 1 - first.shard)
+            await old.execute("COMMENT ON TABLE keyless IS 'Of the shard. hal9: stays'")
+            assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
+            await old.execute("DROP TABLE keyless")
+        assert [one.step for one in await moves.listed(directory, 1)] == ["finished"]
+
+
+async def test_only_one_mover_is_at_it(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    both = await asyncio.gather(
+        mover(pair).move(org_id, 1 - first.shard), mover(pair).move(org_id, 1 - first.shard), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in both) == ["Move", "RefusedError"], both
+
+
+async def test_a_long_transaction_is_waited_for_and_writers_are_let_go_meanwhile(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    fences = 0
+
+    def observer(passed: str) -> None:
+        nonlocal fences
+        fences += passed == points.FENCED
+
+    with observed(killing(points.COPIED)), pytest.raises(Killed):
+        await mover(pair).move(org_id, 1 - first.shard)
+    async with own.transaction(org_id) as slow:
+        await slow.execute("INSERT INTO counters VALUES ($1, 1)", org_id)
+        with observed(observer):
+            moving = asyncio.create_task(mover(pair).move(org_id, 1 - first.shard))
+            async with asyncio.timeout(60):
+                while fences < 2:  # noqa: ASYNC110 - work of another task
+                    await asyncio.sleep(0.01)
+        async with own.transaction(org_id) as tx:  # another writer gets through
+            await tx.execute('INSERT INTO later (org_id, "a key") VALUES ($1, 1)', org_id)
+    assert (await moving).step == "finished"
+    async with own.transaction(org_id, readonly=True) as tx:
+        assert await tx.fetchval("SELECT n FROM counters WHERE org_id = $1", org_id) == 1
+
+
+async def test_the_command_moves_shows_and_cleans(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    about = {"HAL9_SHARDS_ADMIN": pair.shards_admin_dsn, "HAL9_CACHE_URL": pair.cache_url}
+    done = await hal9("tenants", "move", str(org_id), "--to", str(1 - first.shard), "--retain", "0", **about)
+    assert done.returncode == 0, done.stderr
+    assert f"{org_id} is on shard {1 - first.shard}, in epoch 2" in done.stdout
+    assert "copying tables" in done.stderr
+    again = await hal9("tenants", "move", str(org_id), "--to", str(1 - first.shard), "--json", **about)
+    assert (again.returncode, json.loads(again.stdout)["problem"]["detail"]) == (
+        1, f"{org_id} is not moved to shard {1 - first.shard}: it is on shard {1 - first.shard}.",
+    )  # fmt: skip
+    listed = json.loads((await hal9("tenants", "moves", "--json", **about)).stdout)
+    assert (listed[0]["organisation"], listed[0]["step"]) == (str(org_id), "finished")
+    assert str(org_id) in (await hal9("tenants", "moves", **about)).stdout
+    cleaned = json.loads((await hal9("tenants", "clean", "--json", **about)).stdout)
+    assert [one["organisation"] for one in cleaned] == [str(org_id)]
+    nothing = await hal9("tenants", "move", str(org_id), "--cancel", **about)
+    assert (nothing.returncode, "none is under way" in nothing.stderr) == (1, True)
+
+
+@pytest.fixture
+def without_logical() -> Iterator[None]:
+    before = SETTINGS["wal_level"]
+    SETTINGS["wal_level"] = "replica"
+    yield
+    SETTINGS["wal_level"] = before
+
+
+@pytest.mark.usefixtures("without_logical")
+async def test_servers_that_cannot_replicate_are_named_before_anything_is_done() -> None:
+    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
+        made = Servers(Path(folder) / "servers", Path(folder) / "run", shards=2, durable=False)
+        await made.start()
+        try:
+            addresses = made.shards_admin_dsn.split(",")
+            await migrate(addresses)
+            shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": made.shards_dsn}))
+            org_id, first = await fresh(shards)
+            await shards.close()
+            with pytest.raises(RefusedError, match="wal_level = replica: set it to logical, and restart it"):
+                await mover(made).move(org_id, 1 - first.shard)
+            async with on(made, first.shard) as old, on(made, 1 - first.shard) as new:
+                lacking = await replication.faults(old, new, addresses[first.shard])
+                assert await homes.look(new, org_id) is None
+            assert any("has no password" in one for one in lacking)
+        finally:
+            await made.stop()
+
+
+async def test_a_hot_row_is_compared_behind_the_fence(pair: Servers, own: Shards) -> None:
+    org_id, _ = await fresh(own)
+    async with own.transaction(org_id) as tx:
+        await tx.execute("INSERT INTO counters VALUES ($1, 1)", org_id)
+    home = (await own.locate(org_id)).shard
+    async with on(pair, home) as old, on(pair, 1 - home) as new:
+        table = next(one for one in await catalogue.tables(old) if one.name == "public.counters")
+        await new.execute("INSERT INTO counters VALUES ($1, 0)", org_id)
+
+        async def written() -> None:  # each time that one waits, somebody writes
+            await old.execute("UPDATE counters SET n = n + 1 WHERE org_id = $1", org_id)
+
+        verified = await verification.verify(old, new, table, org_id, written)
+        assert verified.hot == {()}
+        with pytest.raises(verification.DivergedError):
+            await verification.verify_hot(old, new, [verified], org_id)
+        n = await old.fetchval("SELECT n FROM counters WHERE org_id = $1", org_id)
+        await new.execute("UPDATE counters SET n = $2 WHERE org_id = $1", org_id, n)
+        await verification.verify_hot(old, new, [verified], org_id)
+
+        async def nothing() -> None:
+            pass
+
+        await new.execute("DELETE FROM counters WHERE org_id = $1", org_id)
+        with pytest.raises(verification.DivergedError, match="the only one"):
+            await verification.verify(old, new, table, org_id, nothing)
+
+
+async def test_a_writer_that_waits_for_too_long_is_told_to_come_again(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    async with on(pair, first.shard) as old:
+        await old.execute(
+            "UPDATE tenants SET state = 'draining', fenced_at = now() + interval '1 hour' WHERE org_id = $1", org_id
+        )
+        with pytest.raises(Problem) as caught:
+            async with own.transaction(org_id):
+                pass
+        assert (caught.value.slug, caught.value.headers["Retry-After"]) == ("organisation-moving", "1")
+        async with own.transaction(org_id, readonly=True) as tx:  # who reads is not held
+            assert await tx.fetchval("SELECT state FROM tenants WHERE org_id = $1", org_id) == "draining"
