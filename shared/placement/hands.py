@@ -146,11 +146,11 @@ def _as_superuser(address: str) -> str:
 
 
 async def _connect(address: str) -> Connection:
-    return await asyncpg.connect(
-        address,
-        timeout=_CONNECT_SECONDS,
-        server_settings={"application_name": "hal9-mover", "search_path": "public", "timezone": "UTC"},
-    )
+    # What a mover commits is on disk, whatever the server does for others; and only what is flushed is replicated.
+    settings = {
+        "application_name": "hal9-mover", "search_path": "public", "timezone": "UTC", "synchronous_commit": "on",
+    }  # fmt: skip
+    return await asyncpg.connect(address, timeout=_CONNECT_SECONDS, server_settings=settings)
 
 
 async def _close(connection: Connection) -> None:

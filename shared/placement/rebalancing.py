@@ -137,7 +137,8 @@ def spread(known: Topology, residents: Iterable[Resident]) -> tuple[list[Wanted]
     groups: dict[tuple[int, ...], list[Resident]] = defaultdict(list)
     for one in residents:
         groups[known.candidates(one.region, pinned=one.pinned)].append(one)
-    wanted, stuck = list[Wanted](), list[UUID]()
+    wanted: list[Wanted] = []
+    stuck: list[UUID] = []
     for candidates, members in groups.items():
         if candidates:
             wanted += _spread_group(known, candidates, members)
@@ -245,7 +246,7 @@ async def apply(
         StuckError: One does not go on.
     """
     clock = clock or SystemClock()
-    tried = set[UUID]()
+    tried: set[UUID] = set()
     while True:
         async with hands.connected(addresses[0]) as directory:
             rest = [one for one in await moves.planned(directory) if one.move_id not in tried]

@@ -88,9 +88,13 @@ class Topology:
         return owner if owner in candidates else candidates[slot(org_id) % len(candidates)]
 
     def candidates(self, region: str, *, pinned: bool) -> tuple[int, ...]:
-        """The shards that an organisation of a region may be placed on: those of the region where there are any."""
+        """The shards that an organisation may be placed on: who is not pinned stays near where that is possible.
+
+        A shard of which nobody has said where it stands counts as near, but for who is pinned: to say where a new one
+        stands is no reason for everybody to move there.
+        """
         active = [one for one in self.shards if one.state == "active"]
-        near = tuple(one.number for one in active if one.region == region)
+        near = tuple(one.number for one in active if one.region == region or (one.region is None and not pinned))
         return near if near or pinned else tuple(one.number for one in active)
 
     def refusal(self, target: int, region: str, *, pinned: bool) -> str | None:
