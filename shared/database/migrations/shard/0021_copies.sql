@@ -35,3 +35,45 @@ BEGIN
     RETURN total;
 END $$;
 REVOKE ALL ON FUNCTION tenant_wipe(uuid, bigint, integer) FROM PUBLIC;
+
+-- What works across organisations touches those at home here only: two copies of one must not be forgotten at different moments, as a
+-- move compares them, and what was left behind has nothing to be swept.
+CREATE FUNCTION tenant_at_home(p_org uuid) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT EXISTS (SELECT 1 FROM public.tenants WHERE org_id = p_org AND state IN ('active', 'draining')) $$;
+REVOKE ALL ON FUNCTION tenant_at_home(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenant_at_home(uuid) TO hal9_definer;
+
+CREATE OR REPLACE FUNCTION dtx_forget(older_than interval, at_most integer) RETURNS integer
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        WITH old AS (
+            SELECT ctid FROM public.dtx
+            WHERE settled_at < now() - greatest(older_than, interval '1 hour') AND public.tenant_at_home(org_id)
+            ORDER BY settled_at LIMIT at_most
+        ), gone AS (
+            DELETE FROM public.dtx WHERE ctid = ANY (ARRAY(SELECT ctid FROM old)) RETURNING 1
+        )
+        SELECT count(*)::integer FROM gone
+    $$;
+REVOKE ALL ON FUNCTION dtx_forget(interval, integer) FROM PUBLIC;
+CREATE OR REPLACE FUNCTION usage_unrolled(at_most integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT org_id FROM (SELECT DISTINCT org_id FROM public.usage_records WHERE NOT rolled) AS u
+        WHERE public.tenant_at_home(org_id) LIMIT at_most
+    $$;
+REVOKE ALL ON FUNCTION usage_unrolled(integer) FROM PUBLIC;
+CREATE OR REPLACE FUNCTION usage_forget(older_than interval, at_most integer) RETURNS integer
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        WITH old AS (
+            SELECT ctid FROM public.usage_records
+            WHERE recorded_at < now() - greatest(older_than, interval '35 days') AND rolled AND public.tenant_at_home(org_id)
+            ORDER BY recorded_at LIMIT at_most
+        ), gone AS (
+            DELETE FROM public.usage_records WHERE ctid = ANY (ARRAY(SELECT ctid FROM old)) RETURNING 1
+        )
+        SELECT count(*)::integer FROM gone
+    $$;
+REVOKE ALL ON FUNCTION usage_forget(interval, integer) FROM PUBLIC;
