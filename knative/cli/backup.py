@@ -17,6 +17,7 @@ from knative.cli import tables
 from knative.platform.backups import Backups
 from knative.platform.home import Home
 from shared.backup import BackupError, choose, create
+from shared.clock import SystemClock
 from shared.datakeys import KeysUnavailableError
 from shared.settings import SettingsError
 from shared.shards.organisations import SLUG, organisation_id
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from knative.platform.organisationrestore import Restored
+    from shared.backup.evidence import Evidence
     from shared.backup.repository import Listed, Repository
     from shared.backup.restoring import Target
 
@@ -107,13 +109,17 @@ async def _pruned(source: Backups, repository: Repository) -> dict[str, Any]:
 
 
 @command.command("list")
+@click.option("--tests", is_flag=True, help="The restore tests instead, with what was seen.")
 @_JSON
-def list_backups(*, as_json: bool) -> None:
+def list_backups(*, tests: bool, as_json: bool) -> None:
     """List the backups, the oldest first, with what is wrong with those that are not good.
 
-    Exit code 1 when one is not good.
+    Exit code 1 when one is not good; with --tests, when the last one failed.
     """
     source = _source()
+    if tests:
+        _list_tests(source, as_json=as_json)
+        return
 
     async def work() -> list[dict[str, Any]]:
         repository = source.repository()
@@ -125,6 +131,27 @@ def list_backups(*, as_json: bool) -> None:
     else:
         _table(found)
     sys.exit(1 if any(one["fault"] for one in found) else 0)
+
+
+def _list_tests(source: Backups, *, as_json: bool) -> None:
+    from rich.table import Table
+
+    from shared.backup import evidence
+
+    found = _run(lambda: evidence.read(source.repository()))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(one) for one in found], default=str, indent=2))
+    else:
+        headings = ("EVIDENCE", "BEGUN", "BACKUP", "RESTORED TO", "SECONDS", "ORGANISATIONS", "ROWS", "RESULT")
+        table = Table(*headings, box=None, pad_edge=False)
+        for one in found:
+            result = "[green]passed[/]" if one.fault is None else f"[red]{_plain(one.fault)}[/]"
+            table.add_row(
+                str(one.id), _short(one.begun_at.isoformat()), str(one.backup), _short(one.moment.isoformat()),
+                f"{one.seconds:.1f}", str(one.organisations), str(one.rows), result,
+            )  # fmt: skip
+        tables.console().print(table)
+    sys.exit(1 if found and found[-1].fault is not None else 0)
 
 
 async def _described(repository: Repository, one: Listed) -> dict[str, Any]:
@@ -163,16 +190,26 @@ def _table(found: Sequence[dict[str, Any]]) -> None:
 
 @command.command("verify")
 @click.argument("backup_id", metavar="[BACKUP]", required=False)
+@click.option("--restore", "really", is_flag=True, help="Restore everything aside, count it, and keep the evidence.")
 @click.option(
     "--all", "everything", is_flag=True, help="Every backup in the store; left out, the newest and what it stands on."
 )
 @_JSON
-def verify_backups(backup_id: str | None, *, everything: bool, as_json: bool) -> None:
+def verify_backups(backup_id: str | None, *, really: bool, everything: bool, as_json: bool) -> None:
     """Read a backup as a restore would: hashes, keys, PostgreSQL's manifest, archived WAL without a gap.
+
+    With --restore it is restored, to the last moment that can be had or to the named backup's point, in a temporary
+    folder (TMPDIR): rows are counted and summed up, the directory is compared with the shards, and a record of it stays
+    in the store (`hal9 backup list --tests`). The archiver does this every HAL9_BACKUP_TEST_HOURS.
 
     Exit code 1 when anything is not as it was made.
     """
     source = _source()
+    if really:
+        if everything:
+            raise click.UsageError("--restore tests one backup: leave --all out.")
+        _test(source, backup_id, as_json=as_json)
+        return
 
     async def work() -> list[dict[str, Any]]:
         from shared.backup.verification import verify
@@ -199,6 +236,25 @@ def verify_backups(backup_id: str | None, *, everything: bool, as_json: bool) ->
     for one in done:
         size = one["stored"] / _MEGABYTE
         click.echo(f"{one['backup']} is good: {size:.1f} MB in the store and {one['segments']} WAL segments were read.")
+
+
+def _test(source: Backups, backup_id: str | None, *, as_json: bool) -> None:
+    async def work() -> Evidence:
+        from knative.platform.restoretest import restore_test
+
+        repository = source.repository()
+        target = await choose(repository, backup_id or "latest", datetime.now(UTC))
+        return await restore_test(repository, target, SystemClock(), _tell)
+
+    made = _run(work)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(made), default=str, indent=2))
+        return
+    click.echo(
+        f"{made.backup} was restored to {made.moment.isoformat()} in {made.seconds:.1f} s: {made.rows} rows of "
+        f"{len(made.tables)} tables, {made.organisations} organisations where the directory says."
+    )
+    click.echo(f"The evidence is {made.id}: see `hal9 backup list --tests`.")
 
 
 @command.command("restore")

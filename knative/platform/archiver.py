@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from knative.platform.backups import Backups
 from knative.platform.home import replace
-from shared.backup import BackupError, create
+from knative.platform.restoretest import restore_test
+from shared.backup import BackupError, choose, create, evidence
 from shared.backup.archiving import Archiver
 from shared.backup.retention import prune
 from shared.settings import SettingsError
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from knative.platform.home import Home
     from shared.backup import BackupSettings, Places
 
+_tested = gauge(
+    "hal9_backup_restore_test_timestamp_seconds",
+    "When the last restore test that passed was begun, in seconds since 1970; 0 for none.",
+)
 _MAKING: Final = timedelta(hours=1)
 """A backup without a manifest that is older than this was cut off, or failed."""
 
@@ -38,7 +43,7 @@ _newest = gauge(
 async def run(places: Places, settings: BackupSettings, home: Home) -> None:
     """Archive until SIGTERM or SIGINT."""
     await places.repository.check()
-    duties = [("backup", _backups(places, settings))]
+    duties = [("backup", _backups(places, settings)), ("test", _tests(places, settings))]
     metrics = home.archive / "metrics.prom"
     archiver = Archiver(
         places, settings, await places.repository.new_key(), duties,
@@ -70,6 +75,28 @@ def _backups(places: Places, settings: BackupSettings) -> Callable[[], Awaitable
         await prune(
             places.repository, timedelta(days=settings.keep_days), now, lambda text: _log.info("retention", step=text)
         )
+
+    return duty
+
+
+def _tests(places: Places, settings: BackupSettings) -> Callable[[], Awaitable[None]]:
+    """Test a restore when the last test is too old; one that failed is tried again after an hour."""
+
+    async def duty() -> None:
+        tests = await evidence.read(places.repository)
+        passed = [one for one in tests if one.fault is None]
+        _tested.set(passed[-1].begun_at.timestamp() if passed else 0.0)
+        good = [one.backup for one in await places.repository.backups() if one.fault is None and one.backup is not None]
+        if not settings.test_hours or not good:
+            return
+        now, pause = places.clock.now(), timedelta(hours=settings.test_hours)
+        since = passed[-1].begun_at if passed else good[0].point_at
+        if now - since < pause or (tests and now - tests[-1].begun_at < min(pause, _MAKING)):
+            return
+        target = await choose(places.repository, "latest", now)
+        made = await restore_test(places.repository, target, places.clock, lambda text: _log.info("test", step=text))
+        _tested.set(made.begun_at.timestamp())
+        _log.info("a restore was tested", evidence=str(made.id), rows=made.rows, seconds=made.seconds)
 
     return duty
 

@@ -77,13 +77,9 @@ async def restore_home(
         folders = [servers / f"postgres-{number}" for number in range(len(target.backup.shards))]
         await fetch_all(repository, target, folders, tell)
         async with AsyncExitStack() as stack:
-            starts = (
-                stack.enter_async_context(recovered(folder, number, target, aside, tell))
-                for number, folder in enumerate(folders)
-            )
-            addresses = await _all(starts)
+            addresses = await opened(stack, folders, target, tell)
             tell("settling what is in doubt between the shards")
-            await _settle(addresses)
+            await settle(addresses)
             tell("closing")
         (servers / "whole").write_text(str(len(folders)), encoding="utf-8")
         (made / "format").write_text(f"{FORMAT}\n", encoding="ascii")
@@ -130,7 +126,7 @@ def _beside(folder: Path) -> Iterator[Path]:
         replace(made, folder, stage / "before")
 
 
-async def _settle(addresses: Sequence[str]) -> None:
+async def settle(addresses: Sequence[str]) -> None:
     """Finish what is in doubt between the shards; let none go on with a move, which would take from servers that live.
 
     Args:
@@ -150,6 +146,16 @@ async def _settle(addresses: Sequence[str]) -> None:
         await recover(shards, older_than_seconds=0.0)
     finally:
         await shards.close()
+
+
+async def opened(
+    stack: AsyncExitStack, folders: Sequence[Path], target: Target, tell: Callable[[str], None]
+) -> list[str]:
+    """Start a server over each fetched data folder, for as long as the stack; give superusers' addresses, in order."""
+    return await _all(
+        stack.enter_async_context(recovered(folder, number, target, aside, tell))
+        for number, folder in enumerate(folders)
+    )
 
 
 async def fetch_all(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS: Final = 24 * 3600.0
 """Recovery reads as much WAL as there is; who waits is told how far it is."""
 
+_LONGEST: Final = 70
+"""Of a folder's path, so that the path of a socket in a folder there has at most 107 bytes."""
+
 _NOT_REACHED: Final = "recovery ended before configured recovery target was reached"
 
 
@@ -29,7 +32,7 @@ async def aside(folder: Path, number: int, settings: Mapping[str, str]) -> Async
     """
     wanted = {name: _greater(name, value) for name, value in settings.items()}
     log = folder.with_name(f"{folder.name}.log")
-    with tempfile.TemporaryDirectory(prefix="hal9-") as run:
+    with tempfile.TemporaryDirectory(prefix="hal9-", dir=_sockets()) as run:
         server = Postgres(
             folder,
             Path(run),
@@ -47,6 +50,11 @@ async def aside(folder: Path, number: int, settings: Mapping[str, str]) -> Async
             yield server.dsn(SUPERUSER)
         finally:
             await server.stop()
+
+
+def _sockets() -> str | None:
+    """Where a folder for sockets is made: the system's place for temporary files, or a shorter one."""
+    return None if len(tempfile.gettempdir()) < _LONGEST else "/tmp"  # noqa: S108 - the folder in it is made for us alone
 
 
 def _greater(name: str, value: str) -> str:

@@ -17,7 +17,7 @@ import asyncpg
 import pytest
 from conftest import LEDGER, NOBODY
 
-from shared.backup import BackupError, DamagedError, choose, create
+from shared.backup import BackupError, DamagedError, choose, create, evidence
 from shared.backup.archive import catch_up, read_status
 from shared.backup.organisation import Rows, file_pieces, put_back
 from shared.backup.retention import prune
@@ -85,8 +85,6 @@ async def test_three_random_moments_are_restored_to_the_row(
         for shard, rows in enumerate(found):
             assert sure <= rows <= possible, f"seed {seed}, {moment}, shard {shard}"
         assert len(possible - sure) <= 2, "the ledger is written by two at a time at most"
-    at_point = await stage.restored(str(difference.id), tmp_path / "point")
-    assert max(map(len, at_point)) - min(map(len, at_point)) <= 2
     # The server's own archive went on meanwhile, and the new home has one of its own: it begins with a full backup.
     assert not (tmp_path / "home0" / "archive").exists()
 
@@ -132,6 +130,10 @@ async def test_a_killed_backup_is_not_there(stage: Stage, backup: Backup) -> Non
     gone = await prune(repository, timedelta(days=3), datetime.now(UTC) + timedelta(hours=25), silent)
     assert (gone.unfinished, gone.backups) == ((left,), ())
     assert await repository.unfinished() == []
+
+
+def left_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def copied(stage: Stage, folder: Path) -> Path:
@@ -351,6 +353,60 @@ async def test_one_organisation_goes_back_and_the_others_go_on(stage: Stage) -> 
         await owner.execute("DROP TABLE later")
         await owner.close()
         await shards.close()
+
+
+async def test_a_restore_is_tested_and_leaves_evidence(stage: Stage, tmp_path: Path) -> None:
+    org_id = new_id()
+    await stage.place(org_id, 2)
+    await stage.write(5)
+    made = await create(stage.places(), silent)
+    done = await stage.hal9("verify", "--restore", str(made.id), "--json", TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert left_in(tmp_path) == [], "what was restored for the test is gone"
+    for shard in stage.shards:
+        [seen] = [one for one in told["tables"] if (one["shard"], one["name"]) == (shard.number, "public.ledger")]
+        async with shard.connected() as connection:
+            assert seen["rows"] == await connection.fetchval("SELECT count(*) FROM ledger")
+            checksum = "SELECT sum(hashtextextended(t::text, 0)::numeric)::text FROM ledger t"
+            assert seen["checksum"] == await connection.fetchval(checksum)
+    listed = await stage.hal9("list", "--tests", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert json.loads(listed.stdout)[-1] == told
+    # A directory that names a home where none is was not restored to the same moment as that shard.
+    async with stage.shards[2].connected() as connection:
+        await connection.execute("UPDATE tenants SET epoch = 7 WHERE org_id = $1", org_id)
+    torn = await create(stage.places(), silent)
+    failed = await stage.hal9("verify", "--restore", str(torn.id), TMPDIR=str(tmp_path))
+    assert failed.returncode == 1
+    assert str(org_id) in failed.stderr
+    table = await stage.hal9("list", "--tests")
+    assert table.returncode == 1
+    assert "passed" in table.stdout
+    assert str(org_id) in table.stdout
+    async with stage.shards[2].connected() as connection:
+        await connection.execute("UPDATE tenants SET epoch = 1 WHERE org_id = $1", org_id)
+
+
+async def test_the_archiver_makes_backups_and_tests_restores_by_the_clock(stage: Stage) -> None:
+    repository = stage.repository()
+    before = len(await repository.backups()), len(await evidence.read(repository))
+    process = stage.begin("archive", HAL9_BACKUP_EVERY_HOURS="0.0001", HAL9_BACKUP_TEST_HOURS="0.0001")
+    try:
+        for _ in range(600):
+            if len(await evidence.read(repository)) > before[1]:
+                break
+            await asyncio.sleep(0.2)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, said
+    assert len(await repository.backups()) > before[0]
+    last = (await evidence.read(repository))[-1]
+    assert (last.fault, {table.shard for table in last.tables}) == (None, {0, 1, 2})
+    metrics = (stage.places().spool / "metrics.prom").read_text()
+    assert f"hal9_backup_restore_test_timestamp_seconds {int(last.begun_at.timestamp())}" in metrics
+    assert 'hal9_backup_archived_timestamp_seconds{shard="2"}' in metrics
 
 
 async def test_an_organisation_that_moves_is_left_alone(stage: Stage, backup: Backup) -> None:
