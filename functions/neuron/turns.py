@@ -13,6 +13,7 @@ Does not: look at all shards at each turn (one after the other), or stop what ha
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from events.catalogue.neuron import StepRequested
@@ -97,30 +98,41 @@ class Turns:
 
     async def _serve_others(self, org_id: UUID, origin: Origin, executor: str) -> None:
         until = self._clock.monotonic() + _AHEAD_SECONDS
+        passed = {org_id}
         try:
             while self._clock.monotonic() < until:
-                others = {one.org_id: one for one in await self._store.waiting(executor) if one.org_id != org_id}
+                others = {one.org_id: one for one in await self._store.waiting(executor) if one.org_id not in passed}
                 first = self._shares.next([org_id, *others])
                 if first == org_id:
                     return
-                await self._serve(others[first], origin)
+                if not await self._serve(others[first], origin):
+                    passed.add(first)
         except Exception as error:  # noqa: BLE001 - others' trouble must not keep the delivered step from being done
             _log.warning("nobody served ahead", error=type(error).__name__)
         finally:
             set_organisation(org_id)
 
-    async def _serve(self, one: Waiting, origin: Origin) -> None:
-        self._shares.charge(one.org_id, await self._weight(one.org_id))
+    async def _serve(self, one: Waiting, origin: Origin) -> bool:
+        """Do a step ahead of its request; False when somebody else has it, or nobody can do it just now."""
+        share = await self._weight(one.org_id)
+        # Charged before it is done, so that this instance's other turns do not go to the same one.
+        self._shares.charge(one.org_id, share)
         set_organisation(one.org_id)
         data = StepRequested(
             run_id=one.run_id, step_id=one.step_id, epoch=one.epoch, phase=one.phase, body=one.body, path=one.path
         )
+        verdict = "later"
         try:
-            await self._runtime.work(one.org_id, Origin(origin.source), data)
-        except TryLater:
-            return  # its own request comes again
+            with contextlib.suppress(TryLater):  # its own request comes again
+                verdict = await self._runtime.work(one.org_id, Origin(origin.source), data)
+        finally:
+            if verdict != "done":
+                self._shares.give_back(one.org_id, share)
+        if verdict != "done":
+            return False
         _turns.add("ahead")
         self._served(one.org_id)
+        return True
 
     async def _weight(self, org_id: UUID) -> int:
         return weight(await self._store.tier(org_id))

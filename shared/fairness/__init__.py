@@ -56,5 +56,10 @@ class FairShares(Generic[FlowT]):
         if len(self._finish) > self._most:
             self._finish.popitem(last=False)
 
+    def give_back(self, flow: FlowT, weight: float, cost: float = 1.0) -> None:
+        """Take a charge back: it was the flow's turn, and nothing came of it."""
+        if flow in self._finish:
+            self._finish[flow] -= cost / weight
+
     def _start(self, flow: FlowT) -> float:
         return max(self._now, self._finish.get(flow, 0.0))

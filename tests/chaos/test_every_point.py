@@ -191,8 +191,19 @@ def test_each_effect_exactly_once_and_no_run_hangs(
         effects(client, run)
     assert len(insisted(lambda: list(client.runs.list(process="tally")))) == len(runs) + len(paid) + 1
     assert len(insisted(lambda: list(client.projects.list()))) == 1
+    metered(client, [*runs, *paid, stopped, insisted(lambda: client.runs.get(made.run_id))])
     redriven(client)
     survived(besieged, client, points)
+
+
+def metered(client: Client, runs: list[Run]) -> None:
+    """Each run counted once in the organisation's quota, whoever died, with what it cost; nothing stays reserved."""
+    meters = {one.meter: one for one in insisted(client.usage.get).meters}
+    assert meters["runs"].used == len(runs)
+    assert meters["cost"].used == sum(run.cost_microdollars for run in runs)
+    assert meters["model_tokens"].used > 0
+    assert meters["storage"].used > 0
+    assert [one.reserved for one in meters.values()] == [0] * len(meters)
 
 
 def redriven(client: Client) -> None:

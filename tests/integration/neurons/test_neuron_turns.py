@@ -144,6 +144,27 @@ async def test_without_a_backlog_nobody_is_looked_for(shards: Shards) -> None:
     assert await begun(shards, noisy, quiet) == {noisy: 1, quiet: 0}
 
 
+async def test_what_somebody_else_does_meanwhile_is_passed_over_once_and_not_charged(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy, quiet = await neighbours(shards, "free", "enterprise")
+    made = await office(shards, noisy)
+    flood = await begin(made, noisy, 2)
+    await begin(made, quiet, 1)
+    whole, tried = made.runtime.work, []
+
+    async def taken(org_id: UUID, *rest: Any) -> str:
+        tried.append(org_id)
+        return "dropped" if org_id == quiet else await whole(org_id, *rest)
+
+    await deliver(made, flood[0])
+    await begin(made, quiet, 1)
+    monkeypatch.setattr(made.runtime, "work", taken)
+    await deliver(made, flood[1])
+    assert tried == [quiet, noisy]
+    assert made.turns._shares.next([noisy, quiet]) == quiet
+
+
 async def test_others_trouble_does_not_keep_the_delivered_step_from_being_done(
     shards: Shards, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 from click.testing import CliRunner
 
@@ -21,6 +22,7 @@ from functions.upkeep import handlers, usage
 from knative.cli.main import main
 from shared.cache import Cache
 from shared.clock import ManualClock, SystemClock
+from shared.database.migrations import read as migrations
 from shared.identifiers import new_id
 from shared.neurons import Reply, Thought
 from shared.problems import Problem
@@ -322,6 +324,27 @@ async def test_a_gate_ends_with_its_month_and_what_is_no_gate_says_nothing(cache
     assert read(b'[["runs", 9, 10]]') == (Standing("runs", 9, 10),)
     for nothing in (None, b"", b"{", b"[1]", b'[["horses", 1, 2]]', b'[["runs", "x", 2]]', b"7"):
         assert read(nothing) == ()
+
+
+async def test_archives_from_before_uses_were_counted_count_as_well(
+    shards: Shards, servers: Servers, cache: Cache, organisation: Organisation
+) -> None:
+    org_id = await organisation()
+    where = (await shards.locate(org_id)).shard
+    insert = (
+        "INSERT INTO artefacts (org_id, artefact_id, run_id, media_type, sha256, size, engine, created_at)"
+        " VALUES ($1, $2, $2, 'x', repeat('0', 64), $3, 'builtin', now())"
+    )
+    async with shards.transaction(org_id) as tx:
+        for size in (30, 12):
+            await tx.execute(insert, org_id, new_id(), size)
+    [file] = (one for one in migrations() if one.name == "storage_used")
+    admin = await asyncpg.connect(servers.shards_admin_dsn.split(",")[where])
+    for _ in range(2):
+        await admin.execute(file.sql)
+    await admin.close()
+    assert await used(shards, org_id) == {"storage": 42}
+    assert (await usage.roll_up(upkeep(shards, cache, Tiers())))["off"] == 0
 
 
 async def test_the_operators_command_changes_a_tier_and_takes_it_out_of_the_cache(

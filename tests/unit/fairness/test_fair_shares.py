@@ -55,6 +55,16 @@ def test_what_costs_more_comes_less_often() -> None:
     assert served == {"dear": 20, "cheap": 100}
 
 
+def test_a_turn_that_came_to_nothing_is_given_back() -> None:
+    shares: FairShares[str] = FairShares()
+    serve(shares, {"a": 1, "b": 4}, 10)
+    first = shares.next(["a", "b"])
+    shares.charge(first, 4)
+    shares.give_back(first, 4)
+    shares.give_back("nobody", 1)
+    assert shares.next(["a", "b"]) == first
+
+
 def test_memory_is_bounded_and_nobody_is_nobody() -> None:
     shares: FairShares[int] = FairShares(remembered=10)
     for flow in range(100):
