@@ -17,6 +17,7 @@ from shared.database import DatabaseSettings
 from shared.keys import PrivateKey, TrustSettings
 from shared.quotas import QuotaSettings, Tiers
 from shared.quotas.gates import Gates
+from shared.replicas.observing import observe
 from shared.settings import load, setting, settings
 from shared.shards import Shards
 from shared.tokens import Issuer
@@ -67,7 +68,8 @@ class Resources:
         self.sweeps = Repetition(self.turn, self.settings.repeat_seconds, self.clock)
 
     async def turn(self) -> None:
-        """Sweep, and roll up what organisations use when that is due; one goes on where the other cannot."""
+        """Look at the replicas, sweep, and roll up what organisations use when that is due; one goes on where the other cannot."""
+        await observe(self.shards)
         try:
             await service.sweep(self)
         finally:

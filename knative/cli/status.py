@@ -66,6 +66,8 @@ def _show(found: dict[str, Any]) -> None:
     for name, about in [*found["servers"].items(), ("broker", found["broker"])]:
         servers.add_row(name, str(about["pid"] or "down"), _mebibytes(about["memory_bytes"]))
     console.print(servers)
+    for shard in found["replicas"]:
+        console.print(_replicated(shard), markup=False)
     for fault in (found["cache"]["fault"], found["disk"]["fault"]):
         if fault is not None:
             console.print(f"[red]{escape(fault)}[/]")
@@ -73,6 +75,15 @@ def _show(found: dict[str, Any]) -> None:
     console.print(
         f"broker: {broker.get('queued', '?')} deliveries queued, {broker.get('dead_letters', '?')} dead letters "
         f"since its start ({broker.get('dead_letters_not_taken', '?')} not kept yet)"
+    )
+
+
+def _replicated(shard: dict[str, Any]) -> str:
+    behind = "does not follow" if shard["lag_bytes"] is None else f"is {shard['lag_bytes']} B behind"
+    waits = "commits wait for it" if shard["synchronous"] else "commits do not wait for it, and it cannot take over"
+    return (
+        f"shard {shard['shard']}: {shard['primary']} is the primary, generation {shard['generation']}; "
+        f"{shard['replica']} {behind}, {waits}"
     )
 
 

@@ -6,7 +6,7 @@ for good first (SIGKILL, which also ends what is stopped), then its replica is p
 
 Promises: nothing is promoted while its old primary may still run, nor when the replica may lack what was acknowledged
 to a tier whose writes wait for it (`alone`): such a primary is killed and started again in place. A replica that does
-not stream stops nobody for longer than `ALONE_SECONDS`: from then on commits do not wait for it, and that is on disk
+not keep up stops nobody for longer than `ALONE_SECONDS`: from then on commits do not wait for it, and that is on disk
 first.
 Does not: watch servers that HAL9 did not start.
 """
@@ -93,17 +93,23 @@ class _Watch:
     Attributes:
         heard: when the primary answered last (monotonic).
         seen: up to where it had its log then.
-        streamed: when the replica streamed last.
+        caught_up: when the replica had, last, what the primary had a second before.
+        moved: when it confirmed anything more, or had all of it.
+        confirmed: what it had confirmed then.
         wanted: the position that the replica must confirm before it may be promoted again; None: not asked for yet.
+        waiting: commits wait for the replica, or may do.
         changing: roles are being changed: what is down is meant to be.
         mending: the replica is being started, rewound or copied.
     """
 
     heard: float
-    streamed: float
+    caught_up: float
+    moved: float
+    confirmed: Lsn | None = None
     seen: Lsn | None = None
     wanted: Lsn | None = None
     lag_bytes: int | None = None
+    waiting: bool = False
     changing: bool = False
     mending: bool = False
 
@@ -122,7 +128,7 @@ class Keeper:
     def __init__(self, shards: Sequence[Replicated]) -> None:
         now = time.monotonic()
         self._shards = list(shards)
-        self._watches = [_Watch(now, now) for _ in self._shards]
+        self._watches = [_Watch(now, now, now) for _ in self._shards]
         self.failovers: list[Failover] = []
         self.restarts = 0
 
@@ -141,7 +147,7 @@ class Keeper:
             await lease.wait_for(connection, [])
         await self._hear(number)
         await shard.start_replica()
-        self._watches[number].streamed = time.monotonic()
+        self._watches[number].caught_up = self._watches[number].moved = time.monotonic()
 
     async def run(self) -> None:
         """Keep them, until cancelled."""
@@ -193,8 +199,9 @@ class Keeper:
             async with asyncio.timeout(ANSWER_SECONDS), shard.superuser(shard.primary) as connection:
                 await lease.renew(connection, shard.record.generation)
                 standing = await lease.standing(connection, shard.replica.name)
-                watch.heard, watch.seen = time.monotonic(), standing.position
+                watch.heard = time.monotonic()
                 await self._weigh(number, connection, standing)
+                watch.seen = standing.position
         except _DATABASE_FAULTS as error:
             log.warning("%s does not answer: %r", shard.primary.name, error)
             return False
@@ -205,21 +212,37 @@ class Keeper:
         shard, watch = self._shards[number], self._watches[number]
         now = time.monotonic()
         watch.lag_bytes = None if standing.confirmed is None else max(0, standing.position - standing.confirmed)
-        if standing.confirmed is None:
-            watch.wanted = None
-            if not shard.record.alone and now - watch.streamed > ALONE_SECONDS:
-                log.warning("shard %d: its replica is away, commits do not wait for it", number)
-                shard.remember(alone=True)  # before the first commit that did not wait
-                await lease.wait_for(connection, [])
+        keeps_up = standing.confirmed is not None and standing.confirmed >= (watch.seen or standing.position)
+        if keeps_up:
+            watch.caught_up = watch.moved = now
+        elif standing.confirmed is not None and standing.confirmed != watch.confirmed:
+            watch.moved = now
+        watch.confirmed = standing.confirmed
+        if now - watch.caught_up > ALONE_SECONDS:
+            await self._go_alone(number, connection)
+        elif keeps_up and shard.record.alone:
+            await self._take_back(number, connection, standing)
+
+    async def _go_alone(self, number: int, connection: Any) -> None:
+        """Let commits wait no more; that nothing may be promoted is on disk before the first of them."""
+        shard, watch = self._shards[number], self._watches[number]
+        watch.wanted = None
+        if not watch.waiting:
             return
-        watch.streamed = now
-        if not shard.record.alone:
-            return
-        if not standing.synchronous:
+        log.warning("shard %d: its replica does not keep up, commits do not wait for it", number)
+        shard.remember(alone=True)
+        await lease.wait_for(connection, [])
+        watch.waiting = False
+
+    async def _take_back(self, number: int, connection: Any, standing: lease.Standing) -> None:
+        """Let commits wait; once the replica has what was committed before they did, it may be promoted."""
+        shard, watch = self._shards[number], self._watches[number]
+        if not watch.waiting:
+            watch.waiting = True
             await lease.wait_for(connection, [shard.replica.name])
-        elif watch.wanted is None:
-            watch.wanted = standing.position  # all that was committed before commits waited
-        elif standing.confirmed >= watch.wanted:
+        elif watch.wanted is None and standing.synchronous:
+            watch.wanted = standing.position
+        elif watch.wanted is not None and standing.confirmed is not None and standing.confirmed >= watch.wanted:
             shard.remember(alone=False)
             log.info("shard %d: commits wait for %s", number, shard.replica.name)
 
@@ -227,13 +250,15 @@ class Keeper:
         """Start the replica again, or copy it anew when that does not help."""
         shard, watch = self._shards[number], self._watches[number]
         silent = time.monotonic() - watch.heard > TICK_SECONDS + ANSWER_SECONDS
-        lost = time.monotonic() - watch.streamed > REBUILD_SECONDS
+        lost = time.monotonic() - watch.moved > REBUILD_SECONDS
         if watch.changing or silent or not (lost or shard.record.apart or not shard.replica.alive):
             return
         watch.mending = True
         try:
             log.warning("%s is %s", shard.replica.name, "copied anew" if lost else "started again")
             try:
+                if lost:
+                    await shard.replica.kill()
                 await shard.start_replica(anew=lost)
             except ServerError:
                 log.exception("%s is copied anew", shard.replica.name)
@@ -241,7 +266,7 @@ class Keeper:
             self.restarts += 1
         finally:
             watch.mending = False
-            watch.streamed = time.monotonic()
+            watch.caught_up = watch.moved = time.monotonic()
 
     # changing roles
 
@@ -308,8 +333,9 @@ class Keeper:
             number, shard.record.generation, new.name, asked, time.monotonic() - watch.heard, behind
         )  # fmt: skip
         self.failovers.append(done)
-        watch.heard = watch.streamed = time.monotonic()
-        watch.wanted = None
+        watch.heard = watch.caught_up = watch.moved = time.monotonic()
+        watch.wanted = watch.seen = watch.confirmed = None
+        watch.waiting = False
         log.warning(
             "shard %d: %s is the primary after %.1f s, generation %d; %d bytes of the log of %s are lost",
             number, new.name, done.seconds, done.generation, behind, old.name,

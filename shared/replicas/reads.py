@@ -16,7 +16,7 @@ import asyncpg
 from shared.clock import SystemClock
 from shared.database.pool import UnexpectedPreludeError
 from shared.database.retry import is_connection_lost, is_contention
-from shared.replicas.lsn import spell
+from shared.replicas.lsn import parse, spell
 from shared.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -114,6 +114,29 @@ class Replica:
         self._pause = FIRST_PAUSE_SECONDS
         _READS.add("replica", "")
         return result
+
+    async def position(self) -> Lsn:
+        """Ask the replica how far it has replayed the log, ejected or not.
+
+        Raises:
+            ReplicaUnfitError: it does not answer.
+        """
+        asking = asyncio.ensure_future(self._position())
+        await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
+        if not asking.done():
+            self._leave(asking)
+            self._database.abandon()
+            raise ReplicaUnfitError
+        try:
+            return asking.result()
+        except Exception as error:
+            if is_connection_lost(error):
+                raise ReplicaUnfitError from error
+            raise
+
+    async def _position(self) -> Lsn:
+        async with self._database.connection() as connection:
+            return parse(await connection.fetchval("SELECT coalesce(pg_last_wal_replay_lsn(), '0/0')::text"))
 
     async def _bounded(self, attempt: asyncio.Future[Any], begun: asyncio.Future[Any]) -> bool:
         """Wait for the attempt; whether it came to an end in time."""

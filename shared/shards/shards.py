@@ -395,15 +395,18 @@ class Shards:
             ReplicaUnfitError: none can serve; the primary can.
         """
         placement = await self.locate(org_id)
-        shard = placement.shard
-        if shard not in self._replicas:
-            database = self.database(shard).of_replicas()
-            self._replicas[shard] = None if database is None else Replica(database, self._clock)
-        replica = self._replicas[shard]
-        if replica is None or after.shard != shard:
+        replica = self.replica(placement.shard)
+        if replica is None or after.shard != placement.shard:
             raise ReplicaUnfitError
         prelude = _prelude(org_id, placement.epoch, readonly=True)
         return await replica.run(prelude, after.lsn, work)
+
+    def replica(self, shard: int) -> Replica | None:
+        """The replica of that shard; None where its address names none."""
+        if shard not in self._replicas:
+            database = self.database(shard).of_replicas()
+            self._replicas[shard] = None if database is None else Replica(database, self._clock)
+        return self._replicas[shard]
 
     async def bookmark(self, org_id: UUID) -> Bookmark | None:
         """How far the organisation's shard has got: a read after it (`run`) sees all that was committed there before.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from knative.platform.keeper import PromotionRefusedError
 from knative.platform.servers.children import orphans
 from shared.database import DatabaseSettings, ShardUnavailableError, hosts
 from shared.identifiers import new_id
@@ -33,6 +34,7 @@ async def test_no_acknowledged_write_is_lost_whatever_befalls_the_primary() -> N
         )
         writing = [asyncio.create_task(writer.write()) for writer in (paying, free)]
         await paying.more(20)
+        await _left_alone(one, paying)
         await _killed(one, paying)
         await _stopped(one, paying, free)
         await _gone(one, paying)
@@ -45,6 +47,18 @@ async def test_no_acknowledged_write_is_lost_whatever_befalls_the_primary() -> N
 def senders(server: Postgres) -> list[int]:
     """The processes that send its log."""
     return [pid for pid in orphans(server.folder) if b"walsender" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+async def _left_alone(one: Pair, paying: Writer) -> None:
+    """Its replica hangs: commits wait no more, nothing may be promoted; until it has caught up."""
+    hanging = signal_all(one.shard.replica, signal.SIGSTOP)
+    await one.until(lambda: one.shard.record.alone)
+    await paying.more(20)
+    with pytest.raises(PromotionRefusedError, match="may lack writes"):
+        await one.keeper.promote(0)
+    for pid in hanging:
+        os.kill(pid, signal.SIGCONT)
+    await one.synchronous()
 
 
 async def _killed(one: Pair, paying: Writer) -> None:

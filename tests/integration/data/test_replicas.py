@@ -12,6 +12,7 @@ import pytest_asyncio
 from shared.database import DatabaseSettings, hosts
 from shared.identifiers import new_id
 from shared.replicas.lsn import Bookmark, Lsn, parse, spell
+from shared.replicas.observing import observe
 from shared.settings import load
 from shared.shards import Shards
 from shared.shards.survey import survey
@@ -135,6 +136,24 @@ async def test_a_replica_that_died_is_started_again_and_survey_shows_it(one: Pai
                 (one.shard.replica.name, "streaming")
             ]:
                 return
+
+
+async def test_what_is_observed_of_a_shard_with_a_replica(one: Pair) -> None:
+    await one.synchronous()
+    up, behind = (metrics.gauge(name, "", ("shard",)) for name in ("hal9_replica_up", "hal9_replica_lag_bytes"))
+    async with one.shard.superuser(one.shard.replica) as connection:
+        await connection.execute("SELECT pg_wal_replay_pause()")
+        try:
+            await write(one.shards, await one.organisation("free"))
+            await observe(one.shards)
+        finally:
+            await connection.execute("SELECT pg_wal_replay_resume()")
+    assert list(up.samples()) == ['hal9_replica_up{shard="0"} 1']
+    (line,) = behind.samples()
+    assert int(line.rpartition(" ")[2]) > 0
+    generation = one.shard.record.generation
+    primary = metrics.gauge("hal9_primary_generation", "", ("shard",))
+    assert list(primary.samples()) == [f'hal9_primary_generation{{shard="0"}} {generation}']
 
 
 async def test_an_address_of_several_hosts_finds_the_primary(one: Pair) -> None:
