@@ -68,7 +68,7 @@ class Resources:
         self.sweeps = Repetition(self.turn, self.settings.repeat_seconds, self.clock)
 
     async def turn(self) -> None:
-        """Look at the replicas, sweep, and roll up what organisations use when that is due; one goes on where the other cannot."""
+        """Look at replicas, sweep, and roll up usage when that is due; one goes on where the other cannot."""
         await observe(self.shards)
         try:
             await service.sweep(self)

@@ -21,6 +21,7 @@ from knative.platform.servers.aside import aside
 from shared.backup.restoring import WAL, fetch, least_settings, recovered, require_free
 from shared.database import DatabaseSettings
 from shared.folders import replace, staging
+from shared.replicas import lease
 from shared.settings import load
 from shared.shards import Shards
 from shared.transactions import recover
@@ -129,6 +130,8 @@ def _beside(folder: Path) -> Iterator[Path]:
 async def settle(addresses: Sequence[str]) -> None:
     """Finish what is in doubt between the shards; let none go on with a move, which would take from servers that live.
 
+    Nobody watches them, so their leases are lifted.
+
     Args:
         addresses: Superusers' addresses of the recovered servers.
     """
@@ -137,6 +140,7 @@ async def settle(addresses: Sequence[str]) -> None:
         try:
             for row in await connection.fetch("SELECT quote_ident(subname) AS name FROM pg_subscription"):
                 await connection.execute(f"ALTER SUBSCRIPTION {row['name']} DISABLE")
+            await lease.lift(connection)
         finally:
             await connection.close()
     # As the role that prepared, which is the only one that may commit beside a superuser.

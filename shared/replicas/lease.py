@@ -12,6 +12,7 @@ processes it ends them first (SIGKILL), and needs the lease only as a second wal
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,8 +74,9 @@ async def renew(connection: Connection, generation: int, seconds: float = LEASE_
 
 
 async def lift(connection: Connection) -> None:
-    """Let the primary go without a lease: nobody watches it any more."""
-    await connection.execute("UPDATE primary_lease SET expires_at = 'infinity' WHERE expires_at <> 'infinity'")
+    """Let the primary go without a lease: nobody watches it any more. Nothing where the schema has none yet."""
+    with contextlib.suppress(asyncpg.UndefinedTableError):
+        await connection.execute("UPDATE primary_lease SET expires_at = 'infinity' WHERE expires_at <> 'infinity'")
 
 
 async def standing(connection: Connection, replica: str) -> Standing:
@@ -94,16 +96,23 @@ async def wait_for(connection: Connection, replicas: Sequence[str]) -> None:
 
 
 async def keep_log_for(connection: Connection, slot: str) -> None:
-    """Make the slot that keeps the log for a replica, and drop those of others that nobody uses. As a superuser."""
+    """Make the slot on a primary that keeps the log for a replica, anew when it has lost some of it. As a superuser."""
     await connection.execute(
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-        " WHERE slot_type = 'physical' AND NOT active AND NOT temporary AND slot_name <> $1",
+        " WHERE slot_name = $1 AND wal_status = 'lost'",
         slot,
     )
     await connection.execute(
         "SELECT pg_create_physical_replication_slot($1, true)"
         " WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)",
         slot,
+    )
+
+
+async def keep_log_no_more(connection: Connection, slot: str) -> None:
+    """Drop the slot of a server that has become a replica itself: it would keep the log for nobody. As a superuser."""
+    await connection.execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", slot
     )
 
 

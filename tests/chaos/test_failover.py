@@ -87,6 +87,8 @@ async def _stopped(one: Pair, paying: Writer, free: Writer) -> None:
     assert one.shard.primary is not old
     assert set(free.acknowledged) <= await one.written(free.org_id)  # its disk is there: of nobody anything is lost
     await one.synchronous()  # the old one has come back, as the replica
+    async with one.shard.superuser(old) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM pg_replication_slots") == 0
 
 
 async def _gone(one: Pair, paying: Writer) -> None:

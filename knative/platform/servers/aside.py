@@ -39,7 +39,13 @@ async def aside(folder: Path, number: int, settings: Mapping[str, str]) -> Async
             number,
             log,
             # It is there to be read, and goes away again: what it would copy from others, it would take from them.
-            settings={"summarize_wal": "off", "max_logical_replication_workers": "0", **wanted},
+            # Nor has it a replica that its commits could wait for.
+            settings={
+                "summarize_wal": "off",
+                "max_logical_replication_workers": "0",
+                "synchronous_standby_names": "",
+                **wanted,
+            },
             patience_seconds=_PATIENCE_SECONDS,
         )
         try:

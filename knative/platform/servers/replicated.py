@@ -186,6 +186,8 @@ class Replicated:
         self.remember(apart=False)
         _signal(self.replica).touch()
         await self.replica.start()
+        async with self.superuser(self.replica) as connection:
+            await lease.keep_log_no_more(connection, _slot(self.primary.name))
 
     async def _rewind(self) -> None:
         """Take back what only the replica has; copy it anew where that is not possible."""
