@@ -10,7 +10,7 @@ import asyncpg
 from shared.chaos import point
 from shared.problems import Problem, register
 from shared.transactions import points
-from shared.transactions.decisions import SET_LOCK_TIMEOUT
+from shared.transactions.decisions import SETTINGS
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -53,7 +53,7 @@ class Branch:
         block = self._shards.transaction(self.gid.org_id, two_phase=True)
         self._tx = await block.__aenter__()
         self._block = block
-        await self._tx.execute(SET_LOCK_TIMEOUT)
+        await self._tx.execute(SETTINGS)
         return self._tx
 
     async def prepare(self) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 LOCK_SECONDS: Final = 2.0
 """How long a statement of a branch waits for a lock; then the whole transaction is tried again."""
 
-SET_LOCK_TIMEOUT: Final = f"SET LOCAL lock_timeout={int(LOCK_SECONDS * 1000)}"
+SETTINGS: Final = f"SET LOCAL lock_timeout={int(LOCK_SECONDS * 1000)};SET LOCAL synchronous_commit=on"
+"""Of every branch. Whatever the tiers pay for: a decision that a failover lost would leave the others committed."""
 
 
 class Resolution(StrEnum):
@@ -39,7 +40,7 @@ class Resolution(StrEnum):
 
 async def begin(tx: Transaction, dtx_id: UUID) -> None:
     """Say in the home's transaction that it is at work on this one, until it ends."""
-    await tx.execute(f"{SET_LOCK_TIMEOUT};SELECT pg_advisory_xact_lock({lock_key(dtx_id)})")
+    await tx.execute(f"{SETTINGS};SELECT pg_advisory_xact_lock({lock_key(dtx_id)})")
 
 
 async def write(tx: Transaction, home: UUID, dtx_id: UUID, others: Sequence[UUID]) -> None:
@@ -62,7 +63,7 @@ async def resolution(shards: Shards, home: UUID, dtx_id: UUID, *, wait: bool = F
     function = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
     try:
         async with shards.transaction(home) as tx:
-            await tx.execute(SET_LOCK_TIMEOUT)
+            await tx.execute(SETTINGS)
             if await tx.fetchval(f"SELECT {function}({lock_key(dtx_id)})") is False:
                 return Resolution.UNDECIDED
             # A statement of its own: its snapshot is younger than the lock.

@@ -36,6 +36,20 @@ async def test_all_of_it_is_done_on_every_shard(
     assert books.transfers == {transfer: {giver: -2, takers[0]: 1, takers[1]: 1}}
 
 
+async def test_every_branch_waits_for_its_replica_and_for_no_lock_for_long(
+    transactions: Transactions, accounts: list[UUID]
+) -> None:
+    """Whatever the server, or the tier, would have."""
+
+    async def work(branches: Mapping[UUID, Transaction]) -> list[tuple[str, str]]:
+        return [
+            (await tx.fetchval("SHOW synchronous_commit"), await tx.fetchval("SHOW lock_timeout"))
+            for tx in branches.values()
+        ]
+
+    assert await transactions.run(accounts[0], accounts[1:], work) == [("on", "2s")] * 3
+
+
 async def test_organisations_on_one_shard_take_the_same_way(
     servers: Servers, shards: Shards, transactions: Transactions, accounts: list[UUID]
 ) -> None:
