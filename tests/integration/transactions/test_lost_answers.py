@@ -72,6 +72,7 @@ class Wire:
         while said := await reader.read(65536):
             writer.write(said)
             await writer.drain()
+        writer.close()
 
     def at(self, point: str) -> None:
         """Be told at the point before the home commits."""
