@@ -133,11 +133,7 @@ class Keeper:
         self.restarts = 0
 
     async def start(self) -> None:
-        """Give every primary its lease, and start every replica.
-
-        Raises:
-            ServerError: a replica cannot be started.
-        """
+        """Give every primary its lease, and start every replica; one that cannot be started is tried again later."""
         await asyncio.gather(*(self._begin(number) for number in range(len(self._shards))))
 
     async def _begin(self, number: int) -> None:
@@ -146,7 +142,10 @@ class Keeper:
         async with shard.superuser(shard.primary) as connection:
             await lease.wait_for(connection, [])
         await self._hear(number)
-        await shard.start_replica()
+        try:
+            await shard.start_replica()
+        except (ServerError, *_DATABASE_FAULTS):
+            log.exception("shard %d has no replica for now", number)
         self._watches[number].caught_up = self._watches[number].moved = time.monotonic()
 
     async def run(self) -> None:

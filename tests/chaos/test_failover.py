@@ -103,6 +103,40 @@ async def _gone(one: Pair, paying: Writer) -> None:
     await one.synchronous()
 
 
+async def test_a_promotion_that_was_cut_off_is_finished_by_the_next_start() -> None:
+    async with pair(kept=False) as one:
+        org_id = await one.organisation("free")
+        new = one.shard.replica
+        await one.shard.primary.kill()
+        one.shard.remember(primary=new.name, generation=2, alone=True, apart=True)  # and then the keeper was killed
+        await one.servers.stop()
+        await one.servers.start()
+        await one.keeper.start()
+        assert one.shard.primary is new
+        writer = Writer(one.shards, org_id)
+        writing = asyncio.create_task(writer.write())
+        await writer.more(5)
+        writer.over = True
+        await writing
+        assert set(writer.acknowledged) == await one.written(org_id)
+        async with one.shard.superuser(one.shard.replica) as connection:
+            assert await connection.fetchval("SELECT pg_is_in_recovery()")
+
+
+async def test_a_platform_whose_replica_cannot_be_started_goes_on_without() -> None:
+    async with pair(kept=False) as one:
+        await one.shard.replica.stop()
+        (one.shard.replica.folder / "PG_VERSION").write_text("1\n")
+        await one.keeper.start()
+        assert not one.shard.replica.alive
+        assert one.shard.record.alone
+        writer = Writer(one.shards, await one.organisation("enterprise"))
+        writing = asyncio.create_task(writer.write())
+        await writer.more(5)
+        writer.over = True
+        await writing
+
+
 async def test_a_primary_that_was_paused_accepts_no_write_after_another_was_promoted() -> None:
     """Nobody can end the old one here: its lease alone must do."""
     async with pair(kept=False) as one:
