@@ -190,7 +190,6 @@ class Store:
         self._calls = Calls(shards)
         self._tiers = tiers
         self._source = source
-        self._asked = 0
         self._randomness = randomness or SystemRandomness()
 
     @property
@@ -214,13 +213,21 @@ class Store:
         """
         return (await self._shards.locate(org_id)).tier
 
-    async def waiting(self, executor: str) -> list[Waiting]:
-        """Give who waits for a deployment on one shard, another one at each call: at most `WAITING_AT_MOST`."""
-        self._asked = (self._asked + 1) % len(self._shards)
-        async with self._shards.database(self._asked).connection() as connection:
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are."""
+        return len(self._shards)
+
+    async def waiting(self, shard: int, executor: str) -> list[Waiting]:
+        """Give who waits on a shard for a deployment: at most `WAITING_AT_MOST` organisations.
+
+        Raises:
+            Problem: 503 `shard-unavailable`.
+        """
+        async with self._shards.database(shard).connection() as connection:
             rows = await connection.fetch(_WAITING, executor, UUID(bytes=self._randomness.bytes(16)), WAITING_AT_MOST)
         # What an organisation that has moved left behind is none of ours.
-        here = [row for row in rows if (await self._shards.locate(row["org_id"])).shard == self._asked]
+        here = [row for row in rows if (await self._shards.locate(row["org_id"])).shard == shard]
         return [Waiting(**row) for row in here]
 
     # Transitions -----------------------------------------------------------------------------------------------------

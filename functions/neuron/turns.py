@@ -8,11 +8,13 @@ own request is claimed; when that comes, it finds nothing to do.
 Promises: a step of an organisation that has had little is begun when the next turn comes, however many requests of
 others are ahead of its own; between organisations that always wait, turns are shared by weight; without a backlog there
 is no look and no cost. Whatever is wrong with others' steps or with clocks, the delivered step is worked on.
-Does not: look at all shards at each turn (one after the other), or stop what has begun.
+Does not: look at all shards at each turn (one after the other, none that has just failed to answer), or stop what has
+begun.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
 
 _AHEAD_SECONDS: Final = 10.0
 """For how long a delivery serves others before its own step, which has a time-out."""
+
+_LOOK_SECONDS: Final = 0.25
+"""What a look at who waits may take: the delivered step waits for it."""
+
+_AWAY_SECONDS: Final = 10.0
 
 _log = logger(__name__)
 _turns = counter("hal9_neuron_turns_total", "Steps begun, by whether their own request was delivered.", ("step",))
@@ -64,6 +71,8 @@ class Turns:
         self._backlog = backlog_seconds
         self._served = served
         self._shares: FairShares[UUID] = FairShares()
+        self._asked = 0
+        self._away_until: dict[int, float] = {}
 
     async def work(
         self,
@@ -101,7 +110,7 @@ class Turns:
         passed = {org_id}
         try:
             while self._clock.monotonic() < until:
-                others = {one.org_id: one for one in await self._store.waiting(executor) if one.org_id not in passed}
+                others = {one.org_id: one for one in await self._waiting(executor) if one.org_id not in passed}
                 first = self._shares.next([org_id, *others])
                 if first == org_id:
                     return
@@ -111,6 +120,21 @@ class Turns:
             _log.warning("nobody served ahead", error=type(error).__name__)
         finally:
             set_organisation(org_id)
+
+    async def _waiting(self, executor: str) -> list[Waiting]:
+        """Ask one shard, another one each time; one that does not answer is left alone for a while."""
+        now, count = self._clock.monotonic(), self._store.shard_count
+        order = [(self._asked + step) % count for step in range(1, count + 1)]
+        shard = next((one for one in order if self._away_until.get(one, now) <= now), None)
+        if shard is None:
+            return []
+        self._asked = shard
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                return await self._store.waiting(shard, executor)
+        except Exception:
+            self._away_until[shard] = self._clock.monotonic() + _AWAY_SECONDS
+            raise
 
     async def _serve(self, one: Waiting, origin: Origin) -> bool:
         """Do a step ahead of its request; False when somebody else has it, or nobody can do it just now."""

@@ -14,8 +14,10 @@ from events import catalogue
 from events.subscriber import Delivery
 from functions.neuron import handlers
 from functions.neuron.settings import NeuronSettings
-from functions.neuron.store import WAITING_AT_MOST
+from functions.neuron.store import WAITING_AT_MOST, Origin
 from functions.neuron.turns import Turns
+from shared.clock import ManualClock
+from shared.database import ShardUnavailableError
 from shared.identifiers import new_id
 from tests.processes.office import Office
 
@@ -52,10 +54,9 @@ async def office(shards: Shards, org_id: UUID, **more: Any) -> Office:
     here = (await shards.locate(org_id)).shard
     asked = made.store.waiting
 
-    async def waiting(executor: str) -> Any:
-        made.store._asked = here - 1
+    async def waiting(shard: int, executor: str) -> Any:
         # Other tests of this session leave steps behind that nobody does.
-        return [one for one in await asked(executor) if one.org_id in made.orders]
+        return [one for one in await asked(here, executor) if one.org_id in made.orders]
 
     made.store.waiting = waiting  # type: ignore[method-assign]
     return made
@@ -136,7 +137,7 @@ async def test_without_a_backlog_nobody_is_looked_for(shards: Shards) -> None:
     await begin(made, quiet, 1)
     made.turns = Turns(made.store, made.runtime, made.clock, 3600.0, made.relay.after_commit)
 
-    async def looked(executor: str) -> Any:
+    async def looked(shard: int, executor: str) -> Any:
         pytest.fail(f"nobody waits for {executor}: there is no backlog")
 
     made.store.waiting = looked  # type: ignore[method-assign]
@@ -186,6 +187,32 @@ async def test_others_trouble_does_not_keep_the_delivered_step_from_being_done(
     assert (await begun(shards, noisy))[noisy] == 2
 
 
+async def test_a_shard_that_does_not_answer_is_left_alone_and_the_step_is_done(shards: Shards) -> None:
+    [noisy] = await neighbours(shards, "free")
+    made, asked = await office(shards, noisy), []
+    clock = ManualClock()
+    made.turns = Turns(made.store, made.runtime, clock, -1e12, made.relay.after_commit)
+    flood = await begin(made, noisy, 5)
+
+    async def away(shard: int, executor: str) -> Any:
+        asked.append(shard)
+        if shard == 1:
+            raise ShardUnavailableError
+        return []
+
+    made.store.waiting = away  # type: ignore[method-assign]
+    for event in flood[:4]:
+        await deliver(made, event)
+    assert asked == [1, 2, 0, 2]
+    clock.advance(60)
+    asked.clear()
+    await deliver(made, flood[4])
+    assert (asked, (await begun(shards, noisy))[noisy]) == ([0], 5)
+    made.turns._asked = 0
+    await made.turns._serve_others(noisy, Origin(made.source), "neuron-l4")
+    assert asked[-1] == 1, "it is asked again after a while"
+
+
 async def test_the_look_finds_each_organisation_wherever_it_begins_and_no_more_than_it_should(shards: Shards) -> None:
     several = await neighbours(shards, *["free"] * 5)
     made = Office(shards)
@@ -193,8 +220,7 @@ async def test_the_look_finds_each_organisation_wherever_it_begins_and_no_more_t
         await begin(made, org_id, 2)
     where = (await shards.locate(several[0])).shard
     for _ in range(5):
-        made.store._asked = where - 1
-        found = [one.org_id for one in await made.store.waiting("neuron-l4")]
+        found = [one.org_id for one in await made.store.waiting(where, "neuron-l4")]
         assert len(found) == len(set(found)) <= WAITING_AT_MOST
         if len(found) < WAITING_AT_MOST:
             assert set(several) <= set(found)
