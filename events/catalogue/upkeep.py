@@ -48,3 +48,17 @@ class QuotaWarned(QuotaLevel):
 @event_type("ai.hal9.upkeep.quota.reached")
 class QuotaReached(QuotaLevel):
     """An organisation has used all that its tier allows: what would be more is refused from now on."""
+
+
+@event_type("ai.hal9.upkeep.probe.requested", tenant=False)
+class ProbeRequested(EventData):
+    """Somebody asks whether events are delivered: whoever takes it says so, and replies (`shared.eventprobe`)."""
+
+    probe: str = Field(pattern="^[0-9a-f]{32}$", description="Which probe it is.")
+
+
+@event_type("ai.hal9.upkeep.probe.answered", tenant=False)
+class ProbeAnswered(EventData):
+    """The reply to a probe: whoever takes it says so."""
+
+    probe: str = Field(pattern="^[0-9a-f]{32}$", description="Which probe it is.")

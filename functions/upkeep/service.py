@@ -11,11 +11,13 @@ from uuid import UUID
 
 from events import catalogue, codec, deadletters, inbox, outbox, relay
 from events.catalogue.neuron import RunRequested, StepFailed, StepRequested
+from events.catalogue.upkeep import ProbeAnswered
 from events.cloudevent import MalformedEvent
 from functions.upkeep import points
-from shared import cursors, transactions
+from shared import cursors, eventprobe, transactions
 from shared.chaos import point
 from shared.deadletters import DeadLetterDetail, DeadLetterPage, DeadLetterView
+from shared.eventprobe import Told
 from shared.problems import Problem
 from shared.telemetry import counter, logger
 
@@ -36,6 +38,7 @@ _AT_ONCE: Final = 8
 _OUTBOX_SECONDS: Final = 3.0
 _INBOX_SECONDS: Final = 7 * 86_400.0
 _RUN_REQUESTED: Final = "ai.hal9.neuron.run.requested"
+_PROBES: Final = frozenset({"ai.hal9.upkeep.probe.requested", "ai.hal9.upkeep.probe.answered"})
 _STEP_REQUESTED: Final = "ai.hal9.neuron.step.requested"
 
 
@@ -103,6 +106,10 @@ async def keep(resources: Resources, event: CloudEvent) -> None:
     """
     original, destination, code, error = deadletters.reason(event)
     _kept.add()
+    if original.type in _PROBES:
+        with contextlib.suppress(MalformedEvent):
+            text = f"{original.type} to {destination}: {code} {error}"
+            await tell_of_probe(resources, catalogue.parse(original).probe, Told("undelivered", text))
     if original.orgid is None:
         _log.warning("dead letter of no organisation", event_type=original.type, destination=destination, code=code)
         return
@@ -156,6 +163,33 @@ def _step_failed(
         source=catalogue.source("upkeep", resources.settings.region),
         cause=event,
     )
+
+
+async def reply_to_probe(resources: Resources, event: CloudEvent, probe: str) -> CloudEvent:
+    """Tell whoever sent a probe that it was taken; give the reply, which goes by way of the broker as well.
+
+    Raises:
+        Problem: The shard does not answer.
+    """
+    await tell_of_probe(resources, probe, Told("received"))
+    return catalogue.new(
+        ProbeAnswered(probe=probe),
+        id=f"{event.id}/answered",
+        subject=probe,
+        org_id=None,
+        source=catalogue.source("upkeep", resources.settings.region),
+        cause=event,
+    )
+
+
+async def tell_of_probe(resources: Resources, probe: str, told: Told) -> None:
+    """Tell whoever sent a probe what became of it.
+
+    Raises:
+        Problem: The shard does not answer.
+    """
+    async with resources.shards.database(eventprobe.SHARD).connection() as connection:
+        await eventprobe.tell(connection, probe, told)
 
 
 async def page(resources: Resources, org_id: UUID, limit: int, cursor: str | None) -> DeadLetterPage:

@@ -10,33 +10,40 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from knative.cli import tables
+from knative.cli.progress import Silent, delivered, listed
 
 if TYPE_CHECKING:
+    from knative.deploy.probe import Probed
     from knative.deploy.status import Part, Status
 
 _COLOURS: Final = {"ready": "green", "waiting": "yellow", "failed": "red"}
 
 
-def show(context: str, namespace: str, *, as_json: bool) -> int:
-    """Show it; give the exit code: 0 when something was deployed and all of it is ready."""
-    found = asyncio.run(_status(context, namespace))
+def show(context: str, namespace: str, *, probe: bool, as_json: bool) -> int:
+    """Show it; give the exit code: 0 when something was deployed, all of it is ready, and a probe was delivered."""
+    found, probed = asyncio.run(_status(context, namespace, probe=probe))
     letters = _dead_letters()
     if as_json:
-        click.echo(json.dumps({**dataclasses.asdict(found), "ready": found.ready, "dead_letters": letters}, indent=2))
+        about = {"ready": found.ready, "dead_letters": letters}
+        sent = {"probe": dataclasses.asdict(probed)} if probed is not None else {}
+        click.echo(json.dumps({**dataclasses.asdict(found), **about, **sent}, indent=2))
     elif not found.release:
         click.echo(f"Nothing of HAL9 was deployed to {namespace}: `hal9 deploy` does.", err=True)
     else:
         _print(found, namespace, letters)
-    return 0 if found.ready else 1
+        _print_probe(probed)
+    return 0 if found.ready and (probed is None or not probed.faults) else 1
 
 
-async def _status(context: str, namespace: str) -> Status:
+async def _status(context: str, namespace: str, *, probe: bool) -> tuple[Status, Probed | None]:
     from knative.deploy.cluster import ClusterError, connect
+    from knative.deploy.probe import probe as send
     from knative.deploy.status import status
 
     try:
         async with connect(context, namespace) as cluster:
-            return await status(cluster)
+            found = await status(cluster)
+            return found, await send(cluster, progress=Silent()) if probe and found.release else None
     except ClusterError as error:
         raise click.ClickException(str(error)) from error
 
@@ -76,6 +83,16 @@ def _print(found: Status, namespace: str, letters: int | None) -> None:
         if letters is None
         else f"dead letters of this organisation: {letters}"
     )
+
+
+def _print_probe(probed: Probed | None) -> None:
+    if probed is None:
+        click.echo("events: not tried (--probe sends one through the Broker)")
+    elif probed.faults:
+        click.echo("Events are not delivered:", err=True)
+        listed(probed.faults)
+    else:
+        click.echo(delivered(probed.report))
 
 
 def _release(release: Any) -> str:

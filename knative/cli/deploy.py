@@ -14,7 +14,7 @@ import click
 
 from knative.cli import rollout
 from knative.cli.clusterorganisations import write_demo_credentials
-from knative.cli.progress import Progress, Silent, explain, faults, table
+from knative.cli.progress import Progress, Silent, delivered, explain, faults, table
 from knative.cli.targets import functions, target, target_options
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ _WITHOUT_OIDC = (
     help="Restart the servers of --with-data with this release's images, one by one, before anything else.",
 )
 @click.option("--erase-data", is_flag=True, help="The same where that erases their data, with --storage emptydir.")
+@click.option("--without-probe", is_flag=True, help="Do not try at the end whether events are delivered.")
 @rollout.options
 @click.option("--timeout", default=600, show_default=True, type=click.IntRange(1), help="Seconds to wait at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -65,6 +66,7 @@ def command(
     connect_to: str | None,
     update_data: bool,
     erase_data: bool,
+    without_probe: bool,
     timeout: int,
     as_json: bool,
     **given: Any,
@@ -76,13 +78,17 @@ def command(
     cluster has are kept. The migrations run first, as a Job. What was applied once and is rendered no longer is deleted
     at the end; namespaces and volumes never are.
 
+    At the end an event is sent through the Broker, where anything changed: all may say that it is ready while none is
+    delivered.
+
     With --canary the services that changed get that share of the requests first. They are judged by their errors and by
     their latency, against the old version in the same time; then they get all of them, or are rolled back.
 
     \b
     Exit codes:
       0  it is ready, or --plan
-      1  something stands in the way, did not become ready, or was rolled back; the reason is printed
+      1  something stands in the way, did not become ready, was rolled back, or no events are delivered; the reason is
+         printed
 
     \b
     Example:
@@ -103,6 +109,7 @@ def command(
         seconds=timeout,
         update_data=update_data,
         erase_data=erase_data,
+        probe=not without_probe,
     )
     try:
         code = asyncio.run(run.run())
@@ -127,6 +134,7 @@ class _Run:
     seconds: int
     update_data: bool
     erase_data: bool
+    probe: bool
 
     async def run(self) -> int:
         """Do it; give the exit code."""
@@ -150,7 +158,14 @@ class _Run:
                     return self._show(prepared)
                 progress = Silent() if self.as_json else Progress()
                 with progress:
-                    outcome = await deploy(cluster, prepared, seconds=self.seconds, progress=progress, trial=self.trial)
+                    outcome = await deploy(
+                        cluster,
+                        prepared,
+                        seconds=self.seconds,
+                        progress=progress,
+                        trial=self.trial,
+                        probe=self.probe,
+                    )
                 return self._done(prepared, outcome)
         except ClusterError as error:
             raise click.ClickException(str(error)) from error
@@ -171,8 +186,10 @@ class _Run:
             return 1 if outcome.stage else 0
         if outcome.roll_out is not None:
             rollout.show(outcome.roll_out)
-        if outcome.unready:
+        if outcome.stage:
             explain(outcome)
+        if outcome.probed is not None and not outcome.stage:
+            click.echo(delivered(outcome.probed.report))
         if not outcome.stage:
             changed = sum(one.action != "unchanged" for one in prepared.changes)
             said = (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from knative.deploy.changes import Change
     from knative.deploy.deployment import Outcome
     from knative.deploy.preflight import Fault
+    from shared.eventprobe import Report
 
 _COLOURS: Final = {"create": "green", "change": "yellow", "delete": "red"}
 _SHOWN: Final = 4
@@ -100,6 +101,24 @@ class Progress(Silent):
 def faults(found: Sequence[Fault]) -> None:
     """Show what stands in the way."""
     click.echo("Nothing was applied: this stands in the way.", err=True)
+    listed(found)
+
+
+def delivered(report: Report) -> str:
+    """Say how an event was delivered."""
+    waiting = (
+        f"{report.outbox_pending} wait in outboxes, the oldest for {report.outbox_oldest_seconds:.0f} s"
+        if report.outbox_pending
+        else "none waits in an outbox"
+    )
+    return (
+        f"Events are delivered: one was received after {report.seconds['received']:.1f} s, its reply after "
+        f"{report.seconds['answered']:.1f} s; {waiting}; {report.dead_letters} dead letters in the last hour."
+    )
+
+
+def listed(found: Iterable[Fault]) -> None:
+    """Show faults, each with what to do."""
     for fault in found:
         click.echo(f"- {fault.what}", err=True)
         if fault.remedy:
@@ -128,6 +147,9 @@ def explain(outcome: Outcome) -> None:
     """Say why what was applied is not ready."""
     if outcome.stage == "migrations":
         click.echo("The migrations did not succeed: nothing after them was applied.", err=True)
+    if outcome.probed is not None and outcome.probed.faults:
+        click.echo("All of it is ready, and events are not delivered:", err=True)
+        listed(outcome.probed.faults)
     for one in outcome.unready:
         click.echo(f"{one.kind} {one.name} is not ready{f': {one.reason}' if one.reason else '.'}", err=True)
         for reason in one.pods:

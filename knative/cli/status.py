@@ -15,19 +15,27 @@ MEBIBYTE = 1024 * 1024
 @click.command()
 @click.option("--context", help="Show what runs on the cluster of that context of KUBECONFIG, instead of here.")
 @click.option("--namespace", default="hal9", show_default=True, help="Namespace of the deployment on that cluster.")
+@click.option(
+    "--probe", is_flag=True, help="Send an event through that cluster's Broker, and say whether it was delivered."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the ids of every process.")
-def command(*, context: str | None, namespace: str, as_json: bool) -> None:
+def command(*, context: str | None, namespace: str, probe: bool, as_json: bool) -> None:
     """Show what runs: functions, instances, servers, broker; on a cluster revisions, triggers and dead letters too.
+
+    Everything on a cluster may be ready, and no event be delivered: --probe runs a Job that sends one, waits for the
+    reply, says which part of Eventing to restart when none comes, and what waits in outboxes.
 
     \b
     Exit codes:
-      0  the platform runs; on a cluster: all of it is ready
+      0  the platform runs; on a cluster: all of it is ready, and the probe was delivered
       1  it does not
     """
+    if probe and context is None:
+        raise click.UsageError("--probe is for a cluster: name its --context")
     if context is not None:
         from knative.cli import clusterstatus
 
-        raise SystemExit(clusterstatus.show(context, namespace, as_json=as_json))
+        raise SystemExit(clusterstatus.show(context, namespace, probe=probe, as_json=as_json))
     home, _ = running.chosen()
     found = running.status(home)
     if found is None:

@@ -5,7 +5,8 @@
 
 The order: namespace, Secrets and trust, servers for trying out (those that are there and must restart one after the
 other, see `dataservers`), migrations, the trial of new versions where one is asked for (`canary`), then everything
-else, and when all of it is ready what is rendered no longer is deleted. Nothing is written while `prepared.faults`
+else, and when all of it is ready what is rendered no longer is deleted; at the end an event is sent from one end to the
+other (`probe`), since what is ready may deliver nothing. Nothing is written while `prepared.faults`
 names any. When the migrations fail, or the new version is rolled back, nothing after that was applied. Whoever stops in
 between leaves what was applied; the next deployment goes on from there.
 """
@@ -19,6 +20,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from knative.deploy import accounts, applyset, canary, dataservers, preflight, secrets, surroundings, traffic
+from knative.deploy import probe as events
 from knative.deploy.changes import Change
 from knative.deploy.cluster import ClusterError
 from knative.deploy.kinds import APPLIED, CONFIG_MAP, JOB, NAMESPACE, POD, SERVICE, STATEFUL_SET, kind_of
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from knative.deploy.canary import Canary, RollOut, Watcher
     from knative.deploy.cluster import Cluster
     from knative.deploy.dataservers import Kept
+    from knative.deploy.probe import Probed
     from knative.deploy.secrets import Secrets
     from knative.deploy.waiting import Progress
     from knative.description import FunctionDescription
@@ -95,14 +98,16 @@ class Outcome:
     Attributes:
         unready: what did not become ready, with the reasons.
         pruned: what was deleted.
-        stage: where it stopped: `data`, `migrations`, `canary` or `functions`; empty when everything is ready.
+        stage: where it stopped: `data`, `migrations`, `canary`, `functions` or `events`; empty when all is ready.
         roll_out: how the new version was tried; None when it was not.
+        probed: whether events are delivered; None when it was not tried.
     """
 
     unready: tuple[Unready, ...] = ()
     pruned: tuple[Change, ...] = ()
     stage: str = ""
     roll_out: RollOut | None = None
+    probed: Probed | None = None
 
 
 async def prepare(
@@ -172,7 +177,13 @@ async def _secrets(
 
 
 async def deploy(
-    cluster: Cluster, prepared: Prepared, *, seconds: float, progress: Watcher, trial: Canary | None = None
+    cluster: Cluster,
+    prepared: Prepared,
+    *,
+    seconds: float,
+    progress: Watcher,
+    trial: Canary | None = None,
+    probe: bool = True,
 ) -> Outcome:
     """Apply what was prepared, and wait until it is ready.
 
@@ -182,6 +193,7 @@ async def deploy(
         seconds: how long to wait at most, for the servers, the migrations and the functions each.
         progress: is told how it goes.
         trial: how new versions are tried first; None sends them all requests as soon as they are ready.
+        probe: whether an event is sent through the Broker at the end, where anything changed.
 
     Raises:
         ClusterError: The server refused something, or went away.
@@ -196,11 +208,13 @@ async def deploy(
     ran = await cluster.get(CONFIG_MAP, applyset.PARENT)
     await cluster.apply(applyset.parent({*await applyset.contained(cluster), *applyset.kinds_of(wanted)}, target))
     if unready := await _data(cluster, prepared, _of(files, BEFORE, wanted), seconds, progress):
+        await _say_what_runs(cluster, ran)
         return Outcome(tuple(unready), stage="data")
     migrations = _of(files, (MIGRATIONS,), wanted)
     await _clear(cluster, migrations)
     await _apply(cluster, migrations)
     if unready := await until_ready(cluster, migrations, seconds, progress):
+        await _say_what_runs(cluster, ran)
         return Outcome(tuple(unready), stage="migrations")
     functions = _of(files, [name for name in files if name not in {*BEFORE, MIGRATIONS}], wanted)
     await canary.clear(cluster, _services(functions), seconds, progress)
@@ -213,7 +227,11 @@ async def deploy(
         unready = await accounts.misnamed(cluster, wanted)
     if unready:
         return Outcome(tuple(unready), stage="functions", roll_out=tried)
-    return Outcome(pruned=tuple(await _prune(cluster, wanted, target)), roll_out=tried)
+    pruned = tuple(await _prune(cluster, wanted, target))
+    if not probe or prepared.unchanged:
+        return Outcome(pruned=pruned, roll_out=tried)
+    probed = await events.probe(cluster, progress=progress)
+    return Outcome(pruned=pruned, stage="events" if probed.faults else "", roll_out=tried, probed=probed)
 
 
 async def _data(
@@ -249,7 +267,7 @@ async def _try(
 
 
 async def _say_what_runs(cluster: Cluster, ran: Manifest | None) -> None:
-    """Have the set's parent name the release that was rolled back to; it keeps the kinds of both."""
+    """Have the set's parent name the release that runs on; it keeps the kinds of both."""
     now = await cluster.get(CONFIG_MAP, applyset.PARENT)
     if ran is None or now is None:
         return

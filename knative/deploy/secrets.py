@@ -20,7 +20,7 @@ from knative.deploy.changes import Change
 from knative.deploy.kinds import CONFIG_MAP, SECRET, kind_of
 from knative.deploy.preflight import Fault
 from knative.render import data, identities
-from knative.render.migrations import SHARDS_ADMIN
+from knative.render.jobs import SHARDS_ADMIN
 from knative.render.network import is_delivered_to
 from knative.render.proofs import SECRET as SECRET_OF_BROKER
 from knative.render.services import SETTINGS, secret_name

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from knative.render import migrations, network
+from knative.render import migrations, network, probe
 from knative.render.connections import max_connections
 from knative.render.pods import CONTAINER_SECURITY, POD_SECURITY, account, secret_variable
 from knative.render.target import OBJECTS_CLAIM
@@ -91,7 +91,7 @@ def servers(deployments: Sequence[Deployment], data: Data, target: Target) -> li
         account(_ACCOUNT, target),
         *([_claim(OBJECTS_CLAIM, data, target)] if target.objects_claim else []),
         *(part for one in all_servers for part in (_service(one, target), _stateful_set(one, data, target))),
-        *network.between("postgres", shards, [migrations.LABELS], _POSTGRES_PORT, target),
+        *network.between("postgres", shards, [migrations.LABELS, probe.LABELS], _POSTGRES_PORT, target),
         *network.between("valkey", cache, [], _VALKEY_PORT, target),
     ]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from events.subscriber import SCHEDULED_TYPE
 from knative.description import Delivery
+from knative.render import probe
 from knative.render.proofs import ping_source_name, trigger_name
 from shared.function.brokerproof import audience
 
@@ -112,12 +113,13 @@ def ping_source(deployment: Deployment, schedule: Schedule, target: Target) -> M
 
 
 def event_policy(deployments: Sequence[Deployment], target: Target) -> Manifest:
-    """Give the policy that names who may send to the Broker: accounts of functions, and Triggers (their replies)."""
+    """Give the policy that names who may send to the Broker: functions, probes, and Triggers (their replies)."""
     senders: list[Manifest] = [
         {"sub": f"system:serviceaccount:{target.namespace}:{deployment.name}"}
         for deployment in deployments
         if "broker" in deployment.function.egress.functions
     ]
+    senders.append({"sub": f"system:serviceaccount:{target.namespace}:{probe.NAME}"})
     replies = [
         _sender("Trigger", _EVENTING, trigger_name(deployment, subscription.name), target)
         for deployment in deployments

@@ -51,7 +51,7 @@ def _egress(deployment: Deployment, target: Target) -> Manifest:
     if needs_cache(function) and target.data is None:
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.cache_cidrs], tcp=_VALKEY))
     if "broker" in function.egress.functions:
-        rules.append(_to([_namespace("knative-eventing", _BROKER_INGRESS[target.broker])], tcp=_BROKER))
+        rules.append(_to_broker(target))
     if set(function.egress.functions) - {"broker"}:
         rules.append(_to([_ingress(name) for name in target.ingress_namespaces], tcp=_INGRESS))
     if target.oidc and is_delivered_to(deployment):
@@ -66,11 +66,16 @@ def is_delivered_to(deployment: Deployment) -> bool:
     return bool(deployment.subscriptions or deployment.schedules or deployment.function.dead_letters)
 
 
-def migrations(labels: dict[str, str], target: Target) -> Manifest:
-    """Let the migrations' Job reach the databases, and nothing else."""
+def of_job(name: str, labels: dict[str, str], target: Target, *, broker: bool = False) -> Manifest:
+    """Let a Job reach the databases, and the Broker where it must, and nothing else."""
     ranges = [{"ipBlock": {"cidr": cidr}} for cidr in target.database_cidrs]
     reached = [{"podSelector": {"matchLabels": _server("postgres")}}] if target.data is not None else ranges
-    return _policy("hal9-migrations", labels, target, egress=[_names(), _to(reached, tcp=_POSTGRES)])
+    rules = [_names(), _to(reached, tcp=_POSTGRES), *([_to_broker(target)] if broker else [])]
+    return _policy(name, labels, target, egress=rules)
+
+
+def _to_broker(target: Target) -> Manifest:
+    return _to([_namespace("knative-eventing", _BROKER_INGRESS[target.broker])], tcp=_BROKER)
 
 
 def between(

@@ -153,11 +153,16 @@ def volumes(deployment: Deployment, allowed: Deliverers, target: Target) -> list
     """Give the projected volumes: the token for the Broker; the token and the authority for the cluster's keys."""
     found = []
     if _sends(deployment) and target.oidc:
-        found.append(_projected("broker-token", [_token(audience=broker_audience(target))]))
+        found.append(token_volume(broker_audience(target)))
     if allowed and target.oidc:
         authority = {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
         found.append(_projected("kubernetes", [_token(), authority]))
     return found
+
+
+def token_volume(audience: str) -> dict[str, Any]:
+    """Give the volume with the file `token`: the pod's own account's, for the Broker."""
+    return _projected("broker-token", [_token(audience=audience)])
 
 
 def mounts(deployment: Deployment, allowed: Deliverers, target: Target) -> list[dict[str, Any]]:

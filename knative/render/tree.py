@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from knative.render import data, eventing, migrations, network, pods, proofs, services
+from knative.render import data, eventing, migrations, network, pods, probe, proofs, services
 from shared import folders
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def render(
         MIGRATIONS: migrations.manifests(target),
         "20-accounts.yaml": [pods.account(deployment.name, target) for deployment in deployments],
         "30-network-policies.yaml": network.policies(deployments, target),
+        "35-probe.yaml": probe.manifests(target),
         "40-broker.yaml": [eventing.broker(sink, target)],
         **{
             f"50-{deployment.name}.yaml": _deployment(

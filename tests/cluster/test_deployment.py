@@ -175,6 +175,29 @@ async def test_the_status_tells_services_revisions_and_triggers(here: Cluster, h
     assert (code, "neuron-l2" in output, "dead letters" in output) == (0, True, True)
 
 
+async def test_a_probe_goes_all_the_way_and_says_where_it_ended_when_it_does_not(
+    here: Cluster, hal9: Callable[..., Any]
+) -> None:
+    asked = ("status", "--context", here.context, "--namespace", NAME, "--probe", "--json")
+    found = await hal9(*asked)
+    sent = document(found)["probe"]
+    assert (found[0], sent["faults"]) == (0, []), sent
+    assert set(sent["report"]["seconds"]) >= {"received", "answered"}
+    trigger = await here.get(TRIGGER, "upkeep-probe-requested")
+    assert trigger is not None
+    trigger["spec"]["subscriber"]["audience"] = "hal9/nobody"  # upkeep refuses the token
+    await here.replace(TRIGGER, trigger)
+    found = await hal9(*asked)
+    (fault,) = document(found)["probe"]["faults"]
+    assert found[0] == 1
+    assert "could not deliver it: ai.hal9.upkeep.probe.requested" in fault["what"]
+    assert ": 401" in fault["what"]
+    again = await hal9(*arguments())
+    assert again[0] == 0, again
+    assert "Events are delivered" in again[1]
+    assert not [one for one in await here.listed(JOB) if "probe" in one["metadata"]["name"]]
+
+
 async def test_what_is_rendered_no_longer_goes_and_what_others_made_stays(here: Cluster) -> None:
     label = {"app.kubernetes.io/part-of": "hal9", "app.kubernetes.io/managed-by": "hal9"}
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "labels": label}}

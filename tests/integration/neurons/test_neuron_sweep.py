@@ -13,13 +13,16 @@ import pytest
 
 from events import catalogue
 from events.catalogue.neuron import RunRequested
+from events.catalogue.upkeep import ProbeRequested
 from events.publisher import Unpublished
+from events.subscriber import Delivery
 from functions.neuron.settings import NeuronSettings
 from functions.neuron.store import Origin
-from functions.upkeep import service
+from functions.upkeep import handlers, service
 from functions.upkeep.resources import UpkeepSettings
 from functions.upkeep.store import Due
 from functions.upkeep.store import Store as UpkeepStore
+from shared.eventprobe import hearing
 from shared.identifiers import new_id
 from shared.problems import Problem
 from tests.processes.office import Office, answered
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from events import CloudEvent
+    from knative.platform.servers import Servers
     from shared.shards import Shards
 
 AN_HOUR = 3600.0
@@ -280,6 +284,23 @@ async def test_a_dead_letter_of_work_that_goes_on_harms_nobody(shards: Shards, o
     office.waiting.append(request)
     await office.settle(org_id)
     assert (await office.runs.show(org_id, run.id)).state == "completed"
+
+
+async def test_who_sent_a_probe_hears_what_became_of_it(shards: Shards, servers: Servers) -> None:
+    resources, name = upkeep(Office(shards)), "0f" * 16
+    event = catalogue.new(ProbeRequested(probe=name), id=name, subject=name, org_id=None, source="/probe")
+    letter = event.with_extensions(knativeerrordest="http://neuron/events", knativeerrorcode=401, knativeerrordata="no")
+    async with hearing(servers.shards_dsn.split(",")[0], name) as heard:
+        reply = await service.reply_to_probe(resources, event, name)
+        await handlers.probe_answered(Delivery(reply, catalogue.parse(reply), resources, "upkeep"))
+        await service.keep(resources, letter)
+        told = [await heard.get() for _ in range(3)]
+    assert [(one.what, one.text) for one in told] == [
+        ("received", ""),
+        ("answered", ""),
+        ("undelivered", "ai.hal9.upkeep.probe.requested to http://neuron/events: 401 no"),
+    ]
+    assert (reply.id, reply.orgid) == (f"{name}/answered", None)
 
 
 async def test_one_organisations_trouble_does_not_stop_the_sweep_of_the_others(

@@ -42,7 +42,7 @@ def api_server(
     """Serve, with a KUBECONFIG that names it; gives the context's name, of its own, as the library keeps connections.
 
     Args:
-        answers: Gives status and document for a method, a path without its query, and the document that came.
+        answers: Gives status and document, or a text, for a method, a path without its query, and what came.
         folder: For the KUBECONFIG.
         monkeypatch: Of the test.
         queries: Whether paths are given with their queries, unquoted.
@@ -54,9 +54,9 @@ def api_server(
             given = json.loads(self.rfile.read(length)) if length else None
             path = unquote_plus(self.path) if queries else self.path.partition("?")[0]
             status, document = (200, VERSION) if path == "/version/" else answers(self.command, path, given)
-            body = json.dumps(document).encode()
+            body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
             self.send_response(status)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", "text/plain" if isinstance(document, str) else "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -336,6 +336,7 @@ def test_only_who_needs_the_data_reaches_it() -> None:
     (peer,) = rule["from"]
     assert peer["podSelector"]["matchExpressions"][0]["values"] == ["gateway", "upkeep"]
     into = json.dumps(policies["hal9-postgres"]["ingress"])
+    assert '"hal9-probe"' in into
     assert '"neuron-l2"' in into
     assert '"hal9-migrations"' in into
     assert "ipBlock" not in json.dumps([policies[name] for name in ("gateway", "hal9-migrations")])
@@ -484,7 +485,7 @@ def test_everything_is_denied_that_no_description_names() -> None:
     descriptions = {d.name: d for d in load_all(FUNCTIONS)}
     to_database = {name for name, spec in policies.items() if "5432" in json.dumps(spec)}
     needed = {p.name for d in descriptions.values() if "database" in d.needs for p in d.deployments("production")}
-    assert to_database == needed | {"hal9-migrations"}
+    assert to_database == needed | {"hal9-migrations", "hal9-probe"}
 
 
 def test_no_manifest_holds_a_secret() -> None:
