@@ -1,6 +1,7 @@
 """Behind PgBouncer in transaction mode: everything that functions do works; what cannot is refused, with what to do.
 
-They run where there is a PgBouncer of 1.21 or later: on PATH, or named by HAL9_TEST_PGBOUNCER.
+They run where there is a PgBouncer of 1.21 or later: on PATH, or named by HAL9_TEST_PGBOUNCER (tests/pgbouncer/build
+makes one where Debian's source packages are).
 """
 
 from __future__ import annotations
