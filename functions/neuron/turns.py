@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 _AHEAD_SECONDS: Final = 10.0
 """For how long a delivery serves others before its own step, which has a time-out."""
 
-_LOOK_SECONDS: Final = 0.25
-"""What a look at who waits may take: the delivered step waits for it."""
+_LOOK_SECONDS: Final = 2.0
+"""What a look at who waits may take: long enough for a shard that is busy, as that is when turns matter."""
 
-_AWAY_SECONDS: Final = 10.0
+_AWAY_SECONDS: Final = 5.0
 
 _log = logger(__name__)
 _turns = counter("hal9_neuron_turns_total", "Steps begun, by whether their own request was delivered.", ("step",))
