@@ -1,8 +1,9 @@
 """The keeper of shards with replicas: it renews the primaries' leases, restarts what dies, and fails over.
 
 Every second it connects to each primary anew, as a client would, and extends its lease. A primary whose process ended
-is started again in place, which loses nothing. One that gives no answer for `PATIENCE_SECONDS` is replaced: it is ended
-for good first (SIGKILL, which also ends what is stopped), then its replica is promoted, then it is rewound and follows.
+is started again in place, which loses nothing. One that gives no answer for `PATIENCE_SECONDS`, or ends again and
+again, is replaced: it is ended for good first (SIGKILL, which also ends what is stopped), then its replica is promoted,
+then it is rewound and follows.
 
 Promises: nothing is promoted while its old primary may still run, nor when the replica may lack what was acknowledged
 to a tier whose writes wait for it (`alone`): such a primary is killed and started again in place. A replica that does
@@ -16,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -44,6 +45,10 @@ MISSING_SECONDS: Final = 2.0
 
 ALONE_SECONDS: Final = 3.0
 REBUILD_SECONDS: Final = 30.0
+CRASHES: Final = 3
+"""How often a primary's process may end within `CRASHES_WITHIN_SECONDS` and be started again where it was."""
+
+CRASHES_WITHIN_SECONDS: Final = 60.0
 RESTART_SECONDS: Final = 20.0
 _CLOSE_BYTES: Final = 16 * 2**20
 _DATABASE_FAULTS: Final = (
@@ -97,6 +102,7 @@ class _Watch:
         moved: when it confirmed anything more, or had all of it.
         confirmed: what it had confirmed then.
         wanted: the position that the replica must confirm before it may be promoted again; None: not asked for yet.
+        ends: when its process ended, lately.
         waiting: commits wait for the replica, or may do.
         changing: roles are being changed: what is down is meant to be.
         mending: the replica is being started, rewound or copied.
@@ -109,6 +115,7 @@ class _Watch:
     seen: Lsn | None = None
     wanted: Lsn | None = None
     lag_bytes: int | None = None
+    ends: list[float] = field(default_factory=list)
     waiting: bool = False
     changing: bool = False
     mending: bool = False
@@ -175,7 +182,13 @@ class Keeper:
         if watch.changing:
             return
         if not shard.primary.alive:
-            log.warning("%s ended and is started again", shard.primary.name)
+            log.warning("%s ended", shard.primary.name)
+            now = time.monotonic()
+            watch.ends = [*(end for end in watch.ends if now - end < CRASHES_WITHIN_SECONDS), now]
+            if len(watch.ends) > CRASHES:
+                watch.ends = []
+                await self._replace(number)
+                return
             await self._restart_primary(number)
         if not await self._hear(number) and not watch.changing and time.monotonic() - watch.heard > PATIENCE_SECONDS:
             await self._replace(number)
@@ -270,10 +283,10 @@ class Keeper:
     # changing roles
 
     async def _replace(self, number: int) -> None:
-        """Replace a primary that does not answer."""
+        """Replace a primary that does not answer, or does not stay."""
         shard, watch = self._shards[number], self._watches[number]
         silent = time.monotonic() - watch.heard
-        log.error("%s has been silent for %.1f s: it is ended", shard.primary.name, silent)
+        log.error("%s has been silent for %.1f s, or ends again and again: it is replaced", shard.primary.name, silent)
         watch.changing = True
         try:
             await shard.primary.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -101,6 +102,24 @@ async def _gone(one: Pair, paying: Writer) -> None:
     await one.until(lambda: len(one.keeper.failovers) == 2)
     await paying.more(20)
     await one.synchronous()
+
+
+def _went_on(one: Pair, restarts: int) -> bool:
+    return one.keeper.restarts > restarts or bool(one.keeper.failovers)
+
+
+async def test_a_primary_that_ends_again_and_again_is_replaced() -> None:
+    async with pair() as one:
+        await one.synchronous()
+        first = one.shard.primary
+        while not one.keeper.failovers:
+            restarts = one.keeper.restarts
+            assert first.process is not None
+            first.process.kill()
+            await one.until(functools.partial(_went_on, one, restarts))
+        assert one.keeper.restarts == 3
+        assert [failover.generation for failover in one.keeper.failovers] == [2]
+        assert one.shard.primary is not first
 
 
 async def test_a_promotion_that_was_cut_off_is_finished_by_the_next_start() -> None:

@@ -32,8 +32,6 @@ _PORT_OF_SECOND: Final = 500
 """Between the ports of a shard's two servers, which only name their sockets."""
 
 _SETTINGS: Final = {
-    # A replica that is away keeps the log from being recycled, up to this much; then it is copied anew.
-    "max_slot_wal_keep_size": "512MB",
     "wal_sender_timeout": "10s",
     "wal_receiver_timeout": "10s",
     "wal_receiver_status_interval": "1s",
