@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
+import asyncpg
 import click
 
 from knative.cli import tables
@@ -412,6 +413,8 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run(work())
     except (BackupError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise click.ClickException(f"It was cut off ({type(error).__name__}: {error}): try again.") from None
     except KeysUnavailableError as error:
         raise click.ClickException(f"{error.title}: check HAL9_DATA_KEYS and HAL9_REGION.") from None
 

@@ -186,7 +186,8 @@ async def catch_up(
             await clock.sleep(_POLL_SECONDS)
     raise BackupError(
         f"Shard {shard.number}: an archiver holds the slot {held.name}, and its WAL did not arrive in the store within "
-        f"{patience_seconds:.0f} s: look at its log (`hal9 logs archiver`), and at the store."
+        f"{patience_seconds:.0f} s: look at its log (`hal9 logs archiver`). Where it has another HAL9_BACKUPS than "
+        "this command, start it (or the platform) with the same."
     )
 
 

@@ -91,7 +91,7 @@ async def create(
     await places.repository.write(data_key, begun_name, b"")
     tell(f"{'a full backup' if parent is None else f'what changed since {parent.id}'} of {len(archives)} shards")
     copied = await _copied(places, data_key, backup_id, parent, tell)
-    consistent = places.clock.now()
+    consistent = max(await asyncio.gather(*(_now(shard) for shard in places.shards)))
     tell("a restore point on every shard")
     point = f"hal9_{backup_id.hex}"
     lsns, point_at, locked = await _point(places, point)
@@ -139,6 +139,13 @@ async def _archive(shard: Shard) -> _Archive:
         held = await ensured_slot(connection, shard.number)
         release: str = await connection.fetchval("SHOW server_version")
         return _Archive(held.archive, release, await segment_bytes(connection))
+
+
+async def _now(shard: Shard) -> datetime:
+    """The shard's own time: moments are told by the servers' clocks."""
+    async with shard.connected() as connection:
+        now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        return now
 
 
 async def _parent(repository: Repository, archives: Sequence[_Archive], chain: int) -> Listed | None:

@@ -8,7 +8,7 @@ Does not: keep two that delete apart (deleting is retention's, once a backup).
 from __future__ import annotations
 
 import hashlib
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,7 @@ from shared.objects import ObjectMissingError, ObjectsFullError, ObjectsSettings
 from shared.randomness import SystemRandomness
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 
     from shared.backup.settings import BackupSettings
     from shared.datakeys import MasterKeys
@@ -34,6 +34,8 @@ PLATFORM: Final = UUID(int=0)
 """Keys of objects begin with an organisation; the nil one is nobody's."""
 
 _FOLDER: Final = "backup"
+_CLIENTS: Final = frozenset({"botocore", "boto3", "s3transfer", "urllib3"})
+"""Whose errors are the store's: by name, as their classes cost a second to import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class Repository:
                 yield chunk
 
         try:
-            await self._objects.put(_key(name), stored())
+            with _told():
+                await self._objects.put(_key(name), stored())
         except ObjectsFullError as error:
             raise BackupError(
                 f"The store of backups (HAL9_BACKUPS) is full, at {name}: free some space, or shorten "
@@ -115,22 +118,30 @@ class Repository:
             ) from error
         return File(name, counted["stored"], digest.hexdigest(), counted["plain"])
 
-    async def get(self, name: str, expected: File | None = None) -> AsyncGenerator[bytes, None]:
+    async def get(
+        self, name: str, expected: File | None = None, digest: hashlib._Hash | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """Give a stream. Each piece is genuine; that nothing is missing is known at the end.
+
+        Args:
+            name: Its name.
+            expected: What a manifest says of it.
+            digest: Is fed with what is stored (SHA-256).
 
         Raises:
             DamagedError: It is not there, is not what was sealed under this name, or not what is expected.
             ForeignKeyError: Another master key wrapped its key.
         """
-        digest = hashlib.sha256()
+        digest = hashlib.sha256() if digest is None else digest
         size = 0
 
         async def counted() -> AsyncIterator[bytes]:
             nonlocal size
-            async for chunk in self._objects.get(_key(name)):
-                size += len(chunk)
-                digest.update(chunk)
-                yield chunk
+            with _told():
+                async for chunk in self._objects.get(_key(name)):
+                    size += len(chunk)
+                    digest.update(chunk)
+                    yield chunk
 
         try:
             async with aclosing(opened(self._unwrap, name, counted())) as plain:
@@ -157,11 +168,13 @@ class Repository:
 
     async def exists(self, name: str) -> bool:
         """Whether there is something under that name."""
-        return await self._objects.exists(_key(name))
+        with _told():
+            return await self._objects.exists(_key(name))
 
     async def delete(self, name: str) -> None:
         """Remove a stream; none there is no error."""
-        await self._objects.delete(_key(name))
+        with _told():
+            await self._objects.delete(_key(name))
 
     async def exports(self, before: datetime) -> list[UUID]:
         """The ids of exports of organisations that were begun before that moment."""
@@ -170,13 +183,15 @@ class Repository:
 
     async def tidy(self, before: datetime) -> int:
         """Remove half-written streams that were begun before that moment; how many they were."""
-        return await self._objects.tidy(_key("sets"), before)
+        with _told():
+            return await self._objects.tidy(_key("sets"), before)
 
     async def below(self, prefix: str) -> AsyncIterator[str]:
         """The names that begin with `prefix/`, in their order."""
         cut = len(_key("x")) - 1
-        async for found in self._objects.below(_key(prefix)):
-            yield found[cut:]
+        with _told():
+            async for found in self._objects.below(_key(prefix)):
+                yield found[cut:]
 
     async def backups(self) -> list[Listed]:
         """Every backup that has a manifest, the oldest first; those that are not good say why."""
@@ -205,9 +220,7 @@ class Repository:
         name = manifest.manifest_name(backup)
         digest = hashlib.sha256()
         try:
-            found = manifest.decode(await self.read(name), name)
-            async for chunk in self._objects.get(_key(name)):
-                digest.update(chunk)
+            found = manifest.decode(b"".join([chunk async for chunk in self.get(name, None, digest)]), name)
         except BackupError as error:
             return Listed(backup, None, str(error))
         if found.id != backup:
@@ -231,6 +244,23 @@ def open_repository(settings: BackupSettings, masters: MasterKeys) -> Repository
     except ValueError:
         raise BackupError("HAL9_BACKUPS must be file:///folder or s3://bucket/prefix.") from None
     return Repository(objects, masters, settings.region)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say of what a server of objects refuses that it was the store.
+
+    Raises:
+        BackupError: It was boto3 that failed; whatever else fails is passed on.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _CLIENTS:
+            raise
+        raise BackupError(
+            f"The store of backups refused, or did not answer ({error}): check HAL9_BACKUPS and its credentials."
+        ) from error
 
 
 def _key(name: str) -> str:

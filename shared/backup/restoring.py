@@ -72,10 +72,12 @@ class Target:
     Attributes:
         backup: The backup, and what it stands on, the full one first.
         at: The moment; None for the backup's own point.
+        later: Good backups whose point is after the moment: they bound the WAL that it takes.
     """
 
     chain: tuple[Backup, ...]
     at: datetime | None
+    later: tuple[Backup, ...] = ()
 
     @property
     def backup(self) -> Backup:
@@ -140,7 +142,7 @@ async def choose(repository: Repository, wanted: datetime | str, now: datetime) 
             f"The oldest good backup can be restored to {ordered[0].consistent_at.isoformat()} and later, "
             f"not to {wanted.isoformat()}."
         )
-    return Target(_chain(before[-1], good), wanted)
+    return Target(_chain(before[-1], good), wanted, tuple(one for one in ordered if one.point_at > wanted))
 
 
 async def require_reach(repository: Repository, target: Target) -> None:
@@ -184,7 +186,7 @@ async def fetch(repository: Repository, target: Target, shard: int, folder: Path
     require_room(folder.parent, sum(part.base.plain for part in parts) * (1 if len(parts) == 1 else 2))
     try:
         await _fetch_base(repository, target, shard, folder, tell)
-        await _fetch_wal(repository, parts[-1], await _last_lsn(repository, target, shard), folder / WAL, tell, shard)
+        await _fetch_wal(repository, parts[-1], _last_lsn(target, shard), folder / WAL, tell, shard)
     except OSError as error:
         if is_full(error):
             raise _full(folder) from error
@@ -224,18 +226,14 @@ async def verify_folder(folder: Path, part: ShardBackup) -> None:
         raise DamagedError(part.base.name, str(error)) from error
 
 
-async def _last_lsn(repository: Repository, target: Target, shard: int) -> int | None:
+def _last_lsn(target: Target, shard: int) -> int | None:
     """The place up to which WAL is needed; None for all that there is.
 
     A later backup from the same archive bounds it: what it began with is after the moment.
     """
     if target.at is None:
         return target.backup.shards[shard].point_lsn
-    later = [
-        one.backup.shards[shard]
-        for one in await repository.backups()
-        if one.backup is not None and one.backup.point_at > target.at and len(one.backup.shards) > shard
-    ]
+    later = [one.shards[shard] for one in target.later if len(one.shards) > shard]
     places = [part.point_lsn for part in later if part.archive == target.backup.shards[shard].archive]
     # Its point may be the last record before the moment's end: one segment more has the commit that ends recovery.
     return min(places) + target.backup.shards[shard].segment_bytes if places else None

@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 from conftest import LEDGER, NOBODY
 
+from knative.platform.servers.aside import aside
 from shared.backup import BackupError, DamagedError, choose, create, evidence
 from shared.backup.archive import catch_up, read_status
 from shared.backup.organisation import Rows, file_pieces, put_back
@@ -458,6 +459,11 @@ async def test_data_folders_for_other_servers(stage: Stage, backup: Backup, tmp_
         assert (data / "recovery.signal").exists()
         assert "recovery_target_time" in (data / "postgresql.auto.conf").read_text()
         assert data.stat().st_mode & 0o077 == 0
+    async with aside(tmp_path / "folders" / "shard-0", 0, {}) as address:  # as any server does that finds such a folder
+        connection = await asyncpg.connect(address)
+        assert await connection.fetchval("SELECT count(*) FROM ledger") > 0
+        assert not await connection.fetchval("SELECT pg_is_in_recovery()")
+        await connection.close()
 
 
 async def test_wal_that_nobody_took_in_time_begins_a_new_archive(stage: Stage) -> None:
