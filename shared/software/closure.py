@@ -7,6 +7,7 @@ rules can be satisfied together.
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from shared.software.structures import STRUCTURES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 _IMPLICIT_FIELDS = frozenset({"id", "created_at", "updated_at"})
 _STANDARD_ACTIONS = frozenset({"create", "update", "delete"})
 _ALLOWED_NODES = (
@@ -92,8 +94,22 @@ def _field_faults(pointer: str, field: spec.FieldSpec, entities: dict[str, spec.
         yield f"{pointer}: refers to {field.target}, which is no entity"
     if field.type is spec.FieldType.ENUM and not field.values:
         yield f"{pointer}: an enumeration needs values"
+    if field.values and field.type is not spec.FieldType.ENUM:
+        yield from _number_faults(pointer, field)
     if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
         yield f"{pointer}: minimum lies over maximum"
+
+
+def _number_faults(pointer: str, field: spec.FieldSpec) -> Iterator[str]:
+    """Name what is wrong with values of a field that is no enumeration of texts."""
+    if field.type is not spec.FieldType.INTEGER:
+        yield f"{pointer}: only enumerations and whole numbers have values"
+    elif not all(_WHOLE.fullmatch(value) for value in field.values):
+        yield f"{pointer}: the values of a whole number are whole numbers"
+    elif list(field.numbers) != sorted(set(field.numbers)):
+        yield f"{pointer}: the values of a whole number rise"
+    elif (field.minimum, field.maximum) != (field.numbers[0], field.numbers[-1]):
+        yield f"{pointer}: the bounds of a whole number with values are the least and the greatest of them"
 
 
 def _machine_faults(

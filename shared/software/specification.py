@@ -67,7 +67,7 @@ class FieldSpec(_Part):
     type: FieldType
     required: bool = True
     unique: bool = False
-    values: tuple[str, ...] = ()  # for ENUM, in the order of the request
+    values: tuple[str, ...] = ()  # for ENUM, in the order of the request; for INTEGER the only numbers, if it has such
     target: Name | None = None  # for REFERENCE
     default: Scalar = None
     minimum: int | float | None = None  # inclusive unless `exclusive_minimum`
@@ -81,6 +81,11 @@ class FieldSpec(_Part):
     managed: bool = False  # set by the software (derivation, state, aggregate, stamp), never taken from input
     immutable: bool = False  # given at creation, never changed
     description: str = ""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The only numbers that it may be, rising; empty when any within its bounds will do."""
+        return tuple(map(int, self.values)) if self.type is FieldType.INTEGER else ()
 
 
 class Derivation(_Part):

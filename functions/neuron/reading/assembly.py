@@ -158,7 +158,7 @@ def _field(item: DraftField, draft: Draft) -> FieldSpec:
         type=kind,
         required=item.required is not False and item.default is None,
         unique=item.unique and kind is not FieldType.BOOLEAN,
-        values=item.values if kind is FieldType.ENUM else (),
+        values=item.values if kind in {FieldType.ENUM, FieldType.INTEGER} else (),
         target=item.target if kind is FieldType.REFERENCE else None,
         default=_default(item, kind),
         minimum=low,
@@ -203,7 +203,8 @@ def _listings(draft: Draft) -> tuple[spec.Listing, ...]:
     for entity in draft.entities.values():
         stated = draft.listings.get(entity.name, {"filters": [], "search": [], "sort": []})
         fields = list(entity.fields.values())
-        filters = [f.name for f in fields if f.type in {FieldType.REFERENCE, FieldType.ENUM, FieldType.BOOLEAN}]
+        chosen = {FieldType.REFERENCE, FieldType.ENUM, FieldType.BOOLEAN}
+        filters = [f.name for f in fields if f.type in chosen or (f.type is FieldType.INTEGER and f.values)]
         search = [f.name for f in fields if f.type in {FieldType.STRING, FieldType.TEXT, FieldType.EMAIL}]
         sort = [
             f.name

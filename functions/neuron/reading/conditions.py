@@ -104,7 +104,8 @@ def _value(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     for item in entity.fields.values():
         for value in item.values:
             if morphology.name(value) == name:
-                return (Condition(field=item.name, operator=Operator.EQ, value=value),)
+                meant = int(value) if item.type is FieldType.INTEGER else value
+                return (Condition(field=item.name, operator=Operator.EQ, value=meant),)
     return None
 
 

@@ -254,7 +254,7 @@ def _agrees_in_singular(tokens: Sequence[Token], at: int, i: int) -> bool:
 
 
 _BEGINS_COMPLEMENT_WORDS: Final = lexicon.words(
-    "at up more only for to from in into by through them it twice once on as with new which when something"
+    "at up more only for to from in into by through between them it twice once on as with new which when something"
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import lexicon, morphology
+from functions.neuron.reading.fields import enumerating
 from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
@@ -80,8 +81,21 @@ def complete(field: DraftField) -> None:
         field.type = _type(field)
     if field.type is FieldType.INTEGER and field.values:
         field.values = ()
+    _number(field)
     _bounds(field)
     _scale(field)
+
+
+def _number(field: DraftField) -> None:
+    """Let a field whose values are all whole numbers be a number, rather than one of some texts."""
+    if field.type is not FieldType.ENUM or not field.values or not all(map(enumerating.is_whole, field.values)):
+        return
+    known = sorted(map(int, field.values))
+    field.type, field.values = FieldType.INTEGER, tuple(map(str, known))
+    field.minimum, field.maximum = known[0], known[-1]
+    field.exclusive_minimum = field.exclusive_maximum = False
+    if isinstance(field.default, str) and field.default in field.values:
+        field.default = int(field.default)
 
 
 def counts(noun: str) -> bool:

@@ -155,7 +155,10 @@ def _seen(r: Reading, draft: Draft) -> bool:
     if not looking:
         return False
     found = False
+    whose = next((i for i, token in enumerate(tokens) if token.low == "whose"), len(tokens))
     for mention in draft.mentions(tokens) or [m for m in r.objects if tokens is r.frame.rest]:
+        if mention.start > whose:
+            continue  # "whose latest inspection …" narrows what is listed, and lists no inspections
         made = _view(mention, tokens, draft)
         if made is not None:
             draft.views[made.name] = made

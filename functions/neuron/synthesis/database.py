@@ -137,7 +137,9 @@ def _column_checks(field: FieldSpec) -> Iterator[str]:
         yield f"{name} IN (0, 1)"
     if field.type is FieldType.ENUM:
         yield f"{name} IN ({', '.join(literal(value, field) for value in field.values)})"
-    if field.type in {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}:
+    if field.numbers:
+        yield f"{name} IN ({', '.join(map(str, field.numbers))})"
+    elif field.type in {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}:
         if field.minimum is not None:
             yield f"{name} {'>' if field.exclusive_minimum else '>='} {literal(field.minimum, field)}"
         if field.maximum is not None:

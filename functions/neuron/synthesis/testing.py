@@ -144,6 +144,8 @@ class Planner:
         unique = field.unique or any(field.name in rule.fields for rule in unique_rules(entity, self._specification))
         if field.type in {FieldType.STRING, FieldType.TEXT}:
             return ValueDesign(kind="sequence", text=_text(field))
+        if field.numbers:
+            return ValueDesign(kind="constant", value=field.default if field.default is not None else field.numbers[0])
         if field.type in _NUMBERS:
             return self._number(field, entity, unique=unique)
         if field.type is FieldType.ENUM:
@@ -396,6 +398,9 @@ def _fitting_value(condition: Condition, field: FieldSpec) -> ValueDesign | None
     if field.type is FieldType.ENUM:
         other = next((v for v in field.values if v != value), None)
         return ValueDesign(kind="constant", value=other) if other else None
+    if field.numbers and isinstance(value, int | float):
+        others = [n for n in field.numbers if (n < value if condition.operator is Operator.LT else n > value)]
+        return ValueDesign(kind="constant", value=others[0]) if others else None
     if field.type in _NUMBERS and isinstance(value, int | float):
         number = value - 1 if condition.operator is Operator.LT else value + 1
         if (field.minimum is not None and number < field.minimum) or (

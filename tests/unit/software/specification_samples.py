@@ -351,6 +351,14 @@ def repair_shop(kind: Kind = Kind.API) -> Specification:
                 fields=(
                     FieldSpec(name="code", type=T.STRING, pattern=r"^B-\d{3}$", unique=True, immutable=True),
                     FieldSpec(name="max_weight", type=T.INTEGER, minimum=1),
+                    FieldSpec(
+                        name="volts",
+                        type=T.INTEGER,
+                        values=("12", "24", "230"),
+                        minimum=12,
+                        maximum=230,
+                        required=False,
+                    ),
                     FieldSpec(name="slots", type=T.INTEGER, minimum=0, maximum=20),
                 ),
             ),

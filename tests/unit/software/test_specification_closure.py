@@ -53,6 +53,32 @@ def specified(**parts: Any) -> Specification:
 
 
 @pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"type": T.STRING, "values": ("1", "2")}, "only enumerations and whole numbers"),
+        ({"values": ("1", "2.5"), "minimum": 1, "maximum": 2.5}, "are whole numbers"),
+        ({"values": ("1", "02"), "minimum": 1, "maximum": 2}, "are whole numbers"),
+        ({"values": ("2", "1"), "minimum": 1, "maximum": 2}, "rise"),
+        ({"values": ("1", "1"), "minimum": 1, "maximum": 1}, "rise"),
+        ({"values": ("1", "2")}, "the least and the greatest"),
+        ({"values": ("1", "2"), "minimum": 1, "maximum": 3}, "the least and the greatest"),
+    ],
+)
+def test_the_only_numbers_of_a_field_are_numbers_in_their_order(given: dict[str, Any], fault: str) -> None:
+    field = FieldSpec.model_validate({"name": "size", "type": T.INTEGER, **given})
+    entity = Entity(name="tyre", plural="tyres", fields=(field,))
+    with pytest.raises(ValidationError, match=f"/entities/0/fields/0: .*{fault}"):
+        specified(entities=(entity,))
+
+
+def test_the_only_numbers_of_a_field_are_read_as_such() -> None:
+    field = FieldSpec(name="size", type=T.INTEGER, values=("-1", "0", "30"), minimum=-1, maximum=30)
+    specification = specified(entities=(Entity(name="tyre", plural="tyres", fields=(field,)),))
+    assert specification.entities[0].fields[0].numbers == (-1, 0, 30)
+    assert FieldSpec(name="size", type=T.ENUM, values=("1", "2")).numbers == ()
+
+
+@pytest.mark.parametrize(
     "rule",
     [
         CapacityRule(**RULE, reference="parent", limit_field="name"),

@@ -18,6 +18,7 @@ from functions.neuron.reading.declarations import (
     introductions,
     listings,
     managing,
+    measures,
     naming,
     references,
 )
@@ -60,6 +61,7 @@ def of_frame(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     return not _reports(frame, draft) and any(
         reader(frame, draft, later)
         for reader in (
+            measures.measured,
             holding.holding,
             belonging.belonging,
             managing.managing,

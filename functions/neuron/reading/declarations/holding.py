@@ -19,7 +19,6 @@ _HOLDING_WORDS_3: Final = lexicon.words(
 )
 _HOLDING_WORDS_2: Final = lexicon.words("have store track record include hold contain show")
 _HOLDING_WORDS: Final = lexicon.words("record store track show need require include hold specify capture")
-_TOLD: Final = frozenset({"who", "which", "when", "how"})
 
 
 def holding(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:

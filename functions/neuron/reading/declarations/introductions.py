@@ -57,18 +57,8 @@ def _kept_from(words: Sequence[Token], i: int, token: Token) -> int | None:
     if token.verb == "keep" and quantities.phrase(words, i + 1, "track of"):
         return i + 3
     if token.verb in {"keep", "hold"} and i:
-        return _of_many(words, i + 1)
+        return listings.behind_collection(words, i + 1)
     return i + 1 if token.verb == "handle" and token.low.endswith("ing") else None
-
-
-_MANY: Final = ("collection", "list", "log", "catalogue", "catalog", "record", "register", "inventory", "set", "number")
-
-
-def _of_many(words: Sequence[Token], at: int) -> int | None:
-    """Give the position behind "a collection of", "my list of"."""
-    at += at < len(words) and words[at].low in lexicon.ARTICLES
-    named = at + 1 < len(words) and words[at].singular in _MANY and words[at + 1].low == "of"
-    return at + 2 if named else None
 
 
 _ENTERING: Final = lexicon.words("collect note catch capture enter keep track")

@@ -26,7 +26,7 @@ def declare_list(tokens: Sequence[Token], draft: Draft, later: references.Open, 
     entities = [
         draft.entity(name, declared=True)
         for name in names
-        if name not in naming.NOT_ENTITIES or draft.entities.get(name)
+        if draft.entities.get(name) or not (name in naming.NOT_ENTITIES or _is_figure(name))
     ]
     if weak:
         draft.weak.update(fresh)
@@ -46,6 +46,23 @@ def declare_list(tokens: Sequence[Token], draft: Draft, later: references.Open, 
             held = tokens[cut + 1 : frames.close_of(tokens, cut)]
         contents.hold(entities[-1], held, draft, later)
     return found
+
+
+def _is_figure(name: str) -> bool:
+    """Whether a name is that of a figure about things: a total amount, an average rating."""
+    return name.partition("_")[0] in {"total", "sum", "average"} and "_" in name
+
+
+_COLLECTIONS: Final = frozenset(
+    {"collection", "list", "log", "catalogue", "catalog", "record", "register", "inventory", "set", "number"}
+)
+
+
+def behind_collection(words: Sequence[Token], at: int) -> int | None:
+    """Give the position behind "a collection of", "records of"; None when nothing of the kind stands there."""
+    at += at < len(words) and words[at].low in lexicon.ARTICLES
+    named = at + 1 < len(words) and words[at].singular in _COLLECTIONS and words[at + 1].low == "of"
+    return at + 2 if named else None
 
 
 def _is_plural_noun(tokens: Sequence[Token], name: str) -> bool:

@@ -33,15 +33,7 @@ def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
         for name in subjects
     ):
         return False
-    start = (
-        quantities.phrase(frame.rest, 0, "track of")
-        or quantities.phrase(frame.rest, 0, "a record of")
-        or quantities.phrase(frame.rest, 0, "records of")
-        or quantities.phrase(frame.rest, 0, "a list of")
-        or quantities.phrase(frame.rest, 0, "a catalogue of")
-        or quantities.phrase(frame.rest, 0, "a catalog of")
-        or 0
-    )
+    start = quantities.phrase(frame.rest, 0, "track of") or listings.behind_collection(frame.rest, 0) or 0
     return listings.declare_list(frame.rest[start:], draft, later)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import enumerations, lexicon
 from functions.neuron.reading.draft import DraftField
+from functions.neuron.reading.tokens import Kind
 from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
@@ -27,14 +28,37 @@ def said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
     read = read or (enumerations.listed(tokens, j) if tokens[j - 1].text == ":" else None)
     if read is None or len(read[0]) < 2:
         return None
-    if enumerations.boolean(read[0]):
-        target.type = FieldType.BOOLEAN
-    else:
-        target.values = tuple(dict.fromkeys(read[0]))
-    return read[1]
+    enumerate_values(target, read[0])
+    return unit(tokens, read[1], target)
+
+
+def numbers(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read the numbers that a field is one of, "30, 45 or 60 minutes"; gives where that ends."""
+    read = enumerations.until_or(tokens, i)
+    if read is None or not all(map(is_whole, read[0])):
+        return None
+    enumerate_values(target, read[0])
+    return unit(tokens, read[1], target)
+
+
+def unit(tokens: Sequence[Token], i: int, target: DraftField) -> int:
+    """Read the unit behind numbers: one noun, and nothing more that belongs to it; gives where that ends."""
+    if not (i < len(tokens) and tokens[i - 1].value is not None and tokens[i].kind is Kind.WORD):
+        return i
+    ends = i + 1 >= len(tokens) or not tokens[i + 1].is_word or tokens[i + 1].low in {"and", "or", "but", "each"}
+    if tokens[i].low in lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS | lexicon.DETERMINERS or not ends:
+        return i
+    target.description = f"In {tokens[i].low}."
+    return i + 1
+
+
+def is_whole(value: str) -> bool:
+    """Whether a value is a whole number as it is usually written."""
+    return value.isascii() and value.isdigit() and len(value) < _DIGITS and str(int(value)) == value
 
 
 SEVERAL: Final = 2
+_DIGITS: Final = 16
 
 
 def enumerate_values(target: DraftField, values: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import enumerations, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
-from functions.neuron.reading.fields import enumerating, naming, qualifiers, vocabulary
+from functions.neuron.reading.fields import enumerating, measures, naming, qualifiers, vocabulary
 from functions.neuron.reading.tokens import Kind
 from shared.software.specification import FieldType
 
@@ -31,6 +31,10 @@ def items(tokens: Sequence[Token]) -> list[naming.Item]:
         if (pair := _pair(tokens, i)) is not None:
             found += pair[0]
             i = pair[1]
+            continue
+        if (measure := _measured(tokens, i) or _so_many(tokens, i)) is not None:
+            found.append(measure[0])
+            i = measure[1]
             continue
         if (flag := _whether(tokens, i) or _state(tokens, start)) is not None:
             found.append(flag[0])
@@ -116,6 +120,27 @@ def _how_many(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | Non
     end = next((i for i in range(behind + 1, len(tokens)) if tokens[i].low in vocabulary.SEPARATORS), len(tokens))
     core = (tokens[behind].low,)
     item = DraftField(morphology.name(*core), FieldType.INTEGER, minimum=0, words=("number", "of", *core))
+    return naming.Item(item, tuple(tokens[at:end]), determined=True), end
+
+
+def _measured(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "costs 5, 10 or 20 euros" where a list goes on with a verb of measure."""
+    if at >= len(tokens) or not tokens[at].low.endswith("s"):
+        return None
+    read = measures.behind_verb(tokens, at + 1, tokens[at].verb or "")
+    if read is None:
+        return None
+    return naming.Item(read[0], tuple(tokens[at : read[1]]), determined=True), read[1]
+
+
+def _so_many(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "2, 3 or 4 lanes" as a number of lanes."""
+    item = DraftField("number")
+    end = enumerating.numbers(tokens, at, item) if at < len(tokens) and tokens[at].value is not None else None
+    if end is None or not item.description or not morphology.is_plural(tokens[end - 1].low):
+        return None
+    noun = tokens[end - 1].low
+    item.name, item.words, item.description = morphology.name(noun), ("number", "of", noun), ""
     return naming.Item(item, tuple(tokens[at:end]), determined=True), end
 
 
@@ -308,8 +333,8 @@ def _bare_enumeration(tokens: Sequence[Token], core: list[str], i: int, item: na
     if len(core) < 2 or i >= len(tokens) or tokens[i].low not in {",", "or"}:
         return core, i
     read = enumerations.until_or(tokens, i - 1)
-    if read is None:
-        return core, i
+    if read is None or (any(value.isdigit() for value in read[0]) and not read[0][0].isdigit()):
+        return core, i  # "a sail number, 2 or 3 masts": what is listed behind the name are figures of something else
     values, end = read
     item.field.values = tuple(values)
     return core[:-1], end

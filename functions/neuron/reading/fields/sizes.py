@@ -93,9 +93,15 @@ def apply_bound(
     target.maximum, target.exclusive_maximum = (
         (bound.high, bound.high_open) if bound.high is not None else (target.maximum, target.exclusive_maximum)
     )
+    if target.type is FieldType.INTEGER and any(_fraction(limit) for limit in (target.minimum, target.maximum)):
+        target.type = FieldType.DECIMAL  # a number of hours between 0.25 and 12
     if unit in vocabulary.UNITS | {"star", "point"} or (end < len(tokens) and tokens[end].low in vocabulary.UNITS):
         end += 1
     return end
+
+
+def _fraction(limit: float | None) -> bool:
+    return limit is not None and not float(limit).is_integer()
 
 
 def unit_of(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:

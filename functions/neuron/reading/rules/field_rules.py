@@ -63,6 +63,7 @@ def of_age(r: readings.Reading, draft: Draft) -> bool:
     if (
         entity is None
         or r.frame.verb != "be"
+        or "whose" in lows  # it is something of theirs that is so old
         or not ("old" in lows or "age" in lows or "older" in lows or "over" in lows)
     ):
         return False

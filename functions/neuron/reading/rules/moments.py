@@ -32,7 +32,9 @@ def due(r: readings.Reading, draft: Draft) -> bool:
     }
     verbs = _DUE_WORDS
     read = _duration(r.words)
-    if read is None or not (
+    if read is None or "older" in lows:  # how old something is sets no date
+        return False
+    if not (
         verbs & lows
         or (lending and "for" in lows)
         or (r.frame.verb in {"close", "end", "finish", "lapse"} and "after" in lows)

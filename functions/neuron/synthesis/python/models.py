@@ -62,6 +62,8 @@ def constrained(field: FieldSpec | Parameter) -> str:
     """Write the annotation of a value that comes from outside."""
     if field.type in _SIMPLE:
         return _SIMPLE[field.type]
+    if field.type is FieldType.INTEGER and field.values:
+        return f"Literal[{', '.join(field.values)}]"
     if field.type is FieldType.INTEGER:
         return f"Annotated[int, Field({', '.join(['strict=True', *_integer_bounds(field)])}), Whole]"
     if field.type is FieldType.NUMBER:
@@ -294,6 +296,8 @@ def _checks(field: FieldSpec, name: str, value: str) -> list[str]:
     if field.type is FieldType.DATETIME:
         return [f"{value} = checks.in_utc({quoted}, {value})"]
     kind = f"checks.kind({quoted}, {value}, {_KINDS[field.type]})"
+    if field.type is FieldType.INTEGER and field.numbers:
+        return [f"if {kind}:", f"    checks.choice({quoted}, {value}, {names.literal(field.numbers, None)})"]
     further = []
     bounds = {"ge": "least", "le": "most", "gt": "above", "lt": "below"}
     limits = [f"{bounds[bound[:2]]}={bound[3:]}" for bound in _bounds(field)]

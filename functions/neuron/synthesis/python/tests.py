@@ -356,6 +356,9 @@ class TestWriter:
     def _out_of_bounds(self, field: FieldSpec) -> Iterator[str]:
         if field.type not in {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}:
             return
+        between = next((n + 1 for n in field.numbers[:-1] if n + 1 not in field.numbers), None)
+        if between is not None:
+            yield self.number(between, field)
         if field.minimum is not None:
             yield self.number(field.minimum if field.exclusive_minimum else field.minimum - 1, field)
         if field.maximum is not None:
@@ -1082,6 +1085,8 @@ class TestWriter:
                 return (
                     f'st.text(st.characters(exclude_categories=["C", "Z"]), min_size={low}, max_size={max(low, high)})'
                 )
+            case FieldType.INTEGER if field.numbers:
+                return f"st.sampled_from([{', '.join(map(str, field.numbers))}])"
             case FieldType.INTEGER:
                 low, high = _whole_bounds(field)
                 return f"st.integers({low}, {high})"
