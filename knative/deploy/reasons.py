@@ -17,10 +17,12 @@ LINES: Final = 8
 """Of a log."""
 
 _NORMAL: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
-_HOPELESS: Final = frozenset(
-    {"ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "CreateContainerConfigError"}
+_HOPELESS: Final = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
+_STUCK: Final = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "CrashLoopBackOff", "CreateContainerConfigError", "Error", "OOMKilled"}
 )
-_STUCK: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "CrashLoopBackOff", "Error", "OOMKilled"})
+"""A Secret that was missing may have been made just now: the kubelet looks again after a while."""
+
 _SIDECAR: Final = "queue-proxy"
 
 
