@@ -95,7 +95,7 @@ class Progress(Silent):
 
     def note(self, text: str) -> None:
         """Say it above what is waited for."""
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def faults(found: Sequence[Fault]) -> None:
