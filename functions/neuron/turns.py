@@ -43,7 +43,9 @@ _LOOK_SECONDS: Final = 2.0
 _AWAY_SECONDS: Final = 5.0
 
 _log = logger(__name__)
-_turns = counter("hal9_neuron_turns_total", "Steps begun, by whether their own request was delivered.", ("step",))
+_turns = counter(
+    "hal9_neuron_turns_total", "Turns: steps done by their own request, ahead of it, or nothing to do.", ("step",)
+)
 
 
 class Turns:
@@ -101,9 +103,15 @@ class Turns:
             waited = (self._clock.now() - asked_at).total_seconds()
             if waited > self._backlog:
                 await self._serve_others(org_id, origin, executor)
-        self._shares.charge(org_id, await self._weight(org_id))
-        _turns.add("delivered")
-        return await self._runtime.work(org_id, origin, data, process)
+        share, verdict = await self._weight(org_id), "later"
+        self._shares.charge(org_id, share)
+        try:
+            verdict = await self._runtime.work(org_id, origin, data, process)
+        finally:
+            if verdict != "done":  # it was served ahead, when it was charged, or somebody else has it
+                self._shares.give_back(org_id, share)
+        _turns.add("delivered" if verdict == "done" else "nothing")
+        return verdict
 
     async def _serve_others(self, org_id: UUID, origin: Origin, executor: str) -> None:
         until = self._clock.monotonic() + _AHEAD_SECONDS

@@ -100,7 +100,9 @@ async def test_a_quiet_neighbour_is_served_in_the_next_turn_though_its_request_i
     [late] = await begin(made, quiet, 1)
     await deliver(made, flood[10])
     assert await begun(shards, noisy, quiet) == {noisy: 11, quiet: 1}, "the same delivery served both"
+    had = made.turns._shares._start(quiet)
     await deliver(made, late)
+    assert made.turns._shares._start(quiet) == pytest.approx(had), "a request that finds nothing to do costs no turn"
     assert await begun(shards, noisy, quiet) == {noisy: 11, quiet: 1}, "its own request found nothing to do"
 
 
