@@ -1,0 +1,204 @@
+"""kill -9 of the mover at every named point, and of either server in a move: one home, nothing lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from knative.platform.servers import Servers
+from shared.chaos import observed
+from shared.database import CommitUnknownError, DatabaseSettings, ShardUnavailableError
+from shared.database.migrations import migrate
+from shared.identifiers import new_id
+from shared.placement import points
+from shared.placement.mover import Mover
+from shared.settings import load
+from shared.shards import Shards
+from tests.integration.data.test_shard_commands import hal9
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+    from knative.platform.servers import Postgres
+    from shared.database import Transaction
+
+LEDGER = """
+CREATE TABLE ledger (org_id uuid, id uuid, PRIMARY KEY (org_id, id));
+CREATE TABLE balances (org_id uuid PRIMARY KEY, entries bigint NOT NULL);
+GRANT SELECT, INSERT, UPDATE ON ledger, balances TO hal9_app;
+"""
+FORWARDS = [
+    points.PLANNED, points.CLAIMED, points.PUBLISHED, points.SUBSCRIBED, points.COPIED, points.VERIFIED, points.FENCED,
+    points.DRAINED, points.ACTIVATED, points.CLOSED, points.SWITCHED, points.UNSUBSCRIBED,
+]  # fmt: skip
+BACKWARDS = [points.UNCLAIMED, points.WIPED]
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def pair() -> AsyncIterator[Servers]:
+    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
+        made = Servers(Path(folder) / "servers", Path(folder) / "run", shards=2, durable=True)
+        await made.start()
+        try:
+            await migrate(made.shards_admin_dsn.split(","))
+            for server in made.postgres:
+                connection = await asyncpg.connect(server.dsn("hal9_owner"))
+                await connection.execute(LEDGER)
+                await connection.close()
+            yield made
+        finally:
+            await made.stop()
+
+
+class Writers:
+    """They enter a row and count it in one transaction, again until it is acknowledged."""
+
+    def __init__(self, shards: Shards, org_id: UUID) -> None:
+        self.acknowledged: set[UUID] = set()
+        self.refused = 0
+        self.over = asyncio.Event()
+        self._shards = shards
+        self._org_id = org_id
+
+    async def write(self) -> None:
+        """Write until told to stop."""
+        while not self.over.is_set():
+            entry = new_id()
+            while not await self._written(entry):  # noqa: ASYNC110 - a server comes back
+                await asyncio.sleep(0.02)
+            self.acknowledged.add(entry)
+
+    async def _written(self, entry: UUID) -> bool:
+        async def work(tx: Transaction) -> None:
+            new = await tx.execute("INSERT INTO ledger VALUES ($1, $2) ON CONFLICT DO NOTHING", self._org_id, entry)
+            await tx.execute(
+                "INSERT INTO balances AS b VALUES ($1, $2) ON CONFLICT (org_id) DO UPDATE SET entries = b.entries + $2",
+                self._org_id,
+                int(new == "INSERT 0 1"),
+            )
+
+        try:
+            await self._shards.run(self._org_id, work, idempotent=True)
+        except (ShardUnavailableError, CommitUnknownError):
+            self.refused += 1
+            return False
+        return True
+
+    async def more(self, count: int) -> None:
+        """Wait until so many more were acknowledged."""
+        enough = len(self.acknowledged) + count
+        async with asyncio.timeout(60):
+            while len(self.acknowledged) < enough:  # noqa: ASYNC110 - work of other tasks
+                await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def working(pair: Servers) -> AsyncIterator[tuple[Shards, UUID, Writers]]:
+    """An organisation with three writers; at the end the books are right, on one shard that takes writes."""
+    shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": pair.shards_dsn, "HAL9_POOL_SIZE": "4"}))
+    org_id = new_id()
+    await shards.create_organisation(org_id, "us-west")
+    writers = Writers(shards, org_id)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(writers.write())
+            try:
+                await writers.more(20)
+                yield shards, org_id, writers
+                await writers.more(20)
+            finally:
+                writers.over.set()
+        async with shards.transaction(org_id, readonly=True) as tx:
+            entries = {row["id"] for row in await tx.fetch("SELECT id FROM ledger WHERE org_id = $1", org_id)}
+            counted = await tx.fetchval("SELECT entries FROM balances WHERE org_id = $1", org_id)
+        assert entries == writers.acknowledged
+        assert counted == len(entries)
+        assert await homes(pair, org_id) == [(await shards.home(org_id)).shard]
+    finally:
+        await shards.close()
+
+
+async def homes(pair: Servers, org_id: UUID) -> list[int]:
+    """The shards that would take writes of the organisation."""
+    found = []
+    for number, server in enumerate(pair.postgres):
+        connection = await asyncpg.connect(server.dsn("hal9_owner"))
+        if await connection.fetchval("SELECT state FROM tenants WHERE org_id = $1", org_id) == "active":
+            found.append(number)
+        await connection.close()
+    return found
+
+
+async def died(pair: Servers, home: Path, *arguments: str, kill: list[str]) -> bool:
+    """Run a command that is killed at the first of the points that it passes and that killed nobody before."""
+    done = await hal9(
+        "tenants", "move", *arguments,
+        HAL9_SHARDS_ADMIN=pair.shards_admin_dsn, HAL9_HOME=str(home), HAL9_CHAOS_KILL=",".join(kill), HAL9_CACHE_URL="",
+    )  # fmt: skip
+    if done.returncode == -signal.SIGKILL:
+        return True
+    assert done.returncode == 0, done.stderr
+    return False
+
+
+@pytest.mark.timeout(300)
+async def test_a_mover_is_killed_at_every_point_forwards_then_backwards(pair: Servers, tmp_path: Path) -> None:
+    async with working(pair) as (shards, org_id, writers):
+        first = await shards.locate(org_id)
+        there = (str(org_id), "--to", str(1 - first.shard))
+        assert await died(pair, tmp_path, *there, kill=[points.VERIFIED])
+        kills = 0
+        while await died(pair, tmp_path, str(org_id), "--cancel", kill=BACKWARDS):
+            kills += 1
+            await writers.more(3)
+        assert kills == len(BACKWARDS)
+        assert (await shards.home(org_id)) == first
+        (tmp_path / "chaos" / points.VERIFIED).unlink()
+        kills = 0
+        while await died(pair, tmp_path, *there, kill=FORWARDS):
+            kills += 1
+            await writers.more(3)  # nobody finishes the move, and who writes waits for 1.5 s at most
+        assert kills == len(FORWARDS)
+        assert (await shards.home(org_id)).shard == 1 - first.shard
+        assert writers.refused == 0
+
+
+@pytest.mark.timeout(300)
+async def test_either_server_is_killed_in_the_middle_of_a_move(pair: Servers) -> None:
+    async with working(pair) as (shards, org_id, _):
+        for name, victim in (
+            (points.SUBSCRIBED, "new"), (points.COPIED, "old"), (points.DRAINED, "new"), (points.CLOSED, "old"),
+        ):  # fmt: skip
+            source = (await shards.home(org_id)).shard
+            server = pair.postgres[source if victim == "old" else 1 - source]
+            restarts: list[asyncio.Task[None]] = []
+
+            def observer(passed: str, name: str = name, server: Postgres = server) -> None:
+                if passed == name and not restarts:  # noqa: B023 - called in this turn of the loop only
+                    assert server.process is not None
+                    os.kill(server.process.pid, signal.SIGKILL)
+                    restarts.append(asyncio.get_running_loop().create_task(_restarted(server)))  # noqa: B023
+
+            with observed(observer):
+                move = await Mover(pair.shards_admin_dsn.split(",")).move(org_id, 1 - source, retain_seconds=0)
+            assert (len(restarts), move.step) == (1, "finished"), move.reason
+            await restarts[0]
+            await Mover(pair.shards_admin_dsn.split(",")).drop_copies()
+
+
+async def _restarted(server: Postgres) -> None:
+    async with asyncio.timeout(30):
+        while server.alive:  # noqa: ASYNC110 - what is waited for is another process
+            await asyncio.sleep(0.005)
+    await server.start()
