@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MODULES: Final = (
     "slot_lookup",
+    "tenant_move",
     "session_seal",
     "cache_hits",
     "rate_limits",
