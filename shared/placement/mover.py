@@ -43,6 +43,9 @@ FENCE_SECONDS: Final = 1.0
 FENCES: Final = 20
 """How often it is tried: a transaction that is open for longer than a fence may be in the way."""
 
+_BETWEEN_SECONDS: Final = 0.5
+"""After a fence that did not do, so that whoever waited at it gets through before the next one."""
+
 _QUIET_SECONDS: Final = 0.1
 """Before the fence the new shard should be no further behind than this."""
 
@@ -322,7 +325,7 @@ class Mover:
                 if pause is not None:
                     rows = sum(one.rows for one in verified)
                     return await self._switch(opened, move, rows=rows, pause_ms=pause * 1000)
-                await self._clock.sleep(min(2.0, 0.1 * 2**attempt))
+                await self._clock.sleep(min(4.0, _BETWEEN_SECONDS * 2**attempt))
         except (verification.DivergedError, _ChangedError) as error:
             return await self._give_up(opened, move, str(error))
         except verification.TooHotError as error:

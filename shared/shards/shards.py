@@ -45,7 +45,9 @@ _PLACEMENT_BYTES: Final = 5 * 2**20
 _PLACEMENT_SECONDS: Final = 60.0
 _STALE_SECONDS: Final = 600.0
 _TOPOLOGY_SECONDS: Final = 60.0
-_MOVE_SECONDS: Final = 2.0
+_MOVE_SECONDS: Final = 5.0
+"""What a transaction waits for a move: a fence that is lifted after 1.5 s, and another one after it."""
+
 _MOVE_PAUSE_SECONDS: Final = 0.02
 
 register("organisation-unknown", 404, "There is no such organisation", "Check the organisation's identifier.")
@@ -317,11 +319,11 @@ class Shards:
         """
         row = await self._row(org_id, refused)
         _refusals.add("nothing" if row is None else row["state"])
-        if row is not None and row["state"] == "moved" and row["moved_to"] is not None:
-            return Placement(row["moved_to"], refused.region, refused.epoch + 1, refused.tier)
         found = refused
         if row is None or row["state"] == "moved":
             found = await self.locate(org_id, at_least=refused.epoch + 1)
+            if found.epoch <= refused.epoch and row is not None and row["moved_to"] is not None:
+                return Placement(row["moved_to"], refused.region, refused.epoch + 1, refused.tier)
         if found.epoch <= refused.epoch:
             await self._pause(began + _MOVE_SECONDS)
         return found
