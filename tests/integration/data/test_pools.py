@@ -16,6 +16,7 @@ from shared import deadlines
 from shared.clock import ManualClock
 from shared.database import Database, DatabaseSettings
 from shared.database.opening import Openings
+from shared.identifiers import new_id
 from shared.pools import Holder, Plan
 from shared.pools.limits import read
 from shared.problems import Problem
@@ -26,8 +27,10 @@ from tests.integration.data.test_shard_commands import hal9
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
     from knative.platform.servers import Servers
+    from shared.database import Transaction
 
 HELD = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
 
@@ -232,3 +235,28 @@ async def test_who_waits_too_long_for_a_connection_is_told_so(servers: Servers) 
         await database.ping()
     finally:
         await database.close()
+
+
+async def test_a_thousand_at_once_are_served_over_a_few_connections(servers: Servers) -> None:
+    settings = load(DatabaseSettings, {"HAL9_SHARDS": servers.shards_dsn, "HAL9_POOL_WAIT_SECONDS": "120"})
+    shards = Shards.open(settings, application_name="pools-thousand")
+    try:
+        organisations = [new_id() for _ in range(20)]
+        for org_id in organisations:
+            await shards.create_organisation(org_id, "us-west")
+
+        async def user(number: int) -> UUID:
+            org_id = organisations[number % len(organisations)]
+
+            async def seen(tx: Transaction) -> UUID:
+                found: UUID = await tx.fetchval("SELECT org_id FROM tenants")
+                return found
+
+            return await shards.run(org_id, seen)
+
+        async with counted(servers.shards_dsn.split(",")[0], "pools-thousand") as counts:
+            answers = await asyncio.gather(*(user(number) for number in range(1000)))
+        assert answers == [organisations[number % len(organisations)] for number in range(1000)]
+        assert 0 < max(counts) <= settings.pool_size
+    finally:
+        await shards.close()
