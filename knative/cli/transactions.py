@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_LEFT: Final = ("undecided", "home-away", "home-unknown")
+_LEFT: Final = ("undecided", "home-away", "home-unknown", "failed")
 _MEANING: Final = {
     "commit": "its home has decided: the next sweep commits it",
     "abort": "its home has not decided, and is at work no more: the next sweep rolls it back",

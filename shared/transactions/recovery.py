@@ -43,7 +43,7 @@ SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::float8 AS age_seco
 _UNSETTLED: Final = "SELECT org_id, dtx_id FROM dtx_unsettled(make_interval(secs => $1), $2)"
 _FORGET: Final = "SELECT dtx_forget(make_interval(secs => $1), $2)"
 
-Outcome = Literal["committed", "rolled-back", "undecided", "gone", "home-away", "home-unknown"]
+Outcome = Literal["committed", "rolled-back", "undecided", "gone", "home-away", "home-unknown", "failed"]
 
 _log = logger(__name__)
 _recovered = counter(
@@ -140,8 +140,12 @@ async def _finish_all(
 
 
 async def resolve(shards: Shards, branch: Prepared) -> Outcome:
-    """Finish one branch as its home has decided; what is not decided, or cannot be asked, is left."""
-    outcome = await _resolved(shards, branch)
+    """Finish one branch as its home has decided; what is not decided, or cannot be asked or finished, is left."""
+    try:
+        outcome = await _resolved(shards, branch)
+    except Exception as error:  # noqa: BLE001 - one branch's trouble must not keep the others from being finished
+        _log.warning("branch not finished", gid=str(branch.gid), error=f"{type(error).__name__}: {error}")
+        outcome = "failed"
     _recovered.add(outcome)
     if outcome in {"committed", "rolled-back"}:
         _log.info("branch recovered", gid=str(branch.gid), shard=branch.shard, outcome=outcome)

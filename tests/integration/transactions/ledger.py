@@ -52,7 +52,7 @@ async def create_tables(servers: Servers) -> None:
 
 
 async def drop_tables(servers: Servers) -> None:
-    await as_owner(servers, "DROP TABLE accounts, entries")
+    await as_owner(servers, "SET lock_timeout = '5s'; DROP TABLE accounts, entries")
 
 
 async def as_owner(servers: Servers, sql: str) -> None:

@@ -13,7 +13,7 @@ from shared.identifiers import new_id
 from shared.telemetry import exposition
 from shared.transactions import Gid, Transactions, points, prepared, recover
 from tests.integration.data.test_shard_commands import hal9
-from tests.integration.transactions.ledger import audit, pay
+from tests.integration.transactions.ledger import account_on, audit, pay
 from tests.integration.transactions.stepping import Stepper
 
 if TYPE_CHECKING:
@@ -245,3 +245,20 @@ async def test_the_operator_decides_only_what_nobody_else_can(
     again = await hal9("transactions", "resolve", str(lost), "--roll-back", "--yes", **environment)
     assert again.returncode == 1
     assert "not prepared" in again.stderr
+
+
+async def test_a_branch_that_cannot_be_finished_keeps_no_other_from_it(
+    servers: Servers, shards: Shards, transactions: Transactions, accounts: list[UUID]
+) -> None:
+    """The decisions of one home cannot be read; another's, on the same shards, are carried out."""
+    await left_at(points.DECIDED, transactions, accounts)
+    other, its_taker = await account_on(shards, 2), await account_on(shards, 1)
+    await as_owner_on(servers, 0, "REVOKE SELECT ON dtx FROM hal9_app")
+    try:
+        await left_at(points.DECIDED, transactions, [other, its_taker])
+        done = await recover(shards, older_than_seconds=0)
+        assert (done["failed"], done["committed"]) == (2, 1)
+    finally:
+        await as_owner_on(servers, 0, "GRANT SELECT ON dtx TO hal9_app")
+    assert (await recover(shards, older_than_seconds=0))["committed"] == 2
+    (await audit(servers, [*accounts, other, its_taker])).require_sound()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from knative.platform.servers.postgres import SETTINGS
 from shared import chaos
 from shared.clock import ManualClock
 from shared.database import DatabaseSettings
@@ -110,6 +111,27 @@ async def test_a_branch_that_cannot_be_prepared_fails_all(
 
     with pytest.raises(asyncpg.FeatureNotSupportedError):
         await transactions.run(accounts[0], accounts[1:], work)
+    books = await audit(servers, accounts)
+    books.require_sound()
+    assert books.transfers == {}
+
+
+async def test_a_server_that_takes_no_more_of_them_is_named_as_the_reason(
+    servers: Servers, transactions: Transactions, accounts: list[UUID]
+) -> None:
+    names = [f"full {number}" for number in range(int(SETTINGS["max_prepared_transactions"]))]
+    connection = await asyncpg.connect(servers.shards_dsn.split(",")[1])
+    try:
+        for name in names:
+            await connection.execute(f"BEGIN; SELECT 1; PREPARE TRANSACTION '{name}'")
+        with pytest.raises(Problem) as caught:
+            await pay(transactions, accounts[0], accounts[1:], new_id())
+        assert (caught.value.slug, caught.value.status) == ("transactions-unavailable", 503)
+        assert caught.value.headers["Retry-After"] == "1"
+    finally:
+        for name in names:
+            await connection.execute(f"ROLLBACK PREPARED '{name}'")
+        await connection.close()
     books = await audit(servers, accounts)
     books.require_sound()
     assert books.transfers == {}
