@@ -113,7 +113,7 @@ async def _until_ended(cluster: Cluster, selector: str, seconds: float, watcher:
                 "has done what it has begun; `kubectl delete pod` has it end sooner."
             )
         if not told:
-            watcher.note(f"Waiting for the end of {len(left)} pods, for {seconds:.0f} s at most.")
+            watcher.note(f"Waiting until {len(left)} pods and revisions are gone, for {seconds:.0f} s at most.")
             told = True
         watcher.waiting(left)
         await asyncio.sleep(PERIOD_SECONDS)
