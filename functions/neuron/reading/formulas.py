@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _SUMS: Final = {"plus": "+", "+": "+", "minus": "-", "-": "-", "\u2212": "-", "less": "-"}
 _PRODUCTS: Final = {"times": "*", "\u00d7": "*", "*": "*", "x": "*", "·": "*", "/": "/", "÷": "/", "over": "/"}
-_FILLERS: Final = lexicon.ARTICLES | {"total", "given"} - {"total"}
 _DEPTH: Final = 12
 
 

@@ -13,7 +13,6 @@ from shared.software.specification import Condition, FieldType, Operator
 DELETING: Final = frozenset({"delete", "remove", "erase"})
 _UPDATING: Final = frozenset({"update", "edit", "change", "modify", "alter", "rename"})
 _CREATING: Final = lexicon.words("create add place make submit post write register open issue leave")
-_SAME: Final = frozenset({"twice", "once", "again", "same"})
 
 
 def guard(r: readings.Reading, draft: Draft) -> bool:
