@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +18,14 @@ import asyncpg
 import pytest
 from conftest import LEDGER, NOBODY
 
+from knative.platform.restoretest import restore_test
 from knative.platform.servers.aside import aside
 from shared.backup import BackupError, DamagedError, choose, create, evidence
 from shared.backup.archive import catch_up, read_status
 from shared.backup.organisation import Rows, file_pieces, put_back
 from shared.backup.retention import prune
 from shared.backup.verification import verify
+from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.identifiers import new_id
 from shared.settings import load
@@ -220,16 +223,20 @@ async def test_nothing_is_overwritten(stage: Stage, backup: Backup, tmp_path: Pa
 @pytest.mark.parametrize(
     ("moment", "said"),
     [
-        ("2001-01-01T00:00:00Z", "The oldest good backup can be restored to"),
-        ("2201-01-01T00:00:00Z", "has not come yet"),
-        ("2026-01-01T00:00:00", "time zone"),
+        (datetime(2001, 1, 1, tzinfo=UTC), "The oldest good backup can be restored to"),
+        (datetime(2201, 1, 1, tzinfo=UTC), "has not come yet"),
         ("yesterday", "There is no good backup yesterday"),
     ],
 )
-async def test_moments_that_cannot_be_had(stage: Stage, backup: Backup, moment: str, said: str, tmp_path: Path) -> None:
-    done = await stage.hal9("restore", "--at", moment, "--into", str(tmp_path / "home"))
-    assert done.returncode in {1, 2}
-    assert said in " ".join(done.stderr.split())
+async def test_moments_that_cannot_be_had(stage: Stage, backup: Backup, moment: datetime | str, said: str) -> None:
+    with pytest.raises(BackupError, match=said):
+        await choose(stage.repository(), moment, datetime.now(UTC))
+
+
+async def test_a_moment_says_its_time_zone(stage: Stage, tmp_path: Path) -> None:
+    done = await stage.hal9("restore", "--at", "2026-01-01T00:00:00", "--into", str(tmp_path / "home"))
+    assert done.returncode == 2
+    assert "time zone" in " ".join(done.stderr.split())
 
 
 async def test_a_full_disk_is_said_and_leaves_nothing(stage: Stage, backup: Backup, tmp_path: Path) -> None:
@@ -374,19 +381,31 @@ async def test_a_restore_is_tested_and_leaves_evidence(stage: Stage, tmp_path: P
     listed = await stage.hal9("list", "--tests", "--json")
     assert listed.returncode == 0, listed.stderr
     assert json.loads(listed.stdout)[-1] == told
-    # A directory that names a home where none is was not restored to the same moment as that shard.
-    async with stage.shards[2].connected() as connection:
-        await connection.execute("UPDATE tenants SET epoch = 7 WHERE org_id = $1", org_id)
-    torn = await create(stage.places(), silent)
-    failed = await stage.hal9("verify", "--restore", str(torn.id), TMPDIR=str(tmp_path))
-    assert failed.returncode == 1
-    assert str(org_id) in failed.stderr
-    table = await stage.hal9("list", "--tests")
-    assert table.returncode == 1
-    assert "passed" in table.stdout
-    assert str(org_id) in table.stdout
-    async with stage.shards[2].connected() as connection:
-        await connection.execute("UPDATE tenants SET epoch = 1 WHERE org_id = $1", org_id)
+
+
+async def test_a_restore_test_that_fails_leaves_evidence_too(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    repository = stage.repository(copied(stage, tmp_path))
+    target = await choose(repository, str(backup.id), datetime.now(UTC))
+    await repository.delete(backup.shards[2].base.name)
+    with pytest.raises(DamagedError):
+        await restore_test(repository, target, SystemClock(), silent)
+    [last] = (await evidence.read(repository))[-1:]
+    assert (last.backup, last.tables) == (backup.id, ())
+    assert "not in the store" in (last.fault or "")
+
+
+async def test_shards_of_different_moments_are_told_apart(stage: Stage) -> None:
+    org_id = new_id()
+    await stage.place(org_id, 2)
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(shard.connected()) for shard in stage.shards]
+        assert await evidence.require_homes(connections) > 0
+        await connections[2].execute("UPDATE tenants SET epoch = 7 WHERE org_id = $1", org_id)
+        try:
+            with pytest.raises(BackupError, match=str(org_id)):
+                await evidence.require_homes(connections)
+        finally:
+            await connections[2].execute("UPDATE tenants SET epoch = 1 WHERE org_id = $1", org_id)
 
 
 async def test_the_archiver_makes_backups_and_tests_restores_by_the_clock(stage: Stage) -> None:
