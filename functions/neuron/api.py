@@ -37,9 +37,9 @@ _IDEMPOTENCY_KEY: Final = {
 }
 _BOOKMARK: Final = {
     "type": "string",
-    "pattern": r"^[0-9]{1,4}\.[0-9a-f]{1,16}$",
+    "pattern": r"^[0-9]{1,4}(\.[0-9a-f]{1,16})?$",
     "description": "What an answer to a change gave as `HAL9-Bookmark`: a replica may answer that has got so far."
-    " What others changed later may be missing.",
+    " What others changed later may be missing. A shard's number alone stands for the beginning: any replica will do.",
 }
 _LAST_EVENT_ID: Final = {
     "type": "string",

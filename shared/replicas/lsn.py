@@ -10,7 +10,7 @@ Lsn = NewType("Lsn", int)
 """A position in the log, in bytes from its beginning (PostgreSQL manual, 8.20 pg_lsn)."""
 
 _LSN: Final = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
-_BOOKMARK: Final = re.compile(r"([0-9]{1,4})\.([0-9a-f]{1,16})")
+_BOOKMARK: Final = re.compile(r"([0-9]{1,4})(?:\.([0-9a-f]{1,16}))?")
 
 
 def parse(text: str) -> Lsn:
@@ -50,6 +50,6 @@ class Bookmark:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Read what `str` gave; None for anything else."""
+        """Read what `str` gave, or a shard's number alone, the beginning of its log; None for anything else."""
         match = _BOOKMARK.fullmatch(text)
-        return cls(int(match[1]), Lsn(int(match[2], 16))) if match else None
+        return cls(int(match[1]), Lsn(int(match[2] or "0", 16))) if match else None
