@@ -1,4 +1,4 @@
-"""Make the images that the tests of a cluster run: HAL9's own, and in the neuron's the tests' process beside its own.
+"""Make the images that the tests of a cluster run: HAL9's own, and in the neuron's the tests' processes beside its own.
 
     python -m tests.cluster.images --base python.tar --images dev.local/hal9 --out build/cluster --format docker-tar
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from knative.images.layout import Image
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PROCESS: Final = "tests/processes/tally.py"
-PROCESSES: Final = "HAL9_NEURON_PROCESSES=tests.processes.tally:TALLY"
+PROCESSES: Final = ("tests/processes/patience.py", "tests/processes/tally.py")
+SETTING: Final = "HAL9_NEURON_PROCESSES=tests.processes.patience:PATIENCE,tests.processes.tally:TALLY"
 _PLATFORM: Final = "linux/amd64"
 
 
 def version_of(base: Base) -> str:
     """Give the tag: it follows from all that goes into the images, and from how the tests' own is made."""
     product = content_version(ROOT, base)
-    added = (ROOT / PROCESS).read_bytes() + Path(__file__).read_bytes()
+    added = b"".join((ROOT / name).read_bytes() for name in PROCESSES) + Path(__file__).read_bytes()
     return f"{product}-{hashlib.sha256(added).hexdigest()[:8]}"
 
 
-def with_tests_process(image: Image, work: Path) -> Image:
+def with_tests_processes(image: Image, work: Path) -> Image:
     """Give the neuron's image with one layer more, and the setting that names what is in it."""
-    place = f"{parts.CODE}/{PROCESS}"
-    layer = write_layer({place: Content((ROOT / PROCESS).read_bytes())}, work / "process.tar.gz", "the tests' process")
+    contents = {f"{parts.CODE}/{name}": Content((ROOT / name).read_bytes()) for name in PROCESSES}
+    layer = write_layer(contents, work / "processes.tar.gz", "the tests' processes")
     config: dict[str, Any] = dict(image.config)
-    config["config"] = {**config["config"], "Env": [*config["config"]["Env"], PROCESSES]}
+    config["config"] = {**config["config"], "Env": [*config["config"]["Env"], SETTING]}
     config["rootfs"] = {**config["rootfs"], "diff_ids": [*config["rootfs"]["diff_ids"], layer.diff_id]}
     config["history"] = [*config["history"], {"created": config["created"], "created_by": layer.history}]
     return replace(image, config=config, layers=[*image.layers, layer])
@@ -75,7 +75,7 @@ def make(base: str, prefix: str, out: Path, kind: layout.Format) -> str:
             tell=lambda name: print(f"making {name} …", file=sys.stderr),  # noqa: T201 - a program
         )
         images = [one.image for one in build(request)]
-        images = [with_tests_process(one, work) if "/neuron:" in one.reference else one for one in images]
+        images = [with_tests_processes(one, work) if "/neuron:" in one.reference else one for one in images]
         if kind == "oci-layout":
             layout.write_layout(images, path)
         else:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.cluster.going import SECONDS, runs_going_on
+from shared.identifiers import new_id
+from tests.cluster.going import SECONDS, going_on
 from tests.cluster.watching import watching
+from tests.processes.tally_runs import ended, insisted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.client import Client
+    from shared.neurons.wire import Run
     from tests.cluster.deployed import DeployedPlatform
 
 REQUEST = "A library that tells leap years."
 NEURONS = ("neuron-l4", "neuron-l3", "neuron-l2")
 AT_ONCE = 24
-WIDE = tuple("one two three four five six seven eight" for _ in range(4))
+WAITING = {"seconds": 2.0, "clerks": 2, "counters": 1}
+"""Each step of such a run holds its request that long, whatever processors there are."""
 
 
 def zero(deployed: DeployedPlatform, *services: str) -> None:
@@ -38,7 +43,16 @@ def test_a_request_finds_everything_at_zero_and_becomes_a_verified_project(
     assert set(most) >= {"gateway", "codegen", *NEURONS}
 
 
+def waited(client: Client) -> Run:
+    """Start a run whose steps wait, once, and wait for its end."""
+    key = str(new_id())
+    return ended(client, insisted(lambda: client.runs.start("patience", WAITING, idempotency_key=key)), SECONDS)
+
+
 def test_load_brings_more_instances_and_its_end_takes_them_all_away(deployed: DeployedPlatform) -> None:
-    with watching(deployed.namespace) as most, runs_going_on(deployed, AT_ONCE, WIDE):
+    with watching(deployed.namespace) as most, going_on(deployed, AT_ONCE, waited) as going:
         deployed.until("more than one instance of a layer", lambda: max(most[name] for name in NEURONS) > 1, SECONDS)
+        runs = going.ended()
+    assert len(runs) >= AT_ONCE
+    assert {run.state for run in runs} == {"completed"}
     zero(deployed, *NEURONS)

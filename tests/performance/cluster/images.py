@@ -19,6 +19,7 @@ from knative.images.build import Request, build, created_at, revision_of
 from knative.images.bytecode import compiled
 from knative.images.layers import Content, write_layer
 from knative.images.wheels import cache_folder
+from tests.cluster.images import PROCESSES, SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from knative.images.layout import Image
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-PROCESSES: Final = ("tests/processes/patience.py", "tests/processes/tally.py")
 LEAN: Final = f"{parts.CODE}/lean"
-_PROCESSES: Final = "HAL9_NEURON_PROCESSES=tests.processes.patience:PATIENCE,tests.processes.tally:TALLY"
 
 
 def _added(image: Image, files: Mapping[str, bytes], work: Path, name: str) -> Image:
@@ -46,7 +45,7 @@ def neuron(image: Image, work: Path) -> Image:
     """Give the neuron's image with the tests' processes."""
     files = {f"{parts.CODE}/{name}": (ROOT / name).read_bytes() for name in PROCESSES}
     added = _added(image, files, work, "processes")
-    config = {**added.config["config"], "Env": [*added.config["config"]["Env"], _PROCESSES]}
+    config = {**added.config["config"], "Env": [*added.config["config"]["Env"], SETTING]}
     return replace(added, config={**added.config, "config": config})
 
 
