@@ -15,13 +15,13 @@ import asyncpg
 import click
 
 from knative.cli import tables
+from knative.cli.organisationnames import organisation
 from knative.platform.backups import Backups
 from knative.platform.home import Home
 from shared.backup import BackupError, choose, create
 from shared.clock import SystemClock
 from shared.datakeys import KeysUnavailableError
 from shared.settings import SettingsError
-from shared.shards.organisations import SLUG, organisation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -35,18 +35,6 @@ T = TypeVar("T")
 _MEGABYTE: Final = 2**20
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _organisation(context: click.Context, parameter: click.Parameter, value: str | None) -> UUID | None:
-    del context, parameter
-    if value is None:
-        return None
-    try:
-        return UUID(value)
-    except ValueError:
-        if not SLUG.fullmatch(value):
-            raise click.BadParameter(f"{value!r} is neither an organisation's slug nor its id.") from None
-        return organisation_id(value)
 
 
 @click.group("backup")
@@ -273,7 +261,7 @@ def _test(source: Backups, backup_id: str | None, *, as_json: bool) -> None:
 @click.option(
     "--prepare", is_flag=True, help="Make data folders with recovery settings, for servers that are not ours."
 )
-@click.option("--org", "org_id", callback=_organisation, help="Only this organisation, in place: its slug or id.")
+@click.option("--org", "org_id", callback=organisation, help="Only this organisation, in place: its slug or id.")
 @click.option("--undo", "export", type=click.UUID, help="Put back what an organisation had before --org, by that id.")
 @_JSON
 def restore(

@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import click
 
 from knative.cli import moving, tables
+from knative.cli.organisationnames import organisation
 from knative.cli.servers import administered
 from knative.cli.shards import region_name
 from shared.placement import moves, residency
-from shared.shards.organisations import SLUG, organisation_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from shared.placement.moves import Move
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def _organisation(context: click.Context, parameter: click.Parameter, value: str) -> UUID:
-    del context, parameter
-    try:
-        return UUID(value)
-    except ValueError:
-        if not SLUG.fullmatch(value):
-            raise click.BadParameter(f"{value!r} is neither an organisation's slug nor its id.") from None
-        return organisation_id(value)
-
-
-_ORGANISATION = click.argument("org_id", metavar="ORGANISATION", callback=_organisation)
+_ORGANISATION = click.argument("org_id", metavar="ORGANISATION", callback=organisation)
 
 
 @click.group("tenants")
