@@ -120,10 +120,16 @@ async def test_what_others_have_does_not_exist(acme: Made) -> None:
         for path in ("/v1/runs/{run_id}", "/v1/projects/{project_id}", "/v1/artefacts/{artefact_id}"):
             assert demo.get(path.format(**things)).status_code == 200, path
         assert demo.get(f"/v1/events/dead-letters/{letter}").status_code == 200
+        bodies = {"/v1/projects/{project_id}/offer": {"organisation": str(org_id)}}
         for method, path in routes:
-            theirs = other.request(method, path.format(**things))
-            nobodys = other.request(method, path.format(**dict.fromkeys(things, new_id())))
+            theirs = other.request(method, path.format(**things), json=bodies.get(path))
+            nobodys = other.request(method, path.format(**dict.fromkeys(things, new_id())), json=bodies.get(path))
             assert (theirs.status_code, theirs.json()) == (404, nobodys.json()), f"{method} {path}"
+        taken, unknown = (
+            other.post("/v1/projects/accepted", json={"organisation": str(org_id), "project_id": str(project_id)})
+            for project_id in (project["id"], new_id())
+        )
+        assert (taken.status_code, taken.json()) == (404, unknown.json())
         for path in ("/v1/runs", "/v1/projects", "/v1/events/dead-letters"):
             assert [found for found in other.get(path).raise_for_status().json().values() if found] == [], path
         assert key not in other.get("/v1/keys").text
