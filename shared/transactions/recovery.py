@@ -97,7 +97,8 @@ async def recover(shards: Shards, *, older_than_seconds: float = _YOUNG_SECONDS)
         older_than_seconds: Leaves alone what is younger: most of it is just being finished.
 
     Returns:
-        How many branches became what (`Outcome`), and how many decisions were `settled` and `forgotten`.
+        How many branches became what (`Outcome`), and how many decisions were `settled` and `forgotten`; `unsettled`
+        are those that could not be noted as settled, which the next pass tries again.
 
     Raises:
         Problem: A shard does not answer; what is on the others was done.
@@ -193,8 +194,14 @@ async def _unsettled(shards: Shards, number: int, older_than_seconds: float) -> 
 async def _settle(shards: Shards, number: int, keys: Sequence[tuple[UUID, UUID]], done: Counter[str]) -> None:
     """Note that decisions have been carried out; forget those where that is long ago."""
     for org_id, dtx_id in keys:
-        if (await shards.locate(org_id)).shard == number:  # not what an organisation that has moved left behind
+        try:
+            if (await shards.locate(org_id)).shard != number:  # what an organisation that has moved left behind
+                continue
             await shards.run(org_id, partial(_note_settled, org_id=org_id, dtx_id=dtx_id), idempotent=True)
+        except Exception as error:  # noqa: BLE001 - one organisation's trouble must not keep the others' from being noted
+            _log.warning("decision not settled", dtx=str(dtx_id), error=f"{type(error).__name__}: {error}")
+            done["unsettled"] += 1
+        else:
             done["settled"] += 1
     if keys:
         async with shards.database(number).connection() as connection:
