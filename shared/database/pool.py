@@ -279,14 +279,14 @@ class Database:
             pool.terminate()
 
     async def close(self) -> None:
-        """Close the pool: wait for what is in use, at most five seconds."""
+        """Close the pool: wait for what is in use, at most five seconds; a server that is gone hears nothing of it."""
         if self._pool is None:
             return
         await self._resting.empty()
         pool, self._pool = self._pool, None
         try:
             await asyncio.wait_for(pool.close(), 5.0)
-        except TimeoutError:
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):  # TimeoutError is an OSError
             pool.terminate()
 
 

@@ -344,7 +344,8 @@ async def test_archives_from_before_uses_were_counted_count_as_well(
         await admin.execute(file.sql)
     await admin.close()
     assert await used(shards, org_id) == {"storage": 42}
-    assert (await usage.roll_up(upkeep(shards, cache, Tiers())))["off"] == 0
+    await usage.roll_up(upkeep(shards, cache, Tiers()))
+    assert await used(shards, org_id) == {"storage": 42}  # a counter that was off would be set right
 
 
 async def test_the_operators_command_changes_a_tier_and_takes_it_out_of_the_cache(

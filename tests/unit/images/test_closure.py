@@ -46,7 +46,7 @@ def test_a_function_reaches_no_other_function_and_of_knative_only_the_host(funct
         path.relative_to(CHECKOUT).parts[:2] for path in reached(CHECKOUT, [HOST, f"functions.{function}.*"]).files
     }
     assert {part for top, part in files if top == "functions"} == {"__init__.py", function}
-    assert {part for top, part in files if top == "knative"} == {"__init__.py", "description", "host"}
+    assert {part for top, part in files if top == "knative"} == {"__init__.py", "description", "framing", "host"}
 
 
 def test_imports_inside_functions_count_and_those_for_types_do_not(tmp_path: Path) -> None:
