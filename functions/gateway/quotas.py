@@ -48,10 +48,11 @@ def refuse_closed(request: Request, operation: Operation, tiers: Tiers, tier: st
 
 def warnings(request: Request, tiers: Tiers, tier: str) -> dict[str, str]:
     """Give the header that warns; none when nothing does, or the gate was made for another tier."""
-    limits = {name: tiers.allowance(tier, meter).hard for name, meter in METERS.items()}
     # An organisation may have a budget of its own, so its cost is believed whatever the tier's limit is.
     standings = [
-        one for one in read(request.scope.get(GATE_SCOPE)) if one.meter == "cost" or one.hard == limits[one.meter]
+        one
+        for one in read(request.scope.get(GATE_SCOPE))
+        if one.meter == "cost" or one.hard == tiers.allowance(tier, METERS[one.meter]).hard
     ]
     text = warning(standings)
     return {"Quota-Warning": text} if text else {}
