@@ -7,9 +7,7 @@ only done after the first is. The contenders take their rounds in turns; the med
 from __future__ import annotations
 
 import asyncio
-import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,15 +20,15 @@ from shared.shards import Shards
 from shared.transactions import Transactions, recover
 from tests.performance.benchmark import Benchmark
 from tests.performance.results import AtMost, Figure
+from tests.performance.turns import best_medians
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from uuid import UUID
 
     from shared.database import Transaction
     from tests.performance.benchmark import Conditions
-
-    Way = Callable[[], Awaitable[object]]
+    from tests.performance.turns import Way
 
 _CALLS: Final = 100
 _INSERT: Final = "INSERT INTO inbox (org_id, consumer, source, event_id) VALUES ($1, 'bench', 'bench', $2)"
@@ -73,16 +71,6 @@ async def _placed(shards: Shards) -> list[UUID]:
     return list(found.values())
 
 
-async def _p50(way: Way, calls: int) -> float:
-    """Milliseconds."""
-    seconds = []
-    for _ in range(calls):
-        begun = time.perf_counter()
-        await way()
-        seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds) * 1000
-
-
 async def _measured(conditions: Conditions) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="hal9-") as name:
         servers = Servers(Path(name) / "servers", Path(name) / "run")
@@ -91,10 +79,8 @@ async def _measured(conditions: Conditions) -> list[Figure]:
         try:
             await migrate(servers.shards_admin_dsn.split(","))
             ways = _ways(shards, await _placed(shards))
-            found: dict[str, float] = {}
-            for _ in range(conditions.rounds(8)):
-                for way, call in ways.items():
-                    found[way] = min(found.get(way, 1e9), await _p50(call, conditions.rounds(_CALLS, 5)))
+            seconds = await best_medians(ways, conditions.rounds(8), conditions.rounds(_CALLS, 5))
+            found = {way: value * 1000 for way, value in seconds.items()}
             await recover(shards, older_than_seconds=0)
         finally:
             await shards.close()

@@ -7,9 +7,7 @@ a round, the best round.
 from __future__ import annotations
 
 import asyncio
-import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,14 +21,13 @@ from shared.settings import load
 from shared.shards import Shards
 from tests.performance.benchmark import Benchmark
 from tests.performance.results import AtMost, Figure
+from tests.performance.turns import best_medians
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from tests.performance.benchmark import Conditions
-
-    Way = Callable[[], Awaitable[object]]
+    from tests.performance.turns import Way
 
 _CALLS: Final = 400
 _SELECT: Final = "SELECT epoch, state FROM tenants WHERE org_id = $1"
@@ -64,16 +61,6 @@ def _ways(bare: asyncpg.Connection[asyncpg.Record], shards: Shards, org_id: UUID
     }
 
 
-async def _p50(way: Way, calls: int) -> float:
-    """Microseconds."""
-    seconds = []
-    for _ in range(calls):
-        begun = time.perf_counter()
-        await way()
-        seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds) * 1e6
-
-
 async def _measured(conditions: Conditions) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="hal9-") as name:
         servers = Servers(Path(name) / "servers", Path(name) / "run", shards=1)
@@ -84,10 +71,8 @@ async def _measured(conditions: Conditions) -> list[Figure]:
             await shards.create_organisation(org_id := new_id(), "us-west")
             bare = await asyncpg.connect(servers.shards_dsn)
             ways = _ways(bare, shards, org_id)
-            found: dict[str, float] = {}
-            for _ in range(conditions.rounds(15, 2)):
-                for way, call in ways.items():
-                    found[way] = min(found.get(way, 1e9), await _p50(call, conditions.rounds(_CALLS, 20)))
+            seconds = await best_medians(ways, conditions.rounds(15, 2), conditions.rounds(_CALLS, 20))
+            found = {way: value * 1e6 for way, value in seconds.items()}
             await bare.close()
         finally:
             await shards.close()
