@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +16,13 @@ import pytest_asyncio
 from knative.platform.servers import Servers
 from shared.chaos import observed
 from shared.database import CommitUnknownError, DatabaseSettings, ShardUnavailableError
-from shared.database.migrations import migrate
 from shared.identifiers import new_id
 from shared.placement import points
 from shared.placement.mover import Mover
 from shared.settings import load
 from shared.shards import Shards
 from tests.integration.data.test_shard_commands import hal9
+from tests.two_shards import two_shards
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,18 +45,8 @@ BACKWARDS = [points.UNCLAIMED, points.WIPED]
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def pair() -> AsyncIterator[Servers]:
-    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
-        made = Servers(Path(folder) / "servers", Path(folder) / "run", shards=2, durable=True)
-        await made.start()
-        try:
-            await migrate(made.shards_admin_dsn.split(","))
-            for server in made.postgres:
-                connection = await asyncpg.connect(server.dsn("hal9_owner"))
-                await connection.execute(LEDGER)
-                await connection.close()
-            yield made
-        finally:
-            await made.stop()
+    async with two_shards(LEDGER) as made:
+        yield made
 
 
 class Writers:

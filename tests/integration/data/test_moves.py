@@ -27,6 +27,7 @@ from shared.settings import load
 from shared.shards import Placement, Shards
 from shared.shards.calls import Calls
 from tests.integration.data.test_shard_commands import hal9
+from tests.two_shards import two_shards
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -55,18 +56,8 @@ GRANT USAGE ON SEQUENCE later_number_seq TO hal9_app;
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def pair() -> AsyncIterator[Servers]:
     """Two durable shards of this module's own, with tables that nobody told the mover of."""
-    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
-        made = Servers(Path(folder) / "servers", Path(folder) / "run", shards=2, durable=True)
-        await made.start()
-        try:
-            await migrate(made.shards_admin_dsn.split(","))
-            for server in made.postgres:
-                connection = await asyncpg.connect(server.dsn("hal9_owner"))
-                await connection.execute(LATER)
-                await connection.close()
-            yield made
-        finally:
-            await made.stop()
+    async with two_shards(LATER) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")
