@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -45,6 +44,7 @@ SELECT count(*) AS pending,
 """
 _LAST: Final = frozenset({"answered", "undelivered", "refused"})
 _WRONG: Final = 2
+_SAYING_SECONDS: Final = 5.0
 
 
 async def probe(admin: Sequence[str], name: str, region: str, seconds: float, clock: Clock | None = None) -> Report:
@@ -66,11 +66,14 @@ async def probe(admin: Sequence[str], name: str, region: str, seconds: float, cl
     async with hearing(admin[SHARD], name) as heard:
         sending = asyncio.create_task(_send(heard, name, region, seconds))
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    while (told := await heard.get()).what not in _LAST:
-                        _note(report, told, clock.monotonic() - begun)
+            async with asyncio.timeout(seconds):
+                while (told := await heard.get()).what not in _LAST:
                     _note(report, told, clock.monotonic() - begun)
+                _note(report, told, clock.monotonic() - begun)
+        except TimeoutError:  # the sending ends by the same deadline, and says what kept it
+            await asyncio.wait({sending}, timeout=_SAYING_SECONDS)
+            while not heard.empty():
+                _note(report, heard.get_nowait(), clock.monotonic() - begun)
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)

@@ -62,6 +62,12 @@ def test_what_the_broker_took_and_nobody_got_is_told_apart_from_what_it_refused(
 ) -> None:
     found = probe(without_upkeep, tmp_path, "gateway", 3)
     assert (set(found["seconds"]), found["refused"]) == ({"taken"}, "")
-    nowhere = probe(without_upkeep, tmp_path, "gateway", 3, HAL9_BROKER_URL="unix:/nowhere.sock")
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 1])
+def test_who_waits_no_longer_than_the_sending_does_is_told_what_kept_it(
+    without_upkeep: RunningPlatform, tmp_path: Path, seconds: float
+) -> None:
+    nowhere = probe(without_upkeep, tmp_path, "gateway", seconds, HAL9_BROKER_URL="unix:/nowhere.sock")
     assert nowhere["seconds"] == {}
     assert "the broker does not answer" in nowhere["refused"]
