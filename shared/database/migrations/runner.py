@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import asyncpg
 
 from shared.database import hosts
 from shared.database.migrations.files import FOLDER, LedgerError, Migration, MigrationError, read
+from shared.database.migrations.statements import split
 from shared.database.pooler import is_direct
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ _LOCK: Final = 0x48414C39  # "HAL9"
 _LOCK_TIMEOUT: Final = "3s"
 _LOCK_TRIES: Final = 5
 _WAIT_SECONDS: Final = 120.0
+_LOCK_PAUSE_SECONDS: Final = 0.1
+_INDEX: Final = re.compile(r"create (?:unique )?index concurrently (?:if not exists )?(?P<name>[^ (]+) on ")
 
 _LEDGER: Final = """
 CREATE SCHEMA IF NOT EXISTS migrations;
@@ -134,15 +138,19 @@ async def _connected(dsn: str, shard: int) -> AsyncIterator[Connection]:
 
 
 async def _lock(connection: Connection, shard: int) -> None:
-    """Take the session's advisory lock, waiting for another run to end."""
-    await connection.execute(f"SET lock_timeout = '{int(_WAIT_SECONDS)}s'")
-    try:
-        await connection.execute(f"SELECT pg_advisory_lock({_LOCK})")
-    except asyncpg.LockNotAvailableError as error:
-        raise MigrationError(
-            f"shard {shard}: another migration has been running for {_WAIT_SECONDS:.0f} s. "
-            "Wait for it to end, then try again."
-        ) from error
+    """Take the session's advisory lock when another run has ended.
+
+    It is asked for again and again: who waits for it in a statement holds a snapshot, and the other run's CREATE INDEX
+    CONCURRENTLY waits for every older snapshot, so that one of the two would fail as a deadlock.
+    """
+    limit = time.monotonic() + _WAIT_SECONDS
+    while not await connection.fetchval(f"SELECT pg_try_advisory_lock({_LOCK})"):
+        if time.monotonic() > limit:
+            raise MigrationError(
+                f"shard {shard}: another migration has been running for {_WAIT_SECONDS:.0f} s. "
+                "Wait for it to end, then try again."
+            )
+        await asyncio.sleep(_LOCK_PAUSE_SECONDS)
     await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
 
 
@@ -190,7 +198,7 @@ async def _apply(connection: Connection, shard: int, shards: int, migration: Mig
                     await connection.execute(migration.sql)
                     milliseconds = await _record(connection, migration, began)
             else:
-                await connection.execute(migration.sql)
+                await _execute_alone(connection, migration)
                 milliseconds = await _record(connection, migration, began)
         except asyncpg.LockNotAvailableError as error:
             if attempt == _LOCK_TRIES:
@@ -204,6 +212,23 @@ async def _apply(connection: Connection, shard: int, shards: int, migration: Mig
         else:
             return Applied(shard, str(migration), milliseconds)
     raise AssertionError("unreachable")  # the last attempt returned or raised
+
+
+async def _execute_alone(connection: Connection, migration: Migration) -> None:
+    """Run the one statement of a file without a transaction, or what is left of it when an earlier run was cut off.
+
+    CREATE INDEX CONCURRENTLY that fails or is killed leaves an invalid index of that name, and one that was killed
+    before it was recorded a valid one: the same statement again would fail for ever.
+    """
+    (statement,) = split(migration.sql)
+    index = _INDEX.match(statement.text)
+    valid = index and await connection.fetchval(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", index["name"]
+    )
+    if index and valid is False:
+        await connection.execute(f"DROP INDEX CONCURRENTLY {index['name']}")
+    if not valid:
+        await connection.execute(migration.sql)
 
 
 async def _record(connection: Connection, migration: Migration, began: float) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PEOPLE = "CREATE TABLE people (org_id uuid PRIMARY KEY, name text);"
 MAP = "CREATE TABLE map AS SELECT current_setting('hal9.shard_count')::int AS shards;"
 AGES = "ALTER TABLE people ADD COLUMN age int;"
+INDEX = "-- hal9: no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY by_name ON people (org_id, name);"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -92,9 +93,14 @@ async def test_the_status_says_what_is_pending(scratch: list[str], folder: Path)
     assert not any(one.pending or one.faults for one in after)
 
 
-async def test_several_at_once_do_the_work_once(scratch: list[str], folder: Path) -> None:
-    runs = await asyncio.gather(*(migrate(scratch, folder=folder) for _ in range(4)))
-    assert sorted(len(applied) for applied in runs) == [0, 0, 0, 7]
+async def test_ten_at_once_do_the_work_once(scratch: list[str], folder: Path) -> None:
+    """One of them makes an index concurrently, for which it waits until nobody has an older snapshot."""
+    put(folder, "shard/0003_index.sql", INDEX)
+    runs = await asyncio.gather(*(migrate(scratch, folder=folder) for _ in range(10)))
+    assert sorted(len(applied) for applied in runs) == [0] * 9 + [10]
+    put(folder, "shard/0004_index.sql", INDEX.replace("by_name", "by_the_name"))
+    runs = await asyncio.gather(*(migrate(scratch, folder=folder) for _ in range(10)))
+    assert sorted(len(applied) for applied in runs) == [0] * 9 + [3]
 
 
 async def refused(scratch: list[str], folder: Path, match: str) -> None:
@@ -143,9 +149,26 @@ async def test_a_failure_leaves_nothing_of_its_migration(scratch: list[str], fol
 
 async def test_one_without_a_transaction(scratch: list[str], folder: Path) -> None:
     await migrate(scratch, folder=folder)
-    index = "-- hal9: no-transaction\nCREATE INDEX CONCURRENTLY by_name ON people (org_id, name);"
-    put(folder, "shard/0003_index.sql", index)
+    put(folder, "shard/0003_index.sql", INDEX)
     assert len(await migrate(scratch, folder=folder)) == 3
+
+
+async def test_an_index_that_was_cut_off_is_made_again_and_one_that_was_not_recorded_is_kept(
+    scratch: list[str], folder: Path
+) -> None:
+    await migrate(scratch, folder=folder)
+    index = INDEX.replace("org_id, name", "name")
+    connections = [await asyncpg.connect(dsn) for dsn in scratch]
+    await connections[0].execute(index)  # killed before it was recorded
+    await connections[1].execute("INSERT INTO people SELECT gen_random_uuid(), 'Ada' FROM generate_series(1, 2)")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connections[1].execute(index)  # cut off
+    await connections[1].execute("DELETE FROM people")
+    put(folder, "shard/0003_index.sql", index)
+    assert [one.shard for one in await migrate(scratch, folder=folder)] == [0, 1, 2]
+    for connection in connections:
+        assert await connection.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_name'::regclass")
+        await connection.close()
 
 
 async def test_a_lock_that_is_not_to_be_had_is_given_up_and_tried_again(scratch: list[str], folder: Path) -> None:
