@@ -11,7 +11,6 @@ at most `REST_SECONDS`. Does not: keep what is closed, or in a transaction.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -46,7 +45,7 @@ class Resting:
         """Give the connection that was used last; None when there is none."""
         while self._connections:
             connection = self._connections.pop()
-            if _sound(connection):
+            if not _is_closed(connection):
                 return connection
             self._send_back(connection)
         return None
@@ -89,8 +88,13 @@ class Resting:
             await asyncio.wait(set(self._going))
 
 
+def _is_closed(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # it was lost, and asyncpg has taken it back already
+        return True
+
+
 def _sound(connection: Any) -> bool:
     """Whether a connection can be used again as it is."""
-    with contextlib.suppress(asyncpg.InterfaceError):  # it was lost, and asyncpg has taken it back already
-        return not connection.is_closed() and not connection.is_in_transaction()
-    return False
+    return not _is_closed(connection) and not connection.is_in_transaction()

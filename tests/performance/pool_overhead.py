@@ -1,7 +1,7 @@
 """What the pool adds to a statement and to a transaction, over one bare asyncpg connection that does the same.
 
-One caller at a time, in turns, on one server: the pool's own work shows, not the waiting for others. The median within
-a round, the best round.
+One caller at a time, in turns, on one server and one processor: the pool's own work shows, not the waiting for others,
+nor where the scheduler put either connection's process. The median within a round, the best round.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shared.identifiers import new_id
 from shared.settings import load
 from shared.shards import Shards
 from tests.performance.benchmark import Benchmark
+from tests.performance.processor import one_processor
 from tests.performance.results import AtMost, Figure
 from tests.performance.turns import best_medians
 
@@ -89,7 +90,8 @@ async def _measured(conditions: Conditions) -> list[Figure]:
 
 def measure(conditions: Conditions) -> list[Figure]:
     """Microseconds of a statement and of a transaction, pooled and bare."""
-    return asyncio.run(_measured(conditions))
+    with one_processor():
+        return asyncio.run(_measured(conditions))
 
 
 BENCHMARK = Benchmark("pool-overhead", "a pooled statement and transaction against a bare asyncpg connection", measure)

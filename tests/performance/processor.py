@@ -1,4 +1,4 @@
-"""CPU time: of calls in this process, and of other processes.
+"""The processor: CPU time of calls in this process and of other processes, and keeping to one of its cores.
 
 The scheduler's account is what a shared machine leaves trustworthy; wall time is not. Only the standard library: the
 peers' programs import this too.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _LEAST_SECONDS: Final = 0.05
@@ -55,6 +55,17 @@ def of_processes_and_ended(pids: Iterable[int]) -> float:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += sum(int(field) for field in fields[11:15])
     return ticks / _TICKS
+
+
+@contextlib.contextmanager
+def one_processor() -> Iterator[None]:
+    """Keep this process, and all that it starts meanwhile, on one processor."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def below(pid: int) -> set[int]:
