@@ -9,7 +9,8 @@ Does not: keep the instance there (the ticks do), or share the work among instan
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import math
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.telemetry import logger
 
@@ -22,6 +23,30 @@ TICK_SECONDS: Final = 60.0
 """Between two ticks of Knative's clock."""
 
 _log = logger(__name__)
+
+
+class Occasion:
+    """Something that is done with a turn, but not with each.
+
+    Args:
+        work: What to do.
+        every: Seconds between two of them at least.
+        clock: Says how long ago the last one was.
+    """
+
+    def __init__(self, work: Callable[[Any], Awaitable[object]], every: float, clock: Clock) -> None:
+        self.work = work
+        self._every = every
+        self._clock = clock
+        self._taken_at = -math.inf
+
+    def taken(self) -> bool:
+        """Whether it is due; then it is not again before its time."""
+        now = self._clock.monotonic()
+        if now - self._taken_at < self._every:
+            return False
+        self._taken_at = now
+        return True
 
 
 class Repetition:

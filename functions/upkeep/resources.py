@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from events import catalogue
 from events.broker import BrokerConnection, publisher_over
 from events.publisher import PublisherSettings
 from events.relay import Relay
-from functions.upkeep import service, usage
-from functions.upkeep.repetition import Repetition
+from functions.upkeep import cleaning, service, usage
+from functions.upkeep.repetition import Occasion, Repetition
 from functions.upkeep.store import Store
 from shared.cache import Cache, CacheSettings
 from shared.clock import Clock, SystemClock
@@ -40,6 +38,19 @@ class UpkeepSettings:
         doc="Seconds between two roll-ups of what organisations use; each comes with a sweep.",
         minimum=0,
     )
+    clean_seconds: float = setting(
+        "HAL9_CLEAN_SECONDS",
+        default=300.0,
+        doc="Seconds between two rounds that drop what was kept for long enough: old copies of organisations that "
+        "moved, aged data keys. Each comes with a sweep; 0 for none, where somebody does it by hand.",
+        minimum=0,
+    )
+    data_key_days: float = setting(
+        "HAL9_DATA_KEY_DAYS",
+        default=90.0,
+        doc="Days for which a data key seals; whoever seals next makes a new one, the old one still opens. 0: no end.",
+        minimum=0,
+    )
 
 
 class Resources:
@@ -64,19 +75,26 @@ class Resources:
         self.tiers = Tiers.of(load(QuotaSettings))
         self.cache = Cache.open(load(CacheSettings))
         self.gates = Gates(self.cache, self.clock)
-        self._rolled_up_at = -math.inf
+        self._occasions = [Occasion(usage.roll_up, self.settings.roll_up_seconds, self.clock)]
+        if self.settings.clean_seconds:
+            self._occasions.append(Occasion(cleaning.clean, self.settings.clean_seconds, self.clock))
         self.sweeps = Repetition(self.turn, self.settings.repeat_seconds, self.clock)
 
     async def turn(self) -> None:
-        """Look at replicas, sweep, and roll up usage when that is due; one goes on where the other cannot."""
+        """Look at replicas, sweep, and do what is due besides; one goes on where the other cannot.
+
+        Raises:
+            Problem: A shard does not answer; the rest was done.
+        """
         await observe(self.shards)
-        try:
-            await service.sweep(self)
-        finally:
-            now = self.clock.monotonic()
-            if now - self._rolled_up_at >= self.settings.roll_up_seconds:
-                self._rolled_up_at = now
-                await usage.roll_up(self)
+        faults = []
+        for work in (service.sweep, *(occasion.work for occasion in self._occasions if occasion.taken())):
+            try:
+                await work(self)
+            except Exception as fault:  # noqa: BLE001 - it is raised when the others were done
+                faults.append(fault)
+        if faults:
+            raise faults[0]
 
     async def check(self) -> None:
         """Ask every shard for an answer."""

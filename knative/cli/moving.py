@@ -145,7 +145,7 @@ def ended(move: Move, *, as_json: bool) -> None:
         pause = "" if move.pause_ms is None else f" Nobody could write for {move.pause_ms:.0f} ms."
         click.echo(
             f"{move.org_id} is on shard {move.target}, in epoch {move.epoch + 1}; {move.rows or 0} rows.{pause} "
-            f"The old copy on shard {move.source} can be dropped in {move.retain_s} s (`hal9 tenants clean`)."
+            f"The old copy on shard {move.source} is kept for {move.retain_s} s; then upkeep drops it."
         )
     else:
         click.echo(f"{move.org_id} stays on shard {move.source}: {move.reason}.")

@@ -6,8 +6,8 @@ import asyncio
 import json
 import os
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from shared.database import DatabaseSettings
 from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
 from shared.problems import Problem
 from shared.sessions import RevocationIncompleteError, Sessions, SessionSettings, session_caches
-from shared.sessions.settings import MOST_SECONDS
+from shared.sessions.settings import UNREAD
 from shared.settings import SettingsError, load
 from shared.shards import Shards
 
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from shared.sessions.sessions import Device
 
 T = TypeVar("T")
-_MARGIN: Final = timedelta(hours=1)
-"""For what processes still sealed with a superseded key, and for clocks that differ."""
-
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -128,7 +125,7 @@ def rotate_key(org_id: UUID, region: str | None, *, as_json: bool) -> None:
 @_JSON
 def prune_keys(org_id: UUID, *, as_json: bool) -> None:
     """Delete an organisation's keys that were superseded so long ago that no session sealed with them can be left."""
-    before = datetime.now(UTC) - timedelta(seconds=MOST_SECONDS) - _MARGIN
+    before = datetime.now(UTC) - UNREAD
     pruned = _run(lambda opened: opened.keys.prune(org_id, before))
     click.echo(json.dumps({"pruned": pruned}) if as_json else f"{pruned} superseded keys are deleted.")
 

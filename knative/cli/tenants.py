@@ -102,7 +102,7 @@ def list_moves(*, limit: int, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Also copies that are to be kept for longer.")
 @_JSON
 def clean(*, every: bool, as_json: bool) -> None:
-    """Drop the copies that moves left behind and that were kept for long enough. Run it by the clock."""
+    """Drop the copies that moves left behind and that were kept for long enough, as upkeep does by the clock."""
 
     async def work() -> list[Move]:
         async with moving.mover(quiet=True) as mover:

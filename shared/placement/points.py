@@ -37,3 +37,9 @@ UNSUBSCRIBED: Final = register(
 )
 UNCLAIMED: Final = register("move.unclaimed", "A move is cancelled, its copy is still there: resumed, the copy goes.")
 WIPED: Final = register("move.wiped", "A copy is gone, its mark and the directory's note are not: they follow.")
+COPY_SHRUNK: Final = register(
+    "move.copy.shrunk", "Some rows of an old copy are gone, others are not: whoever drops copies next goes on."
+)
+COPY_GONE: Final = register(
+    "move.copy.gone", "An old copy is gone, and the directory does not know: it is noted next time."
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from shared.cache import Cache
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 DAY: Final = 86_400
 MOST_SECONDS: Final = 31 * DAY
 """No session lasts longer, whatever the settings say."""
+
+UNREAD: Final = timedelta(seconds=MOST_SECONDS, hours=1)
+"""After so long nothing is read that a superseded key sealed: some processes went on with it, clocks differ."""
 
 
 @settings

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MODULES: Final = (
     "slot_lookup",
     "tenant_move",
+    "tenant_growth",
     "session_seal",
     "cache_hits",
     "rate_limits",

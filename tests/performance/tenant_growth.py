@@ -3,10 +3,10 @@
 Two installations of one durable shard each, which holds the directory as well: harder than three shards would be. Each
 organisation has a key, runs with steps and events, and what it has used. The requests are those of the functions,
 through their own code and the application's role: the key by which the door knows who asks, the look-up of a home, a
-page of runs, a run with its tree, the start of a run. On both installations 1,000 organisations are at work, whose homes
-the process knows, as it does of who has just asked; keys and homes are looked up of all there are. One caller at a time;
-the median within a round, the best round. Beside it: a read by anybody, uniformly, where a process remembers the homes
-of about ten thousand.
+page of runs, a run with its tree, the start of a run. On both installations 1,000 organisations are at work, whose
+homes the process knows, as it does of who has just asked; keys and homes are looked up of all there are. One caller at
+a time; the median within a round, the best round. Beside it: a read by anybody, uniformly, where a process remembers
+the homes of about ten thousand.
 """
 
 from __future__ import annotations
@@ -41,8 +41,6 @@ from tests.performance.results import AtMost, Figure
 from tests.performance.turns import best_medians
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.performance.benchmark import Conditions
     from tests.performance.turns import Way
 
@@ -68,7 +66,8 @@ _FILL: Final = (
     " SELECT md5('org-' || n)::uuid, md5(n || '-' || k)::uuid, md5(n || '-' || k)::uuid, 'chain', 'completed',"
     " '{{\"number\": 2}}', 'growth', 0, 1, 1, 3, 3, now(), now()"
     " FROM generate_series(1, {runs}) k, generate_series(1, {count}) n",
-    "INSERT INTO steps (org_id, run_id, id, path, key, body, executor, depth, max_attempts, deadline_seconds, state, input)"
+    "INSERT INTO steps (org_id, run_id, id, path, key, body, executor, depth, max_attempts, deadline_seconds, state,"
+    " input)"
     " SELECT md5('org-' || n)::uuid, md5(n || '-' || k)::uuid, md5(n || '-' || k || '-' || s)::uuid, '/' || s, s::text,"
     " 'nothing', 'neuron-l2', 1, 1, 60, 'completed', '{{\"number\": 2}}'"
     " FROM generate_series(1, {runs}) k, generate_series(1, {count}) n, generate_series(1, 3) s",
@@ -79,11 +78,10 @@ _FILL: Final = (
     " SELECT md5('org-' || n)::uuid, 'neuron', k::text, 'runs', date_trunc('month', now())::date, 1, true"
     " FROM generate_series(1, {runs}) k, generate_series(1, {count}) n",
     "INSERT INTO usage_counters (org_id, meter, period, used)"
-    " SELECT md5('org-' || n)::uuid, 'runs', date_trunc('month', now())::date, {runs} FROM generate_series(1, {count}) n",
+    " SELECT md5('org-' || n)::uuid, 'runs', date_trunc('month', now())::date, {runs}"
+    " FROM generate_series(1, {count}) n",
 )
-_READ_WHOLE: Final = (
-    "SELECT relid::regclass::text AS name, seq_scan FROM pg_stat_user_tables WHERE n_live_tup >= $1"
-)
+_SCANS: Final = "SELECT relid::regclass::text AS name, seq_scan, n_live_tup FROM pg_stat_user_tables"
 
 
 def _organisation(number: int) -> UUID:
@@ -104,7 +102,7 @@ class _Installation:
     def __init__(self, folder: Path, count: int) -> None:
         self.count = count
         self._servers = Servers(folder / "servers", folder / "run", shards=1)
-        self._scans: dict[str, int] = {}
+        self._before: dict[str, tuple[int, int]] = {}
 
     async def open(self, conditions: Conditions) -> None:
         """Start it, and fill it."""
@@ -112,7 +110,7 @@ class _Installation:
         await migrate([self._servers.shards_admin_dsn])
         conditions.say(f"  making {self.count:,} organisations")
         await self._fill()
-        self._scans = await self._whole()
+        self._before = await self._tables()
         self._shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": self._servers.shards_dsn}))
         self._store = Store(self._shards, Tiers(), "/regions/us-west/functions/neuron")
 
@@ -129,17 +127,18 @@ class _Installation:
         await connection.execute("VACUUM (ANALYZE)")
         await connection.close()
 
-    async def _whole(self) -> dict[str, int]:
-        """How often tables that have many rows were read whole."""
+    async def _tables(self) -> dict[str, tuple[int, int]]:
+        """How often each table was read whole, and how many rows it has."""
         connection = await asyncpg.connect(self._servers.shards_admin_dsn)
-        rows = await connection.fetch(_READ_WHOLE, _WHOLE)
+        rows = await connection.fetch(_SCANS)
         await connection.close()
-        return {row["name"]: row["seq_scan"] for row in rows}
+        return {row["name"]: (row["seq_scan"], row["n_live_tup"]) for row in rows}
 
     async def read_whole(self) -> list[str]:
         """Close the application; give the tables of many rows that were read whole since they were filled."""
         await self._shards.close()  # with its connections their statistics are told
-        return [name for name, scans in (await self._whole()).items() if scans > self._scans.get(name, 0)]
+        after = await self._tables()
+        return [name for name, (scans, rows) in after.items() if rows >= _WHOLE and scans > self._before[name][0]]
 
     def ways(self) -> dict[str, Way]:
         """What an organisation asks for."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     Way = Callable[[], Awaitable[object]]
 
+Name = TypeVar("Name")
 
-async def best_medians(ways: Mapping[str, Way], rounds: int, calls: int) -> dict[str, float]:
+
+async def best_medians(ways: Mapping[Name, Way], rounds: int, calls: int) -> dict[Name, float]:
     """Seconds of a call, for each of the ways."""
-    found: dict[str, float] = {}
+    found: dict[Name, float] = {}
     for _ in range(rounds):
         for name, way in ways.items():
             found[name] = min(found.get(name, 1e9), await _median(way, calls))

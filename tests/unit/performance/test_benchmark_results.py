@@ -86,6 +86,6 @@ def test_a_missed_goal_fails_only_when_asked_to_check() -> None:
 
 def test_names_are_unique_and_peers_are_pinned_without_naming_a_host(tmp_path: Path) -> None:
     names = [benchmark.name for benchmark in harness.benchmarks()]
-    assert len(set(names)) == len(names) == 14
+    assert len(set(names)) == len(names) == 15
     assert {"dbos", "langgraph", "uvicorn"} <= set(Peers(tmp_path, print).versions())
     assert "://" not in LOCK.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from functions.upkeep.repetition import TICK_SECONDS, Repetition
+from functions.upkeep.repetition import TICK_SECONDS, Occasion, Repetition
 from shared.clock import ManualClock
 
 if TYPE_CHECKING:
@@ -77,3 +77,17 @@ async def test_where_the_clock_is_fast_nothing_is_repeated() -> None:
     await pass_time(clock, 10)
     assert clock.sleepers == 0
     await row.close()
+
+
+async def test_an_occasion_comes_at_once_and_then_as_often_as_it_says() -> None:
+    async def work(resources: object) -> None:
+        del resources
+
+    clock = ManualClock()
+    occasion = Occasion(work, 20.0, clock)
+    taken = []
+    for second in range(0, 60, 5):
+        if occasion.taken():
+            taken.append(second)
+        clock.advance(5)
+    assert taken == [0, 20, 40]
