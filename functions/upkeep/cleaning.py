@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from shared.datakeys import ageing
+from functions.upkeep import ageing
 from shared.placement import leftovers
-from shared.sessions.settings import UNREAD
 from shared.telemetry import counter, gauge, logger
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ async def _drop_copies(resources: Resources) -> None:
 async def _age_keys(resources: Resources) -> None:
     directory, days = resources.shards.directory, resources.settings.data_key_days
     retired = await ageing.retire(directory, timedelta(days=days)) if days else 0
-    forgotten = await ageing.forget(directory, UNREAD)
+    forgotten = await ageing.forget(directory, ageing.KEPT)
     _keys.add("retired", by=retired)
     _keys.add("forgotten", by=forgotten)
     if retired or forgotten:

@@ -1,9 +1,9 @@
 """Data keys age: each seals for so long, opens for as long as anything that it sealed may be left, and is deleted then.
 
     await retire(shards.directory, timedelta(days=90))      # seal no more; whoever seals next makes a new key
-    await forget(shards.directory, timedelta(days=32))      # superseded so long ago
+    await forget(shards.directory, KEPT)                    # superseded so long ago
 
-For whoever runs by the clock. It needs no master key: a key that is retired is only marked, and the process that seals
+It needs no master key, and nothing of `shared.datakeys`, which would bring the client of KMS along: a key that is retired is only marked, and the process that seals
 next has its successor made (`DataKeys.current`), so that an organisation that nobody uses costs nothing. Source of
 limited periods of use: NIST SP 800-57 part 1, section 5.3.6; of how much a key may seal: SP 800-38D, section 8.3.
 Promises: a key that is retired opens as before; processes go on sealing with it for as long as they keep it, five
@@ -13,14 +13,16 @@ its caller says how long that may live.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from shared.database import retrying
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from shared.database import Database
+
+KEPT: Final = timedelta(days=32)
+"""Longer than anything that is sealed may live: sessions do for 31 days at most (`shared.sessions.settings.UNREAD`)."""
 
 _AT_MOST: Final = 1000
 
