@@ -3,9 +3,10 @@
     await retire(shards.directory, timedelta(days=90))      # seal no more; whoever seals next makes a new key
     await forget(shards.directory, KEPT)                    # superseded so long ago
 
-It needs no master key, and nothing of `shared.datakeys`, which would bring the client of KMS along: a key that is retired is only marked, and the process that seals
-next has its successor made (`DataKeys.current`), so that an organisation that nobody uses costs nothing. Source of
-limited periods of use: NIST SP 800-57 part 1, section 5.3.6; of how much a key may seal: SP 800-38D, section 8.3.
+It needs no master key, and nothing of `shared.datakeys`, which would bring KMS's client along: a key that is retired is
+only marked, and the process that seals next has its successor made (`DataKeys.current`), so that an organisation that
+nobody uses costs nothing. Source of limited periods of use: NIST SP 800-57 part 1, section 5.3.6; of how much a key may
+seal: SP 800-38D, section 8.3.
 Promises: a key that is retired opens as before; processes go on sealing with it for as long as they keep it, five
 minutes at most; nothing is retired within a day or deleted within 31, whoever calls. Does not: know what was sealed:
 its caller says how long that may live.
