@@ -12,10 +12,10 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from functions.gateway import routes, service
+from functions.gateway import identity, routes, service
 from functions.gateway.eventschema import CONSUMES
 from functions.gateway.gateway import SECURITY_HEADERS
-from functions.gateway.models import Accepted, OpenApiDocument
+from functions.gateway.models import Accepted, Identity, OpenApiDocument, OwnSessions
 from shared.apikeys.wire import KeyPage, KeyQuery, KeyRequest, NewKeyView
 from shared.function import Operation, answer
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 REFERENCE: Final = Path(__file__).parent / "reference.html"
 _STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 _PUBLIC_CACHE: Final = "public, max-age=300"
+_CLEARED: Final = '"cache", "storage"'
+"""What a browser is to forget of this site when its user signs out (W3C Clear Site Data)."""
 
 
 async def publish(call: Call) -> Response:
@@ -51,6 +53,38 @@ async def revoke(call: Call) -> Response:
         raise service.not_found() from None
     await service.revoke_key(call.resources, call.principal, key_id)
     return Response(status_code=204)
+
+
+async def me(call: Call) -> Response:
+    """`GET /v1/me`."""
+    return answer(identity.who(call.request, call.principal))
+
+
+async def sessions(call: Call) -> Response:
+    """`GET /v1/me/sessions`."""
+    return answer(await identity.devices(call.resources, call.request))
+
+
+async def end(call: Call) -> Response:
+    """`DELETE /v1/me/sessions/{session_id}`."""
+    try:
+        session_id = UUID(call.path["session_id"])
+    except ValueError:
+        raise identity.no_such_session() from None
+    await identity.end(call.resources, call.request, session_id)
+    return Response(status_code=204)
+
+
+async def end_others(call: Call) -> Response:
+    """`DELETE /v1/me/sessions`."""
+    await identity.end_others(call.resources, call.request)
+    return Response(status_code=204)
+
+
+async def sign_out(call: Call) -> Response:
+    """`POST /v1/me/sign-out`."""
+    await identity.sign_out(call.resources, call.request)
+    return Response(status_code=204, headers={"Clear-Site-Data": _CLEARED})
 
 
 async def description(call: Call) -> Response:
@@ -130,6 +164,58 @@ OPERATIONS: Final = (
         description="The key is refused from the next request on. Revoking it again changes nothing. A key cannot "
         "revoke itself, nor one that may do more; an organisation's last key with the role `owner` stays.",
         tags=("keys",),
+    ),
+    Operation(
+        "GET",
+        "/v1/me",
+        "identity.read",
+        me,
+        "Show who asks, and what they may do",
+        responses={200: Identity},
+        description="By a session, or by an API key.",
+        tags=("identity",),
+    ),
+    Operation(
+        "GET",
+        "/v1/me/sessions",
+        "sessions.own",
+        sessions,
+        "List one's own sessions",
+        responses={200: OwnSessions, 409: None},
+        description="Every browser and device that one is signed in with, in all regions, the one last used first.",
+        tags=("identity",),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/me/sessions/{session_id}",
+        "sessions.own",
+        end,
+        "End one of one's own sessions",
+        responses={204: None, 409: None},
+        description="In all regions, from its next request on. A 503 names the regions that did not answer: send the "
+        "request again.",
+        tags=("identity",),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/me/sessions",
+        "sessions.own",
+        end_others,
+        "End all of one's own sessions but this one",
+        responses={204: None, 409: None},
+        description="In all regions, from their next request on. This one goes on under a new id, which the answer "
+        "sets as a cookie, and ends when it would have.",
+        tags=("identity",),
+    ),
+    Operation(
+        "POST",
+        "/v1/me/sign-out",
+        "sessions.own",
+        sign_out,
+        "Sign out",
+        responses={204: None},
+        description="Ends this session, and takes its cookie away.",
+        tags=("identity",),
     ),
     Operation(
         "GET",

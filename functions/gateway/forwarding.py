@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
+from functions.gateway import bookmarks
 from shared.function.outgoing import Outgoing, Unreachable, address_of
 from shared.problems import MEDIA_TYPE, Problem
 from shared.telemetry import logger, span
@@ -85,7 +86,9 @@ def forward_to(deployment: str, function: str) -> Callable[[Call], Awaitable[Res
 
     async def handler(call: Call) -> Response:
         forwarder: Forwarder = call.resources.forwarder
-        return await forwarder.forward(call, deployment, function)
+        response = await forwarder.forward(call, deployment, function)
+        await bookmarks.keep(call, response)
+        return response
 
     return handler
 
@@ -124,6 +127,8 @@ class Forwarder:
         request = call.request
         headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") in PASSED_IN]
         headers.append((b"authorization", b"Bearer " + self._token(call, function).encode("ascii")))
+        if (bookmark := bookmarks.carried(request)) is not None:
+            headers.append((bookmarks.HEADER.encode(), bookmark.encode("ascii")))
         connections = self._connections.get(deployment)
         if connections is None:
             connections = self._connections[deployment] = Outgoing(address_of(deployment))

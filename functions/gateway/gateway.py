@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from functions.gateway.signedin import COOKIES_SCOPE
 from shared.function import Function
 from shared.telemetry import trace
 
@@ -38,6 +39,8 @@ class Gateway(Function):
             response.headers.setdefault(name, value)
         for name, value in request.scope.get(RATE_LIMIT_SCOPE, {}).items():
             response.headers[name] = value
+        for header in request.scope.get(COOKIES_SCOPE, ()):
+            response.headers.append("Set-Cookie", header)
         here = trace()
         if here is not None:
             response.headers["X-Trace-Id"] = here.trace_id

@@ -12,17 +12,20 @@ from functions.gateway.forwarding import Forwarder
 from functions.gateway.lookups import Lookups
 from functions.gateway.settings import GatewaySettings
 from shared.cache import Cache, CacheSettings
-from shared.caching import Remote
+from shared.caching import Guarded, Remote
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
+from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
 from shared.keys import PrivateKey, TrustSettings
 from shared.permissions import RoleTable
 from shared.quotas import QuotaSettings, Tiers
 from shared.randomness import SystemRandomness
 from shared.ratelimits import Limiter
+from shared.sessions import Sessions, SessionSettings, session_caches
 from shared.settings import load
 from shared.shards import Shards
 from shared.shards.calls import Calls
+from shared.shards.organisations import pinned_region
 from shared.telemetry import logger
 from shared.tokens import Issuer
 
@@ -77,6 +80,7 @@ class Resources:
         if identity is None:
             raise RuntimeError("HAL9_IDENTITY_KEY is not set: the gateway cannot sign tokens")
         self.limits = settings.limits()
+        self.origins = settings.origins()
         self.cache = Cache.at(load(CacheSettings).url, settings.cache_seconds)
         self.remote = Remote(self.cache)
         self.remote.start()
@@ -88,11 +92,39 @@ class Resources:
         self.calls = Calls(self.shards)
         self.source = catalogue.source("gateway", settings.region)
         self.lookups = Lookups(self.directory, self.cache, self.clock)
+        self._open_sessions(settings)
         self.issuer = Issuer(PrivateKey.load(identity), self.clock)
         self.forwarder = Forwarder(self.issuer, self.clock)
         publishing = load(PublisherSettings)
         self.broker = BrokerConnection(publishing.broker_url)
         self.publisher = publisher_over(self.broker, publishing, self.issuer, self.clock)
+
+    def _open_sessions(self, settings: GatewaySettings) -> None:
+        """Open the sessions of this region, where there are keys to seal them with."""
+        keys = load(DataKeySettings)
+        self.sessions: Sessions | None = None
+        self._session_caches: dict[str, Guarded] = {}
+        if not keys.url:
+            return
+        chosen = load(SessionSettings)
+        caches = session_caches(chosen, settings.cache_seconds)
+        self._session_caches = {region: Guarded(cache, clock=self.clock) for region, cache in caches.items()}
+        data_keys = DataKeys(self.directory, open_master_keys(keys), keys.seconds, self.clock)
+        self.sessions = Sessions(
+            chosen.region, self._session_caches, data_keys, chosen,
+            pinned=lambda org_id: pinned_region(self.directory, org_id),
+            randomness=self.randomness,
+        )  # fmt: skip
+
+    def own_sessions(self) -> Sessions:
+        """Give the sessions, for what only who is signed in can ask for.
+
+        Raises:
+            LookupError: There are none, so that nobody is.
+        """
+        if self.sessions is None:
+            raise LookupError("nobody is signed in where no keys seal sessions")
+        return self.sessions
 
     @property
     def directory(self) -> Database:
@@ -110,4 +142,6 @@ class Resources:
         await self.broker.close()
         await self.remote.stop()
         await self.cache.close()
+        for cache in self._session_caches.values():
+            await cache.close()
         await self.shards.close()

@@ -2,73 +2,87 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from shared.ratelimits import Limit
-from shared.settings import setting, settings
+from shared.settings import SettingsError, setting, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+
 
 class Limits(NamedTuple):
     """The limits of the door; they are charged together, in one round trip.
 
-    A key is its user until people sign in: whoever does then has a limit of their own here.
+    What is counted of one organisation lies on one node of a cluster. A route is named by its method and path as the
+    table of routes has them, for example `GET /v1/runs/{run_id}`.
     """
 
     key: Limit
+    user: Limit
     organisation: Limit
     route: Limit
 
-    def of(self, org_id: UUID, key_id: UUID, route: str) -> Sequence[tuple[Limit, str]]:
-        """Give each limit with what a request is counted by; a cluster has one organisation's on one node.
+    def of_key(self, org_id: UUID, key_id: UUID, route: str) -> Sequence[tuple[Limit, str]]:
+        """Give each limit with what a request with an API key is counted by."""
+        return (self.key, f"{_own(org_id)}:key:{key_id}"), *self._together(org_id, route)
 
-        Args:
-            org_id: The organisation.
-            key_id: Its API key.
-            route: Method and path as the table of routes has them, for example `GET /v1/runs/{run_id}`.
-        """
-        own = f"hal9:{{{org_id}}}:rate"
-        return (
-            (self.key, f"{own}:key:{key_id}"),
-            (self.organisation, f"{own}:all"),
-            (self.route, f"{own}:route:{route}"),
-        )
+    def of_user(self, org_id: UUID, user_id: UUID, route: str) -> Sequence[tuple[Limit, str]]:
+        """Give each limit with what a request of somebody who is signed in is counted by, in all their sessions."""
+        return (self.user, f"{_own(org_id)}:user:{user_id}"), *self._together(org_id, route)
+
+    def _together(self, org_id: UUID, route: str) -> Sequence[tuple[Limit, str]]:
+        return (self.organisation, f"{_own(org_id)}:all"), (self.route, f"{_own(org_id)}:route:{route}")
+
+
+def _own(org_id: UUID) -> str:
+    return f"hal9:{{{org_id}}}:rate"
 
 
 @settings
 class GatewaySettings:
-    """How often keys and organisations may ask, and where the gateway runs."""
+    """How often keys, people and organisations may ask, and where the gateway runs."""
 
     region: str = setting("HAL9_REGION", "us-west", "Region that this process runs in.")
     key_per_second: float = setting(
         "HAL9_LIMIT_KEY_PER_SECOND", 100.0, "Requests per second that one API key may make.", minimum=0.001
     )
     key_burst: int = setting("HAL9_LIMIT_KEY_BURST", 300, "Requests that one key may make at once.", minimum=1)
+    user_per_second: float = setting(
+        "HAL9_LIMIT_USER_PER_SECOND",
+        50.0,
+        "Requests per second that somebody who is signed in may make, in all their sessions together.",
+        minimum=0.001,
+    )
+    user_burst: int = setting(
+        "HAL9_LIMIT_USER_BURST", 200, "Requests that somebody who is signed in may make at once.", minimum=1
+    )
     organisation_per_second: float = setting(
         "HAL9_LIMIT_ORGANISATION_PER_SECOND",
         400.0,
-        "Requests per second that all keys of an organisation may make together.",
+        "Requests per second that all keys and people of an organisation may make together.",
         minimum=0.001,
     )
     organisation_burst: int = setting(
         "HAL9_LIMIT_ORGANISATION_BURST",
         1200,
-        "Requests that all keys of an organisation may make at once.",
+        "Requests that all keys and people of an organisation may make at once.",
         minimum=1,
     )
     route_per_second: float = setting(
         "HAL9_LIMIT_ROUTE_PER_SECOND",
         200.0,
-        "Requests per second that all keys of an organisation may make to one route.",
+        "Requests per second that all keys and people of an organisation may make to one route.",
         minimum=0.001,
     )
     route_burst: int = setting(
         "HAL9_LIMIT_ROUTE_BURST",
         600,
-        "Requests that all keys of an organisation may make to one route at once.",
+        "Requests that all keys and people of an organisation may make to one route at once.",
         minimum=1,
     )
     cache_seconds: float = setting(
@@ -77,11 +91,32 @@ class GatewaySettings:
         "Seconds that a request waits at most for the cache before this process limits alone.",
         minimum=0.01,
     )
+    public_origins: str = setting(
+        "HAL9_PUBLIC_ORIGINS",
+        "",
+        "Origins of the pages that may use a session's cookie, https://HOST, separated by blanks; left out: the"
+        " request's own Host, over HTTPS.",
+    )
+
+    def origins(self) -> frozenset[str]:
+        """Give the public origins.
+
+        Raises:
+            SettingsError: One of them is no origin.
+        """
+        found = self.public_origins.split()
+        faults = [
+            f"HAL9_PUBLIC_ORIGINS: {one!r} is no origin: https://HOST" for one in found if not _ORIGIN.fullmatch(one)
+        ]
+        if faults:
+            raise SettingsError(faults)
+        return frozenset(found)
 
     def limits(self) -> Limits:
         """Give the limits that every request is charged to."""
         return Limits(
             Limit("key", self.key_per_second, self.key_burst),
+            Limit("user", self.user_per_second, self.user_burst),
             Limit("organisation", self.organisation_per_second, self.organisation_burst),
             Limit("route", self.route_per_second, self.route_burst),
         )

@@ -1,4 +1,4 @@
-"""`hal9 sessions`: for the platform's operator, list and revoke sessions, rotate and shred the keys that seal them."""
+"""`hal9 sessions`: for the platform's operator, begin, list and revoke sessions, rotate and shred what seals them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ from knative.cli.servers import admin_addresses
 from knative.platform.home import Home, PlatformSettings
 from shared.database import DatabaseSettings
 from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
+from shared.permissions import CUSTOMER_ROLES
 from shared.problems import Problem
-from shared.sessions import RevocationIncompleteError, Sessions, SessionSettings, session_caches
+from shared.sessions import (
+    COOKIE,
+    RevocationIncompleteError,
+    SessionPinnedError,
+    Sessions,
+    SessionSettings,
+    session_caches,
+)
 from shared.sessions.settings import UNREAD
 from shared.settings import SettingsError, load
 from shared.shards import Shards
+from shared.shards.organisations import pinned_region
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -51,11 +60,30 @@ _ORGANISATION = click.option(
 
 @click.group("sessions")
 def command() -> None:
-    """List and revoke sessions, rotate and shred the keys that seal them, as the platform's operator.
+    """Begin, list and revoke sessions, rotate and shred the keys that seal them, as the platform's operator.
 
     Reads HAL9_SHARDS_ADMIN, HAL9_CACHE_URL and HAL9_DATA_KEYS, else the local platform that runs; HAL9_SESSION_REGIONS
     names the other regions' caches.
     """
+
+
+@command.command("begin")
+@_ORGANISATION
+@click.option("--user", "user_id", required=True, type=click.UUID, help="The user's id.")
+@click.option(
+    "--role", "roles", required=True, multiple=True, type=click.Choice(CUSTOMER_ROLES), help="A role; may be repeated."
+)
+@click.option("--device", default="hal9 sessions begin", help="What the user is to recognise the session by.")
+@_JSON
+def begin(org_id: UUID, user_id: UUID, roles: tuple[str, ...], device: str, *, as_json: bool) -> None:
+    """Begin a session, as a sign-in would: print its cookie, this once.
+
+    For trying out, and for emergencies: nobody proved who they are. It ends by itself like any other one.
+    """
+    opened = _run(lambda at: at.sessions.create(org_id, user_id, roles, device=device))
+    cookie = f"{COOKIE}={opened.cookie}"
+    document = {"session": str(opened.session.ref), "cookie": cookie, "ends_at": opened.session.ends_at.isoformat()}
+    click.echo(json.dumps(document, indent=2) if as_json else cookie)
 
 
 @command.command("list")
@@ -156,6 +184,9 @@ def _run(work: Callable[[_Opened], Coroutine[Any, Any, T]]) -> T:
         raise click.ClickException(
             f"No answer from {regions}: sessions may live on there. Give the command again."
         ) from None
+    except SessionPinnedError as pinned:
+        said = f"The organisation is pinned to {pinned.region}: give HAL9_REGION, HAL9_CACHE_URL of that region."
+        raise click.ClickException(said) from None
     except Problem as problem:
         raise click.ClickException(f"{problem.title}. {problem.detail}") from None
     except asyncpg.UndefinedTableError:
@@ -175,7 +206,10 @@ async def _opened() -> AsyncIterator[_Opened]:
     shards = Shards.open(database, application_name="hal9-sessions")
     try:
         keys = DataKeys(shards.directory, masters, key_settings.seconds)
-        yield _Opened(Sessions(settings.region, caches, keys, settings), keys, settings.region)
+        sessions = Sessions(
+            settings.region, caches, keys, settings, pinned=lambda org_id: pinned_region(shards.directory, org_id)
+        )
+        yield _Opened(sessions, keys, settings.region)
     finally:
         for cache in caches.values():
             await cache.close()

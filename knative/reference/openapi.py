@@ -19,8 +19,9 @@ from pydantic.json_schema import models_json_schema
 from functions.gateway.eventschema import SCHEMAS as EVENT_SCHEMAS
 from knative import description
 from knative.reference import ROOT
-from shared.permissions import PERMISSIONS
+from shared.permissions import OF_PERSONS, PERMISSIONS
 from shared.problems import MEDIA_TYPE, Problem, registered
+from shared.sessions import COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +35,7 @@ FUNCTIONS: Final = ROOT / "functions"
 _GATEWAY: Final = "gateway"
 _COMPONENT: Final = "#/components/schemas/{model}"
 _ALWAYS: Final = (400, 405, 408, 414, 431, 500, 503)
-_IDENTIFIED: Final = (401, 403, 429, 504)
+_IDENTIFIED: Final = (401, 403, 421, 429, 504)
 _PASSED_ON: Final = (502, 504)
 _WITH_BODY: Final = (413, 415, 422)
 _TAGS: Final = {
@@ -43,11 +44,13 @@ _TAGS: Final = {
     "runs": "Runs of neurons: start, watch, cancel, replay.",
     "events": "Publish CloudEvents; look after those that could not be delivered.",
     "keys": "The API keys that your programs use.",
+    "identity": "Who you are, and where you are signed in.",
     "reference": "This description.",
     "health": "Whether the gateway runs; for load balancers.",
 }
 _NO_NUL: Final = "^[^\\u0000]*$"
 _BOUND: Final = frozenset({"pattern", "format", "enum", "const"})
+_SESSION: Final[dict[str, list[str]]] = {"session": []}
 _VALUES: Final = frozenset({"const", "default", "enum", "examples", "example"})
 _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Retry-After": {
@@ -77,13 +80,15 @@ _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
     503: ("Retry-After",),
 }
 _ABOUT: Final = """\
-The HTTP API of HAL9. Everything but the reference itself needs an API key, sent as `Authorization: Bearer hal9_…`;
-everything that is done belongs to the key's organisation, and another organisation's things are not there (404).
+The HTTP API of HAL9. Everything but the reference itself needs an API key, sent as `Authorization: Bearer hal9_…`, or
+a session's cookie; everything that is done belongs to the key's or the session's organisation, and another
+organisation's things are not there (404). What changes something is taken with a cookie only from a page of this site
+(403 `cross-site-request`).
 
 **Faults** are problem documents (RFC 9457, `application/problem+json`): `type` is stable, `detail` says what to do,
 `errors` names every fault of what was sent by JSON pointer.
 
-**Limits** hold for each key and each organisation; every answer says in `RateLimit` what is left, a 429 in
+**Limits** hold for each key or person and each organisation; every answer says in `RateLimit` what is left, a 429 in
 `Retry-After` how long to wait.
 
 **Trying again** is safe for what reads, and for what makes something when it carries an `Idempotency-Key`, or an
@@ -141,7 +146,7 @@ def document(folder: Path = FUNCTIONS) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "The gateway that answers this."}],
-        "security": [{"apiKey": []}],
+        "security": [{"apiKey": []}, _SESSION],
         "tags": [{"name": tag, "description": about} for tag, about in _TAGS.items() if tag in used],
         "paths": paths,
         "components": {
@@ -154,7 +159,13 @@ def document(folder: Path = FUNCTIONS) -> dict[str, Any]:
                     "scheme": "bearer",
                     "bearerFormat": "hal9_<12 characters>_<43 characters>",
                     "description": "An API key, made with `hal9 keys create` or `POST /v1/keys`.",
-                }
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": "The session of who is signed in, in a browser.",
+                },
             },
         },
     }
@@ -242,14 +253,21 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         "parameters": [*_path_parameters(operation), *_query_parameters(operation, schemas), *_headers(operation)],
         "requestBody": _body(route, schemas),
         "responses": _responses(route, schemas),
-        "security": [] if operation.public else None,
+        "security": _security(operation),
         "x-hal9-function": route.function,
         "x-hal9-deployment": route.deployment,
         "x-hal9-permission": operation.permission,
         "x-hal9-streaming": operation.streaming or None,
     }
-    keep = {"security", "tags"} if operation.public else {"tags"}
+    keep = {"security", "tags"}
     return {name: value for name, value in made.items() if value or (name in keep and value is not None)}
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]] | None:
+    """Give what an operation wants to be shown, where that is not what all do."""
+    if operation.public:
+        return []
+    return [_SESSION] if operation.permission in OF_PERSONS else None
 
 
 def _described(operation: Operation) -> str:

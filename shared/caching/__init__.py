@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from shared.caching.breaker import Breaker
 from shared.caching.cached import Cached, Coding, Loaded
+from shared.caching.guarded import Guarded
 from shared.caching.memory import Memory
 from shared.caching.remote import Remote
 
-__all__ = ["Breaker", "Cached", "Coding", "Loaded", "Memory", "Remote"]
+__all__ = ["Breaker", "Cached", "Coding", "Guarded", "Loaded", "Memory", "Remote"]

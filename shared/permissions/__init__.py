@@ -7,6 +7,16 @@ no role grants is denied, and a credential's scope only ever narrows what its ro
 from __future__ import annotations
 
 from shared.permissions.principal import Authorizer, Decision, Principal
-from shared.permissions.roles import CUSTOMER_ROLES, PERMISSIONS, ROLES, RoleTable
+from shared.permissions.roles import CUSTOMER_ROLES, OF_PERSONS, PERMISSIONS, PERSON, ROLES, RoleTable
 
-__all__ = ["CUSTOMER_ROLES", "PERMISSIONS", "ROLES", "Authorizer", "Decision", "Principal", "RoleTable"]
+__all__ = [
+    "CUSTOMER_ROLES",
+    "OF_PERSONS",
+    "PERMISSIONS",
+    "PERSON",
+    "ROLES",
+    "Authorizer",
+    "Decision",
+    "Principal",
+    "RoleTable",
+]

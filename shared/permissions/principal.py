@@ -15,11 +15,12 @@ class Principal:
 
     Attributes:
         org_id: The organisation that everything done belongs to.
-        subject: Who, for logs and audits: `key:<prefix>` for an API key.
+        subject: Who, for logs and audits: `key:<prefix>` for an API key, `user:<id>` for who is signed in.
         roles: Names of roles, as in `ROLES`.
         scope: The permissions that the credential may use; roles never grant beyond it.
         region: The region that the organisation lives in.
         key_id: The API key, if one was used.
+        user_id: The person, if one is signed in.
     """
 
     org_id: UUID
@@ -28,6 +29,7 @@ class Principal:
     scope: frozenset[str]
     region: str
     key_id: UUID | None = None
+    user_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "events.publish": "Send events of the organisation's own types.",
     "events.read": "List and show dead letters.",
     "events.redrive": "Send dead letters again.",
+    "identity.read": "See who one is, and what one may do.",
     "keys.create": "Create API keys.",
     "keys.owners": "Create and revoke API keys of owners.",
     "keys.read": "List API keys.",
@@ -29,6 +30,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "runs.create": "Start runs.",
     "runs.read": "List, show and watch runs.",
     "runs.replay": "Replay runs.",
+    "sessions.own": "See and end one's own sessions.",
     "usage.read": "See what the organisation uses and may use.",
 }
 """Every permission and what it is for. A route, event handler or type that names another one fails the suite."""
@@ -54,13 +56,27 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "developer": _READ | _WORK,
     "viewer": _READ,
     "operator": frozenset(
-        {"events.read", "events.redrive", "organisation.read", "runs.cancel", "runs.read", "usage.read"}
+        {
+            "events.read",
+            "events.redrive",
+            "identity.read",
+            "organisation.read",
+            "runs.cancel",
+            "runs.read",
+            "usage.read",
+        }
     ),
+    "person": frozenset({"identity.read", "sessions.own"}),
 }
 """What each role grants.
 
 `operator` is for those who run the platform: it looks after runs and dead letters and is never given to a customer.
+`person` is what the door adds to the roles of whoever is signed in, whatever they are; no key has it.
 """
+
+PERSON: Final = "person"
+OF_PERSONS: Final = ROLES[PERSON] - ROLES["owner"]
+"""The permissions that only who is signed in can have: no key."""
 
 CUSTOMER_ROLES: Final[tuple[str, ...]] = ("owner", "admin", "developer", "viewer")
 """The roles that an organisation may give to its own keys."""

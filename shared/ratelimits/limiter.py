@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shared.cache import CacheError, CacheUnavailableError, Script
-from shared.clock import SystemClock
+from shared.caching import Breaker
 from shared.ratelimits.limit import MICROSECONDS, Limit, State, Verdict
 from shared.ratelimits.local import LocalLimiter
 from shared.telemetry import counter, logger
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
 
 LOOK_AGAIN_SECONDS: Final = 1.0
-"""For how long the cache is left alone after it did not answer."""
+"""For how long the cache is left alone after it did not answer; then one request waits for it, and no other one."""
 
 _log = logger(__name__)
 _GCRA: Final = Script((Path(__file__).parent / "gcra.lua").read_text(encoding="utf-8"))
@@ -38,9 +38,8 @@ class Limiter:
     def __init__(self, cache: Cache, clock: Clock | None = None, fallback: LocalLimiter | None = None) -> None:
         self._cache = cache
         self._clock = clock
-        self._waiting = clock or SystemClock()
         self._fallback = fallback or LocalLimiter(clock)
-        self._alone_until = 0.0
+        self._breaker = Breaker(failures=1, open_seconds=LOOK_AGAIN_SECONDS, clock=clock)
 
     async def take(self, asked: Sequence[tuple[Limit, str]], look_up: Sequence[str] = ()) -> Verdict:
         """Charge one request to each (limit, key), or to none. Never raises on account of the cache.
@@ -49,12 +48,15 @@ class Limiter:
             asked: Limits with the keys that they are counted by; one call's keys share a hash tag such as `{org}`.
             look_up: Keys whose values the verdict is to hold: they are read on the way, in the same round trip.
         """
-        if self._waiting.monotonic() >= self._alone_until:
+        if self._breaker.allows():
             try:
-                return await self._ask(asked, look_up)
+                verdict = await self._ask(asked, look_up)
             except (CacheUnavailableError, CacheError) as error:
-                self._alone_until = self._waiting.monotonic() + LOOK_AGAIN_SECONDS
+                self._breaker.failed()
                 _log.warning("the cache did not answer: this process limits alone", error=str(error))
+            else:
+                self._breaker.succeeded()
+                return verdict
         _alone.add()
         return replace(self._fallback.take(asked), found=(None,) * len(look_up))
 

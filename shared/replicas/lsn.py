@@ -48,6 +48,10 @@ class Bookmark:
     def __str__(self) -> str:
         return f"{self.shard}.{self.lsn:x}"
 
+    def joined(self, other: Bookmark) -> Bookmark | None:
+        """Give what stands for both; None where they are of different shards: only the primary surely has both."""
+        return max(self, other, key=lambda one: one.lsn) if self.shard == other.shard else None
+
     @classmethod
     def read(cls, text: str) -> Self | None:
         """Read what `str` gave, or a shard's number alone, the beginning of its log; None for anything else."""

@@ -9,6 +9,8 @@ from shared.problems import Problem, register
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.sessions.sessions import Opened
+
 register("session-invalid", 401, "You are not signed in", "Sign in again.")
 register(
     "session-superseded",
@@ -39,10 +41,15 @@ class SessionSupersededError(Problem):
 
 
 class RevocationIncompleteError(Problem):
-    """Some regions did not answer, so that sessions may live on there."""
+    """Some regions did not answer, so that sessions may live on there.
+
+    Attributes:
+        opened: The caller's own session as it goes on, where all others were revoked; else None.
+    """
 
     def __init__(self, regions: Sequence[str]) -> None:
         super().__init__("revocation-incomplete", headers={"Retry-After": "1"}, regions=list(regions))
+        self.opened: Opened | None = None
 
 
 class SessionElsewhereError(Exception):

@@ -12,6 +12,7 @@ from shared.randomness import SystemRandomness
 from shared.sessions import moving
 from shared.sessions.cookie import SessionId
 from shared.sessions.errors import (
+    RevocationIncompleteError,
     SessionElsewhereError,
     SessionInvalidError,
     SessionPinnedError,
@@ -185,8 +186,10 @@ class Sessions:
                 return Opened(follower.text, session)
         raise SessionSupersededError
 
-    async def update(self, cookie: str, data: Mapping[str, str]) -> Session:
-        """Replace a session's data; privileges are changed by `renew` only.
+    async def update(self, cookie: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Session:
+        """Replace a session's data by what `change` makes of them; privileges are changed by `renew` only.
+
+        It is asked again when somebody else was faster, so that no change is lost.
 
         Raises:
             SessionInvalidError: There is no such session.
@@ -195,8 +198,9 @@ class Sessions:
         """
         for _ in range(_TRIES):
             found = await self._found_live(cookie)
-            session = dataclasses.replace(found.session, data=dict(data))
-            if await self._home.swap(found, session):
+            data = dict(change(found.session.data))
+            session = dataclasses.replace(found.session, data=data)
+            if data == found.session.data or await self._home.swap(found, session):
                 return session
         raise SessionSupersededError
 
@@ -276,6 +280,33 @@ class Sessions:
         """
         await revoke_everywhere(self._regions, org_id, user_id)
         _happened.add("revoked-user")
+
+    async def revoke_others(self, cookie: str) -> Opened:
+        """End all sessions of a cookie's user but this one, which goes on under a new id and ends when it would have.
+
+        All are made void, then this one begins anew: so none slips away that is moving, or begins meanwhile. When that
+        fails in between, its user signs in again.
+
+        Raises:
+            SessionInvalidError: There is no such session.
+            SessionSupersededError: It has a new id.
+            SessionElsewhereError: It is another region's.
+            RevocationIncompleteError: A region did not answer; `opened` has this session as it goes on.
+        """
+        found = await self._found_live(cookie)
+        was, incomplete = found.session, None
+        try:
+            await self.revoke_user(was.org_id, was.user_id)
+        except RevocationIncompleteError as error:
+            incomplete = error
+        opened = await self.create(
+            was.org_id, was.user_id, was.privileges, device=was.device, address=was.address, data=was.data,
+            idle_seconds=was.idle_seconds, seconds=max(1, (was.ends - found.now) // MICROSECONDS),
+        )  # fmt: skip
+        if incomplete is not None:
+            incomplete.opened = opened
+            raise incomplete
+        return opened
 
     async def revoke_organisation(self, org_id: UUID) -> None:
         """End all sessions of an organisation, in all regions.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 DAY: Final = 86_400
 MOST_SECONDS: Final = 31 * DAY
 """No session lasts longer, whatever the settings say."""
+ELSEWHERE_SECONDS: Final = 2.0
+"""What a command to another region's cache may take."""
 
 UNREAD: Final = timedelta(seconds=MOST_SECONDS, hours=1)
 """After so long nothing is read that a superseded key sealed: some processes went on with it, clocks differ."""
@@ -49,18 +51,22 @@ class SessionSettings:
     )
 
 
-def session_caches(settings: SessionSettings) -> Mapping[str, Cache]:
+def session_caches(settings: SessionSettings, seconds: float = 2.0) -> Mapping[str, Cache]:
     """The caches of all regions, by region; nothing is connected yet.
+
+    Args:
+        settings: Where they are.
+        seconds: What this region's may take for a command; the others are given `ELSEWHERE_SECONDS`.
 
     Raises:
         ValueError: HAL9_CACHE_URL is not set, or HAL9_SESSION_REGIONS is malformed or names this region.
     """
     if settings.cache is None:
         raise ValueError("HAL9_CACHE_URL is not set: sessions are kept there")
-    caches = {settings.region: Cache.at(settings.cache)}
+    caches = {settings.region: Cache.at(settings.cache, seconds)}
     for part in settings.regions.split():
         region, equals, url = part.partition("=")
         if not (region and equals and url) or region in caches:
             raise ValueError("HAL9_SESSION_REGIONS must be REGION=ADDRESS, separated by blanks, each other region once")
-        caches[region] = Cache.at(url)
+        caches[region] = Cache.at(url, ELSEWHERE_SECONDS)
     return caches

@@ -114,6 +114,24 @@ async def organisations(directory: Database) -> Sequence[Organisation]:
     return [Organisation(**dict(row)) for row in await retrying(attempt, idempotent=True)]
 
 
+async def pinned_region(directory: Database, org_id: UUID) -> str | None:
+    """Give the region that an organisation is pinned to; None when it is not, or there is no such organisation.
+
+    Args:
+        directory: With any role.
+        org_id: The organisation.
+    """
+
+    async def attempt() -> str | None:
+        async with directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
+            region: str | None = await tx.fetchval(
+                "SELECT region FROM directory.organisations WHERE org_id = $1 AND pinned", org_id
+            )
+            return region
+
+    return await retrying(attempt, idempotent=True)
+
+
 async def change_tier(directory: Database, org_id: UUID, tier: str) -> str | None:
     """Give an organisation another tier; gives the one that it had, None when there is no such organisation.
 

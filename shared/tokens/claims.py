@@ -30,6 +30,7 @@ class Claims:
         scope: Permissions that were checked and granted for this request.
         key_id: The API key that was used, if one was.
         region: The organisation's region; empty without an organisation.
+        user_id: The person who is signed in, if one is.
     """
 
     issuer: str
@@ -43,12 +44,13 @@ class Claims:
     scope: frozenset[str] = frozenset()
     key_id: UUID | None = None
     region: str = ""
+    user_id: UUID | None = None
 
     def principal(self) -> Principal | None:
         """Give whoever the request is done for; None when the token names no organisation."""
         if self.org_id is None:
             return None
-        return Principal(self.org_id, self.subject, self.roles, self.scope, self.region, self.key_id)
+        return Principal(self.org_id, self.subject, self.roles, self.scope, self.region, self.key_id, self.user_id)
 
     def payload(self) -> bytes:
         """Write the claims as the JSON of a token's payload."""
@@ -69,6 +71,8 @@ class Claims:
             }
         if self.key_id is not None:
             document["key_id"] = str(self.key_id)
+        if self.user_id is not None:
+            document["user_id"] = str(self.user_id)
         return json.dumps(document, separators=(",", ":")).encode()
 
     @classmethod
@@ -96,6 +100,7 @@ class Claims:
             frozenset(_texts(document.get("scope", []))),
             _identifier(document.get("key_id")),
             _text(document["region"]) if "region" in document else "",
+            _identifier(document.get("user_id")),
         )
 
 

@@ -66,6 +66,7 @@ class Issuer:
                 frozenset(scope),
                 principal.key_id,
                 principal.region,
+                principal.user_id,
             )
         signed = f"{self._header}.{base64url.encode(claims.payload())}"
         return f"{signed}.{base64url.encode(self._key.sign(signed.encode('ascii')))}"

@@ -30,8 +30,11 @@ async def tell(call: Call) -> Response:
         "subject": principal.subject,
         "scope": sorted(principal.scope),
         "region": principal.region,
+        "user": None if principal.user_id is None else str(principal.user_id),
     }
     headers = {"x-hal9-secret": "inside", "server": "mirror", "connection": "x-named", "x-named": "1", "x-kept": "yes"}
+    if bookmark := call.request.query_params.get("bookmark"):
+        headers["hal9-bookmark"] = bookmark
     return Response(json.dumps(told), 201, headers, "application/json")
 
 

@@ -202,7 +202,7 @@ async def test_limits_cached_look_ups_and_sessions_work_on_a_cluster(
         assert old is not None
         assert old.superseded
         assert [one.session.ref for one in await sessions.devices(org_id, user_id)] == [opened.session.ref]
-        await sessions.update(renewed.cookie, {"a": "b"})
+        await sessions.update(renewed.cookie, lambda data: {**data, "a": "b"})
         await sessions.revoke(renewed.cookie)
         assert await sessions.read(renewed.cookie) is None
         other = await sessions.create(org_id, user_id, ())

@@ -10,11 +10,14 @@ import pytest_asyncio
 
 from shared import apikeys
 from shared.clock import SystemClock
+from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
 from shared.identifiers import new_id
 from shared.keys import PrivateKey, Trust, write_trust
 from shared.randomness import SystemRandomness
+from shared.sessions import Sessions, SessionSettings, session_caches
+from shared.settings import load
 from shared.tokens import Verifier
-from tests.integration.gateway.stage import DOORWAY, ROOT, Broker, Caller, Stage, connect
+from tests.integration.gateway.stage import DOORWAY, ROOT, Broker, Caller, Person, Stage, connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from knative.platform.servers import Servers
     from shared.shards import Shards
-    from tests.integration.gateway.stage import MakeCaller
+    from tests.integration.gateway.stage import MakeCaller, SignIn
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -44,6 +47,7 @@ async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
         "HAL9_CACHE_URL": servers.cache_url,
         "HAL9_IDENTITY_KEY": str(folder / "gateway.json"),
         "HAL9_HOME": str(folder),
+        "HAL9_DATA_KEYS": f"file://{folder}/masters",
         "HAL9_OBJECTS": f"file://{folder}/objects",
         "HAL9_TRUST": str(folder / "trust.json"),
         "HAL9_FUNCTION_URL": f"unix:{folder}/{{deployment}}.sock",
@@ -51,6 +55,8 @@ async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
         "HAL9_PUBLISH_SECONDS": "2",
         "HAL9_LIMIT_KEY_PER_SECOND": "100000",
         "HAL9_LIMIT_KEY_BURST": "100000",
+        "HAL9_LIMIT_USER_PER_SECOND": "100000",
+        "HAL9_LIMIT_USER_BURST": "100000",
         "HAL9_LIMIT_ORGANISATION_PER_SECOND": "100000",
         "HAL9_LIMIT_ORGANISATION_BURST": "100000",
         "HAL9_LIMIT_ROUTE_PER_SECOND": "100000",
@@ -117,3 +123,26 @@ def caller(shards: Shards, organisation: Callable[[], Awaitable[UUID]]) -> MakeC
         return Caller(owner, key.key_id, new.text)
 
     return create
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sessions(stage: Stage, servers: Servers, shards: Shards) -> AsyncIterator[Sessions]:
+    """The region's sessions, as whoever signs people in has them."""
+    settings = load(SessionSettings, {"HAL9_CACHE_URL": servers.cache_url})
+    caches = session_caches(settings)
+    keys = DataKeys(shards.directory, open_master_keys(load(DataKeySettings, stage.environment)))
+    yield Sessions(settings.region, caches, keys, settings)
+    for cache in caches.values():
+        await cache.close()
+
+
+@pytest.fixture
+def sign_in(sessions: Sessions, organisation: Callable[[], Awaitable[UUID]]) -> SignIn:
+    """A factory: `await sign_in("developer")` gives somebody who is signed in to a fresh organisation, or to yours."""
+
+    async def begin(*roles: str, org_id: UUID | None = None, user_id: UUID | None = None, **more: Any) -> Person:
+        owner, user = org_id or await organisation(), user_id or new_id()
+        opened = await sessions.create(owner, user, roles, **more)
+        return Person(owner, user, opened.session.ref, opened.cookie)
+
+    return begin

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from events import CloudEvent, codec
+from shared.sessions import COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,3 +149,21 @@ class Caller:
 
 
 MakeCaller = Callable[..., Awaitable[Caller]]
+
+
+@dataclass
+class Person:
+    """Somebody who is signed in."""
+
+    org_id: UUID
+    user_id: UUID
+    session_id: UUID
+    cookie: str
+
+    @property
+    def header(self) -> dict[str, str]:
+        """What their browser sends, from a page of this site."""
+        return {"Cookie": f"theme=dark; {COOKIE}={self.cookie}", "Sec-Fetch-Site": "same-origin"}
+
+
+SignIn = Callable[..., Awaitable[Person]]

@@ -1,0 +1,69 @@
+"""A cache behind a breaker, for what cannot go on without it and must not wait for it either."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from shared.cache import Cache, CacheError, CacheUnavailableError
+from shared.caching.breaker import Breaker
+from shared.telemetry import logger
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from shared.cache.resp import Argument, Reply
+    from shared.clock import Clock
+
+T = TypeVar("T")
+_log = logger(__name__)
+
+
+class Guarded(Cache):
+    """A cache that is left alone for a while when it did not answer several times in a row.
+
+    Promises: while that lasts, one command a second waits for it, every other one fails at once; a server that answers
+    with a refusal (it loads its data, it is read-only, it is full) is as one that does not answer.
+
+    Args:
+        cache: The cache; a cluster too.
+        breaker: Says when to try.
+        clock: Tells the time, where no breaker is given.
+    """
+
+    def __init__(self, cache: Cache, breaker: Breaker | None = None, clock: Clock | None = None) -> None:
+        self._cache = cache
+        self._breaker = breaker or Breaker(clock=clock)
+
+    async def execute(self, *command: Argument) -> Reply:
+        """Run one command; see `Cache.execute`."""
+        return await self._tried(lambda: self._cache.execute(*command))
+
+    async def pipeline(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
+        """Run several commands in one round trip; see `Cache.pipeline`."""
+        return await self._tried(lambda: self._cache.pipeline(commands))
+
+    async def stream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection of one's own, whatever the breaker says; see `Cache.stream`."""
+        return await self._cache.stream()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._cache.close()
+
+    async def _tried(self, work: Callable[[], Awaitable[T]]) -> T:
+        if not self._breaker.allows():
+            raise CacheUnavailableError
+        try:
+            done = await work()
+        except CacheUnavailableError:
+            self._breaker.failed()
+            raise
+        except CacheError as error:
+            if error.code == "NOSCRIPT":  # a server that knows no script yet, which `run` then sends
+                raise
+            self._breaker.failed()
+            _log.warning("the cache refused a command", error=str(error))
+            raise CacheUnavailableError from error
+        self._breaker.succeeded()
+        return done
