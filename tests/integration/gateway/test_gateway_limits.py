@@ -73,7 +73,8 @@ async def test_what_was_refused_is_not_charged(narrow: tuple[Path, Path], caller
     async with connect(narrow[0]) as client:
         answers = [await client.get("/v1/keys", headers=me.header) for _ in range(9)]
     waits = [int(answer.headers["retry-after"]) for answer in answers if answer.status_code == 429]
-    assert max(waits) - min(waits) <= 1
+    assert len(waits) == 4
+    assert max(waits) <= 100, "one request's wait, however many were refused before"
     assert '"organisation";r=3' in answers[-1].headers["ratelimit"]
 
 

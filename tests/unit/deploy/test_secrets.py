@@ -20,7 +20,8 @@ from tests.unit.deploy.apiserver import api_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FUNCTIONS = load_all(Path(__file__).parents[3] / "functions")
+ALL = load_all(Path(__file__).parents[3] / "functions")
+FUNCTIONS = tuple(one for one in ALL if one.name != "gateway")
 TARGET = Target("eu-central")
 DATABASES = {"HAL9_SHARDS": "postgresql://a", "HAL9_SHARDS_ADMIN": "postgresql://b", "HAL9_CACHE_URL": "redis://c"}
 KEYS = "kms:eu-central=arn:aws:kms:eu-central-1:1:key/a"
@@ -100,6 +101,13 @@ async def test_keys_in_files_are_refused_wherever_they_come_from(context: str, t
         assert what.startswith("HAL9_DATA_KEYS (Secret hal9-data-keys) names no keys of KMS")
         assert "kms:REGION=ARN" in remedy
     assert (await prepared(context, with_keys(), HAL9_DATA_KEYS=KEYS)).faults == ()
+
+
+async def test_the_gateway_gets_them_where_they_are_and_starts_without_them(context: str) -> None:
+    given = {"HAL9_DATA_KEYS": KEYS, "HAL9_DATA_KEYS_MAC": "eu-central=arn:aws:kms:eu-central-1:1:key/b"}
+    assert (await prepared(context, ALL)).faults == ()
+    written = {one["metadata"]["name"] for one in (await prepared(context, ALL, **given)).writes}
+    assert {"hal9-data-keys", "hal9-data-keys-mac"} <= written
 
 
 def test_only_the_function_that_says_so_gets_them_and_may_ask_for_them_outside() -> None:

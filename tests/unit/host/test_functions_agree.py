@@ -24,6 +24,7 @@ PERMISSIONS = frozenset(
         "usage.read",
         *("projects.create", "projects.read", "projects.cancel", "projects.transfer", "artefacts.read"),
         *("keys.create", "keys.read", "keys.revoke", "organisation.read"),
+        *("identity.read", "sessions.own"),
     }
 )
 

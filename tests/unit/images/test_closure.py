@@ -26,9 +26,11 @@ def project(folder: Path, files: dict[str, str]) -> Path:
 
 @pytest.mark.parametrize(
     ("function", "imported"),
-    [("gateway", False), ("upkeep", False), ("neuron", True), ("codegen", True)],
+    [("gateway", True), ("upkeep", False), ("neuron", True), ("codegen", True)],
 )
-def test_amazons_library_is_only_with_those_who_keep_objects_or_ask_its_models(function: str, imported: bool) -> None:
+def test_amazons_library_is_only_with_those_who_keep_objects_or_ask_its_models_or_keys(
+    function: str, imported: bool
+) -> None:
     assert ("boto3" in tops(function)) is imported
 
 
