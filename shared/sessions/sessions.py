@@ -127,20 +127,33 @@ class Sessions:
             SessionInvalidError: The user's sessions were revoked at this moment.
             Problem: 404 `organisation-unknown`; 503 when cache, keys or directory do not answer.
         """
-        await self._must_be_allowed(org_id, self._home.name)
         idle = min(self._settings.idle_seconds, idle_seconds or self._settings.idle_seconds)
         lasts = min(self._settings.seconds, seconds or self._settings.seconds) * MICROSECONDS
-        now, void = await self._home.moment(org_id, user_id)
-        begun = max(now, void + 1)
-        session = Session(
-            org_id, user_id, new_id(), self._home.name, frozenset(privileges), begun, begun + lasts, idle,
-            device, address, data or {},
+        wanted = Session(
+            org_id, user_id, new_id(), self._home.name, frozenset(privileges), 0, 0, idle, device, address, data or {},
         )  # fmt: skip
-        session_id = SessionId.new(self._home.name, org_id, self._randomness)
-        if not await self._home.create(session, session_id.raw, self._settings.each):
-            raise SessionInvalidError  # revoked while the user signed in: whether they may is to be asked again
+        opened = await self._begin(wanted, lambda begun: begun + lasts)
         if previous is not None:
             await self._supersede(previous)
+        return opened
+
+    async def _begin(self, wanted: Session, ends: Callable[[int], int]) -> Opened:
+        """Begin a session, after every moment until which its user's are void.
+
+        Args:
+            wanted: What it is to say; when it begins and ends is found here.
+            ends: When it ends at the latest, from when it begins.
+
+        Raises:
+            As `create`.
+        """
+        await self._must_be_allowed(wanted.org_id, self._home.name)
+        now, void = await self._home.moment(wanted.org_id, wanted.user_id)
+        begun = max(now, void + 1)
+        session = dataclasses.replace(wanted, begun=begun, ends=ends(begun))
+        session_id = SessionId.new(self._home.name, wanted.org_id, self._randomness)
+        if not await self._home.create(session, session_id.raw, self._settings.each):
+            raise SessionInvalidError  # revoked while the user signed in: whether they may is to be asked again
         _happened.add("created")
         return Opened(session_id.text, session)
 
@@ -293,16 +306,12 @@ class Sessions:
             SessionElsewhereError: It is another region's.
             RevocationIncompleteError: A region did not answer; `opened` has this session as it goes on.
         """
-        found = await self._found_live(cookie)
-        was, incomplete = found.session, None
+        was, incomplete = (await self._found_live(cookie)).session, None
         try:
             await self.revoke_user(was.org_id, was.user_id)
         except RevocationIncompleteError as error:
             incomplete = error
-        opened = await self.create(
-            was.org_id, was.user_id, was.privileges, device=was.device, address=was.address, data=was.data,
-            idle_seconds=was.idle_seconds, seconds=max(1, (was.ends - found.now) // MICROSECONDS),
-        )  # fmt: skip
+        opened = await self._begin(dataclasses.replace(was, ref=new_id()), lambda _: was.ends)
         if incomplete is not None:
             incomplete.opened = opened
             raise incomplete

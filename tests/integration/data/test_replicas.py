@@ -182,6 +182,9 @@ def test_positions_and_bookmarks_are_read_as_they_are_written() -> None:
     assert spell(parse("16/B374D848")) == "16/B374D848"
     assert Bookmark.read(str(Bookmark(2, parse("16/B374D848")))) == Bookmark(2, parse("16/B374D848"))
     assert Bookmark.read("2") == Bookmark(2, Lsn(0))
+    assert Bookmark(2, Lsn(9)).joined(Bookmark(2, Lsn(10))) == Bookmark(2, Lsn(10)).joined(Bookmark(2, Lsn(9)))
+    assert Bookmark(2, Lsn(9)).joined(Bookmark(2, Lsn(10))) == Bookmark(2, Lsn(10))
+    assert Bookmark(2, Lsn(9)).joined(Bookmark(1, Lsn(10))) is None
     assert [Bookmark.read(text) for text in ("", "1.", "1.x", "1.2.3", "-1.2", "1." + "f" * 17)] == [None] * 6
     with pytest.raises(ValueError, match="no position"):
         parse("16-B3")

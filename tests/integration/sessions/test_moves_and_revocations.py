@@ -26,6 +26,7 @@ from tests.sessions_fixture import EAST, WEST, Regions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
     from uuid import UUID
 
     Someone = Callable[[], Awaitable[tuple[UUID, UUID]]]
@@ -328,3 +329,44 @@ async def test_signing_out_while_a_thief_moves_the_session_to_and_fro(regions: R
         over.set()
         await stealing
         assert await copies(regions) == []
+
+
+async def test_ending_all_others_leaves_one_whatever_moves_or_begins_meanwhile(
+    regions: Regions, someone: Someone
+) -> None:
+    west, east = regions.process(), regions.process(EAST)
+    who = await someone()
+    mine = await west.create(*who, {"developer"}, device="Laptop", data={"idp": "okta"}, seconds=600, idle_seconds=60)
+    begun = await west.create(*who, ())
+    arrived = await east.move((await west.create(*who, ())).cookie)
+    assert arrived is not None
+    # This one's move has begun and nobody goes on with it: for a moment it is in neither region's list of devices.
+    assert await moving.begin(west._regions[WEST], await found(west, begun.cookie), EAST, west._randomness)
+    colleague = await west.create(who[0], mine.session.ref, ())
+    regions.clock.advance(10)
+    left = await west.revoke_others(mine.cookie)
+    session = await west.read(left.cookie)
+    assert session == left.session
+    assert (set(session.privileges), session.device, session.data) == ({"developer"}, "Laptop", {"idp": "okta"})
+    assert (session.idle_seconds, session.ends_at) == (60, mine.session.ends_at)
+    assert [one.session.ref for one in await east.devices(*who)] == [session.ref]
+    for ended in (mine, begun):
+        assert await west.read(ended.cookie) is None
+        assert await east.move(ended.cookie) is None
+    assert await east.read(arrived.cookie) is None
+    assert await west.read(colleague.cookie) is not None
+
+
+async def test_ending_all_others_names_a_region_that_is_away_and_goes_on_in_the_present_one(
+    regions: Regions, someone: Someone, short_folder: Path
+) -> None:
+    west = regions.process()
+    mine = await west.create(*await someone(), ())
+    caches = {WEST: regions.caches[WEST], EAST: Cache(f"unix://{short_folder}/nobody.sock", 0.2)}
+    cut_off = Sessions(WEST, caches, regions.keys(), load(SessionSettings, {}), clock=regions.clock)
+    with pytest.raises(RevocationIncompleteError) as caught:
+        await cut_off.revoke_others(mine.cookie)
+    assert caught.value.members["regions"] == [EAST]
+    assert caught.value.opened is not None
+    assert await west.read(caught.value.opened.cookie) is not None
+    assert await west.read(mine.cookie) is None

@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from shared.identifiers import new_id
+from shared.sessions import COOKIE
 from tests.sessions_fixture import EAST, WEST, Regions
 
 if TYPE_CHECKING:
@@ -78,6 +79,24 @@ async def test_sessions_are_listed_and_revoked(regions: Regions, someone: Someon
     assert (await shell("revoke", *whose)).stdout == "All sessions of the user are revoked.\n"
     assert await regions.process(EAST).read(east.cookie) is None
     assert json.loads((await shell("list", *whose, "--json")).stdout) == []
+
+
+async def test_a_session_begins_by_hand_with_the_roles_of_customers(
+    regions: Regions, someone: Someone, shell: Shell
+) -> None:
+    who = await someone()
+    whose = ("--organisation", str(who[0]), "--user", str(who[1]))
+    begun = await shell("begin", *whose, "--role", "developer", "--role", "viewer", "--device", "Firefox")
+    name, _, cookie = begun.stdout.strip().partition("=")
+    assert name == COOKIE
+    session = await regions.process().read(cookie)
+    assert session is not None
+    assert (session.org_id, session.user_id) == who
+    assert (set(session.privileges), session.device) == ({"developer", "viewer"}, "Firefox")
+    for role in ("operator", "person"):
+        assert (await shell("begin", *whose, "--role", role)).returncode == 2
+    nobody = await shell("begin", "--organisation", str(new_id()), "--user", str(who[1]), "--role", "viewer")
+    assert (nobody.returncode, "There is no such organisation" in nobody.stderr) == (1, True)
 
 
 async def test_an_organisation_s_key_is_rotated_pruned_and_shredded(
