@@ -23,13 +23,16 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from knative.platform.servers import ServerError
+from knative.platform.servers.replicated import Promotion
+from shared.clock import SystemClock
 from shared.replicas import lease
+from shared.replicas.lsn import Lsn, spell
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from knative.platform.servers import Replicated
-    from shared.replicas.lsn import Lsn
+    from knative.platform.servers.replicated import Failover
 
 log = logging.getLogger("hal9.keeper")
 
@@ -49,7 +52,9 @@ CRASHES: Final = 3
 """How often a primary's process may end within `CRASHES_WITHIN_SECONDS` and be started again where it was."""
 
 CRASHES_WITHIN_SECONDS: Final = 60.0
-RESTART_SECONDS: Final = 20.0
+RESTART_SECONDS: Final = 6.0
+"""How long a primary may take to start again while its replica could take over."""
+
 _CLOSE_BYTES: Final = 16 * 2**20
 _DATABASE_FAULTS: Final = (
     OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
@@ -67,28 +72,6 @@ class PromotionRefusedError(Exception):
     def __init__(self, text: str, *, passes: bool = True) -> None:
         super().__init__(text)
         self.passes = passes
-
-
-@dataclass(slots=True)
-class Failover:
-    """One promotion.
-
-    Attributes:
-        shard: where.
-        generation: of the new primary.
-        primary: its name.
-        asked: whether somebody asked for it (`hal9 shards promote`).
-        seconds: from the last answer of the old primary until the new one had its lease.
-        behind_bytes: of the log that the old primary was known to have, and the new one has not. They hold only writes
-            of tiers that do not wait for the replica; what these wrote after the last answer is not counted.
-    """
-
-    shard: int
-    generation: int
-    primary: str
-    asked: bool
-    seconds: float
-    behind_bytes: int
 
 
 @dataclass(slots=True)
@@ -128,7 +111,6 @@ class Keeper:
         shards: their servers; the primaries run.
 
     Attributes:
-        failovers: every promotion since it began.
         restarts: how many servers it started again.
     """
 
@@ -136,8 +118,12 @@ class Keeper:
         now = time.monotonic()
         self._shards = list(shards)
         self._watches = [_Watch(now, now, now) for _ in self._shards]
-        self.failovers: list[Failover] = []
         self.restarts = 0
+
+    @property
+    def failovers(self) -> list[Failover]:
+        """The last promotions of each shard, the oldest first; also those before the platform's last start."""
+        return sorted((one for shard in self._shards for one in shard.record.failovers), key=lambda one: one.at)
 
     async def start(self) -> None:
         """Give every primary its lease, and start every replica; one that cannot be started is tried again later."""
@@ -148,6 +134,9 @@ class Keeper:
         shard.remember(alone=True)
         async with shard.superuser(shard.primary) as connection:
             await lease.wait_for(connection, [])
+            generation = await lease.generation(connection)
+        if generation > shard.record.generation:  # the record was lost, or is older than the data
+            shard.remember(generation=generation)
         await self._hear(number)
         try:
             await shard.start_replica()
@@ -189,14 +178,21 @@ class Keeper:
                 watch.ends = []
                 await self._replace(number)
                 return
-            await self._restart_primary(number)
+            watch.changing = True  # or somebody could promote the replica while its primary comes back
+            try:
+                await self._restart_primary(number)
+            finally:
+                watch.changing = False
         if not await self._hear(number) and not watch.changing and time.monotonic() - watch.heard > PATIENCE_SECONDS:
             await self._replace(number)
 
     async def _restart_primary(self, number: int) -> None:
-        """Start the primary again where it was; what it had acknowledged is on its disk."""
+        """Start the primary again where it was; what it had acknowledged is on its disk.
+
+        One that takes long to recover is replaced, if it can be.
+        """
         try:
-            async with asyncio.timeout(RESTART_SECONDS):
+            async with asyncio.timeout(None if self._shards[number].record.alone else RESTART_SECONDS):
                 await self._shards[number].start_primary()
             self.restarts += 1
         except (ServerError, *_DATABASE_FAULTS):
@@ -207,6 +203,7 @@ class Keeper:
         shard, watch = self._shards[number], self._watches[number]
         if not shard.primary.alive:
             return False
+        asked = time.monotonic()
         try:
             async with asyncio.timeout(ANSWER_SECONDS), shard.superuser(shard.primary) as connection:
                 await lease.renew(connection, shard.record.generation)
@@ -216,6 +213,8 @@ class Keeper:
                 watch.seen = standing.position
         except _DATABASE_FAULTS as error:
             log.warning("%s does not answer: %r", shard.primary.name, error)
+            if time.monotonic() - asked > ANSWER_SECONDS + TICK_SECONDS:
+                watch.heard = time.monotonic()  # this process had no time itself
             return False
         return True
 
@@ -334,24 +333,18 @@ class Keeper:
     async def _promote(self, number: int, *, asked: bool) -> Failover:
         """Make the replica the primary; the old one has ended."""
         shard, watch = self._shards[number], self._watches[number]
-        old, new = shard.primary, shard.replica
-        shard.remember(primary=new.name, generation=shard.record.generation + 1, alone=True, apart=True)
-        async with shard.superuser(new) as connection:
-            began = await lease.promote(connection)
-            await lease.wait_for(connection, [])
-            await lease.renew(connection, shard.record.generation)
-        behind = 0 if asked or watch.seen is None else max(0, watch.seen - began)
-        done = Failover(
-            number, shard.record.generation, new.name, asked, time.monotonic() - watch.heard, behind
-        )  # fmt: skip
-        self.failovers.append(done)
-        watch.heard = watch.caught_up = watch.moved = time.monotonic()
+        heard = SystemClock().now().timestamp() - (time.monotonic() - watch.heard)
+        shard.remember(
+            primary=shard.replica.name,
+            generation=shard.record.generation + 1,
+            alone=True,
+            apart=True,
+            promotion=Promotion(asked, heard, spell(watch.seen or Lsn(0))),
+        )
         watch.wanted = watch.seen = watch.confirmed = None
         watch.waiting = False
-        log.warning(
-            "shard %d: %s is the primary after %.1f s, generation %d; %d bytes of the log of %s are lost",
-            number, new.name, done.seconds, done.generation, behind, old.name,
-        )  # fmt: skip
+        done = await shard.promote()
+        watch.heard = watch.caught_up = watch.moved = time.monotonic()
         return done
 
     def status(self) -> list[dict[str, Any]]:

@@ -29,6 +29,17 @@ HEAD_START_SECONDS: Final = 0.25
 _latest: dict[str, str] = {}
 
 
+class HostConnection(asyncpg.Connection):
+    """A connection to one of several hosts.
+
+    Attributes:
+        host: the address of that one.
+    """
+
+    __slots__ = ("host",)
+    host: str
+
+
 class NoSuchHostError(ConnectionError):
     """No host of the address is the primary now, or a replica, if that was asked for."""
 
@@ -71,6 +82,7 @@ async def connect(dsn: str, **options: Any) -> Connection:
     if len(found) == 1:
         only: Connection = await asyncpg.connect(dsn, **options)
         return only
+    options["connection_class"] = HostConnection
     seconds = options.pop("timeout", 60.0)
     first = _latest.get(dsn, found[0])
     async with asyncio.timeout(seconds):
@@ -78,6 +90,21 @@ async def connect(dsn: str, **options: Any) -> Connection:
         host, connection = await _race([first, *(host for host in found if host != first)], options, standby=standby)
     _latest[dsn] = host
     return connection
+
+
+def leave(dsn: str, connection: Any) -> bool:
+    """Ask the other hosts first from now on, as the one that `connection` is to refuses writes.
+
+    Such is a primary that was replaced while it was paused: of itself it says that it is one.
+
+    Returns:
+        False where they are asked first already, or there are none.
+    """
+    found = hosts(dsn)
+    if len(found) == 1 or connection.host != _latest.get(dsn):
+        return False
+    _latest[dsn] = found[(found.index(connection.host) + 1) % len(found)]
+    return True
 
 
 async def _race(candidates: list[str], options: dict[str, Any], *, standby: bool) -> tuple[str, Connection]:
@@ -104,7 +131,8 @@ async def _race(candidates: list[str], options: dict[str, Any], *, standby: bool
 
 
 async def _connected(host: str, options: dict[str, Any], *, standby: bool) -> Connection:
-    connection: Connection = await asyncpg.connect(host, **options)
+    connection: HostConnection = await asyncpg.connect(host, **options)
+    connection.host = host
     # The server says it of itself from version 14 on, and again when it is promoted.
     if (getattr(connection.get_settings(), "in_hot_standby", "off") == "on") != standby:
         connection.terminate()

@@ -32,6 +32,8 @@ else:
 
 _MAX_STATEMENT_MILLISECONDS: Final = 60_000
 _TIMER_SECONDS: Final = 0.05
+READ_ONLY: Final = "SET TRANSACTION READ ONLY;"
+"""What the prelude of a transaction begins with that only reads."""
 
 register(
     "pool-exhausted",
@@ -197,12 +199,19 @@ class Database:
             Problem: 504 `deadline-exceeded`.
         """
         async with self.connection() as connection:
-            status = await _begin(connection, prelude)
+            begun = False
             try:
+                status = await _begin(connection, prelude)
+                begun = True
                 _require(status, expected)
                 yield connection
+            except asyncpg.ReadOnlySQLTransactionError as error:
+                if prelude.startswith(READ_ONLY):  # a reader that writes: a fault of the program
+                    await _roll_back(connection)
+                    raise
+                raise await self.left(connection) from error
             except BaseException:
-                if not two_phase or _is_open(connection):
+                if not (two_phase and begun) or _is_open(connection):
                     await _roll_back(connection)
                 raise
             if not two_phase:
@@ -249,8 +258,25 @@ class Database:
             pool_size=self._pool_size,
             idle_seconds=self._idle_seconds,
             connect_seconds=self._connect_seconds,
+            wait_seconds=self._wait_seconds,
             application_name=self._application_name,
         )
+
+    async def left(self, connection: Transaction) -> ShardUnavailableError:
+        """Leave a server that is no primary any more: this connection, and those at rest, would go on to reach it.
+
+        Those in use find out by themselves: their commits may be from before.
+
+        Returns:
+            what is to be raised.
+        """
+        first = self.replicated and hosts.leave(self._dsn, connection)
+        connection.terminate()
+        if first:
+            await self._resting.empty()
+            if self._pool is not None:
+                await self._pool.expire_connections()
+        return ShardUnavailableError()
 
     def abandon(self) -> None:
         """Close every connection at once, also those that hang; the next use opens new ones."""
@@ -326,15 +352,7 @@ class UnexpectedPreludeError(Exception):
 
 async def _begin(connection: Transaction, prelude: str) -> str:
     """Send BEGIN and the prelude; the status of its last statement."""
-    try:
-        return await connection.execute(f"BEGIN;SET LOCAL statement_timeout={statement_timeout()};{prelude}")
-    except asyncpg.ReadOnlySQLTransactionError as error:
-        # A row lock was refused: the server became a replica, and this connection would go on to reach it.
-        connection.terminate()
-        raise ShardUnavailableError from error
-    except BaseException:
-        await _roll_back(connection)
-        raise
+    return await connection.execute(f"BEGIN;SET LOCAL statement_timeout={statement_timeout()};{prelude}")
 
 
 def _require(status: str, expected: str | None) -> None:

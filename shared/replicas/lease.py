@@ -39,6 +39,8 @@ SELECT pg_current_wal_flush_lsn()::text AS position,
        max(flush_lsn)::text AS confirmed, coalesce(bool_or(sync_state IN ('sync', 'quorum')), false) AS synchronous
 FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming'
 """
+_HISTORY: Final = "SELECT pg_read_file('pg_wal/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '.history', true)"
+"""Of the present timeline: a line for each one before it, with where that one was left (PostgreSQL manual, 25.3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,15 @@ async def renew(connection: Connection, generation: int, seconds: float = LEASE_
             await connection.execute(_RENEW, generation, seconds)
     except asyncpg.UndefinedTableError:
         return
+
+
+async def generation(connection: Connection) -> int:
+    """Give the generation of the primary's lease; 1 before the schema is there."""
+    try:
+        found: int = await connection.fetchval("SELECT generation FROM primary_lease")
+    except asyncpg.UndefinedTableError:
+        return 1
+    return found
 
 
 async def lift(connection: Connection) -> None:
@@ -117,9 +128,9 @@ async def keep_log_no_more(connection: Connection, slot: str) -> None:
 
 
 async def promote(connection: Connection, seconds: int = 30) -> Lsn:
-    """Make a primary of the replica that `connection` is to, and give where its own history begins. As a superuser.
+    """Make a primary of the replica that `connection` is to, and give where the old one's history ends in it.
 
-    Whoever calls this has made sure that the old primary accepts nothing any more.
+    As a superuser. Whoever calls this has made sure that the old primary accepts nothing any more.
 
     Raises:
         TimeoutError: it is still a replica after `seconds`.
@@ -128,4 +139,8 @@ async def promote(connection: Connection, seconds: int = 30) -> Lsn:
         "SELECT pg_promote(true, $1)", seconds
     ):
         raise TimeoutError(f"the replica is no primary after {seconds} s")
-    return parse(await connection.fetchval("SELECT pg_current_wal_lsn()::text"))
+    history: str | None = await connection.fetchval(_HISTORY)
+    if history is None:  # it never was a replica
+        return parse(await connection.fetchval("SELECT pg_current_wal_lsn()::text"))
+    # Its own position says less: it has written itself since, perhaps more than it lacks.
+    return parse(history.strip().splitlines()[-1].split("\t")[1])

@@ -16,6 +16,7 @@ import asyncpg
 from shared.clock import SystemClock
 from shared.database.pool import UnexpectedPreludeError
 from shared.database.retry import is_connection_lost, is_contention
+from shared.problems import Problem
 from shared.replicas.lsn import parse, spell
 from shared.telemetry import metrics
 
@@ -37,11 +38,14 @@ FAILURES: Final = 3
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.002
+_REACHED: Final = (
+    "SELECT CASE WHEN pg_is_in_recovery() THEN false ELSE pg_current_wal_insert_lsn() >= $1::text::pg_lsn END"
+)
 
 _READS = metrics.counter(
     "hal9_replica_reads_total",
     "Reads that a replica was good enough for, by who answered: the replica; or the primary because the replica was "
-    "behind, failed, or was ejected.",
+    "behind, failed, or was ejected, or because the bookmark is of a position that is nowhere yet.",
     ("by", "why"),
 )
 _EJECTIONS = metrics.counter("hal9_replica_ejections_total", "Times that a replica was left alone after failures.")
@@ -60,11 +64,13 @@ class Replica:
 
     Args:
         database: its pool (`Database.of_replicas`).
+        primary: the pool of the shard's primary.
         clock: tells the time, and waits.
     """
 
-    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+    def __init__(self, database: Database, primary: Database, clock: Clock | None = None) -> None:
         self._database = database
+        self._primary = primary
         self._clock = clock or SystemClock()
         self._failures = 0
         self._pause = FIRST_PAUSE_SECONDS
@@ -105,7 +111,7 @@ class Replica:
         try:
             result = attempt.result()
         except _Behind:
-            raise await self._failed("behind") from None
+            raise await self._behind(after) from None
         except Exception as error:
             if is_connection_lost(error) or is_contention(error) or isinstance(error, asyncpg.QueryCanceledError):
                 raise await self._failed("failed") from error
@@ -179,6 +185,24 @@ class Replica:
             return False
         self._try_at = now + self._pause  # one may try; the others wait for what becomes of it
         return True
+
+    async def _behind(self, after: Lsn) -> ReplicaUnfitError:
+        """Count it against the replica that it has not got so far, unless its primary has not either.
+
+        Such a bookmark was made up, or speaks of writes that a failover lost: whoever sends it must not eject the
+        replica for everybody.
+        """
+        if await self._reached(after):
+            return await self._failed("behind")
+        _READS.add("primary", "nowhere")
+        return ReplicaUnfitError()
+
+    async def _reached(self, after: Lsn) -> bool:
+        try:
+            async with self._primary.connection() as connection:
+                return bool(await connection.fetchval(_REACHED, spell(after)))
+        except Problem:
+            return False  # nobody knows; whoever reads from the primary now will hear what is wrong
 
     async def _failed(self, why: str) -> ReplicaUnfitError:
         _READS.add("primary", why)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from shared import deadlines
-from shared.database.retry import ShardUnavailableError, retrying
+from shared.database.retry import retrying
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,16 +80,15 @@ class Calls:
         async def attempt() -> Sequence[asyncpg.Record]:
             placement = home or await self._shards.locate(org_id)
             text = f"SELECT {selected}{_HASTE if self._shards.asynchronous(placement) else ''}"
-            async with self._shards.database(placement.shard).connection() as connection:
+            database = self._shards.database(placement.shard)
+            async with database.connection() as connection:
                 self.round_trips += 1
                 try:
                     rows: Sequence[asyncpg.Record] = await connection.fetch(
                         text, org_id, placement.epoch, *arguments, timeout=deadlines.remaining(_LONGEST_SECONDS)
                     )
                 except asyncpg.ReadOnlySQLTransactionError as error:
-                    # The server is no primary any more, and this connection would go on to reach it.
-                    connection.terminate()
-                    raise ShardUnavailableError from error
+                    raise await database.left(connection) from error
                 return rows
 
         return await retrying(attempt, idempotent=True)

@@ -11,7 +11,7 @@ from shared import deadlines
 from shared.caching import Cached, Coding, Loaded, Memory
 from shared.clock import SystemClock
 from shared.database.opening import Openings
-from shared.database.pool import Database, UnexpectedPreludeError
+from shared.database.pool import READ_ONLY, Database, UnexpectedPreludeError
 from shared.database.retry import retrying
 from shared.problems import Problem, register
 from shared.randomness import SystemRandomness, uniform
@@ -406,8 +406,9 @@ class Shards:
     def replica(self, shard: int) -> Replica | None:
         """The replica of that shard; None where its address names none."""
         if shard not in self._replicas:
-            database = self.database(shard).of_replicas()
-            self._replicas[shard] = None if database is None else Replica(database, self._clock)
+            primary = self.database(shard)
+            database = primary.of_replicas()
+            self._replicas[shard] = None if database is None else Replica(database, primary, self._clock)
         return self._replicas[shard]
 
     async def bookmark(self, org_id: UUID) -> Bookmark | None:
@@ -434,7 +435,7 @@ def _prelude(org_id: UUID, epoch: int, *, readonly: bool, commit: str = "") -> s
     """What travels with BEGIN. A UUID and an integer have no text in which anything could hide."""
     lock = "" if readonly else " FOR KEY SHARE"
     state = "state<>'moved'" if readonly else "state='active'"
-    access = "SET TRANSACTION READ ONLY;" if readonly else ""
+    access = READ_ONLY if readonly else ""
     fence = f"SELECT 1 FROM tenants WHERE org_id='{org_id}' AND epoch={epoch:d} AND {state}{lock}"  # noqa: S608
     if commit and not readonly:
         access = f"SET LOCAL synchronous_commit={commit};"

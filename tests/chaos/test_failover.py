@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from knative.platform.keeper import PromotionRefusedError
+from knative.platform import keeper
+from knative.platform.keeper import Keeper, PromotionRefusedError
+from knative.platform.processes import started
+from knative.platform.servers import Replicated, ServerError, Servers
 from knative.platform.servers.children import orphans
+from knative.platform.servers.replicated import Promotion
 from shared.database import DatabaseSettings, ShardUnavailableError, hosts
 from shared.identifiers import new_id
 from shared.replicas import lease
+from shared.replicas.lsn import Lsn, parse, spell
 from shared.settings import load
 from shared.shards import Shards
 from tests.replicas_fixture import Pair, Writer, pair, signal_all
@@ -121,16 +126,24 @@ async def test_a_primary_that_ends_again_and_again_is_replaced() -> None:
         assert one.shard.primary is not first
 
 
-async def test_a_promotion_that_was_cut_off_is_finished_by_the_next_start() -> None:
+async def test_a_promotion_that_was_cut_off_is_finished_by_the_next_start_and_says_what_is_lost() -> None:
     async with pair(kept=False) as one:
         org_id = await one.organisation("free")
         new = one.shard.replica
+        seen, received = await _unsent(one)
+        one.shard.primary.folder.rename(one.shard.primary.folder.with_name("lost"))
         await one.shard.primary.kill()
-        one.shard.remember(primary=new.name, generation=2, alone=True, apart=True)  # and then the keeper was killed
+        decided = Promotion(asked=False, heard=0.0, seen=spell(seen))
+        # And then the keeper was killed.
+        one.shard.remember(primary=new.name, generation=2, alone=True, apart=True, promotion=decided)
         await one.servers.stop()
         await one.servers.start()
         await one.keeper.start()
         assert one.shard.primary is new
+        again = Replicated(one.servers.folder, new.run, 0)  # as the platform after the next one reads it
+        (failover,) = again.record.failovers
+        assert (failover.generation, failover.primary) == (2, new.name)
+        assert failover.behind_bytes == seen - received
         writer = Writer(one.shards, org_id)
         writing = asyncio.create_task(writer.write())
         await writer.more(5)
@@ -139,6 +152,127 @@ async def test_a_promotion_that_was_cut_off_is_finished_by_the_next_start() -> N
         assert set(writer.acknowledged) == await one.written(org_id)
         async with one.shard.superuser(one.shard.replica) as connection:
             assert await connection.fetchval("SELECT pg_is_in_recovery()")
+
+
+async def _unsent(one: Pair) -> tuple[Lsn, Lsn]:
+    """Let the primary write what its replica does not get; up to where each of them has the log."""
+    async with one.shard.superuser(one.shard.replica) as connection, one.shard.superuser(one.shard.primary) as primary:
+        for pid in senders(one.shard.primary):
+            os.kill(pid, signal.SIGSTOP)
+        await primary.execute("SELECT pg_logical_emit_message(false, 'x', 'one')")
+        await primary.execute("SELECT pg_logical_emit_message(true, 'x', 'another')")
+        seen = (await lease.standing(primary, one.shard.replica.name)).position
+        received = await connection.fetchval("SELECT pg_last_wal_receive_lsn()::text")
+        async with asyncio.timeout(60):
+            while await connection.fetchval("SELECT pg_last_wal_replay_lsn()::text") != received:  # noqa: ASYNC110 - its state
+                await asyncio.sleep(0.02)
+        return seen, parse(received)
+
+
+async def test_what_a_failover_lost_is_reported_to_the_byte_though_the_new_primary_has_written_since() -> None:
+    async with pair(kept=False) as one:
+        await _followed(one)
+        _, received = await _unsent(one)
+        assert await one.keeper._hear(0)
+        seen = one.keeper._watches[0].seen
+        assert seen is not None
+        one.shard.remember(alone=False)
+        one.shard.primary.folder.rename(one.shard.primary.folder.with_name("lost"))
+        await one.keeper._replace(0)
+        (failover,) = one.keeper.failovers
+        assert failover.behind_bytes == seen - received > 0
+        assert Replicated(one.servers.folder, one.shard.primary.run, 0).record.failovers == (failover,)
+
+
+async def _followed(one: Pair) -> None:
+    """Wait until the replica has what the primary has."""
+    async with one.shard.superuser(one.shard.primary) as connection, asyncio.timeout(60):
+        while True:
+            standing = await lease.standing(connection, one.shard.replica.name)
+            if standing.confirmed == standing.position:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_primary_whose_folder_was_renamed_is_ended_nevertheless() -> None:
+    """It is stopped, and nobody finds it by its folder: it must not come back beside the new one."""
+    async with pair() as one:
+        await one.synchronous()
+        old = one.shard.primary
+        stopped = signal_all(old, signal.SIGSTOP)
+        old.folder.rename(old.folder.with_name("elsewhere"))
+        await one.until(lambda: one.keeper.failovers)
+        assert not old.alive
+        assert not [pid for pid in stopped if started(pid)]
+
+
+async def test_nobody_promotes_while_the_primary_comes_back() -> None:
+    """Else both would be primaries, and the old one's lease still runs."""
+    async with pair(kept=False) as one:
+        one.shard.remember(alone=False)
+        await _followed(one)
+        signal_all(one.shard.primary, signal.SIGKILL)
+        await one.until(lambda: not one.shard.primary.alive)
+        restarting = asyncio.create_task(one.keeper._tend_primary(0))
+        await asyncio.sleep(0)
+        with pytest.raises(PromotionRefusedError, match="being changed already"):
+            await one.keeper.promote(0)
+        await restarting
+        assert one.keeper.restarts == 1
+        assert one.shard.primary.alive
+
+
+async def test_a_promotion_does_not_wait_for_readers_of_the_replica() -> None:
+    async with pair() as one:
+        await one.synchronous()
+        async with one.shard.superuser(one.shard.replica) as reader, one.shard.superuser(one.shard.primary) as owner:
+            transaction = reader.transaction()
+            await transaction.start()
+            await reader.fetch("SELECT FROM ledger")
+            # What it locks its replica has to lock as well, before it goes on.
+            await owner.execute("ALTER TABLE ledger ADD COLUMN more int")
+            done = await one.keeper.promote(0)
+            assert done.primary == one.shard.primary.name
+            assert reader.is_closed()
+
+
+async def test_a_keeper_that_had_no_time_itself_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pair(kept=False) as one:
+        one.shard.remember(alone=False)
+        monkeypatch.setattr(keeper, "ANSWER_SECONDS", -1.0)  # as if its question had been answered while it stood still
+        one.keeper._watches[0].heard -= 100.0
+        await one.keeper._tend_primary(0)
+        assert one.keeper.failovers == []
+        assert one.shard.primary.alive
+
+
+async def test_a_rewind_that_was_cut_off_is_not_built_upon() -> None:
+    async with pair(kept=False) as one:
+        folder = one.shard.replica.folder
+        (folder.parent / f"{folder.name}.rewinding").touch()
+        before = folder.stat().st_ino
+        one.shard.remember(apart=True)
+        await one.shard.start_replica()
+        assert folder.stat().st_ino != before  # copied anew
+        assert not (folder.parent / f"{folder.name}.rewinding").exists()
+
+
+async def test_a_lost_record_is_not_guessed_and_its_generation_is_taken_from_the_data() -> None:
+    async with pair(kept=False) as one:
+        async with one.shard.superuser(one.shard.primary) as connection:
+            await lease.renew(connection, 7)
+        (one.servers.folder / "shard-0.json").unlink()
+        await one.servers.stop()
+        with pytest.raises(ServerError, match=r"shard-0\.json is gone"):
+            Replicated(one.servers.folder, one.shard.primary.run, 0)
+        one.shard.replica.folder.rename(one.servers.folder / "away")
+        again = Servers(one.servers.folder, one.shard.primary.run, shards=1, replicas=1)
+        await again.start()
+        try:
+            await Keeper(again.replicated).start()
+            assert again.replicated[0].record.generation == 7
+        finally:
+            await again.stop()
 
 
 async def test_a_platform_whose_replica_cannot_be_started_goes_on_without() -> None:
@@ -162,6 +296,10 @@ async def test_a_primary_that_was_paused_accepts_no_write_after_another_was_prom
         writer = Writer(one.shards, await one.organisation("free"))
         alone = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": old.dsn("hal9_app")}))
         async with one.shard.superuser(old) as connection:
+            await connection.execute(
+                "INSERT INTO directory.data_keys (org_id, region, key_id, wrapped)"
+                f" VALUES ('{writer.org_id}', 'us-west', gen_random_uuid(), '')"
+            )
             await lease.renew(connection, 1, seconds=0.0)  # its watcher was heard for the last time long ago
         signal_all(old, signal.SIGSTOP)
         async with one.shard.superuser(new) as connection:
@@ -172,19 +310,27 @@ async def test_a_primary_that_was_paused_accepts_no_write_after_another_was_prom
             await alone.run(
                 writer.org_id, lambda tx: tx.execute("INSERT INTO ledger VALUES ($1, $2)", writer.org_id, new_id())
             )
-        with pytest.raises(Exception, match="the lease of this primary is over"):
-            async with alone.directory.transaction(f"SET LOCAL hal9.org_id='{writer.org_id}'") as tx:
-                await tx.execute(
-                    "UPDATE directory.api_keys SET name = 'x'; "
-                    "INSERT INTO directory.organisations (org_id, shard, region)"
-                    f" VALUES ('{writer.org_id}', 0, 'us-west')"
-                )
+        stranger = new_id()
+        for org_id, write in (
+            (
+                stranger,
+                f"INSERT INTO directory.organisations (org_id, shard, region) VALUES ('{stranger}', 0, 'us-west')",
+            ),
+            (stranger, f"INSERT INTO tenants (org_id, epoch) VALUES ('{stranger}', 1)"),
+            (writer.org_id, "DELETE FROM directory.data_keys"),
+        ):
+            with pytest.raises(ShardUnavailableError) as caught:
+                async with alone.directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
+                    await tx.execute(write)
+            assert "the lease of this primary is over" in str(caught.value.__cause__)
         await alone.close()
         connection = await hosts.connect(old.dsn("hal9_owner"))
         assert await connection.fetchval("SELECT count(*) FROM ledger") == 0
         await connection.close()
-        await old.kill()
         writing = asyncio.create_task(writer.write())
-        await writer.more(5)  # the same pool goes on to the new primary
+        await writer.more(
+            5
+        )  # who knew the old one goes on to the new one, though the old one still says that it is one
         writer.over = True
         await writing
+        await old.kill()

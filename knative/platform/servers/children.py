@@ -187,14 +187,14 @@ def _becoming(identity: Identity, death_signal: signal.Signals) -> Callable[[], 
 
 
 def orphans(folder: Path) -> list[int]:
-    """The processes whose working folder is `folder`: what an earlier parent left behind."""
-    wanted = folder.resolve()
+    """The processes whose working folder is `folder`, or was until it was removed: what an earlier parent left."""
+    wanted = {str(folder.resolve()), f"{folder.resolve()} (deleted)"}  # as proc_pid_cwd(5) spells it
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            if (entry / "cwd").readlink() == wanted and (entry / "exe").readlink().name.startswith(
+            if str((entry / "cwd").readlink()) in wanted and (entry / "exe").readlink().name.startswith(
                 ("postgres", "valkey")
             ):
                 found.append(int(entry.name))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from knative.platform import processes
 from knative.platform.servers.children import NOBODY, ServerError, end_orphans, run, spawn, unprivileged
 from knative.platform.servers.folder import FolderLock, failure, require_room
 
@@ -36,6 +37,7 @@ _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstr
 _TEMPLATE_REVISION: Final = 3  # raise it when _initialise changes
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
+_KILL_SECONDS: Final = 5.0
 
 # Small and durable. The connections are many because each function's instance has a pool of its own; one that idles
 # costs about 1.5 MB.
@@ -278,9 +280,22 @@ class Postgres:
         Raises:
             ServerError: one of them does not end.
         """
+        family = self._family()
+        for one in family:
+            one.signal(signal.SIGKILL)
         await asyncio.to_thread(end_orphans, self.folder, 5.0, (signal.SIGKILL,))
-        if self.process is not None:
-            self.process.wait()
+        limit = time.monotonic() + _KILL_SECONDS
+        while left := [one.pid for one in family if one.alive]:
+            if time.monotonic() > limit:
+                raise ServerError(f"Processes {left} of {self.name} do not end, not even by `kill -9`.")
+            await asyncio.sleep(0.005)
+
+    def _family(self) -> list[processes.Identity]:
+        """Its processes by descent: one whose folder was renamed or removed is not found by that."""
+        if self.process is None or self.process.poll() is not None:
+            return []
+        self.process.send_signal(signal.SIGSTOP)  # so that it starts no more of them
+        return [processes.Identity.of(pid) for pid in (self.process.pid, *processes.descendants(self.process.pid))]
 
     async def stop(self) -> None:
         """Stop (fast: open transactions are rolled back), then give the folder free. Stopping twice is no error."""

@@ -9,16 +9,18 @@ network.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import shutil
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
 from knative.platform.servers.children import ServerError
 from knative.platform.servers.postgres import DATABASE, SUPERUSER, Postgres
+from shared.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     Connection = asyncpg.Connection[asyncpg.Record]
+
+log = logging.getLogger("hal9.keeper")
 
 _PORT_OF_SECOND: Final = 500
 """Between the ports of a shard's two servers, which only name their sockets."""
@@ -38,7 +42,50 @@ _SETTINGS: Final = {
     "wal_retrieve_retry_interval": "200ms",
     # Readers on the replica are not cancelled by what the primary cleans up.
     "hot_standby_feedback": "on",
+    # But by a lock of the primary's, soon: what is not replayed yet makes a promotion wait for as long.
+    "max_standby_streaming_delay": "1s",
+    "max_standby_archive_delay": "1s",
 }
+_FAILOVERS_KEPT: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """One promotion.
+
+    Attributes:
+        shard: where.
+        generation: of the new primary.
+        primary: its name.
+        asked: whether somebody asked for it (`hal9 shards promote`).
+        at: when it was done (RFC 3339).
+        seconds: from the last answer of the old primary until the new one took writes.
+        behind_bytes: of the log that the old primary was known to have, and the new one has not. They hold only writes
+            of tiers that do not wait for the replica; what these wrote after the last answer is not counted.
+    """
+
+    shard: int
+    generation: int
+    primary: str
+    asked: bool
+    at: str
+    seconds: float
+    behind_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A promotion that was decided, and of which it is not known yet whether it was done.
+
+    Attributes:
+        asked: whether somebody asked for it.
+        heard: when the old primary had answered last (seconds since 1970).
+        seen: up to where it had its log then, as PostgreSQL writes it.
+    """
+
+    asked: bool
+    heard: float
+    seen: str
 
 
 @dataclass(slots=True)
@@ -50,12 +97,32 @@ class Record:
         generation: one more with each promotion.
         alone: acknowledged writes may be on the primary only: nothing may be promoted.
         apart: the other server may have a history of its own: it must be rewound before it follows.
+        promotion: what is being done; a start after a kill finishes it.
+        failovers: the last ones, the oldest first.
     """
 
     primary: str
     generation: int = 1
     alone: bool = True
     apart: bool = False
+    promotion: Promotion | None = None
+    failovers: tuple[Failover, ...] = ()
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> Self:
+        """Read what `asdict` gave.
+
+        Raises:
+            TypeError, ValueError: it is nothing of the kind.
+        """
+        promotion = document.get("promotion")
+        return cls(
+            **document
+            | {
+                "promotion": promotion and Promotion(**promotion),
+                "failovers": tuple(Failover(**one) for one in document.get("failovers", ())),
+            }
+        )
 
 
 class Replicated:
@@ -84,30 +151,40 @@ class Replicated:
             )
             for place, name in enumerate(names)
         )  # fmt: skip
-        self.record = self._read(names[0])
+        self.record = self._read()
 
     def only(self) -> Postgres:
         """The primary, for a start without a replica: it waits for none, and follows nobody."""
         self.primary.settings = {"synchronous_standby_names": ""}
         return self.primary
 
-    def _read(self, first: str) -> Record:
+    def _read(self) -> Record:
         try:
-            return Record(**json.loads(self._file.read_bytes()))
+            return Record.read(json.loads(self._file.read_bytes()))
         except FileNotFoundError:
-            return Record(first)
-        except (ValueError, TypeError) as error:
+            return Record(self._only_one())
+        except (ValueError, TypeError, AttributeError) as error:
             raise ServerError(
                 f"{self._file} does not say which server is the primary ({error}): restore it from a backup."
             ) from error
 
+    def _only_one(self) -> str:
+        """The name of the primary where nothing says which one it is: the one that is there."""
+        there = [node for node in self.nodes if (node.folder / "PG_VERSION").exists()]
+        if len(there) > 1:
+            raise ServerError(
+                f"{self._file} is gone, and with it which of {there[0].folder} and {there[1].folder} is the primary. "
+                "Restore it from a backup; or move the folder of the other one away: there is a standby.signal in it."
+            )
+        return (there or self.nodes)[0].name
+
     def remember(self, **changes: Any) -> None:
         """Change the record, on disk before anything is done about it."""
-        document = asdict(self.record) | changes
+        record = replace(self.record, **changes)
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = self._file.with_suffix(".partial")
         with partial.open("w", encoding="utf-8") as file:
-            json.dump(document, file)
+            json.dump(asdict(record), file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self._file)
@@ -116,7 +193,7 @@ class Replicated:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self.record = Record(**document)
+        self.record = record
 
     @property
     def primary(self) -> Postgres:
@@ -156,11 +233,42 @@ class Replicated:
         if self._file.exists() and not (self.primary.folder / "PG_VERSION").exists():
             raise ServerError(f"The data folder {self.primary.folder} is gone.")  # not to be made anew, empty
         await self.primary.start()
-        if _signal(self.primary).exists():
-            from shared.replicas import lease
+        if self.record.promotion is not None or _signal(self.primary).exists():
+            await self.promote()
 
-            async with self.superuser(self.primary) as connection:
-                await lease.promote(connection)
+    async def promote(self) -> Failover:
+        """Make a primary of the server that the record names as such, and write down what became of it.
+
+        Whoever calls this has ended the old primary, and remembered the `promotion`; nobody has where the record was
+        written by hand.
+
+        Raises:
+            TimeoutError: it is still a replica after half a minute.
+        """
+        from shared.replicas import lease
+        from shared.replicas.lsn import parse, spell
+
+        async with self.superuser(self.primary) as connection:
+            began = await lease.promote(connection)
+            await lease.wait_for(connection, [])
+            await lease.renew(connection, self.record.generation)
+        now = SystemClock().now()
+        promotion = self.record.promotion or Promotion(True, now.timestamp(), spell(began))
+        done = Failover(
+            shard=self.number,
+            generation=self.record.generation,
+            primary=self.record.primary,
+            asked=promotion.asked,
+            at=now.isoformat(timespec="milliseconds"),
+            seconds=round(max(0.0, now.timestamp() - promotion.heard), 3),
+            behind_bytes=max(0, parse(promotion.seen) - began),
+        )
+        self.remember(promotion=None, failovers=(*self.record.failovers, done)[-_FAILOVERS_KEPT:])
+        log.warning(
+            "shard %d: %s is the primary after %.1f s, generation %d; %d bytes of the log of %s are lost",
+            self.number, done.primary, done.seconds, done.generation, done.behind_bytes, self.replica.name,
+        )  # fmt: skip
+        return done
 
     async def start_replica(self, *, anew: bool = False) -> None:
         """Start the replica, whose primary runs: as it is, rewound, or copied anew.
@@ -189,17 +297,24 @@ class Replicated:
 
     async def _rewind(self) -> None:
         """Take back what only the replica has; copy it anew where that is not possible."""
-        await self.replica.stop()
+        await self._ended()
+        # What a rewind that was cut off leaves behind is of no use (PostgreSQL manual, pg_rewind, notes).
+        torn = self.replica.folder.with_name(self.replica.folder.name + ".rewinding")
         source = f"host='{_quoted(str(self.primary.run))}' port={self.primary.port} user={SUPERUSER} dbname={DATABASE}"
-        try:
-            await self.replica.run_program(
-                "pg_rewind", "--target-pgdata", str(self.replica.folder), "--source-server", source, "--no-sync"
-            )
-        except ServerError:
+        if torn.exists():
             await self._copy()
+        else:
+            torn.touch()
+            try:
+                await self.replica.run_program(
+                    "pg_rewind", "--target-pgdata", str(self.replica.folder), "--source-server", source, "--no-sync"
+                )
+            except ServerError:
+                await self._copy()
+        torn.unlink()
 
     async def _copy(self) -> None:
-        await self.replica.stop()
+        await self._ended()
         partial = self.replica.folder.with_name(self.replica.folder.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         await self.replica.run_program(
@@ -209,6 +324,11 @@ class Replicated:
         )  # fmt: skip
         shutil.rmtree(self.replica.folder, ignore_errors=True)
         partial.rename(self.replica.folder)
+
+    async def _ended(self) -> None:
+        """End the replica, and what an earlier platform left of it, perhaps stopped."""
+        await self.replica.stop()
+        await self.replica.kill()
 
     async def stop(self) -> None:
         """Stop the primary, which sends the replica all that it has, then the replica."""

@@ -102,6 +102,37 @@ async def test_a_replica_that_hangs_is_ejected_and_comes_back(one: Pair) -> None
             await asyncio.sleep(0.01)
 
 
+async def test_a_bookmark_from_the_future_ejects_nobody(one: Pair) -> None:
+    """Anybody may make one up: it counts neither for nor against the replica."""
+    org_id = await one.organisation("free")
+    entry = await write(one.shards, org_id)
+    behind, nowhere = served("primary", "behind"), served("primary", "nowhere")
+    async with asyncio.timeout(60):
+        while served("primary", "nowhere") < nowhere + 5:
+            assert await there(one.shards, org_id, entry, Bookmark(0, Lsn(2**64 - 1)))
+            assert served("primary", "behind") == behind
+
+
+async def test_a_replica_that_lags_is_ejected_and_comes_back(one: Pair) -> None:
+    org_id = await one.organisation("free")
+    async with one.shard.superuser(one.shard.replica) as connection:
+        await connection.execute("SELECT pg_wal_replay_pause()")
+        try:
+            entry = await write(one.shards, org_id)
+            bookmark = await one.shards.bookmark(org_id)
+            alone = served("primary", "ejected")
+            async with asyncio.timeout(60):
+                while served("primary", "ejected") == alone:
+                    assert await there(one.shards, org_id, entry, bookmark)
+        finally:
+            await connection.execute("SELECT pg_wal_replay_resume()")
+    before = served("replica")
+    async with asyncio.timeout(60):
+        while served("replica") == before:
+            assert await there(one.shards, org_id, entry, bookmark)
+            await asyncio.sleep(0.01)
+
+
 async def test_a_bookmark_of_another_shard_means_nothing_here(one: Pair) -> None:
     org_id = await one.organisation("free")
     entry = await write(one.shards, org_id)
