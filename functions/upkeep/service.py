@@ -53,7 +53,7 @@ async def sweep(resources: Resources, ahead_seconds: float = 0.0) -> Counter[str
 
     Returns:
         How often each was done: `retried`, `reminded`, `failed`, `stale`, `error`; `published` events; what became of
-        transactions over organisations (`shared.transactions.recover`).
+        transactions over organisations (`shared.transactions.recover`), each with `transactions-` before it.
 
     Raises:
         Problem: A shard does not answer; the rest was done.
@@ -74,7 +74,14 @@ async def sweep(resources: Resources, ahead_seconds: float = 0.0) -> Counter[str
 
 
 async def _recover(resources: Resources, done: Counter[str]) -> None:
-    done.update(await transactions.recover(resources.shards))
+    recovered: Counter[str] = Counter()
+    try:
+        recovered = await transactions.recover(resources.shards)
+    except transactions.SilentShardsError as error:
+        recovered = error.done
+        raise
+    finally:
+        done.update({f"transactions-{outcome}": count for outcome, count in recovered.items()})
 
 
 async def _sweep_shard(resources: Resources, shard: int, ahead_seconds: float, done: Counter[str]) -> None:

@@ -16,7 +16,17 @@ from shared.database import DatabaseSettings
 from shared.problems import Problem
 from shared.settings import load
 from shared.shards import Shards
-from shared.transactions import IN_DOUBT_SECONDS, Gid, Prepared, Resolution, decide, prepared, recover, resolution
+from shared.transactions import (
+    IN_DOUBT_SECONDS,
+    Gid,
+    Prepared,
+    Resolution,
+    SilentShardsError,
+    decide,
+    prepared,
+    recover,
+    resolution,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -26,6 +36,18 @@ T = TypeVar("T")
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _LEFT: Final = ("undecided", "home-away", "home-unknown", "failed")
+_TOLD: Final = {
+    "committed": "committed",
+    "rolled-back": "rolled back",
+    "gone": "finished by somebody else",
+    "undecided": "left, as their homes are still at work",
+    "home-away": "left, as their homes' shards do not answer",
+    "home-unknown": "left, as the directory does not know their homes",
+    "failed": "left, as they could not be finished: see the log",
+    "settled": "decisions noted as carried out",
+    "unsettled": "decisions not noted as carried out, which the next sweep tries again",
+    "forgotten": "old decisions forgotten",
+}
 _MEANING: Final = {
     "commit": "its home has decided: the next sweep commits it",
     "abort": "its home has not decided, and is at work no more: the next sweep rolls it back",
@@ -40,6 +62,13 @@ class _Doubt(NamedTuple):
 
     branch: Prepared
     verdict: str
+
+
+class _Found(NamedTuple):
+    """What is in doubt on the shards that answer, and which do not."""
+
+    doubts: list[_Doubt]
+    silent: list[int]
 
 
 def _gid(context: click.Context, parameter: click.Parameter, value: str | None) -> Gid | None:
@@ -66,15 +95,17 @@ def command() -> None:
 )  # fmt: skip
 @_JSON
 def in_doubt(seconds: float, *, as_json: bool) -> None:
-    """List what is prepared on all shards, the oldest first, with what its home says of it. Changes nothing."""
+    """List what is prepared on all shards, the oldest first, with what its home says of it. Changes nothing.
+
+    Exit code 1 also when a shard does not answer: what is prepared there is not known.
+    """
     found = _run(_asked)
     if as_json:
-        click.echo(json.dumps({"prepared": [_document(one) for one in found]}, indent=2))
-    elif found:
-        _list(found)
+        told = {"prepared": [_document(one) for one in found.doubts], "silent_shards": found.silent}
+        click.echo(json.dumps(told, indent=2))
     else:
-        click.echo("Nothing is prepared.")
-    sys.exit(1 if any(one.branch.age_seconds > seconds for one in found) else 0)
+        _list(found)
+    sys.exit(1 if found.silent or any(one.branch.age_seconds > seconds for one in found.doubts) else 0)
 
 
 @command.command("resolve")
@@ -93,22 +124,40 @@ def resolve(gid: Gid | None, commit: bool | None, *, yes: bool, as_json: bool) -
       hal9 transactions resolve
       hal9 transactions resolve hal9:0189…:0189…:0189… --roll-back --yes
     """
+    silent: Sequence[int] = ()
     if gid is None:
         if commit is not None or yes:
             raise click.UsageError("Say which one: GID, as `hal9 transactions in-doubt` shows it.")
-        done = _run(lambda shards: recover(shards, older_than_seconds=0.0))
+        done, silent = _run(_recovered)
     elif commit is None or not yes:
         raise click.UsageError("It cannot be taken back: give --commit or --roll-back, and --yes.")
     else:
         done = _run(lambda shards: _decided(shards, gid, commit=commit))
-    _tell(done, as_json=as_json)
-    sys.exit(1 if any(done[outcome] for outcome in _LEFT) else 0)
+    _tell(done, silent, as_json=as_json)
+    sys.exit(1 if silent or any(done[outcome] for outcome in _LEFT) else 0)
 
 
-async def _asked(shards: Shards) -> list[_Doubt]:
-    lists = await asyncio.gather(*(prepared(shards, number) for number in range(len(shards))))
-    branches = sorted((one for each in lists for one in each), key=lambda one: -one.age_seconds)
-    return [_Doubt(one, await _verdict(shards, one.gid)) for one in branches]
+async def _recovered(shards: Shards) -> tuple[Counter[str], Sequence[int]]:
+    try:
+        return await recover(shards, older_than_seconds=0.0), ()
+    except SilentShardsError as error:
+        return error.done, error.shards
+
+
+async def _asked(shards: Shards) -> _Found:
+    numbers = range(len(shards))
+    lists = await asyncio.gather(*(prepared(shards, number) for number in numbers), return_exceptions=True)
+    branches: list[Prepared] = []
+    silent = []
+    for number, found in zip(numbers, lists, strict=True):
+        if isinstance(found, Problem):
+            silent.append(number)
+        elif isinstance(found, BaseException):
+            raise found
+        else:
+            branches += found
+    branches.sort(key=lambda one: -one.age_seconds)
+    return _Found([_Doubt(one, await _verdict(shards, one.gid)) for one in branches], silent)
 
 
 async def _verdict(shards: Shards, gid: Gid) -> str:
@@ -119,7 +168,10 @@ async def _verdict(shards: Shards, gid: Gid) -> str:
 
 
 async def _decided(shards: Shards, gid: Gid, *, commit: bool) -> Counter[str]:
-    branch = next((one.branch for one in await _asked(shards) if one.branch.gid == gid), None)
+    found = await _asked(shards)
+    branch = next((one.branch for one in found.doubts if one.branch.gid == gid), None)
+    if branch is None and found.silent:
+        raise click.ClickException(f"{gid} is not prepared on any shard that answers. {_silence(found.silent)}")
     if branch is None:
         raise click.ClickException(f"{gid} is not prepared on any shard: somebody has finished it.")
     verdict = await _verdict(shards, gid)
@@ -162,18 +214,32 @@ def _document(one: _Doubt) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _list(found: Sequence[_Doubt]) -> None:
-    for one in found:
+def _list(found: _Found) -> None:
+    for one in found.doubts:
         gid = one.branch.gid
         click.echo(f"{gid}\n  on shard {one.branch.shard} for {one.branch.age_seconds:.1f} s, of {gid.org_id}")
         click.echo(f"  home {gid.home}: {_MEANING[one.verdict]}")
         if not one.branch.ours:
             click.echo("  another role prepared it: only that one, or a superuser, can finish it")
+    if found.silent:
+        click.echo(_silence(found.silent))
+    elif not found.doubts:
+        click.echo("Nothing is prepared.")
 
 
-def _tell(done: Counter[str], *, as_json: bool) -> None:
-    counts = {outcome: count for outcome, count in done.items() if count}
+def _tell(done: Counter[str], silent: Sequence[int], *, as_json: bool) -> None:
+    counts = {outcome: done[outcome] for outcome in _TOLD if done[outcome]}
     if as_json:
-        click.echo(json.dumps(counts))
-    else:
-        click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "Nothing was to be done.")
+        click.echo(json.dumps({**counts, "silent_shards": list(silent)} if silent else counts))
+        return
+    for outcome, count in counts.items():
+        click.echo(f"{count} {_TOLD[outcome]}")
+    if silent:
+        click.echo(_silence(silent))
+    elif not counts:
+        click.echo("Nothing was to be done.")
+
+
+def _silence(shards: Sequence[int]) -> str:
+    numbers = " and ".join(map(str, shards))
+    return f"Shard {numbers} does not answer: what is prepared there is not known."

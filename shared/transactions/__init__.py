@@ -27,7 +27,16 @@ from __future__ import annotations
 from shared.transactions.coordinator import Transactions
 from shared.transactions.decisions import LOCK_SECONDS, Resolution, resolution
 from shared.transactions.naming import Gid
-from shared.transactions.recovery import IN_DOUBT_SECONDS, Outcome, Prepared, decide, prepared, recover, resolve
+from shared.transactions.recovery import (
+    IN_DOUBT_SECONDS,
+    Outcome,
+    Prepared,
+    SilentShardsError,
+    decide,
+    prepared,
+    recover,
+    resolve,
+)
 
 __all__ = [
     "IN_DOUBT_SECONDS",
@@ -36,6 +45,7 @@ __all__ = [
     "Outcome",
     "Prepared",
     "Resolution",
+    "SilentShardsError",
     "Transactions",
     "decide",
     "prepared",

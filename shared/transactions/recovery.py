@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from shared.chaos import point
-from shared.database import retrying
+from shared.database import ShardUnavailableError, retrying
 from shared.problems import Problem
 from shared.telemetry import counter, gauge, logger
 from shared.transactions import points
@@ -74,6 +74,20 @@ class Prepared:
     ours: bool
 
 
+class SilentShardsError(ShardUnavailableError):
+    """Some shards do not answer, so that not all of it could be done.
+
+    Args:
+        done: What was, as `recover` gives it.
+        shards: Their numbers.
+    """
+
+    def __init__(self, done: Counter[str], shards: Sequence[int]) -> None:
+        self.done = done
+        self.shards = tuple(shards)
+        super().__init__()
+
+
 async def prepared(shards: Shards, shard: int) -> list[Prepared]:
     """Give what is prepared on a shard, the oldest first.
 
@@ -101,7 +115,7 @@ async def recover(shards: Shards, *, older_than_seconds: float = _YOUNG_SECONDS)
         are those that could not be noted as settled, which the next pass tries again.
 
     Raises:
-        Problem: A shard does not answer; what is on the others was done.
+        SilentShardsError: Some do not answer; what is on the others was done, and no decision was settled.
     """
     numbers = range(len(shards))
     # Before what is prepared is listed: whose branches are all absent afterwards has been carried out.
@@ -117,8 +131,12 @@ async def recover(shards: Shards, *, older_than_seconds: float = _YOUNG_SECONDS)
         left |= {branch.gid.dtx_id for branch in branches}
         await _finish_all(shards, number, branches, older_than_seconds, done)
     faults = [fault for fault in (*unsettled, *found) if isinstance(fault, BaseException)]
-    if faults:
-        raise faults[0]
+    if any(not isinstance(fault, Problem) for fault in faults):
+        raise next(fault for fault in faults if not isinstance(fault, Problem))
+    if faults:  # whether a decision was carried out is only known when every shard was asked
+        both = zip(numbers, unsettled, found, strict=True)
+        silent = [number for number, *asked in both if any(isinstance(one, Problem) for one in asked)]
+        raise SilentShardsError(done, silent) from faults[0]
     for number, decisions in zip(numbers, unsettled, strict=True):
         if not isinstance(decisions, BaseException):
             await _settle(shards, number, [key for key in decisions if key[1] not in left], done)

@@ -247,6 +247,33 @@ async def test_the_operator_decides_only_what_nobody_else_can(
     assert "not prepared" in again.stderr
 
 
+async def test_a_shard_that_does_not_answer_hides_nothing_of_the_others(
+    servers: Servers, shards: Shards, transactions: Transactions, accounts: list[UUID]
+) -> None:
+    """Shard 1 is away: of what it decided nobody knows, of what others decided everything is shown and finished."""
+    await left_at(points.DECIDED, transactions, [accounts[1], accounts[2]])
+    other, its_taker = await account_on(shards, 0), await account_on(shards, 2)
+    await left_at(points.DECIDED, transactions, [other, its_taker])
+    addresses = servers.shards_dsn.split(",")
+    addresses[1] = addresses[1].replace("port=", "port=1")
+    environment = {"HAL9_SHARDS": ",".join(addresses)}
+    shown = await hal9("transactions", "in-doubt", "--json", **environment)
+    told = json.loads(shown.stdout)
+    assert (shown.returncode, told["silent_shards"]) == (1, [1])
+    assert {(one["home"], one["verdict"]) for one in told["prepared"]} == {
+        (str(accounts[1]), "home-away"), (str(other), "commit"),
+    }  # fmt: skip
+    assert "Shard 1 does not answer" in (await hal9("transactions", "in-doubt", **environment)).stdout
+    done = await hal9("transactions", "resolve", "--json", **environment)
+    assert (done.returncode, json.loads(done.stdout)) == (1, {"committed": 1, "home-away": 1, "silent_shards": [1]})
+    again = await hal9("transactions", "resolve", **environment)
+    assert again.stdout.splitlines() == [
+        "1 left, as their homes' shards do not answer", "Shard 1 does not answer: what is prepared there is not known.",
+    ]  # fmt: skip
+    assert (await recover(shards, older_than_seconds=0))["committed"] == 1
+    (await audit(servers, [*accounts, other, its_taker])).require_sound()
+
+
 async def test_a_branch_that_cannot_be_finished_keeps_no_other_from_it(
     servers: Servers, shards: Shards, transactions: Transactions, accounts: list[UUID]
 ) -> None:
