@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from shared.placement.moves import Move
     from shared.placement.rebalancing import Plan
 
 T = TypeVar("T")
@@ -183,7 +184,7 @@ def rebalance(
     if only_plan + apply_it + cancel > 1:
         raise click.UsageError("Give one of --plan, --apply and --cancel.")
     if cancel:
-        count = moving.run(_cancel())
+        count = len(moving.run(_cancel()))
         click.echo(json.dumps({"cancelled": count}) if as_json else f"{count} moves are cancelled.")
     elif apply_it:
         moving.run(_apply(per_minute, at_most, retain_seconds, as_json=as_json))
@@ -196,21 +197,21 @@ async def _planned() -> Plan:
         return await rebalancing.plan(directory, admin_addresses())
 
 
-async def _cancel() -> int:
-    async with administered() as directory:
-        return await rebalancing.cancel(directory)
+async def _cancel() -> list[Move]:
+    async with administered() as directory, moving.mover(quiet=True) as mover:
+        return await rebalancing.cancel(directory, mover)
 
 
 async def _apply(per_minute: float | None, at_most: int | None, retain_seconds: int, *, as_json: bool) -> None:
     async with administered() as directory:
-        rest = len(await moves.planned(directory))
+        rest = len((await moves.planned(directory))[:at_most])
         if not rest:
             wanted = (await rebalancing.plan(directory, admin_addresses())).wanted[:at_most]
             rest = len(wanted)
             await rebalancing.begin(directory, wanted, retain_seconds=retain_seconds)
     moved = 0
     async with moving.mover(quiet=True) as mover:
-        async for move in rebalancing.apply(admin_addresses(), mover, per_minute=per_minute):
+        async for move in rebalancing.apply(admin_addresses(), mover, per_minute=per_minute, at_most=at_most):
             moved += move.step == "finished"
             if as_json:
                 click.echo(json.dumps(moving.document(move)))

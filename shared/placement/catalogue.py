@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import asyncpg
 
@@ -89,6 +89,28 @@ def _column(written: str) -> tuple[str, str]:
     """Cut `"a name" type` or `name type` after the name."""
     end = written.index('" ', 1) + 1 if written.startswith('"') else written.index(" ")
     return written[:end], written[end + 1 :]
+
+
+async def last_numbers(connection: Connection, sequences: Sequence[str]) -> dict[str, int]:
+    """The last number that each of these sequences gave out, or its first one before that; in one round trip."""
+    if not sequences:
+        return {}
+    each = (f"SELECT {_literal(name)} AS name, last_value FROM {name}" for name in sequences)  # noqa: S608 - quoted
+    return {row["name"]: row["last_value"] for row in await connection.fetch(" UNION ALL ".join(each))}
+
+
+async def advance(connection: Connection, numbers: Mapping[str, int]) -> None:
+    """Let sequences give out nothing up to these numbers; in one round trip."""
+    each = [
+        f"SELECT setval({_literal(name)}, {last:d}) FROM {name} WHERE last_value < {last:d}"  # noqa: S608 - quoted
+        for name, last in numbers.items()
+    ]
+    if each:
+        await connection.execute(";".join(each))
+
+
+def _literal(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
 
 
 def differences(source: Sequence[Table], target: Sequence[Table]) -> list[str]:

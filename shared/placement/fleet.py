@@ -144,14 +144,16 @@ async def stands_in(directory: Connection, region: str, numbers: Sequence[int] |
     """Say where shards stand: those of `numbers`, or all of which nobody has said it yet.
 
     Raises:
-        RefusedError: An organisation there is pinned to another region.
+        RefusedError: An organisation that is there, or moving there, is pinned to another region.
     """
     async with directory.transaction():
         known = await _locked(directory)
         chosen = [one.number for one in known.shards if one.region is None] if numbers is None else list(numbers)
         pinned = await directory.fetch(
-            "SELECT shard, count(*) AS organisations FROM directory.organisations"
-            " WHERE pinned AND region <> $1 AND shard = ANY ($2) GROUP BY shard ORDER BY shard",
+            "SELECT p.shard, count(*) AS organisations FROM directory.organisations o, LATERAL ("
+            " SELECT o.shard UNION SELECT m.target FROM directory.moves m"
+            " WHERE m.org_id = o.org_id AND m.step NOT IN ('finished', 'cancelled')) AS p (shard)"
+            " WHERE o.pinned AND o.region <> $1 AND p.shard = ANY ($2) GROUP BY p.shard ORDER BY p.shard",
             region, chosen,
         )  # fmt: skip
         if pinned and numbers is not None:

@@ -1,7 +1,8 @@
 """The connections of one mover: to the directory, to the old shard (two), to the new one.
 
-Promises: one mover an organisation at a time, by an advisory lock that ends with its connection; servers of our own,
-reached over their socket, are reached as their superuser where the owner's role may not replicate.
+Promises: one mover an organisation at a time, by an advisory lock that ends with its connection; of a primary and its
+replicas it is the primary that is reached, whichever that is by now; servers of our own, reached over their socket, are
+reached as their superuser where the owner's role may not replicate.
 Does not: go through a pooler: the addresses must be the servers' own.
 """
 
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from shared.database import hosts
 from shared.database.retry import is_connection_lost
 from shared.placement.refused import RefusedError
 
@@ -28,6 +30,19 @@ else:
 _SUPERUSER: Final = "postgres"
 _LOCKS: Final = 0x6D6F7665  # "move"
 _CONNECT_SECONDS: Final = 5.0
+_SESSION: Final = {
+    "application_name": "hal9-mover",
+    "search_path": "public",
+    # What a mover commits is on disk, whatever the server does for others; and only what is flushed is replicated.
+    "synchronous_commit": "on",
+    # Rows are compared as text, which must not depend on what either server, or the role there, was set to.
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+}
 _REPLICATES: Final = (
     "SELECT rolsuper OR (rolreplication AND pg_has_role('pg_create_subscription', 'USAGE') AND $1)"
     " FROM pg_roles WHERE rolname = current_user"
@@ -126,7 +141,8 @@ async def replicating(address: str) -> str:
 
 def unavailable(error: BaseException) -> bool:
     """Whether a server is away: worth another try with other connections."""
-    return is_connection_lost(error) or isinstance(error, TimeoutError)
+    # A primary whose lease is over says that it is read-only: its replica takes over, or has already.
+    return is_connection_lost(error) or isinstance(error, (TimeoutError, asyncpg.ReadOnlySQLTransactionError))
 
 
 def has_password(address: str) -> bool:
@@ -146,11 +162,7 @@ def _as_superuser(address: str) -> str:
 
 
 async def _connect(address: str) -> Connection:
-    # What a mover commits is on disk, whatever the server does for others; and only what is flushed is replicated.
-    settings = {
-        "application_name": "hal9-mover", "search_path": "public", "timezone": "UTC", "synchronous_commit": "on",
-    }  # fmt: skip
-    return await asyncpg.connect(address, timeout=_CONNECT_SECONDS, server_settings=settings)
+    return await hosts.connect(address, timeout=_CONNECT_SECONDS, server_settings=_SESSION)
 
 
 async def _close(connection: Connection) -> None:

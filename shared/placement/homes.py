@@ -10,7 +10,8 @@ The old shard's row decides, under its row lock, whoever is killed or stopped fo
 
 `close` succeeds only for the fence that it was set with, and `reopen` only before it: exactly one of the two happens.
 Writers get epoch n + 1 from the old row (`moved_to`) or from the directory, both after `close`.
-Promises: every function is one statement, compares before it sets, and may be repeated. Does not: wait.
+Promises: every function is one round trip, compares before it sets, and may be repeated; none of the steps to a new
+home is made on a primary whose lease is over (`shared.replicas`). Does not: wait, but for `drain`.
 """
 
 from __future__ import annotations
@@ -67,37 +68,40 @@ async def arrive(new: Connection, org_id: UUID, epoch: int, move_id: UUID) -> bo
 
 async def fence(old: Connection, org_id: UUID, epoch: int, move_id: UUID, fence_id: UUID) -> bool:
     """Let nobody begin to write."""
-    return await _done(
-        old,
-        "UPDATE tenants SET state = 'draining', fence_id = $4, fenced_at = clock_timestamp()"
-        " WHERE org_id = $1 AND epoch = $2 AND move_id = $3 AND state = 'active'",
-        org_id, epoch, move_id, fence_id,
-    )  # fmt: skip
+    # One round trip, which waits for no disk: a fence that a crash took away was lifted, and is not closed.
+    status = await old.execute(
+        "SET LOCAL synchronous_commit = off;"  # noqa: S608 - a UUID and an integer have no text to hide anything in
+        f"UPDATE tenants SET state = 'draining', fence_id = '{fence_id}', fenced_at = clock_timestamp()"
+        f" WHERE org_id = '{org_id}' AND epoch = {epoch:d} AND move_id = '{move_id}' AND state = 'active'"
+        " AND lease_held()"
+    )
+    return status == "UPDATE 1"
 
 
-async def drain(old: Connection, org_id: UUID, milliseconds: int) -> None:
-    """Wait until whoever wrote when the fence was set has ended.
+async def drain(old: Connection, org_id: UUID, milliseconds: int, marker: UUID) -> None:
+    """Wait until whoever wrote when the fence was set has ended; then write a marker, which is after all of theirs.
 
     Raises:
         asyncpg.LockNotAvailableError: Somebody did not in time.
     """
-    # Not before the fence: those who begin to write would pass by whoever waits for this lock, for ever.
-    async with old.transaction():
-        await old.execute(f"SET LOCAL lock_timeout = {milliseconds:d}")
-        await old.fetchval("SELECT 1 FROM tenants WHERE org_id = $1 FOR UPDATE", org_id)
+    # Not before the fence: those who begin to write would pass by whoever waits for this lock, for ever. One round
+    # trip; the marker is of use to nobody but this server, so that no replica is waited for.
+    await old.execute(
+        f"SET LOCAL lock_timeout = {milliseconds:d};SET LOCAL synchronous_commit = local;"  # noqa: S608 - likewise
+        f"SELECT 1 FROM tenants WHERE org_id = '{org_id}' FOR UPDATE;"
+        f"INSERT INTO move_markers (org_id, id) VALUES ('{org_id}', '{marker}')"
+    )
 
 
 async def activate(new: Connection, org_id: UUID, epoch: int, move_id: UUID) -> bool:
     """Make the new shard ready. Its commit is waited for, and with it all that replication wrote there before."""
-    async with new.transaction():
-        # Replication commits without waiting for the disk; this commit's place in the log is after all of that.
-        await new.execute("SET LOCAL synchronous_commit = on")
-        return await _done(
-            new,
-            "UPDATE tenants SET state = 'active' WHERE org_id = $1 AND epoch = $2 AND move_id = $3"
-            " AND state IN ('arriving', 'active')",
-            org_id, epoch, move_id,
-        )  # fmt: skip
+    # Replication commits without waiting for the disk; this commit's place in the log is after all of that.
+    return await _done(
+        new,
+        "UPDATE tenants SET state = 'active' WHERE org_id = $1 AND epoch = $2 AND move_id = $3"
+        " AND state IN ('arriving', 'active') AND lease_held()",
+        org_id, epoch, move_id,
+    )  # fmt: skip
 
 
 async def close(old: Connection, org_id: UUID, epoch: int, fence_id: UUID, target: int) -> bool:
@@ -105,8 +109,22 @@ async def close(old: Connection, org_id: UUID, epoch: int, fence_id: UUID, targe
     return await _done(
         old,
         "UPDATE tenants SET state = 'moved', moved_to = $4 WHERE org_id = $1 AND epoch = $2 AND fence_id = $3"
-        " AND state = 'draining'",
+        " AND state = 'draining' AND lease_held()",
         org_id, epoch, fence_id, target,
+    )  # fmt: skip
+
+
+async def closed(old: Connection, org_id: UUID, epoch: int, target: int) -> bool:
+    """Say whether `close` was done, and if so make sure that it stays so: its answer may have been lost.
+
+    A commit that was cut off while it waited for a replica is seen on its server, and gone when that replica takes
+    over. So this writes the same once more, and waits for the replica.
+    """
+    return await _done(
+        old,
+        "UPDATE tenants SET moved_to = $3 WHERE org_id = $1 AND epoch = $2 AND moved_to = $3 AND state = 'moved'"
+        " AND lease_held()",
+        org_id, epoch, target,
     )  # fmt: skip
 
 
@@ -136,6 +154,15 @@ async def retire(new: Connection, org_id: UUID, epoch: int, move_id: UUID) -> bo
         new,
         "UPDATE tenants SET state = 'arriving' WHERE org_id = $1 AND epoch = $2 AND move_id = $3"
         " AND state IN ('arriving', 'active')",
+        org_id, epoch, move_id,
+    )  # fmt: skip
+
+
+async def settle(new: Connection, org_id: UUID, epoch: int, move_id: UUID) -> bool:
+    """After the move: the new home belongs to no move any more, so that others may hold its writers."""
+    return await _done(
+        new,
+        "UPDATE tenants SET move_id = NULL WHERE org_id = $1 AND epoch = $2 AND move_id = $3 AND state = 'active'",
         org_id, epoch, move_id,
     )  # fmt: skip
 

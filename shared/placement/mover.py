@@ -7,16 +7,18 @@
     planned, publishing, copying, verifying, switched, finished; from any of the first four: cancelling, cancelled
 
 Each step is noted in the directory when it is done, and may be done again. Promises: one home at every moment
-(`shared.placement.homes`); every row is compared before writers are held; writers are held for at most a second, else
-they are let go and it is tried again; who only reads is never held; what a killed mover left is taken up by the next
-one, and a fence that it left is lifted by whoever waits there.
-Does not: move objects, sequences' gaps, or definitions; wait for ever: when a server is away for `patience_seconds` it
-raises `StuckError`, and the next mover goes on.
+(`shared.placement.homes`), also when a replica takes over from either shard's primary meanwhile; every row is compared
+before writers are held; writers are held for at most a second, else they are let go and it is tried again; who only
+reads is never held; what a killed mover left is taken up by the next one, and a fence that it left is lifted by whoever
+waits there; whether the organisation may be on the new shard is asked again right before writers are held.
+Does not: move objects, sequences' gaps, or definitions; wait for ever: when a server is away for `patience_seconds`, or
+nothing goes on for as long, it raises `StuckError`, and the next mover goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import asyncpg
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from shared.clock import Clock
+    from shared.placement.catalogue import Table
     from shared.placement.hands import Hands
     from shared.placement.moves import Move
     from shared.placement.verification import Verified
@@ -46,12 +49,12 @@ FENCES: Final = 20
 _BETWEEN_SECONDS: Final = 0.5
 """After a fence that did not do, so that whoever waited at it gets through before the next one."""
 
-_QUIET_SECONDS: Final = 0.1
-"""Before the fence the new shard should be no further behind than this."""
+_NEAR: Final = ((5.0, FENCE_SECONDS / 2), (3.0, 0.1), (1.0, 0.05), (0.0, 0.02))
+"""How far behind the new shard may be at the fence, in seconds: (when it was waited for so long, so far)."""
 
-_BUSY_SECONDS: Final = 5.0
-"""After this, where there is always more to do than that, half a fence must do."""
-
+_DRAIN_MILLISECONDS: Final = int(FENCE_SECONDS * 800)
+_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_NOT_THERE: Final = "it is not where it was when this was planned"
 _WIPE_ROWS: Final = 5000
 _LOOK_SECONDS: Final = 0.05
 _POLL_SECONDS: Final = 0.001
@@ -156,6 +159,8 @@ class Mover:
             while not move.over:
                 try:
                     return await self.carry_on(move)
+                except StuckError as error:
+                    raise StuckError(f"{error}{await self._let_go(directory, move)}") from error
                 except RefusedError:  # another mover is at it, and will see
                     if self._clock.monotonic() > limit:
                         raise
@@ -168,21 +173,39 @@ class Mover:
 
         Returns:
             The moves whose old copies are gone now.
+
+        Raises:
+            StuckError: Some could not be taken away; all others are.
         """
-        dropped = []
+        dropped: list[Move] = []
+        faults: list[str] = []
         async with hands.connected(self._addresses[0]) as directory:
-            for move in await moves.retained(directory, due=due):
+            retained = await moves.retained(directory, due=due)
+            for source in sorted({move.source for move in retained}):
                 try:
-                    await hands.lock(directory, move.org_id)
-                except RefusedError:
-                    continue
-                try:
-                    async with hands.connected(self._addresses[move.source]) as old:
-                        await self._drop_copy(directory, old, move)
-                finally:
-                    await hands.unlock(directory, move.org_id)
-                dropped.append(move)
+                    async with hands.connected(self._addresses[source]) as old:
+                        due_here = [move for move in retained if move.source == source]
+                        dropped += [move for move in due_here if await self._dropped(directory, old, move, faults)]
+                except (*_AWAY, IndexError) as error:
+                    faults.append(f"shard {source} does not answer ({type(error).__name__}: {error})")
+        if faults:
+            raise StuckError(f"{len(dropped)} old copies are dropped, others are not: {'; '.join(faults)}")
         return dropped
+
+    async def _dropped(self, directory: Any, old: Any, move: Move, faults: list[str]) -> bool:
+        """Take away one old copy, unless a mover is at its organisation or something else is in the way."""
+        try:
+            await hands.lock(directory, move.org_id)
+        except RefusedError:
+            return False
+        try:
+            await self._drop_copy(directory, old, move)
+        except StuckError as error:
+            faults.append(str(error))
+            return False
+        finally:
+            await hands.unlock(directory, move.org_id)
+        return True
 
     async def carry_on(self, move: Move) -> Move:
         """Do what is left of a move, whatever servers do meanwhile.
@@ -193,8 +216,10 @@ class Mover:
         """
         limit = self._clock.monotonic() + self._patience
         while True:
+            since = math.inf
             try:
                 async with hands.opened(self._addresses, self._links, move.org_id, move.source, move.target) as opened:
+                    since = self._clock.monotonic()
                     move = await moves.get(opened.directory, move.org_id, move.move_id)
                     while not move.over:
                         move = await self._step(opened, move)
@@ -203,7 +228,10 @@ class Mover:
             except Exception as error:
                 if not hands.unavailable(error):
                     raise
-                if self._clock.monotonic() > limit:
+                now = self._clock.monotonic()
+                if now - since > self._patience:  # they answered for long: they are away since now
+                    limit = now + self._patience
+                if now > limit:
                     raise StuckError(
                         f"a server has not answered for {self._patience:.0f} s ({type(error).__name__}: {error}); the "
                         f"move stands at the step `{move.step}`: give the same command again, or cancel it"
@@ -238,7 +266,10 @@ class Mover:
             "switched": self._tidy,
             "cancelling": self._roll_back,
         }[move.step]
-        return await step(opened, move)
+        try:
+            return await step(opened, move)
+        except _UnwantedError:
+            return await moves.get(opened.directory, move.org_id, move.move_id)
 
     async def _begin(self, opened: Hands, move: Move) -> Move:
         self._seen(Progress(move, "looking whether it can be moved"))
@@ -254,34 +285,70 @@ class Mover:
 
     async def _reasons(self, opened: Hands, move: Move) -> list[str]:
         """Why a move cannot begin; also one that was planned a while ago."""
-        row = await opened.directory.fetchrow(
-            "SELECT shard, region, epoch, pinned FROM directory.organisations WHERE org_id = $1", move.org_id
-        )
-        if row is None or (row["shard"], row["epoch"]) != (move.source, move.epoch):
-            return ["it is not where it was when this was planned"]
-        refusal = (await topology.read(opened.directory)).refusal(move.target, row["region"], pinned=row["pinned"])
+        if (refusal := await self._refusal(opened, move)) == _NOT_THERE:
+            return [_NOT_THERE]
         reasons = [refusal] if refusal else []
         reasons += await replication.faults(opened.old, opened.new, opened.link)
         reasons += catalogue.differences(await catalogue.tables(opened.old), await catalogue.tables(opened.new))
         return reasons
 
+    async def _refusal(self, opened: Hands, move: Move) -> str | None:
+        """Why the organisation may not go there, as the directory says now."""
+        row = await opened.directory.fetchrow(
+            "SELECT shard, region, epoch, pinned FROM directory.organisations WHERE org_id = $1", move.org_id
+        )
+        if row is None or (row["shard"], row["epoch"]) != (move.source, move.epoch):
+            return _NOT_THERE
+        return (await topology.read(opened.directory)).refusal(move.target, row["region"], pinned=row["pinned"])
+
+    async def _require_wanted(self, opened: Hands, move: Move) -> None:
+        if (await moves.get(opened.directory, move.org_id, move.move_id)).cancelling:
+            raise _UnwantedError
+
     async def _publish(self, opened: Hands, move: Move) -> Move:
         name = replication.name_of(move.move_id)
         self._seen(Progress(move, "preparing the copy"))
         if not await replication.subscribed(opened.new, name):
+            if (refusal := await self._refusal(opened, move)) is not None:
+                return await self._give_up(opened, move, refusal)
             if not await homes.arrive(opened.new, move.org_id, move.epoch + 1, move.move_id):
                 return await self._give_up(opened, move, f"shard {move.target} has it at home in a later epoch")
             await self._wipe(opened.new, move.org_id, move.epoch + 1)
-            await replication.publish(opened.old, name, await catalogue.tables(opened.old), move.org_id)
+            await self._published(opened, move, name)
             point(points.PUBLISHED)
             await replication.subscribe(opened.new, name, opened.link)
             point(points.SUBSCRIBED)
         return await moves.note(opened.directory, move, "copying")
 
+    async def _published(self, opened: Hands, move: Move, name: str) -> None:
+        """Publish, which waits for every transaction that is open on the old shard."""
+        limit = self._clock.monotonic() + self._patience
+        tables = await catalogue.tables(opened.old)
+        publishing = asyncio.ensure_future(replication.publish(opened.old, name, tables, move.org_id))
+        try:
+            while not (await asyncio.wait([publishing], timeout=_BETWEEN_SECONDS))[0]:
+                await self._require_wanted(opened, move)
+                if self._clock.monotonic() > limit:
+                    raise StuckError(
+                        f"transactions on shard {move.source} have been open for {self._patience:.0f} s, and a copy "
+                        "can only begin after them: `hal9 shards list` shows the oldest, `hal9 transactions in-doubt` "
+                        f"those that are prepared. The move stands at the step `{move.step}`: give the same command "
+                        "again, or cancel it"
+                    )
+            await publishing
+        except asyncpg.ConfigurationLimitExceededError as error:
+            raise StuckError(
+                f"the server of shard {move.source} has no replication slot left ({error}); the move stands at the "
+                f"step `{move.step}`: give the same command again when other moves are over, or cancel it"
+            ) from error
+        finally:
+            publishing.cancel()
+            await asyncio.wait([publishing])
+
     async def _copy(self, opened: Hands, move: Move) -> Move:
         name = replication.name_of(move.move_id)
         limit = self._clock.monotonic() + self._patience
-        before = -1
+        farthest = (-1, 0, 0)
         while True:
             state = await replication.copying(opened.new, name)
             self._seen(Progress(move, "copying tables", state.ready, state.tables))
@@ -289,10 +356,9 @@ class Mover:
                 break
             if not await replication.kept(opened.old, name):
                 return await self._give_up(opened, move, "the old shard's server did not keep the log for the copy")
-            if (await moves.get(opened.directory, move.org_id, move.move_id)).cancelling:
-                return await moves.get(opened.directory, move.org_id, move.move_id)
-            if state.ready > before:
-                before, limit = state.ready, self._clock.monotonic() + self._patience
+            await self._require_wanted(opened, move)
+            if state.progress > farthest:
+                farthest, limit = state.progress, self._clock.monotonic() + self._patience
             elif self._clock.monotonic() > limit:
                 raise StuckError(
                     f"copying does not go on: {state.ready} of {state.tables} tables are there, {state.errors} tries "
@@ -306,24 +372,24 @@ class Mover:
     async def _cut_over(self, opened: Hands, move: Move) -> Move:
         """Verify every table, hold the writers, and let them go to the new home."""
         name = replication.name_of(move.move_id)
-        home = await homes.look(opened.old, move.org_id)
-        if home is not None and home.state == "moved" and home.moved_to == move.target:
+        if await homes.closed(opened.old, move.org_id, move.epoch, move.target):
             return await self._switch(opened, move)
         if not await homes.claim(opened.old, move.org_id, move.epoch, move.move_id):
             return await self._give_up(opened, move, f"shard {move.source} does not have it at home any more")
         if not await replication.kept(opened.old, name):
             return await self._give_up(opened, move, "the old shard's server did not keep the log for the copy")
         try:
-            verified = await self._verify(opened, move)
+            compared = await self._compare(opened, move)
             point(points.VERIFIED)
             for attempt in range(FENCES):
-                if (await moves.get(opened.directory, move.org_id, move.move_id)).cancelling:
-                    return await moves.get(opened.directory, move.org_id, move.move_id)
+                await self._require_wanted(opened, move)
+                if (refusal := await self._refusal(opened, move)) is not None:
+                    return await self._give_up(opened, move, refusal)
                 await self._near(opened, move)
                 self._seen(Progress(move, "cutting over", attempt, FENCES))
-                pause = await self._fence(opened, move, verified)
+                pause = await self._fence(opened, move, compared)
                 if pause is not None:
-                    rows = sum(one.rows for one in verified)
+                    rows = sum(one.rows for one in compared.tables)
                     return await self._switch(opened, move, rows=rows, pause_ms=pause * 1000)
                 await self._clock.sleep(min(4.0, _BETWEEN_SECONDS * 2**attempt))
         except (verification.DivergedError, _ChangedError) as error:
@@ -336,36 +402,32 @@ class Mover:
             "it."
         )
 
-    async def _verify(self, opened: Hands, move: Move) -> list[Verified]:
-        await self._unchanged(opened, move)
-        listed = [table for table in await catalogue.tables(opened.old) if table.name != _MARKERS]
+    async def _compare(self, opened: Hands, move: Move) -> _Compared:
+        """Compare every table, while writers work."""
+        old = await catalogue.tables(opened.old)
+        published = await replication.published(opened.old, replication.name_of(move.move_id))
+        _require_unchanged(old, await catalogue.tables(opened.new), published)
+        listed = [table for table in old if table.name != _MARKERS]
         verified = []
 
         async def caught_up() -> None:
             await self._mark(opened, move)
 
         for number, table in enumerate(listed):
+            await self._require_wanted(opened, move)
             self._seen(Progress(move, f"comparing {table.name.removeprefix('public.')}", number, len(listed)))
             verified.append(await verification.verify(opened.old, opened.new, table, move.org_id, caught_up))
-        return verified
-
-    async def _unchanged(self, opened: Hands, move: Move) -> None:
-        """Refuse to go on when tables came or changed since the copy began."""
-        old = await catalogue.tables(opened.old)
-        published = await replication.published(opened.old, replication.name_of(move.move_id))
-        changed = [table.name for table in old if table.name not in published]
-        changed += catalogue.differences(old, await catalogue.tables(opened.new))
-        if changed:
-            raise _ChangedError(changed)
+        return _Compared(published, verified)
 
     async def _near(self, opened: Hands, move: Move) -> None:
-        """Return when the new shard is hardly behind; after some tries, when a fence may do."""
+        """Return when the new shard is hardly behind; the longer that takes, the less is asked of it."""
         began = self._clock.monotonic()
         while True:
             marked = self._clock.monotonic()
             await self._mark(opened, move)
             now = self._clock.monotonic()
-            if now - marked < _QUIET_SECONDS or (now - began > _BUSY_SECONDS and now - marked < FENCE_SECONDS / 2):
+            allowed = next(seconds for after, seconds in _NEAR if now - began >= after)
+            if now - marked < allowed:
                 return
             if now - began > self._patience:
                 raise StuckError(
@@ -377,13 +439,24 @@ class Mover:
         """Return when the new shard has what was committed on the old one when this was called."""
         marker = new_id()
         await opened.old.execute("INSERT INTO move_markers (org_id, id) VALUES ($1, $2)", move.org_id, marker)
-        async with asyncio.timeout(self._patience):
-            while not await opened.new.fetchval(
-                "SELECT true FROM move_markers WHERE org_id = $1 AND id = $2", move.org_id, marker
-            ):
-                await self._clock.sleep(_POLL_SECONDS)
+        await self._arrived(opened, move, marker)
 
-    async def _fence(self, opened: Hands, move: Move, verified: Sequence[Verified]) -> float | None:
+    async def _arrived(self, opened: Hands, move: Move, marker: UUID) -> None:
+        """Return when a marker has come through to the new shard."""
+        limit = self._clock.monotonic() + self._patience
+        while not await opened.new.fetchval(
+            "SELECT true FROM move_markers WHERE org_id = $1 AND id = $2", move.org_id, marker
+        ):
+            if self._clock.monotonic() > limit:
+                errors = (await replication.copying(opened.new, replication.name_of(move.move_id))).errors
+                raise StuckError(
+                    f"nothing has come through to the new shard for {self._patience:.0f} s, {errors} tries failed. "
+                    f"Look into the log of the server of shard {move.target}; the move stands at the step "
+                    f"`{move.step}`: give the same command again, or cancel it"
+                )
+            await self._clock.sleep(_POLL_SECONDS)
+
+    async def _fence(self, opened: Hands, move: Move, compared: _Compared) -> float | None:
         """Hold the writers and cut over; give for how long, None when they were let go at the old home."""
         fence_id = new_id()
         began = self._clock.monotonic()
@@ -393,7 +466,7 @@ class Mover:
         point(points.FENCED)
         try:
             async with asyncio.timeout(FENCE_SECONDS):
-                if await self._behind_the_fence(opened, move, fence_id, verified):
+                if await self._behind_the_fence(opened, move, fence_id, compared):
                     point(points.CLOSED)
                     return self._clock.monotonic() - began
         except (TimeoutError, asyncpg.LockNotAvailableError):
@@ -404,29 +477,33 @@ class Mover:
         if await homes.reopen(opened.aside, move.org_id, move.epoch, fence_id):
             return None
         # Either whoever waited lifted it, or it was closed in the very moment when time was up.
-        home = await homes.look(opened.aside, move.org_id)
-        return self._clock.monotonic() - began if home is not None and home.state == "moved" else None
+        closed = await homes.closed(opened.aside, move.org_id, move.epoch, move.target)
+        return self._clock.monotonic() - began if closed else None
 
-    async def _behind_the_fence(self, opened: Hands, move: Move, fence_id: UUID, verified: Sequence[Verified]) -> bool:
-        await homes.drain(opened.old, move.org_id, int(FENCE_SECONDS * 800))
-        await self._mark(opened, move)
+    async def _behind_the_fence(self, opened: Hands, move: Move, fence_id: UUID, compared: _Compared) -> bool:
+        marker = new_id()
+        sequences = sorted({name for one in compared.tables for name in one.table.sequences})
+        await homes.drain(opened.old, move.org_id, _DRAIN_MILLISECONDS, marker)
+
+        async def ask_old() -> tuple[list[Table], dict[str, int]]:
+            return await catalogue.tables(opened.old), await catalogue.last_numbers(opened.old, sequences)
+
+        async def ask_new() -> list[Table]:
+            tables = await catalogue.tables(opened.new)
+            await self._arrived(opened, move, marker)
+            return tables
+
+        # Whatever has to be asked is asked while the last writes are on their way.
+        (old, numbers), new = await asyncio.gather(ask_old(), ask_new())
         point(points.DRAINED)
-        await self._unchanged(opened, move)
-        await verification.verify_hot(opened.old, opened.new, verified, move.org_id)
-        await self._advance_sequences(opened, verified)
+        _require_unchanged(old, new, compared.published)
+        await verification.verify_hot(opened.old, opened.new, compared.tables, move.org_id)
+        # Sequences do not replicate: what they gave out on the old shard they must not give out on the new one.
+        await catalogue.advance(opened.new, numbers)
         if not await homes.activate(opened.new, move.org_id, move.epoch + 1, move.move_id):
             raise _ChangedError([f"the copy on shard {move.target} belongs to another move"])
         point(points.ACTIVATED)
         return await homes.close(opened.old, move.org_id, move.epoch, fence_id, move.target)
-
-    async def _advance_sequences(self, opened: Hands, verified: Sequence[Verified]) -> None:
-        """Sequences do not replicate: what they gave out on the old shard they must not give out on the new one."""
-        for name in sorted({sequence for one in verified for sequence in one.table.sequences}):
-            last = await opened.old.fetchval(f"SELECT last_value FROM {name}")  # noqa: S608 - quoted by the catalogue
-            await opened.new.fetchval(
-                f"SELECT setval('{name}', $1) FROM {name} WHERE last_value < $1",  # noqa: S608 - likewise
-                last,
-            )
 
     async def _switch(self, opened: Hands, move: Move, **known: Any) -> Move:
         shard = (await topology.read(opened.directory)).shard(move.target)
@@ -441,14 +518,23 @@ class Mover:
         await self._end_replication(opened, move)
         point(points.UNSUBSCRIBED)
         await opened.new.execute("DELETE FROM move_markers WHERE org_id = $1", move.org_id)
+        await homes.settle(opened.new, move.org_id, move.epoch + 1, move.move_id)
         return await moves.note(opened.directory, move, "finished")
 
     async def _end_replication(self, opened: Hands, move: Move) -> None:
         name = replication.name_of(move.move_id)
         await replication.unsubscribe(opened.new, name)
-        async with asyncio.timeout(self._patience):
-            while not await replication.unpublish(opened.old, name):
-                await self._clock.sleep(_LOOK_SECONDS)
+        await self._unpublished(opened.old, move)
+
+    async def _unpublished(self, old: Any, move: Move) -> None:
+        limit = self._clock.monotonic() + self._patience
+        while not await replication.unpublish(old, replication.name_of(move.move_id)):
+            if self._clock.monotonic() > limit:
+                raise StuckError(
+                    f"somebody still reads the slot {replication.name_of(move.move_id)} on shard {move.source}; the "
+                    f"move stands at the step `{move.step}`: give the same command again"
+                )
+            await self._clock.sleep(_LOOK_SECONDS)
 
     async def _give_up(self, opened: Hands, move: Move, reason: str) -> Move:
         return await moves.note(opened.directory, move, "cancelling", reason=reason)
@@ -457,10 +543,8 @@ class Mover:
         """Everything as it was, unless it was cut over already: then forwards."""
         self._seen(Progress(move, "taking back what was done"))
         released = await homes.release(opened.old, move.org_id, move.epoch, move.move_id)
-        if not released:
-            home = await homes.look(opened.old, move.org_id)
-            if home is not None and home.state == "moved" and home.moved_to == move.target:
-                return await moves.note(opened.directory, move, "verifying", cancelling=False)
+        if not released and await homes.closed(opened.old, move.org_id, move.epoch, move.target):
+            return await moves.note(opened.directory, move, "verifying", cancelling=False)
         point(points.UNCLAIMED)
         await self._end_replication(opened, move)
         # Only once the old shard has let go of the move is it certain that the copy cannot become the home.
@@ -470,6 +554,22 @@ class Mover:
             await homes.forget(opened.new, move.org_id, move.epoch + 1)
         await opened.old.execute("DELETE FROM move_markers WHERE org_id = $1", move.org_id)
         return await moves.note(opened.directory, move, "cancelled")
+
+    async def _let_go(self, directory: Any, move: Move) -> str:
+        """Have the old shard keep nothing for a cancelled move, whatever keeps the new one from it; say so."""
+        move = await moves.get(directory, move.org_id, move.move_id)
+        try:
+            await hands.lock(directory, move.org_id)
+            async with hands.connected(await hands.replicating(self._addresses[move.source])) as old:
+                if not await homes.release(old, move.org_id, move.epoch, move.move_id):
+                    return ""
+                await self._unpublished(old, move)
+        except (*_AWAY, RefusedError, StuckError):
+            return ""
+        return (
+            f". Shard {move.source} has let go of it and keeps no log for it any more: what is left is on shard "
+            f"{move.target}, and goes when it answers"
+        )
 
     async def _drop_copy(self, directory: Any, old: Any, move: Move) -> None:
         """Take away the old copy, unless the organisation came back meanwhile."""
@@ -489,6 +589,30 @@ class Mover:
     async def _wipe(self, shard: Any, org_id: UUID, epoch: int) -> None:
         while await shard.fetchval("SELECT tenant_wipe($1, $2, $3)", org_id, epoch, _WIPE_ROWS):
             pass
+
+
+class _Compared(NamedTuple):
+    """What was compared before the fence.
+
+    Attributes:
+        published: Names of the tables that are copied.
+        tables: What was compared of each.
+    """
+
+    published: set[str]
+    tables: Sequence[Verified]
+
+
+def _require_unchanged(old: Sequence[Table], new: Sequence[Table], published: set[str]) -> None:
+    """Refuse to go on when tables came or changed since the copy began."""
+    changed = [table.name for table in old if table.name not in published]
+    changed += catalogue.differences(old, new)
+    if changed:
+        raise _ChangedError(changed)
+
+
+class _UnwantedError(Exception):
+    """Somebody has asked for the move to be cancelled."""
 
 
 class _ChangedError(Exception):

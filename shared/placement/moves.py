@@ -156,7 +156,7 @@ async def note(directory: Connection, move: Move, step: str, **values: Any) -> M
     """Note a step, with what is known at it.
 
     Raises:
-        asyncpg.InterfaceError: Somebody else noted another one meanwhile.
+        LostMoveError: Somebody else noted another one meanwhile.
     """
     names = "".join(f", {name} = ${number}" for number, name in enumerate(values, 5))
     status = await directory.execute(
@@ -165,15 +165,19 @@ async def note(directory: Connection, move: Move, step: str, **values: Any) -> M
         move.org_id, move.move_id, move.step, step, *values.values(),
     )  # fmt: skip
     if status != "UPDATE 1":
-        raise LostMoveError
+        raise LostMoveError(move.org_id)
     return await get(directory, move.org_id, move.move_id)
 
 
-class LostMoveError(Exception):
-    """Another mover has gone on with the move."""
+class LostMoveError(RefusedError):
+    """Another mover has gone on with the move, or it was cancelled meanwhile.
 
-    def __init__(self) -> None:
-        super().__init__("another mover has gone on with the move: `hal9 tenants moves` shows it")
+    Args:
+        org_id: Whose.
+    """
+
+    def __init__(self, org_id: UUID) -> None:
+        super().__init__(f"{org_id} is not moved any further", ["somebody else has: `hal9 tenants moves` shows it"])
 
 
 async def switch(directory: Connection, move: Move, region: str | None, **known: Any) -> Move:

@@ -13,6 +13,8 @@ where residency forbids. Does not: weigh organisations by size.
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -221,25 +223,51 @@ async def begin(directory: Connection, wanted: Sequence[Wanted], *, retain_secon
     return rebalance_id
 
 
-async def cancel(directory: Connection) -> int:
-    """Plan no more moves; the one that is under way is cancelled by whoever makes it. Gives how many there were."""
-    status = await directory.execute(
-        "UPDATE directory.moves SET cancelling = true,"
+async def cancel(directory: Connection, mover: Mover) -> list[Move]:
+    """Plan no more moves, and take back the one that is under way, whether or not anybody is at it.
+
+    Args:
+        directory: As the role that owns it.
+        mover: Takes back what a killed one left.
+
+    Returns:
+        The moves that are not made.
+
+    Raises:
+        StuckError: The one that is under way cannot be taken back now; no other one is planned any more.
+    """
+    rows = await directory.fetch(
+        "UPDATE directory.moves SET cancelling = true, changed_at = now(),"
         " step = CASE step WHEN 'planned' THEN 'cancelled' ELSE step END, reason = 'the rebalance was cancelled'"
         " WHERE rebalance_id IS NOT NULL AND step NOT IN ('switched', 'finished', 'cancelled')"
+        " RETURNING org_id, move_id"
     )
-    return int(status.rpartition(" ")[2])
+    ended = []
+    for row in rows:
+        move = await moves.get(directory, *row.values())
+        if not move.over:
+            with contextlib.suppress(RefusedError):  # whoever was at it has ended it meanwhile
+                await mover.cancel(move.org_id)
+            move = await moves.get(directory, *row.values())
+        ended.append(move)
+    return [move for move in ended if move.step == "cancelled"]
 
 
 async def apply(
-    addresses: Sequence[str], mover: Mover, *, per_minute: float | None = None, clock: Clock | None = None
+    addresses: Sequence[str],
+    mover: Mover,
+    *,
+    per_minute: float | None = None,
+    at_most: int | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Move]:
     """Make the moves that are planned, one after the other; gives each when it is over.
 
     Args:
         addresses: Of the shards, for the role that owns the tables.
         mover: Makes them.
-        per_minute: How many at most.
+        per_minute: How many of them in a minute at most.
+        at_most: How many altogether.
         clock: Waits.
 
     Raises:
@@ -247,16 +275,17 @@ async def apply(
     """
     clock = clock or SystemClock()
     tried: set[UUID] = set()
-    while True:
+    began = -math.inf
+    while at_most is None or len(tried) < at_most:
         async with hands.connected(addresses[0]) as directory:
             rest = [one for one in await moves.planned(directory) if one.move_id not in tried]
         if not rest:
             return
+        if per_minute is not None:
+            await clock.sleep(max(0.0, began + 60.0 / per_minute - clock.monotonic()))
         began = clock.monotonic()
         tried.add(rest[0].move_id)
         try:
             yield await mover.carry_on(rest[0])
         except RefusedError:  # it has moved otherwise since, or another mover is at it: noted with the move
             continue
-        if per_minute is not None:
-            await clock.sleep(max(0.0, 60.0 / per_minute - (clock.monotonic() - began)))

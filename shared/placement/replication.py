@@ -112,24 +112,37 @@ class Copying:
         ready: Tables that are copied and followed.
         tables: All of them.
         errors: How often applying or copying failed.
+        copied: Tables that are copied, and may have to catch up.
+        rows: That were copied of those that are being copied.
     """
 
     ready: int
     tables: int
     errors: int
+    copied: int
+    rows: int
+
+    @property
+    def progress(self) -> tuple[int, int, int]:
+        """Grows as long as the copying goes on; not by a try that fails where another one did."""
+        return self.ready, self.copied, self.rows
 
 
 async def copying(new: Connection, name: str) -> Copying:
     """How far a subscription is."""
     row = await new.fetchrow(
         "SELECT count(*) FILTER (WHERE r.srsubstate = 'r') AS ready, count(r.srrelid) AS tables,"
-        " coalesce(max(e.apply_error_count + e.sync_error_count), 0) AS errors"
+        " coalesce(max(e.apply_error_count + e.sync_error_count), 0) AS errors,"
+        " count(*) FILTER (WHERE r.srsubstate IN ('f', 's', 'r')) AS copied,"
+        " coalesce(sum(c.tuples_processed), 0)::bigint AS rows"
         "  FROM pg_subscription s LEFT JOIN pg_subscription_rel r ON r.srsubid = s.oid"
-        "  LEFT JOIN pg_stat_subscription_stats e ON e.subid = s.oid WHERE s.subname = $1",
+        "  LEFT JOIN pg_stat_subscription_stats e ON e.subid = s.oid"
+        "  LEFT JOIN pg_stat_progress_copy c ON c.relid = r.srrelid AND c.datname = current_database()"
+        " WHERE s.subname = $1",
         name,
     )
     assert row is not None  # noqa: S101 - an aggregate has one row
-    return Copying(row["ready"], row["tables"], row["errors"])
+    return Copying(*row.values())
 
 
 async def kept(old: Connection, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Pins: an organisation that may not leave its region.
 
-Promises: an organisation is pinned only where it is already, so that none is pinned to a region that it is not in.
+Promises: an organisation is pinned only where it is already and stays, so that none is pinned to a region that it is
+not in, or is just leaving.
 Does not: move it there.
 """
 
@@ -29,7 +30,8 @@ async def pin(directory: Connection, org_id: UUID, region: str | None = None) ->
         region: Its own when left out.
 
     Raises:
-        RefusedError: There is no such organisation, or its shard does not stand in that region.
+        RefusedError: There is no such organisation, or its shard does not stand in that region, or a move takes it to
+            one that does not.
     """
     async with directory.transaction():
         row = await directory.fetchrow(
@@ -45,6 +47,17 @@ async def pin(directory: Connection, org_id: UUID, region: str | None = None) ->
             raise RefusedError(
                 f"{org_id} is not pinned to {wanted}",
                 [f"it is on shard {row['shard']}, which stands in {where}: move it to a shard in {wanted} first"],
+            )
+        # A move that begins after this look finds the pin; one that was there before would take it along.
+        leaving = await directory.fetchval(
+            "SELECT m.target FROM directory.moves m JOIN directory.shards s ON s.shard = m.target"
+            " WHERE m.org_id = $1 AND m.step NOT IN ('finished', 'cancelled') AND s.region IS DISTINCT FROM $2",
+            org_id, wanted,
+        )  # fmt: skip
+        if leaving is not None:
+            raise RefusedError(
+                f"{org_id} is not pinned to {wanted}",
+                [f"it is moving to shard {leaving}, which stands elsewhere: cancel the move, or wait until it is over"],
             )
         await directory.execute(
             "UPDATE directory.organisations SET region = $2, pinned = true WHERE org_id = $1", org_id, wanted

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import pytest
@@ -17,11 +19,23 @@ import pytest_asyncio
 from knative.platform.servers import Servers
 from knative.platform.servers.postgres import SETTINGS
 from shared.chaos import Killed, observed
+from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.database.migrations import migrate
 from shared.identifiers import new_id
-from shared.placement import RefusedError, catalogue, homes, moves, points, replication, verification
-from shared.placement.mover import Mover
+from shared.placement import (
+    RefusedError,
+    catalogue,
+    fleet,
+    hands,
+    homes,
+    moves,
+    points,
+    replication,
+    residency,
+    verification,
+)
+from shared.placement.mover import Mover, StuckError
 from shared.problems import Problem
 from shared.settings import load
 from shared.shards import Placement, Shards
@@ -511,3 +525,203 @@ async def test_a_writer_that_waits_for_too_long_is_told_to_come_again(pair: Serv
         assert (caught.value.slug, caught.value.headers["Retry-After"]) == ("organisation-moving", "1")
         async with own.transaction(org_id, readonly=True) as tx:  # who reads is not held
             assert await tx.fetchval("SELECT state FROM tenants WHERE org_id = $1", org_id) == "draining"
+
+
+async def test_a_move_ends_where_it_would_leave_the_region_or_reach_a_shard_that_is_drained(
+    pair: Servers, own: Shards
+) -> None:
+    """Whatever an operator says of shards and pins while it copies: the last look is right before the fence."""
+    org_id, first = await fresh(own)
+    target = 1 - first.shard
+    async with on(pair, 0) as directory:
+        await fleet.stands_in(directory, "us-west", [0, 1])
+        with observed(killing(points.PUBLISHED)), pytest.raises(Killed):
+            await mover(pair).move(org_id, target)
+        await fleet.drain(directory, target)
+        move = await mover(pair).move(org_id, target)
+        assert (move.step, move.reason) == ("cancelled", f"shard {target} (us-west, draining) takes no organisations")
+        await fleet.take_back(directory, target)
+        with observed(killing(points.COPIED)), pytest.raises(Killed):
+            await mover(pair).move(org_id, target)
+        # Pinned while it is on its way within the region, it keeps the shard there in the region, too.
+        assert await residency.pin(directory, org_id) == "us-west"
+        with pytest.raises(RefusedError, match=f"1 organisations on shard {target} are pinned elsewhere"):
+            await fleet.stands_in(directory, "eu-central", [target])
+        await residency.unpin(directory, org_id)
+        await fleet.stands_in(directory, "eu-central", [target])
+        with pytest.raises(RefusedError, match=f"it is moving to shard {target}, which stands elsewhere"):
+            await residency.pin(directory, org_id)
+        await directory.execute("UPDATE directory.organisations SET pinned = true WHERE org_id = $1", org_id)
+        move = await mover(pair).move(org_id, target)
+        assert (move.step, "it is pinned to the region us-west" in move.reason) == ("cancelled", True)
+        assert await own.home(org_id) == first
+        await directory.execute("UPDATE directory.organisations SET pinned = false")
+        await directory.execute("UPDATE directory.shards SET region = NULL")
+    assert await left_over(pair, org_id) == []
+
+
+async def test_who_has_moved_belongs_to_no_move_any_more(pair: Servers, own: Shards) -> None:
+    """A restore of one organisation holds its writers only where no move could do so, too."""
+    org_id, first = await fresh(own)
+    await mover(pair).move(org_id, 1 - first.shard)
+    async with on(pair, 1 - first.shard) as new:
+        assert await homes.look(new, org_id) == homes.Home(2, "active", None, None)
+
+
+async def test_on_a_primary_whose_lease_is_over_nothing_is_cut_over(pair: Servers, own: Shards) -> None:
+    """It was stopped, its replica took over, it goes on: its row must not send anybody anywhere."""
+    org_id, first = await fresh(own)
+    with observed(killing(points.VERIFIED)), pytest.raises(Killed):
+        await mover(pair).move(org_id, 1 - first.shard)
+    async with on(pair, first.shard) as old:
+        home = await homes.look(old, org_id)
+        assert home is not None
+        assert home.move_id is not None
+        fence_id = new_id()
+        assert await homes.fence(old, org_id, 1, home.move_id, fence_id)
+        await old.execute("UPDATE primary_lease SET expires_at = '-infinity'")
+        try:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await homes.close(old, org_id, 1, fence_id, 1 - first.shard)
+            with pytest.raises(StuckError, match="the lease of this primary is over"):
+                await mover(pair, patience_seconds=0.1).move(org_id, 1 - first.shard)
+            home = await homes.look(old, org_id)
+            assert (home.state if home else None) in {"active", "draining"}
+        finally:
+            await old.execute("UPDATE primary_lease SET expires_at = 'infinity'")
+    assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
+
+
+async def test_a_copy_waits_for_open_transactions_no_longer_than_it_is_told(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    target = 1 - first.shard
+    async with on(pair, first.shard) as old:
+        async with old.transaction():
+            await old.fetchval("SELECT pg_current_xact_id()")
+            with pytest.raises(StuckError, match=f"transactions on shard {first.shard} have been open for 0 s"):
+                await mover(pair, patience_seconds=0.1).move(org_id, target)
+            # Whoever waits there lets go when it is cancelled.
+            waiting = asyncio.create_task(mover(pair).move(org_id, target))
+            async with on(pair, 0) as directory, asyncio.timeout(60):
+                while not waiting.done():
+                    await moves.ask_to_cancel(directory, org_id)
+                    await asyncio.sleep(0.05)
+        assert (await waiting).step == "cancelled"
+    assert await left_over(pair, org_id) == []
+
+
+async def test_a_cancelled_move_lets_the_old_shard_go_though_the_new_one_is_away(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    while first.shard != 0:  # where the directory is, which cannot be away
+        org_id, first = await fresh(own)
+    with observed(killing(points.COPIED)), pytest.raises(Killed):
+        await mover(pair).move(org_id, 1)
+    addresses = pair.shards_admin_dsn.split(",")
+    links = list(addresses)
+    addresses[1] = addresses[1].replace("port=", "port=1")
+    with pytest.raises(StuckError, match=f"Shard {first.shard} has let go of it and keeps no log for it"):
+        await Mover(addresses, links=links, patience_seconds=0.1).cancel(org_id)
+    async with on(pair, first.shard) as old:
+        assert await old.fetchval("SELECT count(*) FROM pg_replication_slots") == 0
+        assert await homes.look(old, org_id) == homes.Home(1, "active", None, None)
+    assert (await mover(pair).cancel(org_id)).step == "cancelled"
+    assert await left_over(pair, org_id) == []
+
+
+async def test_an_outage_is_counted_from_when_it_began(pair: Servers, own: Shards) -> None:
+    """However long the copying took before."""
+    org_id, first = await fresh(own)
+
+    class Later(SystemClock):
+        seconds = 0.0
+
+        def monotonic(self) -> float:
+            return super().monotonic() + self.seconds
+
+    clock, lost = Later(), list[str]()
+
+    def observer(passed: str) -> None:
+        if passed == points.COPIED and not lost:
+            lost.append(passed)
+            clock.seconds = 1000.0
+            raise ConnectionResetError
+
+    with observed(observer):
+        move = await mover(pair, clock=clock).move(org_id, 1 - first.shard)
+    assert (lost, move.step) == ([points.COPIED], "finished")
+
+
+async def test_a_table_that_is_still_being_copied_counts_as_going_on(pair: Servers, own: Shards) -> None:
+    """One that is large takes for longer than a server may be silent."""
+    org_id, first = await fresh(own)
+    async with own.transaction(org_id) as tx:
+        await tx.execute("INSERT INTO later_lines SELECT $1, n, NULL FROM generate_series(1, 5) AS n", org_id)
+    async with on(pair, 1 - first.shard) as new, on(pair, 1 - first.shard) as holding:
+        await new.execute(
+            "CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN IF NEW.id = 3 THEN PERFORM pg_advisory_xact_lock(3); END IF; RETURN NEW; END $$;"
+            "CREATE TRIGGER held BEFORE INSERT ON later_lines FOR EACH ROW EXECUTE FUNCTION held();"
+            "ALTER TABLE later_lines ENABLE ALWAYS TRIGGER held"
+        )
+        await holding.execute("SELECT pg_advisory_lock(3)")
+        with observed(killing(points.SUBSCRIBED)), pytest.raises(Killed):
+            await mover(pair).move(org_id, 1 - first.shard)
+        async with on(pair, 0) as directory:
+            move = await moves.unfinished(directory, org_id)
+        assert move is not None
+        seen: list[replication.Copying] = []
+        async with asyncio.timeout(60):
+            while not seen or seen[-1].rows < 2:
+                seen.append(await replication.copying(new, replication.name_of(move.move_id)))
+                await asyncio.sleep(0.01)
+        assert seen[-1].progress > replication.Copying(seen[-1].ready, 0, 0, seen[-1].copied, 1).progress
+        await holding.execute("SELECT pg_advisory_unlock(3)")
+        assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
+        await new.execute("DROP FUNCTION held() CASCADE")
+
+
+async def test_copies_that_cannot_be_dropped_keep_no_others(pair: Servers, own: Shards) -> None:
+    kept, _ = await fresh(own)
+    org_id, _ = await fresh(own)
+    for one in (kept, org_id):
+        move = await mover(pair).move(one, 1 - (await own.locate(one)).shard, retain_seconds=0)
+    async with on(pair, 0) as directory:
+        first, second = await moves.retained(directory, due=True)
+    async with on(pair, first.source) as old:
+        await old.execute(f'CREATE PUBLICATION "{replication.name_of(first.move_id)}"')
+        with pytest.raises(StuckError, match=f"1 old copies are dropped, others are not: .*{first.move_id} has not"):
+            await mover(pair).drop_copies()
+        await old.execute(f'DROP PUBLICATION "{replication.name_of(first.move_id)}"')
+    addresses = pair.shards_admin_dsn.split(",")
+    assert second.move_id == move.move_id
+    assert [one.org_id for one in await Mover(addresses).drop_copies()] == [kept]
+
+
+async def test_servers_that_write_values_otherwise_hold_the_same_rows(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    async with own.transaction(org_id) as tx:
+        await tx.execute('INSERT INTO later (org_id, "a key") VALUES ($1, 1)', org_id)
+    superuser = await asyncpg.connect(pair.postgres[1 - first.shard].dsn("postgres"))
+    try:
+        await superuser.execute("ALTER DATABASE hal9 SET datestyle TO 'SQL, DMY'")
+        assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
+    finally:
+        await superuser.execute("ALTER DATABASE hal9 RESET datestyle")
+        await superuser.close()
+
+
+async def test_a_host_that_hangs_keeps_nobody_from_the_primary(pair: Servers, short_folder: Path) -> None:
+    server = pair.postgres[1]
+    hanging = socket.socket(socket.AF_UNIX)
+    hanging.bind(str(short_folder / ".s.PGSQL.5432"))
+    hanging.listen()
+    parts = dict(parse_qsl(urlsplit(server.dsn("hal9_owner")).query))
+    address = (
+        f"postgresql://hal9_owner@/hal9?host={short_folder}%2C{parts['host']}&port=5432%2C{parts['port']}"
+        "&target_session_attrs=read-write"
+    )
+    try:
+        async with hands.connected(address) as connection:
+            assert await connection.fetchval("SHOW port") == parts["port"]
+    finally:
+        hanging.close()
