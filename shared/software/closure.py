@@ -43,6 +43,12 @@ def faults(specification: spec.Specification) -> list[str]:
         ),
         *(f for i, rule in enumerate(specification.rules) for f in _rule_faults(f"/rules/{i}", rule, entities)),
         *(f for i, view in enumerate(specification.views) for f in _view_faults(f"/views/{i}", view, entities)),
+        *_doubles("/reports", (report.name for report in specification.reports)),
+        *(
+            f
+            for i, report in enumerate(specification.reports)
+            for f in _report_faults(f"/reports/{i}", report, entities)
+        ),
         *(
             f
             for i, part in enumerate(specification.listings)
@@ -244,6 +250,37 @@ def _view_faults(pointer: str, view: spec.View, entities: dict[str, spec.Entity]
         yield f"{pointer}: {view.sort} is no field of {view.entity}"
 
 
+_TELLING = frozenset(
+    {
+        spec.FieldType.ENUM,
+        spec.FieldType.BOOLEAN,
+        spec.FieldType.STRING,
+        spec.FieldType.INTEGER,
+        spec.FieldType.DATE,
+        spec.FieldType.DATETIME,
+    }
+)
+_DAYS = frozenset({spec.FieldType.DATE, spec.FieldType.DATETIME})
+_NUMBERS = frozenset({spec.FieldType.INTEGER, spec.FieldType.DECIMAL, spec.FieldType.NUMBER})
+
+
+def _report_faults(pointer: str, report: spec.Report, entities: dict[str, spec.Entity]) -> Iterator[str]:
+    entity = entities.get(report.entity)
+    if entity is None:
+        yield f"{pointer}: {report.entity} is no entity"
+        return
+    by, of = _fields(entity).get(report.by), _fields(entity).get(report.of or "")
+    if by is None or by.type not in _TELLING:
+        yield f"{pointer}: {report.by} is no field of {report.entity} whose values can be told apart"
+    elif (report.period is None) is (by.type in _DAYS):
+        yield f"{pointer}: dates and moments, and only they, are told apart by a period"
+    if (report.of is None) is not (report.function == "count"):
+        yield f"{pointer}: a count is of no field, every other figure of one"
+    elif report.of is not None and (of is None or of.type not in _NUMBERS):
+        yield f"{pointer}: {report.of} is no numeric field of {report.entity}"
+    yield from _condition_faults(pointer, report.when, entity, entities)
+
+
 def _listing_faults(pointer: str, listing: spec.Listing, entities: dict[str, spec.Entity]) -> Iterator[str]:
     entity = entities.get(listing.entity)
     if entity is None:
@@ -313,13 +350,13 @@ def _target_faults(
     entities: dict[str, spec.Entity],
 ) -> Iterator[str]:
     targets = {t.name for entity in specification.entities if entity.machine for t in entity.machine.transitions}
-    for named in (specification.views, specification.computations, specification.relations):
+    for named in (specification.views, specification.reports, specification.computations, specification.relations):
         targets |= {part.name for part in named}
     for i, part in enumerate(parts):
         if part.entity is not None and part.entity not in entities:
             yield f"{pointer}/{i}: {part.entity} is no entity"
         if part.target is not None and part.target not in targets:
-            yield f"{pointer}/{i}: {part.target} is no transition, view, relation or computation"
+            yield f"{pointer}/{i}: {part.target} is no transition, view, report, relation or computation"
 
 
 def _library_faults(

@@ -41,7 +41,7 @@ class OperationDesign(_Part):
         name: A snake_case name, unique in the design: the function's name and the OpenAPI operationId.
         operation: What it does.
         entity: The entity that it is about.
-        target: The transition, view, relation or computation.
+        target: The transition, view, report, relation or computation.
         parameters: The names of the path's parameters, in order.
         parent: For a list under a parent (`/members/{member_id}/loans`): the entity's reference that it fixes.
         status: The status of success.
@@ -79,7 +79,7 @@ class CommandDesign(_Part):
         function: A snake_case name, unique in the design.
         operation: What it does.
         entity: The entity that it is about.
-        target: The transition, view, relation or computation.
+        target: The transition, view, report, relation or computation.
         positionals: What is given by place, in order: fields or parameters.
         options: What is given as `--name VALUE`.
         reads_file: The first text parameter is the content of a file, or of standard input.
@@ -211,10 +211,12 @@ class CaseDesign(_Part):
         kind: What is tried.
         entity: The entity it is about.
         rule: The rule's name.
-        target: A transition, view, relation, computation or field.
+        target: A transition, view, report, relation, computation or field.
     """
 
-    kind: Literal["crud", "field", "rule", "transition", "view", "relation", "computation", "property", "persistence"]
+    kind: Literal[
+        "crud", "field", "rule", "transition", "view", "report", "relation", "computation", "property", "persistence"
+    ]
     entity: str | None = None
     rule: str | None = None
     target: str | None = None

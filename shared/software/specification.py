@@ -330,6 +330,23 @@ class View(_Part):
     description: str = ""
 
 
+class Report(_Part):
+    """A figure for each value of a field: how many tickets there are of each status, the total of each category.
+
+    Figures of what something else refers to are its fields (`AggregateRule`); this is for values that are no entities.
+    An enumeration's values are all told, those without records with 0 (count and sum) or not at all.
+    """
+
+    name: Name
+    entity: Name
+    by: Name
+    period: Literal["day", "month", "year"] | None = None  # for a date or moment: how much of it is told apart
+    function: Literal["count", "sum", "minimum", "maximum", "average"]
+    of: Name | None = None  # the numeric field that is summed up; None for count
+    when: tuple[Condition, ...] = ()
+    description: str = ""
+
+
 class Listing(_Part):
     """How an entity's list can be narrowed, searched and sorted."""
 
@@ -356,7 +373,7 @@ class OperationKind(StrEnum):
 
 
 class Endpoint(_Part):
-    """An HTTP operation. `path` has `{name}` parameters; `target` names the transition, view, relation, computation."""
+    """An HTTP operation. `path` has `{name}` parameters; `target` names the transition, view, report or relation."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9{}/_-]*$")]
@@ -442,7 +459,7 @@ class Command(_Part):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
     operation: OperationKind
     entity: Name | None = None
-    target: Name | None = None  # the transition, view or computation
+    target: Name | None = None  # the transition, view, report or computation
     summary: str = ""
     reads_file: bool = False  # its text parameter is the content of a file named on the command line, or standard input
 
@@ -510,6 +527,7 @@ class Specification(_Part):
     relations: tuple[Relation, ...] = ()
     rules: tuple[Rule, ...] = ()
     views: tuple[View, ...] = ()
+    reports: tuple[Report, ...] = ()
     listings: tuple[Listing, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     computations: tuple[Computation, ...] = ()

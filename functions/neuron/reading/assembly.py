@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.neuron.reading import closing, faces, honesty
+from functions.neuron.reading import closing, faces, honesty, retracting
 from shared.software import specification as spec
 from shared.software.closure import faults
 from shared.software.specification import FieldSpec, FieldType, Kind
@@ -22,7 +22,12 @@ NOT_UNDERSTOOD: Final = "HAL9 did not understand this part well enough to build 
 
 
 def assemble(draft: Draft) -> spec.Specification:
-    """Give the specification of the draft."""
+    """Give the specification of the draft, without what only clauses gave rise to that are not done."""
+    made = _assembled(draft)
+    return _assembled(draft) if retracting.retract(draft, made) else made
+
+
+def _assembled(draft: Draft) -> spec.Specification:
     closing.finish(draft)
     entities = {entity.name: _entity(entity, draft) for entity in _distinct(draft)}
     draft.rules = {name: rule for name, rule in draft.rules.items() if rule.entity in entities}
@@ -34,6 +39,7 @@ def assemble(draft: Draft) -> spec.Specification:
         "request": draft.request,
         "entities": tuple(entities.values()),
         "relations": tuple(draft.relations.values()),
+        "reports": _sound_reports(draft, tuple(entities.values())),
         "listings": _listings(draft),
         "computations": tuple(draft.computations.values()),
         "structures": tuple(draft.structures.values()),
@@ -88,6 +94,15 @@ def _sound_views(draft: Draft, parts: dict[str, Any]) -> tuple[spec.View, ...]:
         parts["endpoints"] = faces.endpoints(draft) if draft.kind is Kind.API else ()
         parts["command_line"] = faces.command_line(draft) if draft.kind is Kind.COMMAND_LINE else None
     return tuple(sound.values())
+
+
+def _sound_reports(draft: Draft, entities: tuple[spec.Entity, ...]) -> tuple[spec.Report, ...]:
+    """Keep the reports that the entities bear out, before the software gets its face."""
+    for name, report in list(draft.reports.items()):
+        trial = spec.Specification.model_construct(**{**_empty(), "entities": entities, "reports": (report,)})
+        if [fault for fault in faults(trial) if fault.startswith("/reports")]:
+            del draft.reports[name]
+    return tuple(draft.reports.values())
 
 
 def _empty() -> dict[str, Any]:
@@ -282,6 +297,7 @@ def _pointers(made: spec.Specification) -> dict[Mark, str]:
     found |= {("rule", r.name): f"/rules/{i}" for i, r in enumerate(made.rules)}
     found |= {("relation", r.name): f"/relations/{i}" for i, r in enumerate(made.relations)}
     found |= {("view", v.name): f"/views/{i}" for i, v in enumerate(made.views)}
+    found |= {("report", r.name): f"/reports/{i}" for i, r in enumerate(made.reports)}
     found |= {("listing", v.entity): f"/listings/{i}" for i, v in enumerate(made.listings)}
     found |= {("computation", c.name): f"/computations/{i}" for i, c in enumerate(made.computations)}
     found |= {("structure", s.name): f"/structures/{i}" for i, s in enumerate(made.structures)}

@@ -221,6 +221,7 @@ def _clauses(sentence: list[Token], header: tuple[Token, ...], *, first: bool) -
     while start < len(sentence):
         end, following, following_lead, is_intro = _next(sentence, start, lead, first=first and not made)
         is_intro = is_intro or (first and not made and _asks(sentence[start:end]))
+        is_intro = is_intro or (first and bool(lead) and _wants(sentence[start:end]))
         part = _strip(sentence[start:end])
         if part:
             made.append(Clause(tuple(part), lead, header, intro=is_intro))
@@ -253,6 +254,11 @@ def _asks(sentence: Sequence[Token]) -> bool:
     return group.verb in _ASKS_WORDS and (
         verb_at == 0 or needs or sentence[0].low in {"i", "we", "please", "you", "our", "my", "let's", "lets"}
     )
+
+
+def _wants(part: Sequence[Token]) -> bool:
+    """Whether the first sentence goes on with what is wanted: "I keep plants and want an API for them"."""
+    return part[0].verb in {"want", "need"} and any(token.low in _KIND_WORDS for token in part[:6])
 
 
 def _next(
@@ -371,7 +377,7 @@ def _borrowed(
 ) -> tuple[Token, ...] | None:
     """Give what a clause that begins at `after` borrows from the one before (often nothing)."""
     token = sentence[after]
-    if token.low in {"whether", "when"} and group.verb in lexicon.HOLDING_VERBS | _SAYING:
+    if _goes_on(sentence, after, group):
         return None
     if token.low in lexicon.SUBORDINATORS - {"where", "while"}:
         return () if _own_subordinate(sentence, after) else None
@@ -408,6 +414,17 @@ def _borrowed(
     return None
 
 
+def _goes_on(sentence: list[Token], after: int, group: frames.VerbGroup) -> bool:
+    """Whether what stands at `after` still belongs to the clause, whatever it looks like.
+
+    "A priority from 1 to 5, default 3", "records when it left", "until the manager approves or rejects them".
+    """
+    token = sentence[after]
+    told = token.low in {"whether", "when"} and group.verb in lexicon.HOLDING_VERBS | _SAYING
+    deeds = sentence[after - 1].low == "or" and token.verb is not None and _subordinate_before(sentence, after)
+    return told or deeds or token.low == "default"
+
+
 def _says_what(sentence: list[Token], at: int) -> bool:
     """Whether "say how many guests come" begins here."""
     return sentence[at].verb in _SAYING and at + 1 < len(sentence) and sentence[at + 1].low in _WHAT_IS_SAID
@@ -429,6 +446,16 @@ def _in_relative(sentence: list[Token], after: int) -> bool:
             and not morphology.is_plural(sentence[i - 1].low)
         ):
             return True
+    return False
+
+
+def _subordinate_before(sentence: list[Token], after: int) -> bool:
+    """Whether a subordinate clause has begun behind the last comma."""
+    for i in range(after - 1, 0, -1):
+        if sentence[i].text == ",":
+            return False
+        if sentence[i].low in lexicon.SUBORDINATORS:
+            return frames.finite_verb(sentence, i + 1) is not None
     return False
 
 
@@ -460,13 +487,16 @@ def _is_third_person(sentence: list[Token], at: int) -> bool:
     )
 
 
+_WISHES: Final = frozenset({"want", "need"})
+
+
 def _is_plural_verb(sentence: list[Token], at: int, subject: tuple[Token, ...]) -> bool:
     token = sentence[at]
     lasts = token.low in {"last", "run"} and at + 1 < len(sentence) and sentence[at + 1].low == "from"
     if (
         token.verb != token.low
         or (token.low in lexicon.NOUN_VERBS and not lasts)
-        or not morphology.is_plural(subject[-1].low)
+        or not (morphology.is_plural(subject[-1].low) or (subject[-1].low in {"i", "we"} and token.low in _WISHES))
     ):
         return False
     return at + 1 < len(sentence) and (

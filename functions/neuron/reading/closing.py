@@ -8,14 +8,13 @@ from functions.neuron.reading import conventions, inference, lexicon, morphology
 from functions.neuron.reading.declarations import AT_LEAST, GENERIC, SHARED_NOUNS, UNITS, Open, hold, relation
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
 from functions.neuron.reading.fields import items
-from functions.neuron.reading.quantities import bound
+from functions.neuron.reading.quantities import Bound, bound
 from shared.software import designs
 from shared.software.specification import Derivation, FieldType, QuotaRule, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from functions.neuron.reading.quantities import Bound
     from functions.neuron.reading.tokens import Token
 
 # Links that begin when they are made and end by an action, whether the request says so or not.
@@ -135,7 +134,9 @@ def _drop_longer(draft: Draft, later: Open) -> None:
     for name, entity in list(draft.entities.items()):
         words = name.split("_")
         shorter = [
-            e for i in range(1, len(words)) if (e := draft.entities.get("_".join(words[i:]))) is not None and e.fields
+            e
+            for e in draft.entities.values()
+            if e.fields and (name.endswith(f"_{e.name}") or (len(words) == 1 and _compound(name, e.name)))
         ]
         named = any(f.target == name for e in draft.entities.values() for f in e.fields.values())
         if not entity.fields and shorter and not named and name not in pending:
@@ -143,6 +144,14 @@ def _drop_longer(draft: Draft, later: Open) -> None:
             for known in draft.marks.values():
                 if ("entity", name) in known:
                     known.append(("entity", shorter[0].name))
+
+
+def _compound(name: str, head: str) -> bool:
+    """Whether a name is a compound of another one, written as one word: houseplant and plant."""
+    return len(head) > _SHORTEST_HEAD and name != head and name.endswith(head)
+
+
+_SHORTEST_HEAD: Final = 3
 
 
 def finish(draft: Draft) -> None:
@@ -455,11 +464,33 @@ def _plural_fields(draft: Draft, later: Open) -> None:
     """Take fields that turn out to be collections of entities for what they are ("a quiz has questions")."""
     for entity in draft.entities.values():
         for name, item in list(entity.fields.items()):
-            plain = item.type is None and not item.values and item.minimum is None and not item.unique
+            plain = item.type is None and not item.values and not item.unique
             known = draft.known(name.split("_")) if plain and morphology.is_plural(name.split("_")[-1]) else None
+            limits = _limits(item)
+            if limits is not None and (known is None or not known.fields or "of" in item.words):
+                continue  # a number of seats, where seats are not kept one by one
             if known is not None and known is not entity:
                 del entity.fields[name]
-                later.many.append((entity.name, name, item.at, None, False))
+                later.many.append((entity.name, name, item.at, limits, False))
+                if limits is not None and limits.low:
+                    draft.at = item.at
+                    draft.leave(_words_of(draft, item), AT_LEAST)
+
+
+def _limits(item: DraftField) -> Bound | None:
+    """Give the bounds of a field as those of a number of things."""
+    if item.minimum is None and item.maximum is None:
+        return None
+    return Bound(item.minimum, item.maximum, item.exclusive_minimum, item.exclusive_maximum)
+
+
+def _words_of(draft: Draft, item: DraftField) -> list[Token]:
+    """Give what stands behind a field's name in its clause, up to the next field: "at least one and at most twenty"."""
+    words = draft.clauses[item.at].tokens
+    start = next((i + 1 for i, t in enumerate(words) if t.low == item.words[-1]), len(words))
+    start += start < len(words) and words[start].text == ","
+    end = next((i for i in range(start, len(words)) if words[i].text in {",", ";"}), len(words))
+    return list(words[start:end])
 
 
 def _many(draft: Draft, later: Open) -> None:
@@ -595,7 +626,7 @@ def _references(draft: Draft, entity: DraftEntity) -> None:
             words = words[:-1]
         target = draft.entities.get(morphology.name(*item.role_of)) if item.role_of else None
         target = target or draft.entities.get("_".join(words)) or _suffix(draft, words)
-        if target is not None and (target is not entity or len(words) > 1):
+        if target is not None and (target is not entity or len(words) > 1 or item.role_of):
             item.type, item.target = FieldType.REFERENCE, target.name
             item.required = False if target is entity else item.required
 

@@ -59,6 +59,9 @@ class DraftField:
     per: str | None = None
     at: int = 0  # the clause that lists it
     presumed: bool = False  # the present when it is left out
+    present: str = ""  # how it must compare with the present: "le" for what cannot lie in the future
+    signed: bool = False  # may be negative, whatever its name implies
+    nonzero: bool = False
     compared: tuple[Token, ...] = ()  # what is said of it and another field: "after the start date"
     formula: tuple[Token, ...] = ()  # what is said of how it comes about
     role_of: tuple[str, ...] = ()  # words of what stands in this role: an owner "who is a member"
@@ -146,6 +149,7 @@ class Draft:
     relations: dict[str, spec.Relation] = dataclasses.field(default_factory=dict)
     rules: dict[str, spec.Rule] = dataclasses.field(default_factory=dict)
     views: dict[str, spec.View] = dataclasses.field(default_factory=dict)
+    reports: dict[str, spec.Report] = dataclasses.field(default_factory=dict)
     listings: dict[str, dict[str, list[str]]] = dataclasses.field(
         default_factory=lambda: defaultdict(lambda: {"filters": [], "search": [], "sort": []})
     )

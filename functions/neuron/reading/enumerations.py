@@ -87,6 +87,7 @@ def one(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
             | lexicon.MODALS
             | lexicon.CONJUNCTIONS
             | lexicon.RELATIVES
+            | _SUBORDINATE
             | {"with", "defaulting", "default", "defaults", "by"}
         ):
             break
@@ -120,6 +121,7 @@ def _tail(tokens: Sequence[Token], i: int, words: list[str]) -> int:
     return i
 
 
+_SUBORDINATE: Final = frozenset({"unless", "if", "when", "while", "once", "until"})
 _SIGNS: Final = frozenset({"+", "-", "#"})
 
 

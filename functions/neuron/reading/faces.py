@@ -49,6 +49,16 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
                 target=view.name,
                 summary=view.description or f"List {view.name.replace('_', ' ')}",
             )
+    for report in draft.reports.values():
+        if report.entity == entity.name:
+            yield Endpoint(
+                method="GET",
+                path=f"{path}/{slug(report.name)}",
+                operation=OperationKind.REPORT,
+                entity=entity.name,
+                target=report.name,
+                summary=report.description,
+            )
     yield Endpoint(
         method="GET", path=f"{path}/{{id}}", operation=OperationKind.READ, entity=entity.name, summary=f"Read {one}"
     )
@@ -198,6 +208,15 @@ def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterat
                 entity=entity.name,
                 target=view.name,
                 summary=view.description or f"List {view.name.replace('_', ' ')}",
+            )
+    for report in draft.reports.values():
+        if report.entity == entity.name:
+            yield spec.Command(
+                name=slug(report.name),
+                operation=OperationKind.REPORT,
+                entity=entity.name,
+                target=report.name,
+                summary=report.description,
             )
 
 

@@ -233,7 +233,7 @@ def _derived(draft: Draft, entity: DraftEntity, field: DraftField) -> bool:
 # figures that are asked for
 
 
-_FUNCTIONS: Final = {
+FUNCTIONS: Final = {
     "sum": "sum",
     "total": "sum",
     "totals": "sum",
@@ -254,7 +254,8 @@ _USUAL: Final = ("amount", "total", "price", "hours", "score", "stars", "rating"
 def asked(r: Reading, draft: Draft) -> bool:
     """Read "show the average rating of each recipe", "show how much each campaign has raised"."""
     lows = r.lows
-    if r.frame.negated or not {t.verb for t in r.words} & _ASKING or "than" in lows:
+    begins = lows[:1] == ["how"] or (lows[1:2] if lows[:1] == ["the"] else lows[:1])[:1] in ([f] for f in FUNCTIONS)
+    if r.frame.negated or not ({t.verb for t in r.words} & _ASKING or begins) or "than" in lows:
         return False
     each = next((i for i, low in enumerate(lows) if low in _EACH), None)
     if each is None:
@@ -263,14 +264,14 @@ def asked(r: Reading, draft: Draft) -> bool:
     if parent is None:
         return False
     much = next((i for i, low in enumerate(lows[:-1]) if low == "how" and lows[i + 1] in {"much", "many"}), None)
-    at = next((i for i, low in enumerate(lows) if low in _FUNCTIONS), None)
+    at = next((i for i, low in enumerate(lows) if low in FUNCTIONS), None)
     if much is not None:
         function = "count" if lows[much + 1] == "many" else "sum"
         return _sum_up(r, draft, parent, function, _done(r.words[much + 2 :]), r.words[much + 2 :])
     if at is None:
         return _bare(r, draft, parent, r.words[1:each])
     said = [t for t in r.words[at + 1 : each] if t.is_word and t.low not in _NOISE]
-    function = _FUNCTIONS[lows[at]]
+    function = FUNCTIONS[lows[at]]
     name = morphology.name("total" if function == "sum" else lows[at], *[t.low for t in said]) if said else ""
     return _sum_up(r, draft, parent, function, name, r.words[at + 1 :])
 
@@ -298,7 +299,7 @@ def _sum_up(r: Reading, draft: Draft, parent: DraftEntity, function: str, name: 
     children.sort(key=lambda c: c not in named)
     for child in children:
         reference = child.reference_to(parent.name)
-        figure = None if function == "count" else _figure_of(child, said)
+        figure = None if function == "count" else figure_of(child, said)
         if (
             reference is None
             or (figure is None and function != "count")
@@ -333,14 +334,27 @@ def _only(child: DraftEntity, said: Sequence[Token], draft: Draft) -> tuple[Cond
     return next((tuple(part) for part in found if part), ())
 
 
-def _figure_of(child: DraftEntity, said: Sequence[Token]) -> str | None:
+def figure_of(child: DraftEntity, said: Sequence[Token]) -> str | None:
     """Give the figure that is meant: the one that is named, or the usual one of such a thing."""
     named = conditions.find_field(said, child)
     if named is not None and named[0].target is None and conditions.kind_of(named[0]) in _NUMBERS:
         return named[0].name
+    if said and said[0].kind is Kind.WORD and not _vague(said[0], child):
+        return None  # "the average rating of each recipe" is none of its steps' numbers
     figures = [n for n, f in child.fields.items() if not f.target and conditions.kind_of(f) in _NUMBERS]
     words = {t.low for t in said if t.is_word}
     begun = [n for n in figures if n.split("_")[0] in words]
     if len(begun) == 1:
         return begun[0]
     return next((n for n in _USUAL if n in figures), figures[0] if len(figures) == 1 else None)
+
+
+def _vague(noun: Token, child: DraftEntity) -> bool:
+    """Whether a word names no figure of its own, so that the usual one of what is summed up may be meant."""
+    closed = lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.BE | lexicon.HAVE | lexicon.ADVERBS
+    verbal = noun.verb is not None and noun.verb not in lexicon.NOUN_VERBS
+    begins = any(name.split("_")[0] == noun.low for name in child.fields)
+    return noun.low in closed | _MONEYS or noun.singular in child.words or verbal or begins
+
+
+_MONEYS: Final = lexicon.words("amount value money sum cost costs price sales revenue income spending worth turnover")

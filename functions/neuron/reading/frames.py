@@ -169,6 +169,8 @@ def _is_finite(tokens: Sequence[Token], at: int, i: int) -> bool:
     token, before = tokens[i], tokens[i - 1]
     if token.low in lexicon.MODALS and i == at + 1 and before.low in {"from", "to", "until"}:
         return True  # a field that is called so
+    if token.low in _FINITE_HELPERS and before.low in {"that", "this", "those"} and i - 1 > at:
+        return tokens[i - 2].low in lexicon.PREPOSITIONS  # "a dog heavier than that must not be taken"
     if before.low in lexicon.ARTICLES or before.low in lexicon.PREPOSITIONS or before.kind is Kind.POSSESSIVE:
         return False
     if token.low in _FINITE_HELPERS:
@@ -216,7 +218,21 @@ def _agrees_in_plural(tokens: Sequence[Token], at: int, i: int) -> bool:
     plural = plural or _plural_of(tokens, at, i)
     if not plural and not _conjoined_subject(tokens, at, i):
         return False
-    return word not in lexicon.NOUN_VERBS or _begins_complement(tokens, i + 1)
+    particle = tokens[i + 1].low if i + 1 < len(tokens) else ""
+    phrasal = (word, particle) in {("start", "out"), ("start", "off"), ("end", "up")}
+    return (
+        word not in lexicon.NOUN_VERBS
+        or phrasal
+        or _begins_complement(tokens, i + 1)
+        or _compound_object(tokens, at, i)
+    )
+
+
+def _compound_object(tokens: Sequence[Token], at: int, i: int) -> bool:
+    """Whether a noun of two words is the object of what stands right behind a plural: "employees log time entries"."""
+    if i != at + 1 or i + 2 >= len(tokens) or tokens[i + 1].kind is not Kind.WORD:
+        return False
+    return tokens[i + 1].verb is None and morphology.is_plural(tokens[i + 2].low)
 
 
 def _plural_of(tokens: Sequence[Token], at: int, i: int) -> bool:
@@ -254,7 +270,8 @@ def _agrees_in_singular(tokens: Sequence[Token], at: int, i: int) -> bool:
 
 
 _BEGINS_COMPLEMENT_WORDS: Final = lexicon.words(
-    "at up more only for to from in into by through between them it twice once on as with new which when something"
+    "at up more only for to from in into by through between them it twice once on as with new which when something "
+    "everything"
 )
 
 
@@ -263,6 +280,8 @@ def _begins_complement(tokens: Sequence[Token], at: int) -> bool:
     if at >= len(tokens):
         return False
     token = tokens[at]
+    if token.low == "that" and at + 1 < len(tokens) and tokens[at + 1].low in _FINITE_HELPERS:
+        return False  # "a staff number that is unique"
     return (
         token.low in lexicon.DETERMINERS | _BEGINS_COMPLEMENT_WORDS
         or is_number(token)
@@ -471,15 +490,20 @@ def _leading_condition(tokens: Sequence[Token]) -> tuple[Sequence[Token], list[t
     for i, token in enumerate(tokens):
         if token.text == "," and i > 1:
             return tokens[i + 1 :], [(tokens[0].low, tuple(tokens[1:i]))]
+        helped = i + 1 < len(tokens) and tokens[i + 1].low in lexicon.MODALS | lexicon.BE
+        if token.low in {"it", "they"} and helped and i > _SHORTEST_CONDITION:
+            return tokens[i:], [(tokens[0].low, tuple(tokens[1:i]))]
         if token.low in {"no", "nobody", "nothing"} and i > 1 and tokens[0].low in _TIMELY:
             return tokens[i:], [(tokens[0].low, tuple(tokens[1:i]))]
     return tokens, []
 
 
+_SHORTEST_CONDITION: Final = 3
+
 _ABSENT: Final = (
     "not given", "it is not given", "none is given", "nothing is given", "omitted", "left out", "it is left out",
     "it is omitted", "not specified", "it is not specified", "it is missing", "missing",
-    "stated otherwise", "otherwise stated",
+    "stated otherwise", "otherwise stated", "agreed otherwise", "otherwise agreed",
     "specified otherwise", "otherwise specified",
 )  # fmt: skip
 
@@ -493,6 +517,12 @@ def _any(behind: Sequence[Token]) -> bool:
     return lows[:1] in (["any"], ["known"], ["given"], ["available"]) or (
         lows[2:3] in (["one"], ["any"]) and lows[1] in {"have", "has", "is", "are"}
     )
+
+
+def _stays(before: Sequence[Token]) -> bool:
+    """Whether a relative clause ends here that says that a value is missing for a while."""
+    lows = [token.low for token in before[-4:]]
+    return bool({"which", "that"} & set(lows)) and lows[-1] in {"empty", "blank", "unset", "missing", "open"}
 
 
 def _begins_condition(rest: Sequence[Token], at: int) -> bool:
@@ -513,6 +543,8 @@ def _with_conditions(frame: Frame) -> Frame:
             continue
         if token.low == "when" and frame.verb in _RECORDING:
             continue  # "records when it left": what is recorded
+        if token.low in {"while", "until", "when"} and frame.verb in lexicon.HOLDING_VERBS and _stays(rest[:i]):
+            continue  # "a departure time, which stays empty while the car is there"
         if token.low in {"if", "unless"} and _any(rest[i + 1 :]):
             continue  # "a phone number if they have one": an attribute, no condition
         cuts = (token.low in _SPLITTING and (token.low != "once" or _begins_condition(rest, i + 1))) or (

@@ -16,6 +16,7 @@ from functions.neuron.reading import (
     lexicon,
     morphology,
     quantities,
+    reporting,
     rules,
     views,
 )
@@ -80,6 +81,44 @@ def of_anyone(r: Reading, draft: Draft) -> bool:
         when=rules.adjectives(r.objects[0], entity) or conditions.running(entity),
     )
     return draft.mark(draft.add_rule(rule), *([("field", entity.name, who)] if who else []))
+
+
+def nobody_twice(r: Reading, draft: Draft) -> bool:
+    """Read "nobody can book the same class twice": whoever it is and the class are together only once."""
+    lows = [t.low for t in r.frame.subject]
+    anyone = bool(set(lows) & {"nobody", "noone"}) or lows[:2] == ["no", "one"]
+    again = {"twice", "again"} & set(r.lows) or ("more" in r.lows and "once" in r.lows)
+    if r.subject is not None or not anyone or not again or not r.objects or rules.period_of(r.words) is not None:
+        return False
+    for entity in draft.entities.values():
+        theirs = entity.reference_to(r.objects[0].entity.name)
+        if theirs is None or not any(closing.makes(verb, entity) for verb in r.frame.group.verbs):
+            continue
+        owners = [f.name for f in entity.fields.values() if f.target and f is not theirs]
+        told = [n for word in _WHO for n in entity.fields if word in n.split("_") and not entity.fields[n].target]
+        who = owners if len(owners) == 1 else told[:1]
+        if who:
+            return rules.add_unique(r, draft, entity, (who[0], theirs.name), conditions.running(entity))
+    return False
+
+
+def only_on(r: Reading, draft: Draft) -> bool:
+    """Read "comments only on published posts": made only for what is in that state."""
+    at = next((i for i, t in enumerate(r.words) if t.low == "only"), None)
+    if at is None or r.frame.subject or at + 1 >= len(r.words) or r.words[at + 1].low not in _AIMING:
+        return False
+    made, aims = draft.mentions(r.words[:at]), draft.mentions(r.words[at + 1 :])
+    if len(made) != 1 or len(aims) != 1 or made[0].start > 1:
+        return False
+    reference = made[0].entity.reference_to(aims[0].entity.name)
+    stated = rules.adjectives(aims[0], aims[0].entity)
+    if reference is None or not stated or any("." in c.field for c in stated):
+        return False
+    requires = tuple(c.model_copy(update={"field": f"{reference.name}.{c.field}"}) for c in stated)
+    return _guard(r, draft, made[0].entity, requires)
+
+
+_AIMING: Final = frozenset({"on", "for", "to", "in", "of", "at"})
 
 
 def _in_role(r: Reading) -> str | None:
@@ -451,7 +490,7 @@ def unless_given(r: Reading, draft: Draft) -> bool:
 _NO_NOUN: Final = lexicon.DETERMINERS | lexicon.BE | lexicon.words("given specified stated set it something else")
 
 
-_LISTING: Final = lexicon.words("list show print display report")
+_LISTING: Final = lexicon.words("list show print display report see tell")
 
 
 def several_lists(r: Reading, draft: Draft) -> bool:
@@ -472,7 +511,7 @@ def _shown(r: Reading, draft: Draft, part: Sequence[Token]) -> bool:
     verb = r.words[len(r.frame.subject)] if len(r.words) > len(r.frame.subject) else r.words[0]
     frame = frames.Frame(r.frame.subject, r.frame.group, tuple(part))
     reading = rules.Reading(frame, (verb, *part), r.subjects, draft.mentions(part))
-    return figures.asked(reading, draft) or views.look(reading, draft)
+    return reporting.by_value(reading, draft) or figures.asked(reading, draft) or views.look(reading, draft)
 
 
 def _listed_parts(tokens: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
@@ -629,6 +668,8 @@ def _part(r: Reading, draft: Draft, rest: Sequence[Token]) -> Reading:
 
 
 READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
+    nobody_twice,
+    only_on,
     of_anyone,
     apart,
     not_again,

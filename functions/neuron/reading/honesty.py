@@ -79,9 +79,11 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         return f"Nothing that was built stands for {_quoted(numbers)}."
     if reason := _unkept(said, parts):
         return reason
+    if unheld := _untold(said, parts, specification):
+        return f"Nothing that was built tells which are {_quoted(unheld)}."
     if all(isinstance(part, spec.Computation | spec.Command) for part in parts):
         return ""  # an algorithm has another name than what it is asked for by
-    unfound = _words_unfound(said, parts)
+    unfound = _words_unfound(said, parts, specification)
     if unfound:
         return f"Only a part of it was understood: nothing that was built stands for {_quoted(unfound)}."
     return ""
@@ -101,6 +103,59 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any]) -> str:
     if (_conditional(said) or ended) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
+
+
+_LIMITING: Final = (
+    spec.QuotaRule, spec.CapacityRule, spec.NoOverlapRule, spec.UniqueRule, spec.TransitionRule, spec.AggregateRule,
+    spec.ReferencedRule,
+)  # fmt: skip
+
+
+def _untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> list[str]:
+    """Give the words by which a rule is said to hold for some things only, and which no part of it looks at.
+
+    "Basic members can have two bookings", "games won by a player": an adjective in front of what is kept, or a
+    participle behind it that leads to somebody.
+    """
+    if not any(isinstance(part, _LIMITING) for part in parts):
+        return []
+    stems = _stems(parts) | _of_conditions(parts, specification)
+    names = {word for entity in specification.entities for word in (entity.name, entity.plural)}
+    found = []
+    for before, token, behind in zip([None, *said], said, [*said[1:], None], strict=False):
+        named = behind is not None and behind.low in names and before is not None and before.low not in _TO_NOUNS
+        done = before is not None and before.low in names and behind is not None and behind.low == "by"
+        tells = named and (token.verb is None or morphology.is_participle(token.low)) and token.low.isalpha()
+        deed = done and morphology.is_participle(token.low) and not _made(token)
+        if (tells or deed) and token.value is None and not hollow(token) and not _found(token, stems):
+            found.append(token.text)
+    return found
+
+
+def _of_conditions(parts: Sequence[Any], specification: spec.Specification) -> set[str]:
+    """Give the words that a condition may stand for without naming them: the other states, words for the present."""
+    checked = [c for part in parts for c in (*getattr(part, "when", ()), *getattr(part, "requires", ()))]
+    words = set(_PRESENT_WORDS) if any(c.other in {"now", "today"} for c in checked) else set()
+    words |= _RUNNING_WORDS if checked else set()
+    fields = {c.field.rpartition(".")[2] for c in checked}
+    states = {v for e in specification.entities for f in e.fields if f.name in fields for v in f.values}
+    return words | {_stem(word) for state in states for word in state.lower().split()}
+
+
+_PRESENT_WORDS: Final = lexicon.words("upcoming future past overdue expired late ended")
+_RUNNING_WORDS: Final = lexicon.words("open active outstanding current ongoing running unfinished live pending")
+_TO_NOUNS: Final = lexicon.words("to can may must")
+
+
+def _made(token: Token) -> bool:
+    """Whether a participle names the deed by which what is counted is made: "books borrowed by a member"."""
+    return token.verb in lexicon.LINKING_VERBS or token.low in {"made", "created", "placed", "given", "taken", "held"}
+
+
+def _stems(parts: Sequence[Any]) -> set[str]:
+    texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
+    texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
+    return {_stem(word) for text in texts for word in re.split(r"[-_ .]", text.lower()) if word}
 
 
 def _computes(part: Any) -> bool:
@@ -251,13 +306,15 @@ def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     """Whether the condition is on states alone, and the moves start from them, or from others, as it says."""
     lows = [token.low for token in said]
     at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", *_TIMELY}), len(lows))
+    moves = [part for part in parts if isinstance(part, spec.Transition)]
+    if lows[at : at + 1] and lows[at] in _TIMELY and {t.verb for t in said[at:]} & {move.name for move in moves}:
+        return True  # "pending until the manager approves": the deed ends the state
     states = {state for part in parts if isinstance(part, spec.StateMachine) for state in part.states}
     behind = f" {' '.join(lows[at + 1 :])} "
     named = {state for state in states if f" {state.lower()} " in behind}
     if not named or set(behind.split()) - _BESIDE_STATES - {word for s in named for word in s.lower().split()}:
         return False
     denials = (lows[at] in {"unless", *_TIMELY}, _denied(lows[at:]), _denied(lows[:at]))
-    moves = [part for part in parts if isinstance(part, spec.Transition)]
     if sum(denials) % 2:
         return bool(moves) and not any(named & set(move.sources) for move in moves)
     return bool(moves) and all(set(move.sources) <= named for move in moves)
@@ -291,11 +348,9 @@ def _bounded(field: spec.FieldSpec) -> bool:
     return any(limit is not None for limit in limits) or bool(field.values)
 
 
-def _words_unfound(said: Sequence[Token], parts: Sequence[Any]) -> list[str]:
+def _words_unfound(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> list[str]:
     """Give the words of a clause that stand in none of its parts, when they are too many for turns of phrase."""
-    texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
-    texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
-    stems = {_stem(word) for text in texts for word in re.split(r"[-_ .]", text.lower()) if word}
+    stems = _stems(parts) | _of_conditions(parts, specification)
     told = [
         token
         for token in said
@@ -311,8 +366,8 @@ _MEANT: Final[dict[type, str]] = {
     spec.OrderedRule: "exceed",
     spec.UniqueRule: "same twice duplicate repeat again",
     spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
-    spec.QuotaRule: "again lent lend taken rented booked borrowed out",
-    spec.CapacityRule: "full sold out left room enough",
+    spec.QuotaRule: "simultaneously handle again lent lend taken rented booked borrowed out",
+    spec.CapacityRule: "full sold out left room enough reached further",
     spec.TransitionRule: "accept possible late deadline",
     spec.StateMachine: "mark tick set",
     spec.Transition: "mark tick set",
@@ -327,7 +382,7 @@ def _found(token: Token, stems: set[str]) -> bool:
 
 
 def _like(stem: str, stems: set[str]) -> bool:
-    if stem in stems:
+    if stem in stems or any(len(other) >= _LEAST_STEM and stem.endswith(other) for other in stems):
         return True
     return len(stem) >= _LEAST_STEM and any(
         other[:_LEAST_STEM] == stem[:_LEAST_STEM] for other in stems if len(other) >= _LEAST_STEM

@@ -132,11 +132,18 @@ def _adjusted(named: FieldType, field: DraftField) -> FieldType:
     bounds = [bound for bound in (field.minimum, field.maximum) if bound is not None]
     if named is FieldType.INTEGER and any(isinstance(bound, float) and not bound.is_integer() for bound in bounds):
         return FieldType.DECIMAL
+    if named is FieldType.TEXT and field.minimum in {None, 0, 1} and (field.maximum or 0) >= _LEAST_LENGTH:
+        field.min_length, field.max_length = (int(field.minimum) if field.minimum else None), int(field.maximum or 0)
+        field.minimum = field.maximum = None
+        return FieldType.TEXT
     if named in {FieldType.TEXT, FieldType.BOOLEAN} and bounds:
         return _numeric(field)
     if named in {FieldType.INTEGER, FieldType.DECIMAL} and (field.max_length or field.min_length):
         return FieldType.STRING
     return named
+
+
+_LEAST_LENGTH: Final = 20  # a bound on a text that is no number of its own: "text max 1000"
 
 
 def _numeric(field: DraftField) -> FieldType:
@@ -217,7 +224,7 @@ def _by_keys(name: str) -> FieldType | None:
 
 
 def _bounds(field: DraftField) -> None:
-    stated = field.minimum is not None or field.maximum is not None
+    stated = field.minimum is not None or field.maximum is not None or field.signed
     if field.type is FieldType.STRING:
         _string_bounds(field)
     elif field.type is FieldType.INTEGER and not stated:

@@ -151,6 +151,8 @@ PLURAL_ONLY: Final = words("people children men women data media criteria staff"
 
 NUMBER_WORDS: Final = {
     "zero": 0,
+    "nought": 0,
+    "naught": 0,
     "one": 1,
     "two": 2,
     "three": 3,

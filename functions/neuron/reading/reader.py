@@ -10,6 +10,7 @@ from functions.neuron.reading import (
     clauses,
     closing,
     computing,
+    conditions,
     declarations,
     descriptions,
     effects,
@@ -19,6 +20,7 @@ from functions.neuron.reading import (
     implied,
     lexicon,
     outside,
+    reporting,
     rules,
     states,
     structures,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 RULES: Final = (
     *further_rules.READERS,
+    reporting.by_value,
     bare_rules.stated,
     *rules.READERS,
     further_rules.same_moment,
@@ -159,10 +162,16 @@ def _keeps(clause: Clause, draft: Draft) -> bool:
     """Whether a clause speaks of what is kept: it lists what something holds, or names such a thing."""
     if "is_strong_password" in draft.computations and "password" in {token.singular for token in clause.words}:
         return False
-    if draft.mentions(clause.words):
+    if draft.mentions(clause.words) or _for_each_kept(clause, draft):
         return True
     frame = frames.parse(clause.words)
     return frame is not None and frame.verb in {"have", "contain", "consist"} and not clause.intro
+
+
+def _for_each_kept(clause: Clause, draft: Draft) -> bool:
+    """Whether a clause asks for something for each value of a field: "the average number of hours per category"."""
+    each = next((i for i, t in enumerate(clause.words) if t.low in {"each", "every", "per"}), None)
+    return each is not None and any(conditions.field_at(clause.words, each + 1, e) for e in draft.entities.values())
 
 
 def _compute(draft: Draft) -> None:
@@ -186,6 +195,8 @@ def _compute(draft: Draft) -> None:
 def _rule(draft: Draft) -> None:
     rules.stated_uniqueness(draft)
     rules.stated_comparisons(draft)
+    rules.stated_differences(draft)
+    rules.stated_presents(draft)
     figures.stated(draft)
     for readers in (states.READERS, effects.READERS, effects.BOUNDS, RULES):
         for at, clause in enumerate(draft.clauses):

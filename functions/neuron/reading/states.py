@@ -21,7 +21,8 @@ _PLAIN: Final = lexicon.words(
     "create update delete edit change modify remove add list view see show search find filter sort read get "
     "retrieve make use have be do store save rate set keep allow let need must require include select sell "
     "reference concern involve assign "
-    "increase decrease raise reduce lower deduct subtract debit credit increment decrement"
+    "increase decrease raise reduce lower deduct subtract debit credit increment decrement "
+    "total sum average come go occur happen bring put say tell know refuse forbid prohibit permit disallow"
 )
 # States whose action is not their participle's verb.
 _ACTIONS: Final = {
@@ -170,6 +171,112 @@ def add_move(
 # readers
 
 
+def arrows(r: Reading, draft: Draft) -> bool:
+    """Read "draft -> published -> archived, archived -> draft" of what was spoken of last."""
+    entity = draft.entities.get(draft.topic or "")
+    paths = _drawn(r.words)
+    if entity is None or not paths or r.frame.group.start != r.frame.group.end:
+        return False
+    states = list(dict.fromkeys(state for chain in paths for step in chain for state in step))
+    machine = machine_of(draft, entity, states, ordered=True)
+    machine.open_ended = False
+    machine.initial = spelled(machine, paths[0][0][0])
+    for chain in paths:
+        _walk(draft, entity, machine, chain)
+    return True
+
+
+_ARROWS: Final = frozenset({"->", "\u2192", "=>"})
+
+
+def _drawn(tokens: Sequence[Token]) -> list[list[list[str]]]:
+    """Cut "a -> b / c -> d, d -> a" into its paths; empty when something else stands there too."""
+    words = _joined_arrows(tokens)
+    paths: list[list[list[str]]] = []
+    for part in _cut(words, {",", ";"}):
+        steps = [_cut(step, {"or", "/", "|"}) for step in _cut(part, _ARROWS)]
+        chain = [[" ".join(words) for words in step if words] for step in steps]
+        if len(chain) < _FEWEST or not all(chain):
+            return []
+        paths.append(chain)
+    return paths if all(len(state.split()) <= _LONGEST_STATE for c in paths for step in c for state in step) else []
+
+
+_LONGEST_STATE: Final = 3
+
+
+def _joined_arrows(tokens: Sequence[Token]) -> list[str]:
+    words: list[str] = []
+    for token in tokens:
+        if token.text == ">" and words and words[-1] in {"-", "="}:
+            words[-1] += ">"
+        else:
+            words.append(token.low)
+    return words
+
+
+def _cut(words: Sequence[str], at: frozenset[str] | set[str]) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word in at:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
+
+
+def ending(r: Reading, draft: Draft) -> bool:
+    """Read "and end up resolved or closed": where a path that was told ends."""
+    entity = _entity(r, draft)
+    up = r.frame.verb in {"end", "finish"} and r.frame.rest[:1] and r.frame.rest[0].low in {"up", "as"}
+    if entity is None or entity.machine is None or not up or r.frame.negated:
+        return False
+    last = entity.machine.states[-1]
+    ends = _alternatives(r.frame.rest[1:])
+    if not ends or any(len(state.split()) > _LONGEST_STATE for state in ends):
+        return False
+    machine = machine_of(draft, entity, ends, ordered=True)
+    machine.open_ended = False
+    _walk(draft, entity, machine, [[last], ends])
+    return True
+
+
+def until_done(r: Reading, draft: Draft) -> bool:
+    """Read "requests are pending until the manager approves or rejects them": a state, and the deeds that end it."""
+    entity = _entity(r, draft)
+    if entity is None or r.frame.verb != "be" or r.frame.negated or not r.frame.conditions:
+        return False
+    word, said = r.frame.conditions[0]
+    begun = _state_phrase(r.frame.rest)
+    verbs = [t.verb for t in said if t.verb and t.low not in lexicon.BE | lexicon.HAVE | lexicon.MODALS]
+    deeds = [verb for verb in verbs if verb not in _PLAIN and verb not in lexicon.NOUN_VERBS]
+    named = {t.low for t in said[-1:]} & {"it", "them", "one"} or any(t.low in lexicon.BE for t in said)
+    if word not in {"until", "till"} or begun is None or not deeds or not named:
+        return False
+    machine = machine_of(draft, entity, [begun], ordered=True)
+    machine.initial = spelled(machine, begun)
+    machine.open_ended = False
+    for verb in deeds:
+        target = morphology.participle(verb).replace("_", " ")
+        machine_of(draft, entity, [target], ordered=True)
+        add_move(draft, entity, target, [machine.initial or begun], name=_name(verb))
+    return True
+
+
+def done_or_not(r: Reading, draft: Draft) -> bool:
+    """Read "it has been vaccinated or it hasn't": whether it has is kept."""
+    entity = _entity(r, draft)
+    at = next((i for i, t in enumerate(r.words) if t.low == "or"), None)
+    if entity is None or at is None or not r.frame.group.passive or r.frame.negated:
+        return False
+    behind = [t.low for t in r.words[at + 1 :] if t.low not in {"it", "they", "he", "she"}]
+    if behind not in (["not"], ["hasn't"], ["has", "not"], ["haven't"], ["is-not"], ["have", "not"]):
+        return False
+    done = morphology.participle(r.frame.verb)
+    field = entity.add(DraftField(morphology.name(done), FieldType.BOOLEAN))
+    return draft.mark(("field", entity.name, field.name))
+
+
 def path(r: Reading, draft: Draft) -> bool:
     """Read "an order goes from draft to placed to shipped", "tickets move from open through in progress to closed"."""
     living = r.frame.verb in {"start", "begin"} and bool({"then", "become", "becomes", "finally"} & set(r.lows))
@@ -275,13 +382,27 @@ _CHAIN_WORDS: Final = lexicon.words(
 def _chain(tokens: Sequence[Token]) -> list[list[str]]:
     """Cut "from draft to placed, then to shipped or cancelled" into its steps."""
     steps: list[list[Token]] = [[]]
-    for token in tokens:
-        if token.low not in _CHAIN_WORDS or (token.low == "or" and steps[-1]):
+    ends = {i + j for i in range(len(tokens) - 1) for j in (0, 1) if _ends_up(tokens, i)}
+    for i, token in enumerate(tokens):
+        if i in ends:
+            if steps[-1]:
+                steps.append([])
+        elif token.low not in _CHAIN_WORDS or (token.low == "or" and steps[-1]):
             steps[-1].append(token)
         elif steps[-1]:
             steps.append([])
-    found = [_alternatives(step) for step in steps]
+    found = [_alternatives(step) for i, step in enumerate(steps) if not (i and _receives(steps[i - 1], step))]
     return [states for states in found if states and len(states[0].split()) <= 3]
+
+
+def _ends_up(tokens: Sequence[Token], at: int) -> bool:
+    return tokens[at].verb in {"end", "finish"} and tokens[at + 1].low == "up"
+
+
+def _receives(before: Sequence[Token], step: Sequence[Token]) -> bool:
+    """Whether a step is who something is given to ("assigned to an agent") rather than a state."""
+    given = len(before) == 1 and morphology.is_participle(before[0].low)
+    return given and bool(step) and step[0].low in {"a", "an", "the", "one"}
 
 
 def _alternatives(step: Sequence[Token]) -> list[str]:
@@ -301,6 +422,7 @@ def listed(r: Reading, draft: Draft) -> bool:
     if entity is None or r.frame.negated or (r.frame.verb not in {"be", "have"} and not r.frame.group.passive):
         return False
     tokens = _complement(r)
+    tokens = tokens[tokens[:1] != [] and tokens[0].low in {"a", "an"} :]  # "is a draft, open or closed"
     named = conditions.find_field(r.frame.subject, entity)
     if named is not None and named[0].name not in _STATE_FIELDS:
         return False
@@ -384,7 +506,8 @@ def _state_phrase(tokens: Sequence[Token]) -> str | None:
 
 def moves(r: Reading, draft: Draft) -> bool:
     """Read "only placed orders can be cancelled", "a paid invoice can be refunded"."""
-    if any(quantities.duration(r.frame.rest, i) is not None for i in range(len(r.frame.rest))):
+    timed = any(quantities.duration(r.frame.rest, i) is not None for i in range(len(r.frame.rest)))
+    if timed or _of_deed(r) or _guards(r):
         return False
     if (r.frame.rest and r.frame.rest[0].low == "no") or "how" in r.lows or _counts(r.lows):
         return False
@@ -423,6 +546,17 @@ def moves(r: Reading, draft: Draft) -> bool:
         return _marked(draft, entity, r.frame.rest[1:])
     moved = [_move(r, draft, entity, verb) for verb in verbs]
     return any(moved)
+
+
+def _of_deed(r: Reading) -> bool:
+    """Whether a deed is spoken of, and no thing: "deleting a company is refused"."""
+    return bool(r.frame.subject) and r.frame.subject[0].verb is not None and r.frame.subject[0].low.endswith("ing")
+
+
+def _guards(r: Reading) -> bool:
+    """Whether a clause guards, and moves nothing: "responses can only be given to open surveys"."""
+    passive = r.frame.only and r.frame.group.passive and bool(r.subjects) and not r.subjects[0].adjectives
+    return passive and any(m.adjectives for m in r.objects if m.entity is not r.subject)
 
 
 _MARKING: Final = frozenset({"mark", "flag", "tick", "set"})
@@ -675,7 +809,7 @@ def _active(r: Reading, draft: Draft) -> bool:
 
 
 _ORDERED_MOVE_WORDS: Final = lexicon.words(
-    "search find filter calculate compute count convert export import pay send print borrow manage track "
+    "search find filter calculate compute count convert export import report pay send print borrow manage track "
     "place write leave give take support provide assign own run want contain hold receive offer belong refer "
     "follow like buy"
 )
@@ -794,4 +928,13 @@ def draft_move(machine: DraftMachine, target: str, sources: Sequence[str]) -> No
         machine.transitions[name] = Transition(name=name, sources=tuple(sources), target=target)
 
 
-READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (path, listed, initial, moves)
+READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
+    arrows,
+    ending,
+    until_done,
+    done_or_not,
+    path,
+    listed,
+    initial,
+    moves,
+)

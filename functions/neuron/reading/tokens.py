@@ -111,10 +111,11 @@ def tokenise(text: str) -> list[Token]:
             tokens.append(Token(Kind.WORD, inner[: -len(short)], match.start(), middle))
             tokens.append(Token(Kind.WORD, _SHORTENED[short], middle, match.end()))
             continue
-        tokens.append(Token(_KINDS[form], inner, match.start(), match.end()))
+        tokens.append(Token(_KINDS[form], _BRACKETS.get(inner, inner), match.start(), match.end()))
     return tokens
 
 
+_BRACKETS = {"{": "(", "}": ")"}  # as in "a status in {open, closed}"
 _SHORTENED = {"'ve": "have", "\u2019ve": "have", "'re": "are", "\u2019re": "are"}
 
 

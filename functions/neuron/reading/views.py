@@ -174,7 +174,7 @@ _LOOKED_AT_WORDS: Final = lexicon.words("list show display retrieve view see fin
 
 def _looked_at(r: Reading) -> tuple[Sequence[Token], bool]:
     verbs = set(r.frame.group.verbs)
-    if r.frame.negated:
+    if r.frame.negated or (r.frame.only and r.frame.group.passive):
         return (), False
     if {"listable", "viewable", "visible"} & {t.low for t in r.frame.rest}:
         return r.frame.subject, True
@@ -275,6 +275,12 @@ def _tail(
         and rest[1].low == "today"
     ):
         return (Condition(field=item.name, operator=Operator.EQ, other="today"),), ["due_today"], None
+    if rest[0].low == "without" and (missing := conditions.holding(rest[1:], entity, without=True)) is not None:
+        return (
+            missing,
+            [morphology.name("without", *[t.low for t in rest[1:] if t.low not in lexicon.DETERMINERS])],
+            None,
+        )
     against = _against_field(rest, entity) if rest[0].low in {"below", "above", "under", "over"} else None
     return (against, [rest[0].low, "limit"], None) if against else ((), [], None)
 
@@ -335,7 +341,9 @@ def _narrows(tail: Sequence[Token], entity: DraftEntity, draft: Draft) -> bool:
 
 _SHORTEST_TAIL: Final = 2
 _PRESENT: Final = lexicon.words("current today yesterday tomorrow")
-_OPERATIONS_WORDS: Final = lexicon.words("by sorted grouped per that which as with whose having where due for")
+_OPERATIONS_WORDS: Final = lexicon.words(
+    "by sorted grouped per that which who as with without whose having where due for"
+)
 
 
 def _operations(r: Reading, draft: Draft) -> bool:

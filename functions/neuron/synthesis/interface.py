@@ -103,6 +103,9 @@ def _usual_endpoints(specification: Specification) -> Iterator[Endpoint]:
         for view in specification.views:
             if view.entity == entity.name:
                 yield _endpoint("GET", f"{all_}/{_slug(view.name)}", OperationKind.VIEW, entity, view.name)
+        for report in specification.reports:
+            if report.entity == entity.name:
+                yield _endpoint("GET", f"{all_}/{_slug(report.name)}", OperationKind.REPORT, entity, report.name)
         yield _endpoint("GET", one, OperationKind.READ, entity)
         yield _endpoint("PATCH", one, OperationKind.UPDATE, entity)
         yield _endpoint("DELETE", one, OperationKind.DELETE, entity)
@@ -202,8 +205,10 @@ def _operation_name(endpoint: Endpoint, entity: Entity | None, parent: str | Non
             return f"list_{target}"
         case OperationKind.LIST if parent:
             return f"list_{entity.plural}_of_{_path_owner(endpoint, specification)}"
-        case OperationKind.LIST | OperationKind.REPORT:
+        case OperationKind.LIST:
             return f"list_{entity.plural}"
+        case OperationKind.REPORT:
+            return f"tell_{target}"
         case OperationKind.VIEW:
             return f"list_{target}" if entity.plural in target else f"list_{target}_{entity.plural}"
         case OperationKind.TRANSITION:
@@ -231,7 +236,7 @@ def _summary(endpoint: Endpoint, entity: Entity | None, specification: Specifica
             return f"Add {_article(entity)}."
         case OperationKind.LIST if endpoint.target or "{" in endpoint.path:
             return f"List the {plural} of {_article(specification.entity(_path_owner(endpoint, specification)))}."
-        case OperationKind.LIST | OperationKind.REPORT:
+        case OperationKind.LIST:
             return f"List {plural}."
         case OperationKind.READ:
             return f"Show {_article(entity)}."
@@ -244,7 +249,8 @@ def _summary(endpoint: Endpoint, entity: Entity | None, specification: Specifica
         case OperationKind.TRANSITION:
             return f"{target.capitalize()} {_article(entity)}."
         case _:
-            return f"{endpoint.operation.value.capitalize()}: {target}."
+            verb = "Tell" if endpoint.operation is OperationKind.REPORT else endpoint.operation.value.capitalize()
+            return f"{verb}: {target}."
 
 
 # Commands of a program.
@@ -288,6 +294,8 @@ def _usual_commands(specification: Specification) -> Iterator[Command]:
             yield Command(name=name, operation=OperationKind.TRANSITION, entity=entity.name, target=move.name)
     for view in specification.views:
         yield Command(name=_slug(view.name), operation=OperationKind.VIEW, entity=view.entity, target=view.name)
+    for report in specification.reports:
+        yield Command(name=_slug(report.name), operation=OperationKind.REPORT, entity=report.entity, target=report.name)
     for computation in specification.computations:
         yield Command(name=_slug(computation.name), operation=OperationKind.COMPUTE, target=computation.name)
 
@@ -331,5 +339,7 @@ def _command_summary(command: Command, entity: Entity | None, computation: Compu
             return f"Delete {_article(entity)}."
         case OperationKind.TRANSITION:
             return f"{(command.target or '').replace('_', ' ').capitalize()} {_article(entity)}."
+        case OperationKind.REPORT:
+            return f"Tell the {(command.target or command.name).replace('_', ' ')} of {plural}."
         case _:
             return f"List {plural}: {(command.target or command.name).replace('_', ' ')}."

@@ -89,8 +89,8 @@ def _cases(specification: Specification) -> Iterator[CaseDesign]:
     for rule in specification.rules:
         if rule.kind != "unique":
             yield CaseDesign(kind="rule", entity=rule.entity, rule=rule.name)
-    for view in specification.views:
-        yield CaseDesign(kind="view", entity=view.entity, target=view.name)
+    yield from (CaseDesign(kind="view", entity=view.entity, target=view.name) for view in specification.views)
+    yield from (CaseDesign(kind="report", entity=told.entity, target=told.name) for told in specification.reports)
     for relation in specification.relations:
         yield CaseDesign(kind="relation", entity=relation.left, target=relation.name)
     for computation in specification.computations:

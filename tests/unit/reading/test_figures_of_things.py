@@ -63,7 +63,8 @@ def test_what_a_collection_is_of_is_what_is_kept(opening: str, collection: str) 
 @pytest.mark.parametrize(
     "sentence",
     [
-        "It shows the total hours for each category.",
+        "It shows the total hours for each mood.",
+        "It shows the sad hours for each category.",
         "List the entries whose last review is older than 12 months.",
         "Show all entries whose latest review is more than 365 days old.",
         "The tool keeps the total amount of all reviews of an entry.",
@@ -79,3 +80,34 @@ def test_what_is_not_read_is_said_to_be_missing(sentence: str) -> None:
     assert specification.views == ()
     assert [entity.name for entity in specification.entities] == ["entry", "review"]
     assert [field.name for field in specification.entity("entry").fields] == ["date", "category", "hours"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("It shows the total hours for each category.", ("category", None, "sum", "hours")),
+        ("How many entries are there of each category?", ("category", None, "count", None)),
+        ("I want to see the average number of hours per category.", ("category", None, "average", "hours")),
+        ("Show the highest hours per month.", ("date", "month", "maximum", "hours")),
+        ("Number of support entries per year.", ("date", "year", "count", None)),
+    ],
+)
+def test_a_figure_for_each_value_of_a_field_is_a_report(sentence: str, told: tuple[str | None, ...]) -> None:
+    declared = "An entry has a date, a category (meeting or support) and a number of hours between 1 and 12."
+    specification = read(f"A command line tool for time sheets. {declared} {sentence}")
+    assert [(r.by, r.period, r.function, r.of) for r in specification.reports] == [told]
+    assert all(clause.status is ClauseStatus.DONE for clause in specification.clauses)
+    assert bool(specification.reports[0].when) == ("support" in sentence)
+    assert specification.command_line is not None
+    assert specification.reports[0].name.replace("_", "-") in {c.name for c in specification.command_line.commands}
+
+
+def test_figures_for_things_and_for_values_stand_beside_each_other() -> None:
+    specification = read(
+        "An API for time sheets. Projects have a name. An entry belongs to a project and has a kind (day or night) and "
+        "hours between 1 and 12. Total hours per project and per kind."
+    )
+    assert [report.name for report in specification.reports] == ["total_hours_by_kind"]
+    assert [field.name for field in specification.entity("project").fields] == ["name", "total_hours"]
+    paths = {(endpoint.method, endpoint.path) for endpoint in specification.endpoints}
+    assert ("GET", "/entries/total-hours-by-kind") in paths

@@ -14,7 +14,7 @@ from shared.software.specification import ClauseStatus, FieldType
 
 MENDED = (
     "corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "heldout_eighth", "heldout_ninth",
-    "libraries",
+    "heldout_tenth", "libraries",
 )  # fmt: skip
 CASES = [
     case for name in MENDED for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
@@ -128,6 +128,9 @@ def describe(specification: Any) -> Any:
                 said.append(f"move {entity.name} {move.name} {','.join(move.sources)}->{move.target}")
     said += [of_rule(rule) for rule in specification.rules]
     said += [f"relation {relation.left} {relation.right}" for relation in specification.relations]
+    for told in specification.reports:
+        by = f"{told.by}{f' {told.period}' if told.period else ''}"
+        said.append(f"report {told.entity} {told.function} {told.of or ''} by {by}{conditions(told.when)}")
     for view in specification.views:
         said += [f"view {view.name}{conditions(view.when)}", f"view{conditions(view.when)}"]
         said.append(f"view {view.name} by {view.sort}{' descending' if view.descending else ''} first {view.limit}")

@@ -22,6 +22,7 @@ from shared.software.specification import (
     OrderedRule,
     QuotaRule,
     RangeRule,
+    Report,
     Specification,
     TransitionRule,
 )
@@ -135,6 +136,34 @@ def test_what_is_derived_must_be_a_date_or_a_moment() -> None:
     with pytest.raises(ValidationError, match="count is no date or moment"):
         specified(derivations=(Derivation(field="count", days=1),))
     assert specified(derivations=(Derivation(field="day", base="at", days=1),))
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"entity": "lamp"}, "lamp is no entity"),
+        ({"by": "colour"}, "colour is no field of thing whose values can be told apart"),
+        ({"by": "parent"}, "parent is no field of thing whose values can be told apart"),
+        ({"by": "day"}, "told apart by a period"),
+        ({"period": "month"}, "told apart by a period"),
+        ({"function": "sum"}, "every other figure of one"),
+        ({"of": "price"}, "a count is of no field"),
+        ({"function": "sum", "of": "text"}, "text is no numeric field"),
+        ({"when": (Condition(field="state", operator=Operator.EQ, value="lost"),)}, "state is never lost"),
+    ],
+)
+def test_a_report_that_does_not_fit_its_fields_is_refused(given: dict[str, Any], fault: str) -> None:
+    report = {"name": "r", "entity": "thing", "by": "state", "function": "count"}
+    with pytest.raises(ValidationError, match=f"/reports/0: .*{fault}"):
+        specified(reports=(Report.model_validate(report | given),))
+
+
+def test_a_report_that_fits_is_taken() -> None:
+    by_day = Report(name="a", entity="thing", by="at", period="day", function="sum", of="price")
+    by_state = Report(name="b", entity="thing", by="state", function="count")
+    assert specified(reports=(by_day, by_state)).reports == (by_day, by_state)
+    with pytest.raises(ValidationError, match="/reports: a is there 2 times"):
+        specified(reports=(by_day, by_day))
 
 
 @pytest.mark.parametrize("make", SAMPLES)

@@ -62,6 +62,7 @@ def of_frame(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
         reader(frame, draft, later)
         for reader in (
             measures.measured,
+            measures.numbered,
             holding.holding,
             belonging.belonging,
             managing.managing,

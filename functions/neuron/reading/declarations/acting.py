@@ -57,6 +57,8 @@ def _deed(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
 
 def transitive(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read "each meeting discusses one book": a reference when both turn out to be kept."""
+    if _owns_several(frame, draft, later):
+        return True
     if frame.negated or frame.modal not in {None, "must"} or frame.verb in {"be", "have", "go"} or not frame.rest:
         return False
     if frame.group.passive and frame.rest[0].low in {"in", "on", "at", "by", "to"}:
@@ -75,6 +77,29 @@ def transitive(frame: frames.Frame, draft: Draft, later: references.Open) -> boo
         return False
     later.transitives.append((names[0], name, draft.at))
     return False
+
+
+_SEVERAL: Final = ("several", "many", "multiple", "any number of", "a number of", "as many", "lots of")
+_OWNING: Final = lexicon.words("bring own have keep carry hold send run lead manage get raise use supply")
+
+
+def _owns_several(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
+    """Read "an owner may bring several dogs": each dog is one owner's."""
+    behind = next((e for words in _SEVERAL if (e := quantities.phrase(frame.rest, 0, words)) is not None), None)
+    if frame.negated or frame.group.passive or frame.verb not in _OWNING or behind is None or not frame.subject:
+        return False
+    held = [token.low for token in frame.rest[behind:]]
+    names = naming.subject_names(frame.subject, draft)
+    if len(names) != 1 or naming.is_generic(names[0]) or not held or not morphology.is_plural(held[-1]):
+        return False
+    if len(held) > _LONGEST_NAME or not all(token.is_word for token in frame.rest[behind:]):
+        return False
+    name = morphology.name(*held)
+    later.many.append((names[0], name, draft.at, None, False))
+    return draft.mark(("many", names[0], name))
+
+
+_LONGEST_NAME: Final = 3
 
 
 def _by_doing(rest: Sequence[Token]) -> str | None:

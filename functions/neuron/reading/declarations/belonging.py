@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import fields, frames, lexicon, morphology, quantities
 from functions.neuron.reading.declarations import contents, naming, phrases, references
-from functions.neuron.reading.draft import Draft, DraftEntity
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.tokens import Token
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ _BELONGING_WORDS_4: Final = lexicon.words("assign connect link join relate pair 
 _BELONGING_WORDS_3: Final = lexicon.words("by to in for from on at with against under")
 _BELONGING_WORDS_2: Final = lexicon.words("a an one exactly some the several many multiple")
 _BELONGING_WORDS: Final = lexicon.words("for of in on at by about between from")
+
+
+_COMING: Final = frozenset({("come", "from"), ("originate", "from"), ("stem", "from"), ("go", "to")})
 
 
 def _references_one(frame: frames.Frame) -> bool:
@@ -37,12 +40,7 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
     rest = frame.rest
     if not frame.subject or not rest or frame.negated:
         return False
-    comes = (
-        frame.verb in {"come", "originate", "stem"}
-        and rest[0].low == "from"
-        and len(rest) > 1
-        and rest[1].low in {"a", "an", "one", "exactly"}
-    )
+    comes = (frame.verb, rest[0].low) in _COMING and len(rest) > 1 and rest[1].low in {"a", "an", "one", "exactly"}
     belongs = comes or (
         frame.verb in _BELONGING
         and rest[0].low in {"to", "with", "for"}
@@ -54,7 +52,7 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
         and rest[0].low in _BELONGING_WORDS
         and len(rest) > 1
         and rest[1].low in _BELONGING_WORDS_2
-        and frame.modal in {None, "must"}
+        and (frame.modal in {None, "must"} or rest[1].low in {"many", "several", "multiple"})
     )
     made = (
         frame.group.passive
@@ -99,10 +97,9 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
         ),
         len(rest),
     )
-    targets = rest[1:cut]
     entity = draft.entity(names[0], declared=True)
     draft.topic = entity.name
-    found = False
+    targets, found = _from_one_to_another(rest[1:cut], entity, draft)
     for item in fields.items(phrases.without_prepositions(targets)):
         if not item.field.name or (not item.determined and not draft.known(item.field.name.split("_"))):
             continue
@@ -118,6 +115,20 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
     if joins and found:
         draft.settle()
     return found and draft.mark(("entity", entity.name))
+
+
+def _from_one_to_another(targets: Sequence[Token], entity: DraftEntity, draft: Draft) -> tuple[Sequence[Token], bool]:
+    """Take "from one day to another" out of what a record is of: the two days between which it lasts."""
+    lows = [token.low for token in targets]
+    at = next((i for i in range(len(lows) - 4) if lows[i : i + 2] == ["from", "one"]), None)
+    if at is None or lows[at + 2] not in {"day", "date", "time", "moment"}:
+        return targets, False
+    if lows[at + 3 : at + 5] != ["to", "another"]:
+        return targets, False
+    kind = "date" if lows[at + 2] in {"day", "date"} else "time"
+    for name in (f"start_{kind}", f"end_{kind}"):
+        draft.mark(("field", entity.name, entity.add(DraftField(name, at=draft.at)).name))
+    return [*targets[:at], *targets[at + 5 :]], True
 
 
 _OF_PERSONS: Final = lexicon.words(

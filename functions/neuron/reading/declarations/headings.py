@@ -79,7 +79,8 @@ def labelled(words: Sequence[Token], colon: int, draft: Draft, later: references
     body = words[colon + 1 : frames.close_of(words, colon)] if bracket else words[colon + 1 :]
     if bracket and (frames.close_of(words, colon) != len(words) - 1 or len(body) < 3):
         return False
-    if frames.finite_verb(body, 0, conjoined=False) is not None or frames.imperative_at(body, 0):
+    named = bool(body) and draft.known([body[0].low]) is not None  # "comments: post, text" orders nobody to post
+    if frames.finite_verb(body, 0, conjoined=False) is not None or (frames.imperative_at(body, 0) and not named):
         return False
     name = naming.noun_name(head, draft)
     if (

@@ -45,7 +45,11 @@ def holding(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     named = [
         name
         for name in subjects
-        if (naming.may_hold(name) or morphology.is_plural(frame.subject[-1].low))
+        if (
+            naming.may_hold(name)
+            or naming.is_record(frame.subject, name)
+            or morphology.is_plural(frame.subject[-1].low)
+        )
         and (
             not naming.is_generic(name)
             or (verb in {"have", "consist", "contain", "include"} and (name not in naming.SYSTEM or verb == "have"))
@@ -100,6 +104,15 @@ def _singular_items(tokens: Sequence[Token]) -> bool:
     return any(token.low in {"a", "an"} for token in tokens[:1])
 
 
+def _limits_some(frame: frames.Frame, draft: Draft) -> bool:
+    """Whether "has at most one active card" limits how many cards of a kind there are, rather than names a field."""
+    read = quantities.bound(frame.rest, 0)
+    if read is None or read[0].exact or read[0].high is None:
+        return False
+    mentioned = draft.mentions(frame.rest[read[1] :])
+    return bool(mentioned) and bool(mentioned[0].adjectives) and mentioned[0].end == len(frame.rest) - read[1]
+
+
 def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
     """Whether "have" bounds a number of things that exist elsewhere ("may have at most 3 open loans")."""
     one_per = [t.low for t in frame.rest[:1]] in (["one"], ["a"], ["1"]) and any(
@@ -107,8 +120,10 @@ def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
     )
     if one_per and len(draft.mentions(frame.rest)) > 1:
         return True
-    if not frame.rest or frame.modal is None:
+    if not frame.rest:
         return False
+    if frame.modal is None:
+        return _limits_some(frame, draft)
     if frame.only and frame.rest[0].low in {"one", "a", "1"}:
         return True
     bound = quantities.bound(frame.rest, 0) or (

@@ -26,7 +26,9 @@ def declare_list(tokens: Sequence[Token], draft: Draft, later: references.Open, 
     entities = [
         draft.entity(name, declared=True)
         for name in names
-        if draft.entities.get(name) or not (name in naming.NOT_ENTITIES or _is_figure(name))
+        if draft.entities.get(name)
+        or not (name in naming.NOT_ENTITIES or _is_figure(name))
+        or (name in naming.ACTORS and cut < len(tokens) and not weak)  # "there are users with a name and an email"
     ]
     if weak:
         draft.weak.update(fresh)

@@ -21,7 +21,8 @@ def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     if frame.group.passive and frame.rest and frame.rest[0].low in {"in", "on", "at", "by"}:
         return False
     if frame.group.passive:
-        names = [name for name in subjects if not naming.is_generic(name)]
+        held = {field for entity in draft.entities.values() for field in entity.fields}
+        names = [name for name in subjects if not naming.is_generic(name) and name not in held - draft.entities.keys()]
         for name in names:
             draft.mark(("entity", draft.entity(name, declared=True).name))
         if names and frame.rest and frame.rest[0].low == "with":

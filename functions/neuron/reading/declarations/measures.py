@@ -8,13 +8,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from functions.neuron.reading import quantities
 from functions.neuron.reading.declarations import naming
+from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.fields import measures
+from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
     from functions.neuron.reading import frames
     from functions.neuron.reading.declarations.references import Open
-    from functions.neuron.reading.draft import Draft, DraftField
+    from functions.neuron.reading.draft import Draft
+
+
+def numbered(frame: frames.Frame, draft: Draft, later: Open) -> bool:
+    """Read "steps are numbered from 1": each has a number."""
+    del later
+    names = [name for name in naming.subject_names(frame.subject, draft) if not naming.is_generic(name)]
+    if frame.verb != "number" or not frame.group.passive or frame.negated or len(names) != 1:
+        return False
+    read = quantities.number(frame.rest, 1) if frame.rest[:1] and frame.rest[0].low in {"from", "starting"} else None
+    if frame.rest and (read is None or read[1] != len(frame.rest)):
+        return False
+    entity = draft.entity(names[0], declared=True)
+    low = read[0] if read is not None else 1
+    item = entity.add(DraftField("number", FieldType.INTEGER, minimum=low, words=("number",), at=draft.at))
+    draft.topic = entity.name
+    return draft.mark(("field", entity.name, item.name)) and draft.settle()
 
 
 def measured(frame: frames.Frame, draft: Draft, later: Open) -> bool:

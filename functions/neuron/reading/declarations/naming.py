@@ -121,6 +121,14 @@ def is_generic(name: str | None) -> bool:
 UNITS: Final = lexicon.words("hour minute day week month year time money point mile kilometre kilometer step")
 
 
+_RECORDS: Final = frozenset({"response", "error", "code", "rule"})
+
+
+def is_record(subject: Sequence[Token], name: str) -> bool:
+    """Whether "a response has an answer" speaks of one of many that are kept, and not of what the system answers."""
+    return bool(subject) and subject[0].low in {"a", "an", "each", "every"} and name in _RECORDS
+
+
 def may_hold(name: str) -> bool:
     """Whether a noun can be the name of something that is kept when the request says what it holds."""
     return name.replace("_", "-") not in SYSTEM and name.split("_")[-1] not in {"api", "app", "cli", "backend"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import enumerations, quantities
+from functions.neuron.reading import enumerations, lexicon, quantities
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.fields import vocabulary
+from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ _WHEN_ABSENT: Final = (
     "unless otherwise specified", "if it is left out", "if it is omitted", "if it is missing",
     "if none is given", "if nothing is given", "if left out", "if omitted", "if not specified",
     "when not given", "when omitted", "unless given", "by default", "if it is not given", "if empty", "as default",
-    "if not provided",
+    "if not provided", "unless agreed otherwise", "unless otherwise agreed",
 )  # fmt: skip
 
 
@@ -36,15 +37,33 @@ def present(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     if at >= len(tokens) or tokens[at].low not in _NOW:
         return None
     at += 1 + (tokens[at].low == "current")
-    for words in _WHEN_ABSENT:
-        end = quantities.phrase(tokens, at, words)
-        if end is not None:
-            at, opened = end, True
-            break
+    if (end := absent(tokens, at)) is not None:
+        at, opened = end, True
     if opened:
         target.presumed = True
         target.required = False
     return at if opened else None
+
+
+_GIVING: Final = lexicon.words("give specify state provide set enter supply say choose pick agree fill")
+_LONGEST_ABSENCE: Final = 7
+
+
+def absent(tokens: Sequence[Token], at: int) -> int | None:
+    """Read "if not given", "if I don't give one", "unless agreed otherwise"; gives where that ends."""
+    known = next((e for words in _WHEN_ABSENT if (e := quantities.phrase(tokens, at, words)) is not None), None)
+    if known is not None or at >= len(tokens) or tokens[at].low not in {"if", "when", "unless"}:
+        return known
+    end = next((i for i in range(at + 1, min(at + _LONGEST_ABSENCE, len(tokens))) if tokens[i].verb in _GIVING), None)
+    if end is None or not all(token.is_word for token in tokens[at:end]):
+        return None
+    denied = {token.low for token in tokens[at:end]} & (lexicon.NEGATIONS | {"none", "nothing"})
+    if bool(denied) is (tokens[at].low == "unless"):
+        return None
+    end += 1
+    while end < len(tokens) and tokens[end].low in {"one", "it", "any", "anything", "otherwise", "something", "else"}:
+        end += 1
+    return end if end >= len(tokens) or not tokens[end].is_word or tokens[end].low in lexicon.CONJUNCTIONS else None
 
 
 def default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -74,6 +93,11 @@ def default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         "starts at",
         "starting at",
         "starting with",
+        "starting in",
+        "starting from",
+        "starts in",
+        "starts out at",
+        "starting off at",
         "beginning at",
         "which starts at",
         "that starts at",
@@ -83,11 +107,14 @@ def default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         end = quantities.phrase(tokens, i, words)
         if end is None:
             continue
-        while end < len(tokens) and tokens[end].low in {"is", "of", ":", "=", "the"}:
+        while end < len(tokens) and tokens[end].low in {"is", "of", ":", "=", "the", *target.words}:
             end += 1
         if (read := quantities.number(tokens, end)) is not None:
             target.default = read[0]
             return read[1]
+        if target.type is FieldType.BOOLEAN and end < len(tokens) and tokens[end].low in lexicon.NEGATIONS:
+            target.default = False
+            return end + 1
         if end < len(tokens) and tokens[end].low in {"yes", "no", "true", "false"}:
             target.default = _scalar(tokens[end].low)
             return end + 1
@@ -98,10 +125,10 @@ def default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         return after
     if (value_end := value_by_default(tokens, i, target)) is not None:
         return value_end
-    return _value_when_absent(tokens, i, target)
+    return _value_whenabsent(tokens, i, target)
 
 
-def _value_when_absent(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+def _value_whenabsent(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "5 if not given" and "low unless given"."""
     i += tokens[i].low == "of"
     read = quantities.number(tokens, i)
@@ -109,7 +136,7 @@ def _value_when_absent(tokens: Sequence[Token], i: int, target: DraftField) -> i
     after += read is not None and after < len(tokens) and tokens[after].low in vocabulary.UNITS
     if value is None or after == i or (read is None and after - i > 1):
         return None
-    end = next((e for words in _WHEN_ABSENT if (e := quantities.phrase(tokens, after, words)) is not None), None)
+    end = absent(tokens, after)
     if end is not None:
         target.default = value if read is not None else _scalar(str(value))
     return end

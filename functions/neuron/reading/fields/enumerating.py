@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import enumerations, lexicon
 from functions.neuron.reading.draft import DraftField
+from functions.neuron.reading.frames import close_of
 from functions.neuron.reading.tokens import Kind
 from shared.software.specification import FieldType
 
@@ -20,6 +21,8 @@ def said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
     j = i
     while j < len(tokens) and tokens[j].low in {"of", ":", "=", "being", "is", "as", "from"}:
         j += 1
+    if (set_end := _set(tokens, j, target)) is not None:
+        return set_end
     opens = j > i or tokens[i].low in {"one", "either", "any"}
     behind_helper = i > 0 and tokens[i - 1].low in lexicon.BE | {":", "=", "being"}
     if j >= len(tokens) or not (opens or behind_helper):
@@ -30,6 +33,18 @@ def said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
         return None
     enumerate_values(target, read[0])
     return unit(tokens, read[1], target)
+
+
+def _set(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
+    """Read "in (purchase, sale)"; gives where that ends."""
+    if at + 1 >= len(tokens) or tokens[at].low != "in" or tokens[at + 1].text not in {"(", "["}:
+        return None
+    end = close_of(tokens, at + 1)
+    values = enumerations.plain(tokens[at + 2 : end])
+    if len(values) < SEVERAL:
+        return None
+    enumerate_values(target, values)
+    return end + 1
 
 
 def numbers(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import enumerations, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
-from functions.neuron.reading.fields import enumerating, measures, naming, qualifiers, vocabulary
+from functions.neuron.reading.fields import (
+    afterthoughts,
+    ages,
+    counts,
+    enumerating,
+    measures,
+    naming,
+    qualifiers,
+    vocabulary,
+)
 from functions.neuron.reading.tokens import Kind
 from shared.software.specification import FieldType
 
@@ -24,24 +33,18 @@ def items(tokens: Sequence[Token]) -> list[naming.Item]:
     while i < len(tokens):
         start = i
         i, optional = _skip_separators(tokens, i)
-        if (asked := _asked(tokens, i)) is not None:
-            found.append(asked[0])
-            i = asked[1]
+        if (behind := afterthoughts.of_several(tokens, i, found)) is not None:
+            i = behind
             continue
-        if (pair := _pair(tokens, i)) is not None:
-            found += pair[0]
-            i = pair[1]
-            continue
-        if (measure := _measured(tokens, i) or _so_many(tokens, i)) is not None:
-            found.append(measure[0])
-            i = measure[1]
-            continue
-        if (flag := _whether(tokens, i) or _state(tokens, start)) is not None:
-            found.append(flag[0])
-            i = flag[1]
+        if (read := _of_another_form(tokens, i, start)) is not None:
+            found += read[0]
+            i = read[1]
             continue
         if i >= len(tokens):
             break
+        if found and (_compares(tokens, i) or _does(tokens, i)):
+            i = _leave(tokens, i, found[-1])
+            continue
         if len(found) > 1 and tokens[i - 1].low == "both" and (behind := _of_both(tokens, i, found[-2:])) is not None:
             i = behind
             continue
@@ -53,6 +56,66 @@ def items(tokens: Sequence[Token]) -> list[naming.Item]:
             _share_bracket(tokens, i, end, found)
         i = max(end, start + 1, i + (item is None))
     return found
+
+
+_DOING: Final = lexicon.words("hold contain take carry need store keep have include accept serve seat fit")
+
+
+def _does(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the list goes on with what the thing does: "and hold dogs up to a given weight"."""
+    if at + 1 >= len(tokens) or tokens[at].low not in _DOING or tokens[at - 1].low not in {"and", "but", "or"}:
+        return False
+    return morphology.is_plural(tokens[at + 1].low) and tokens[at + 1].verb is None
+
+
+def _item_end(tokens: Sequence[Token], at: int) -> int:
+    return next((j for j in range(at, len(tokens)) if tokens[j].low in vocabulary.SEPARATORS), len(tokens))
+
+
+def _compares(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a comparison begins here that nobody has read: "and higher than every earlier bid on it"."""
+    return at + 1 < len(tokens) and tokens[at].low.endswith("er") and tokens[at + 1].low == "than"
+
+
+def _leave(tokens: Sequence[Token], at: int, item: naming.Item) -> int:
+    """Note that what stands here is no field and was not read; gives where the list goes on."""
+    end = next(
+        (
+            j
+            for j in range(at + 1, len(tokens))
+            if tokens[j].text in {",", ";"}
+            or (tokens[j].low == "and" and j + 1 < len(tokens) and tokens[j + 1].low in lexicon.DETERMINERS)
+        ),
+        len(tokens),
+    )
+    item.left.append(tuple(tokens[at:end]))
+    return end
+
+
+def _of_another_form(tokens: Sequence[Token], at: int, start: int) -> tuple[list[naming.Item], int] | None:
+    """Read what is listed in another form than by its name: an age, a question, a number of things, a yes or no.
+
+    `start`: where the separators in front of it begin.
+    """
+    if (aged := ages.aged(tokens, at) or counts.usual(tokens, at) or _asked(tokens, at)) is not None:
+        return [aged[0]], aged[1]
+    if (pair := _pair(tokens, at)) is not None:
+        return pair
+    for reader in (_measured, _so_many, _whether):
+        if (read := reader(tokens, at)) is not None:
+            return [read[0]], read[1]
+    told = _state(tokens, start) or _or_not(tokens, at)
+    return ([told[0]], told[1]) if told is not None else None
+
+
+def _or_not(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "active or not" as a yes or no."""
+    end = quantities.phrase(tokens, at + 1, "or not")
+    if end is None or end != _item_end(tokens, at) or not tokens[at].is_word:
+        return None
+    word = tokens[at].low
+    flag = DraftField(morphology.name(word), FieldType.BOOLEAN, words=(word,))
+    return naming.Item(flag, tuple(tokens[at:end]), determined=True), end
 
 
 def _share_bracket(tokens: Sequence[Token], start: int, end: int, found: Sequence[naming.Item]) -> None:
@@ -79,6 +142,8 @@ def _asked(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
     """Read "which vehicle stands on which spot" and "when it left" as what is recorded: a vehicle, a moment."""
     if (many := _how_many(tokens, at)) is not None:
         return many
+    if (often := _how_often(tokens, at)) is not None:
+        return often
     if at + 1 >= len(tokens) or tokens[at].low not in {"which", "when", "who"}:
         return None
     if tokens[at].low == "who":
@@ -109,6 +174,20 @@ def _asked(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
         return None
     name = morphology.name(morphology.participle(verb), "at")
     item = DraftField(name, FieldType.DATETIME, required=False if verb in _ENDINGS else None, words=(name,))
+    return naming.Item(item, tuple(tokens[at:end]), determined=True), end
+
+
+def _how_often(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "how often it needs water, in days (1 to 60)" as a number of days."""
+    asked = next((w for w in ("how often", "how long") if quantities.phrase(tokens, at, w) is not None), None)
+    comma = next((i for i in range(at, len(tokens)) if tokens[i].text in {",", "("} or tokens[i].low == "in"), None)
+    if asked is None or comma is None:
+        return None
+    start = comma + (tokens[comma].text == ",")
+    item = DraftField(morphology.name(asked), words=tuple(asked.split()))
+    end = qualifiers.attributes(tokens, start, item)
+    if end == start or item.type is not FieldType.INTEGER:
+        return None
     return naming.Item(item, tuple(tokens[at:end]), determined=True), end
 
 
@@ -189,6 +268,7 @@ def _state(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
         i += 1
     if i == start or not any(t.low in lexicon.BE for t in tokens[start:i]):
         return None
+    i += i < len(tokens) and tokens[i].low in {"a", "an"}  # "is a draft, open or closed"
     read = enumerations.until_or(tokens, i)
     if read is None or len(read[0]) < enumerating.SEVERAL or enumerations.boolean(read[0]):
         return None
@@ -290,9 +370,11 @@ _CHOSEN: Final = lexicon.words(
 
 
 def _apposed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
-    """Read "a result, passed or failed, and …": the values stand behind a comma."""
+    """Read "a result, passed or failed, and …" and "a colour, one of red and blue": the values stand behind a comma."""
     if at >= len(tokens) or tokens[at].text != "," or target.values or target.type is not None:
         return None
+    if quantities.phrase(tokens, at + 1, "one of") is not None and at + 3 < len(tokens):
+        return enumerating.said_values(tokens, at + 1, target)
     read = enumerations.until_or(tokens, at + 1)
     if read is None or tokens[at + 1].low in lexicon.CONJUNCTIONS:
         return None

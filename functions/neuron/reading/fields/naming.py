@@ -49,7 +49,9 @@ def premodifiers(tokens: Sequence[Token], i: int, item: Item) -> int:
             else None
         )
         if (
-            end := quantities.phrase(tokens, i, "one or more") or quantities.phrase(tokens, i, "zero or more")
+            end := quantities.phrase(tokens, i, "one or more")
+            or quantities.phrase(tokens, i, "zero or more")
+            or quantities.phrase(tokens, i, "any number of")
         ) is not None:
             item.many, item.determined, i = True, True, end
             continue
@@ -88,6 +90,7 @@ def premodifiers(tokens: Sequence[Token], i: int, item: Item) -> int:
 
 def adjective(target: DraftField, word: str) -> None:
     """Let a field be what an adjective in front of its name says."""
+    target.nonzero = target.nonzero or word in {"non-zero", "nonzero"}
     match word:
         case "unique" | "distinct":
             target.unique = True

@@ -15,6 +15,7 @@ from functions.neuron.reading.fields import (
     requirements,
     roles,
     sizes,
+    tenses,
     uniqueness,
     vocabulary,
 )
@@ -60,7 +61,11 @@ def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
         len(tokens),
     )
     said = list(tokens[at + 1 : end])
-    while said and (said[0].low in lexicon.ARTICLES | {"it", "this"} or morphology.name(said[0].low) in target.words):
+    while (
+        said
+        and quantities.phrase(said, 0, "one of") is None
+        and (said[0].low in lexicon.ARTICLES | {"it", "this"} or morphology.name(said[0].low) in target.words)
+    ):
         said = said[1:]
     probe = replace(target)
     _parenthesised(said, probe, None)
@@ -114,6 +119,7 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     token = tokens[i]
     for reader in (
         defaults.present,
+        tenses.tense,
         comparisons.formula,
         comparisons.compared,
         defaults.default,
@@ -152,7 +158,7 @@ _CHARACTERS: Final = {
 
 def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple[Token, ...]] | None) -> None:
     """Read what stands in brackets behind a field: attributes, or the values of an enumeration."""
-    parts = _parts(tokens)
+    parts = [] if _one_of(tokens, target) else _parts(tokens)
     bare: list[str] = []
     characters: set[str] = set()
     for part in parts:
@@ -176,6 +182,12 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
         target.pattern = f"^[{''.join(sorted(characters))}]{{{low},{high}}}$"
     if len(bare) > 1 and target.type in {None, FieldType.STRING, FieldType.ENUM}:
         enumerating.enumerate_values(target, bare)
+
+
+def _one_of(tokens: Sequence[Token], target: DraftField) -> bool:
+    """Read "one of kitchen, bedroom, office" where nothing else is said."""
+    opens = quantities.phrase(tokens, 0, "one of") is not None
+    return opens and enumerating.said_values(tokens, 0, target) == len(tokens)
 
 
 def _exemplary(part: Sequence[Token]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import quantities
+from functions.neuron.reading import lexicon, quantities
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.fields import vocabulary
 from shared.software.specification import FieldType
@@ -68,8 +68,24 @@ _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
 }
 
 
+def _for_a_while(tokens: Sequence[Token], i: int) -> int | None:
+    """Read "which stays empty while the car is there"; gives where that ends."""
+    if tokens[i].low not in {"which", "that"} or i + 2 >= len(tokens):
+        return None
+    if tokens[i + 1].verb not in {"stay", "remain"} and tokens[i + 1].low not in lexicon.BE:
+        return None
+    if tokens[i + 2].low not in {"empty", "blank", "unset", "missing"}:
+        return None
+    if i + 3 < len(tokens) and tokens[i + 3].low not in {"while", "until", "when", ",", "and"}:
+        return None
+    return next((j for j in range(i + 3, len(tokens)) if tokens[j].text in {",", ";"}), len(tokens))
+
+
 def requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read whether a field must be given, and may change; gives where that ends."""
+    if (end := _for_a_while(tokens, i)) is not None:
+        target.required = False
+        return end
     for words, (name, value) in _REQUIREMENTS.items():
         end = quantities.phrase(tokens, i, words)
         if end is not None:

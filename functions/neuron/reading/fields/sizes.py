@@ -38,6 +38,10 @@ def sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     ):
         return None
     bound, end = read
+    helpers = {t.low for t in tokens[i:j]}
+    if tokens[end - 1].low == "negative" and helpers & {"may", "can"} and not helpers & lexicon.NEGATIONS:
+        target.signed, target.minimum = True, None
+        return end
     if (
         any(t.low in {"cannot", "not", "never", "must-not"} for t in tokens[i:j])
         and not bound.exact

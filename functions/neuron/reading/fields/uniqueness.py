@@ -86,6 +86,8 @@ def _exclusive(tokens: Sequence[Token], i: int) -> int | None:
     """Read "which nobody else may have", "that no other member has", "not used by anyone else"."""
     j = i + (tokens[i].low in {"which", "that"})
     nobody = next((e for w in _NOBODY if (e := quantities.phrase(tokens, j, w)) is not None), None)
+    if quantities.phrase(tokens, j, "no two") is not None and j > i:
+        return _no_two(tokens, j + 2)
     if nobody is None and quantities.phrase(tokens, j, "no other") is not None and j + 2 < len(tokens):
         nobody = j + 3 if tokens[j + 2].is_word else None
     if nobody is None:
@@ -96,6 +98,14 @@ def _exclusive(tokens: Sequence[Token], i: int) -> int | None:
     ):
         end += 1
     return end if end > nobody else None
+
+
+def _no_two(tokens: Sequence[Token], at: int) -> int | None:
+    """Read "which no two members share" and "that no two members may have in common" from the members on."""
+    end = at + 1
+    while end < len(tokens) and (tokens[end].low in lexicon.MODALS or tokens[end].verb in {"have", "share", "use"}):
+        end += 1
+    return (quantities.phrase(tokens, end, "in common") or end) if end > at + 1 else None
 
 
 _NOBODY: Final = ("nobody else", "no one else", "noone else", "no-one else", "none else")

@@ -37,8 +37,8 @@ TYPES: Final = {
     "percent": FieldType.DECIMAL,
 }
 PRE_ATTRIBUTES: Final = lexicon.words(
-    "unique optional required mandatory positive non-negative nonnegative integer decimal boolean whole "
-    "read-only immutable non-empty nonempty nullable distinct obligatory unchangeable fixed compulsory "
+    "unique optional required mandatory positive non-negative nonnegative non-zero nonzero integer decimal boolean "
+    "whole read-only immutable non-empty nonempty nullable distinct obligatory unchangeable fixed compulsory "
     "indexed free-text numeric"
 )
 STOPS: Final = (

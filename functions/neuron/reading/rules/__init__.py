@@ -24,7 +24,12 @@ from functions.neuron.reading.rules import (
     uniqueness,
 )
 from functions.neuron.reading.rules.capacities import implied_capacities
-from functions.neuron.reading.rules.comparisons import compared, stated_comparisons
+from functions.neuron.reading.rules.comparisons import (
+    compared,
+    stated_comparisons,
+    stated_differences,
+    stated_presents,
+)
 from functions.neuron.reading.rules.field_rules import field_says
 from functions.neuron.reading.rules.guards import actions, adjectives
 from functions.neuron.reading.rules.moments import ordered
@@ -71,6 +76,8 @@ __all__ = [
     "reading_of",
     "sentence",
     "stated_comparisons",
+    "stated_differences",
+    "stated_presents",
     "stated_uniqueness",
     "unique",
 ]

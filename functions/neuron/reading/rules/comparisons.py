@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import conditions, frames, lexicon, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
 from functions.neuron.reading.rules import moments, readings
 from functions.neuron.reading.tokens import Kind, Token
 from shared.software import specification as spec
-from shared.software.specification import Operator
+from shared.software.specification import FieldType, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +81,114 @@ def stated_comparisons(draft: Draft) -> None:
             reading = readings.Reading(frame, words, [Mention(entity, 0, 0)], []) if frame is not None else None
             if reading is None or not (_compare(reading, draft, entity) or compared(reading, draft)):
                 draft.leave(item.compared, "how this compares with another field was not understood")
+
+
+def stated_presents(draft: Draft) -> None:
+    """Turn "that cannot lie in the future" and "non-zero" of fields into rules."""
+    for entity in list(draft.entities.values()):
+        for item in entity.fields.values():
+            if item.present or item.nonzero:
+                draft.at = item.at
+                held_to_present(draft, entity, item)
+
+
+def held_to_present(draft: Draft, entity: DraftEntity, item: DraftField) -> None:
+    """Add the rules for what was read of a field and the present, or zero."""
+    if item.present and conditions.kind_of(item) in {FieldType.DATE, FieldType.DATETIME}:
+        _against_present(draft, entity, item)
+    if item.nonzero:
+        _bounded(draft, entity, item, Operator.NE, 0, f"The {item.name} must not be zero.".replace("_", " "))
+
+
+def _against_present(draft: Draft, entity: DraftEntity, item: DraftField) -> None:
+    """Hold a moment to one side of the present; what must lie ahead must do so only when it is made."""
+    operator = Operator(item.present)
+    said = f"The {item.name.replace('_', ' ')} must lie {_SIDES[operator]}."
+    if operator in {Operator.LT, Operator.LE}:
+        _bounded(draft, entity, item, operator, "today" if conditions.moment(item) == "today" else "now", said)
+        return
+    rule = spec.TransitionRule(
+        name=readings.rule_name(entity.name, item.name, "ahead"),
+        entity=entity.name,
+        message=said,
+        action="create",
+        requires=(spec.Condition(field=item.name, operator=operator, other=conditions.moment(item)),),
+    )
+    draft.mark(draft.add_rule(rule))
+
+
+_SIDES: Final = {
+    Operator.LT: "in the past",
+    Operator.LE: "not in the future",
+    Operator.GT: "in the future",
+    Operator.GE: "not in the past",
+}
+
+
+def _bounded(
+    draft: Draft, entity: DraftEntity, item: DraftField, operator: Operator, value: float | str, said: str
+) -> None:
+    rule = spec.RangeRule(
+        name=readings.rule_name(entity.name, item.name, "bound"),
+        entity=entity.name,
+        message=said,
+        field=item.name,
+        operator=operator,
+        value=value,
+    )
+    draft.mark(draft.add_rule(rule))
+
+
+def stated_differences(draft: Draft) -> None:
+    """Read "a white player and a black player who must be different" into a rule, wherever it stands."""
+    for at, clause in enumerate(draft.clauses):
+        cut = _told_apart(clause.words)
+        topic = draft.entities.get(draft.topics.get(at) or "")
+        joint = next((i for i in range(cut or 0, 0, -1) if clause.words[i].low == "and"), None)
+        if cut is None or joint is None:
+            continue
+        for entity in (*([topic] if topic else []), *draft.entities.values()):
+            second = conditions.find_field(clause.words[joint + 1 : cut], entity)
+            first = _last(clause.words[:joint], entity)
+            if first is None or second is None or first is second[0] or first.target != second[0].target:
+                continue
+            draft.at = at
+            said = f"The {first.name} and the {second[0].name} must differ.".replace("_", " ")
+            rule = spec.RangeRule(
+                name=readings.rule_name(entity.name, first.name, second[0].name, "differ"),
+                entity=entity.name,
+                message=said,
+                field=first.name,
+                operator=Operator.NE,
+                other=second[0].name,
+            )
+            draft.mark(draft.add_rule(rule))
+            break
+
+
+def _told_apart(words: Sequence[Token]) -> int | None:
+    """Give where "who must be different", "which differ", "that must not be the same" begins; None without one."""
+    for i, token in enumerate(words):
+        if token.low not in {"who", "which", "that"}:
+            continue
+        behind = [t.low for t in words[i + 1 : i + _APART]]
+        helped = [low for low in behind if low not in lexicon.MODALS | lexicon.BE | {"the", "not"}]
+        denied = bool({"not", "must-not", "cannot"} & set(behind))
+        if helped[:1] in (["different"], ["differ"]) and not denied:
+            return i
+        if helped[:1] == ["same"] and denied:
+            return i
+    return None
+
+
+_APART: Final = 6
+
+
+def _last(words: Sequence[Token], entity: DraftEntity) -> DraftField | None:
+    found, at = None, 0
+    while (named := conditions.find_field(words, entity, at)) is not None:
+        found, at = named[0], named[2]
+    return found
 
 
 def _compare(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:

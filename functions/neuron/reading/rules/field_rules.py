@@ -6,7 +6,7 @@ from typing import Final
 
 from functions.neuron.reading import conditions, fields, lexicon, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
-from functions.neuron.reading.rules import readings, uniqueness
+from functions.neuron.reading.rules import comparisons, readings, uniqueness
 from shared.software.specification import FieldType
 
 _FIELD_SAYS_WORDS: Final = lexicon.words(
@@ -32,6 +32,9 @@ def field_says(r: readings.Reading, draft: Draft) -> bool:
             return uniqueness.unique_per(r, draft, entity, item, probe)
         item.merge(probe)
         found = draft.mark(("field", entity.name, item.name))
+        if probe.present or probe.nonzero:
+            item.at = draft.at
+            comparisons.held_to_present(draft, entity, item)
         if end < len(words) and not r.frame.conditions:
             rest = words[end:]
             if any(t.is_word and t.low not in lexicon.PREPOSITIONS | lexicon.DETERMINERS for t in rest):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, lexicon, morphology
-from functions.neuron.reading.draft import Draft, DraftEntity, Mention
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
 from functions.neuron.reading.rules import readings
 from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.tokens import Token
 
 DELETING: Final = frozenset({"delete", "remove", "erase"})
 _UPDATING: Final = frozenset({"update", "edit", "change", "modify", "alter", "rename"})
@@ -118,6 +123,8 @@ def _relative(r: readings.Reading, draft: Draft) -> tuple[Condition, ...] | None
     """Read the relative clause of the subject: "members who are suspended"."""
     for i, token in enumerate(r.frame.subject):
         if i and token.low in {"who", "which", "that", "whose"} and r.subject is not None:
+            if any(mention.start < i for mention in r.subjects[1:]):
+                return None  # "a customer with orders that are not finished": the orders are not
             return conditions.predicate(r.frame.subject[i + 1 :], r.subject, draft)
         if i and token.low in {"with", "without"} and r.subject is not None:
             held = conditions.holding(r.frame.subject[i + 1 :], r.subject, without=token.low == "without")
@@ -239,6 +246,8 @@ def refusal(r: readings.Reading, draft: Draft) -> bool:
     reference = entity.reference_to(other.entity.name)
     required = conditions.negate(stated) if stated else None
     requires = _prefixed(required, reference.name) if required and reference else None
+    if not stated and reference is not None:
+        requires = _in_time(r.frame.rest, reference, other.entity)
     if not requires:
         return False
     rule = spec.TransitionRule(
@@ -249,6 +258,17 @@ def refusal(r: readings.Reading, draft: Draft) -> bool:
         requires=requires,
     )
     return draft.mark(draft.add_rule(rule))
+
+
+def _in_time(tokens: Sequence[Token], reference: DraftField, parent: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read "(are refused) after its deadline" as what must hold of the parent's moment."""
+    if not tokens or tokens[0].low not in {"after", "before"}:
+        return None
+    named = conditions.find_field(tokens, parent, 1)
+    if named is None or conditions.kind_of(named[0]) not in {FieldType.DATE, FieldType.DATETIME}:
+        return None
+    operator = Operator.GE if tokens[0].low == "after" else Operator.LE
+    return (Condition(field=f"{reference.name}.{named[0].name}", operator=operator, other=conditions.moment(named[0])),)
 
 
 def _too_late(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:

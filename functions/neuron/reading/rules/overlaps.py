@@ -8,7 +8,7 @@ from functions.neuron.reading import closing, conditions
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.rules import moments, quotas, readings, uniqueness
 from shared.software import specification as spec
-from shared.software.specification import FieldType
+from shared.software.specification import Condition, FieldType
 
 
 def overlap(r: readings.Reading, draft: Draft) -> bool:
@@ -34,6 +34,8 @@ def overlap(r: readings.Reading, draft: Draft) -> bool:
             "same moment",
         )
     )
+    if two_at_once and r.subject is None and r.frame.subject and r.frame.subject[0].low in {"a", "an"}:
+        return False  # "a car cannot be in two spaces at once", and no car is kept
     denied = r.frame.negated or bool(lows & {"no", "never", "without", "not"})
     if not denied or not (overlapping or same_time):
         return False
@@ -70,10 +72,17 @@ def overlap(r: readings.Reading, draft: Draft) -> bool:
         start=start.name,
         end=end.name,
         per=references,
-        when=conditions.running(entity),
+        when=_stated(r, entity) or conditions.running(entity),
     )
     draft.mark(("field", entity.name, start.name), ("field", entity.name, end.name))
     return draft.mark(draft.add_rule(rule))
+
+
+def _stated(r: readings.Reading, entity: DraftEntity) -> tuple[Condition, ...]:
+    """Read which of them must not overlap: "two approved requests"."""
+    mention = next((m for m in (*r.subjects, *r.objects) if m.entity is entity), None)
+    found = [conditions.adjective(t.low, entity) for t in mention.adjectives] if mention is not None else []
+    return next((tuple(part) for part in found if part), ())
 
 
 def _overlapping(r: readings.Reading, draft: Draft) -> tuple[DraftEntity, list[DraftField]] | None:
@@ -113,10 +122,10 @@ def _overlapping(r: readings.Reading, draft: Draft) -> tuple[DraftEntity, list[D
 def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField, DraftField] | None:
     """Give the two fields between which an entity lasts."""
     start = conditions.dated(
-        entity, "start", "starts", "from", "begin", "check_in", "check", "arrival", "departure", "pickup"
+        entity, "start", "starts", "from", "begin", "check_in", "check", "arrival", "departure", "pickup", "first"
     )
     end = conditions.dated(
-        entity, "end", "ends", "to", "until", "finish", "check_out", "return", "checkout", "departure", "out"
+        entity, "end", "ends", "to", "until", "finish", "check_out", "return", "checkout", "departure", "out", "last"
     )
     if start is not None and end is start:
         dates = [

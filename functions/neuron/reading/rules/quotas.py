@@ -37,6 +37,10 @@ def quota(r: readings.Reading, draft: Draft) -> bool:
     period = period_in(r.words)
     others = tuple(name for name in _per_others(r, entity, per))
     when = _when(adjectives, entity, r)
+    holders = _of_holders(r, entity)
+    if holders is None:
+        return False
+    when = (*when, *holders)
     rule = spec.QuotaRule(
         name=readings.rule_name(entity.name, *((per and [per.name]) or []), "quota"),
         entity=entity.name,
@@ -50,6 +54,26 @@ def quota(r: readings.Reading, draft: Draft) -> bool:
         **({"also": others} if others else {}),
     )
     return draft.mark(draft.add_rule(rule))
+
+
+def _of_holders(r: readings.Reading, entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read whom a limit is for: "basic members can have two bookings a week" counts only those of basic members.
+
+    None where the holders are told apart by a word that nothing answers to.
+    """
+    mention = r.subjects[0] if r.subjects else None
+    told = [t for t in mention.adjectives if t.verb is None or morphology.is_participle(t.low)] if mention else []
+    told = [t for t in told if t.low not in _ANY_HOLDER and t.value is None]
+    if mention is None or mention.entity is entity or not told:
+        return ()
+    reference = entity.reference_to(mention.entity.name)
+    stated = conditions.adjective(" ".join(t.low for t in told), mention.entity)
+    if reference is None or stated is None or any("." in c.field for c in stated):
+        return None
+    return tuple(c.model_copy(update={"field": f"{reference.name}.{c.field}"}) for c in stated)
+
+
+_ANY_HOLDER: Final = lexicon.words("single given same individual particular certain specific registered one")
 
 
 def _weight(r: readings.Reading, where: str, after: int, entity: DraftEntity) -> str | None:

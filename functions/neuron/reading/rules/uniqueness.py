@@ -17,7 +17,27 @@ if TYPE_CHECKING:
 
 def unique(r: readings.Reading, draft: Draft) -> bool:
     """Read "no two rooms share a name", "a customer can review a product only once", "an email can be used once"."""
-    return _combined(r, draft) or _shared(r, draft) or _repeated(r, draft) or _once_per(r, draft)
+    return any(reader(r, draft) for reader in (_combined, _shared, _repeated, _once_per, _once_within))
+
+
+_OCCURRING: Final = lexicon.words("occur appear exist repeat be use have")
+
+
+def _once_within(r: readings.Reading, draft: Draft) -> bool:
+    """Read "a number occurs only once within a recipe" where steps of a recipe have a number."""
+    lows = r.lows
+    once = "once" in lows and ("only" in lows or "most" in lows)
+    twice = r.frame.negated and "twice" in lows
+    inside = next((i for i, t in enumerate(r.frame.rest) if t.low in {"within", "in", "per"}), None)
+    if not (once or twice) or inside is None or r.frame.verb not in _OCCURRING or not r.frame.subject:
+        return False
+    parents = [m.entity for m in draft.mentions(r.frame.rest[inside + 1 :])]
+    for entity in readings.candidate_entities(r, draft) if len(parents) == 1 else ():
+        reference = entity.reference_to(parents[0].name)
+        named = conditions.find_field(r.frame.subject, entity)
+        if reference is not None and named is not None and named[2] == len(r.frame.subject):
+            return add_unique(r, draft, entity, (reference.name, named[0].name))
+    return False
 
 
 def _combined(r: readings.Reading, draft: Draft) -> bool:
@@ -189,7 +209,8 @@ def stated_uniqueness(draft: Draft) -> None:
             if names:
                 owner = designs.with_article(entity.name)
                 text = f"The {item.name} of {owner} must be unique per {' and '.join(names)}.".replace("_", " ")
-                draft.add_rule(
+                draft.at = item.at
+                added = draft.add_rule(
                     spec.UniqueRule(
                         name=readings.rule_name(entity.name, *names, item.name, "unique"),
                         entity=entity.name,
@@ -197,5 +218,6 @@ def stated_uniqueness(draft: Draft) -> None:
                         fields=(*names, item.name),
                     )
                 )
+                draft.mark(added)
             else:
                 item.unique = True

@@ -133,7 +133,8 @@ class CommandWriter:
         for command in self.commands:
             compute = command.operation is OperationKind.COMPUTE
             first = ("_program: Program, " if compute else "program: Program, ") if stored else ""
-            head = f"def _run_{command.function}({first}options: argparse.Namespace) -> object:"
+            taken = "_options" if command.operation is OperationKind.REPORT else "options"
+            head = f"def _run_{command.function}({first}{taken}: argparse.Namespace) -> object:"
             found.append("\n".join([head, *(f"    {line}" for line in self._body(command))]))
         return found
 
@@ -166,7 +167,9 @@ class CommandWriter:
             return []
         if command.operation in {OperationKind.LINK, OperationKind.UNLINK}:
             return [f'add_argument("{name}", type=int, metavar="ID")' for name in ("one", "other")]
-        if command.operation in {OperationKind.LIST, OperationKind.VIEW, OperationKind.REPORT}:
+        if command.operation is OperationKind.REPORT:
+            return []
+        if command.operation in {OperationKind.LIST, OperationKind.VIEW}:
             return self._list_arguments(command, view)
         arguments = []
         if "id" in command.positionals:
@@ -264,7 +267,9 @@ class CommandWriter:
                 methods = relation_methods(relation, self._specification)
                 method = methods.link if command.operation is OperationKind.LINK else methods.unlink
                 return [f"{service}.{method}(options.one, options.other)", "return None"]
-            case OperationKind.VIEW | OperationKind.REPORT if command.target:
+            case OperationKind.REPORT:
+                return [f"return {service}.{command.target}()"]
+            case OperationKind.VIEW if command.target:
                 chosen = next(v for v in self._specification.views if v.name == command.target)
                 method = view_method(chosen, view.entity)
                 return [f"return {service}.{method}(Query(limit=options.limit, offset=options.offset))"]

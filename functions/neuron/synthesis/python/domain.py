@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from functions.neuron.synthesis.database import design_database, indexable, nullable, presumed
-from functions.neuron.synthesis.python import effects, names
+from functions.neuron.synthesis.python import effects, names, reporting
 from functions.neuron.synthesis.python.conditions import OPPOSITE_SIGNS, Conditions, names_of_parent, uses_clock
 from functions.neuron.synthesis.sql import Dialect, quoted
 from shared.software import designs
@@ -33,6 +33,7 @@ from shared.software.specification import (
     RangeRule,
     ReferencedRule,
     Relation,
+    Report,
     Specification,
     Transition,
     TransitionRule,
@@ -237,12 +238,23 @@ class EntityView:
     @cached_property
     def offered_views(self) -> list[View]:
         """Give the views that the interface offers."""
-        offered = {
-            part.target for part in self._offered if part.operation in {OperationKind.VIEW, OperationKind.REPORT}
-        }
+        offered = {part.target for part in self._offered if part.operation is OperationKind.VIEW}
         library = self.specification.kind.value == "library"
         views = [view for view in self.specification.views if view.entity == self.name]
         return [view for view in views if library or view.name in offered]
+
+    @cached_property
+    def offered_reports(self) -> list[Report]:
+        """Give the reports that the interface offers."""
+        offered = {part.target for part in self._offered if part.operation is OperationKind.REPORT}
+        library = self.specification.kind.value == "library"
+        told = [report for report in self.specification.reports if report.entity == self.name]
+        return [report for report in told if library or report.name in offered]
+
+    @cached_property
+    def reports(self) -> list[reporting.ReportMethod]:
+        """Give the reports as methods."""
+        return [reporting.method(report, self.entity) for report in self.offered_reports]
 
     # Fields.
 
@@ -306,7 +318,8 @@ class EntityView:
     def questions(self) -> list[Question]:
         """Give the methods of the table that rules and views of this and other entities call."""
         found = [question for rule in self.specification.rules for question in self._rule_questions(rule)]
-        return [*found, *(self._view_question(view) for view in self.offered_views if view.when)]
+        found += [self._view_question(view) for view in self.offered_views if view.when]
+        return [*found, *(self._report_question(report) for report in self.offered_reports)]
 
     def _rule_questions(self, rule: object) -> Iterator[Question]:
         match rule:
@@ -452,6 +465,17 @@ class EntityView:
             returns=f"Found[{self.cls}]",
             doc=names.docstring(f"Give the page that a query wants of: {self._view_words(view)}", 8),
             body=(f"return self.select({arguments})",),
+        )
+
+    def _report_question(self, report: Report) -> Question:
+        condition = self.dialect.conditions(report.when, self.entity, "own")
+        bindings = "".join(f", {binding}" for binding in _clock_bindings(condition))
+        return Question(
+            name=f"tell_{report.name}",
+            parameters=("now: datetime",) if uses_clock(report.when) else (),
+            returns=f"dict[str, {reporting.figure_type(report, self.entity)}]",
+            doc=names.docstring(f"Give {reporting.words(report)}", 8),
+            body=reporting.body(report, self.entity, self.dialect, bindings),
         )
 
     def _view_words(self, view: View) -> str:
@@ -1007,7 +1031,8 @@ class EntityView:
     @property
     def uses_clock(self) -> bool:
         """Say whether the service looks at the clock."""
-        return self.can.create or self.updates or any(view.uses_now for view in self.views)
+        told = any(report.uses_now for report in self.reports)
+        return self.can.create or self.updates or told or any(view.uses_now for view in self.views)
 
     @property
     def others(self) -> list[dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.neuron.synthesis.python import names
+from functions.neuron.synthesis.python import names, reporting
 from functions.neuron.synthesis.python.domain import EntityView, python_type, relation_methods, view_method
 from functions.neuron.synthesis.python.functions import annotation
 from functions.neuron.synthesis.python.models import ModelField, constrained, parameter_fields
@@ -108,12 +108,14 @@ class RouterView:
         return operation.entity == self._view.name
 
     def _function(self, operation: OperationDesign) -> RouteFunction:
-        parameters, returns, body, refused = self._parts(operation)
+        reports = operation.operation is OperationKind.REPORT
+        parameters, returns, body, refused = self._report(operation) if reports else self._parts(operation)
         decorator = [names.text(operation.path)]
         if operation.status != 200:
             decorator.append(f"status_code={operation.status}")
         decorator.append(f"summary={names.text(names.sentence(operation.summary))}")
-        decorator.append(f"responses=refusals({', '.join(map(str, refused))})")
+        if refused:
+            decorator.append(f"responses=refusals({', '.join(map(str, refused))})")
         return RouteFunction(
             method=operation.method.lower(),
             decorator=tuple(decorator),
@@ -123,6 +125,14 @@ class RouterView:
             doc=names.docstring(operation.summary),
             body=body,
         )
+
+    def _report(self, operation: OperationDesign) -> tuple[tuple[str, ...], str, tuple[str, ...], tuple[int, ...]]:
+        told = next(r for r in self._view.specification.reports if r.name == operation.target)
+        kind = reporting.figure_type(told, self._view.entity)
+        if kind != "Decimal":
+            return ("service: Service",), f"dict[str, {kind}]", (f"return service.{told.name}()",), ()
+        body = (f"return {{value: float(figure) for value, figure in service.{told.name}().items()}}",)
+        return ("service: Service",), "dict[str, float]", body, ()
 
     def _parts(self, operation: OperationDesign) -> tuple[tuple[str, ...], str, tuple[str, ...], tuple[int, ...]]:
         view, cls = self._view, self.cls
@@ -163,7 +173,7 @@ class RouterView:
             case OperationKind.TRANSITION:
                 body = (f"return service.{operation.target}_{view.name}({identifier})",)
                 return (*path, "service: Service"), cls, body, (404, 409, 422)
-            case OperationKind.VIEW | OperationKind.REPORT if operation.target:
+            case OperationKind.VIEW if operation.target:
                 chosen = next(v for v in view.specification.views if v.name == operation.target)
                 body = (
                     "wanted = Wanted(limit=paging.limit, offset=paging.offset)",

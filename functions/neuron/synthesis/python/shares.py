@@ -114,6 +114,7 @@ def _write_storage(project: Project) -> None:
         has_updates=any(view.updates or view.effects for view in project.entities),
         has_deletes=any(view.can.delete for view in project.entities),
         has_counts=any(isinstance(rule, counting) for rule in rules),
+        has_figures=any(view.offered_reports for view in project.entities),
     )
     for view in project.entities:
         out.python(f"{source}/{view.module}.py", "storage/entity.py.j2", project.pointer(view), e=view)
@@ -460,7 +461,8 @@ def _write_program_conftest(project: Project) -> None:
         placed = names.literal(command.positionals, None)
         commands.setdefault(key, f"({names.text(command.name)}, {placed})")
     written = [f"{names.literal(key, None)}: {value}" for key, value in commands.items()]
-    project.renderer.python("tests/conftest.py", "tests/conftest_cli.py.j2", commands=written)
+    told = any(command.operation is OperationKind.REPORT for command in project.api.commands)
+    project.renderer.python("tests/conftest.py", "tests/conftest_cli.py.j2", commands=written, reports=told)
 
 
 def _write_library_conftest(project: Project) -> None:
@@ -478,6 +480,11 @@ def _write_library_conftest(project: Project) -> None:
         inputs=[f"{names.text(e.name)}: {e.cls}Input" for e in project.entities],
         has_moves=any(e.transitions for e in project.entities),
         views=views,
+        reports=[
+            f"{names.text(report.name)}: self.store.{entity.module}.{report.name}"
+            for entity in project.entities
+            for report in entity.offered_reports
+        ],
         links=[f"{names.text(r.name)}: self.store.{e.module}.{r.linked}" for e, r in relations],
         owners=[f"{names.text(r.name)}: self.store.{e.module}" for e, r in relations],
     )
@@ -499,6 +506,7 @@ def _write_conftest(project: Project) -> None:
         paths=_dictionary(paths),
         moves=_dictionary(patterns),
         views=_dictionary(views),
+        reports=_dictionary({o.target: o.path for o in operations if o.operation is OperationKind.REPORT and o.target}),
         links=_dictionary({name: re.sub(r"\{\w+\}", "{}", path) for name, path in links.items()}),
     )
 
@@ -634,6 +642,7 @@ def _thing(pointer: str, specification: Specification) -> str:
 
 _SINGULARS = {
     "entities": "entity", "fields": "field", "rules": "rule", "views": "view", "endpoints": "operation",
+    "reports": "report",
     "computations": "computation", "relations": "relation", "listings": "listing", "derivations": "derived value",
     "structures": "data structure",
     "transitions": "move", "machine": "states", "commands": "command", "command_line": "program",

@@ -10,7 +10,7 @@ import ast
 import math
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from functions.neuron.synthesis.database import nullable, presumed, unique_rules
 from functions.neuron.synthesis.python import names
@@ -37,6 +37,7 @@ from shared.software.specification import (
     QuotaRule,
     RangeRule,
     ReferencedRule,
+    Report,
     Specification,
     TransitionRule,
     UniqueRule,
@@ -386,11 +387,14 @@ class TestWriter:
             if made and rule.name in self._ruled_cases:
                 found += self._rule_tests(rule)
         for view in self.views.values():
-            for listed in view.offered_views:
-                found += self._view_test(view, listed) if view.can.create else []
+            found += self._looking_tests(view) if view.can.create else []
         for relation in self.specification.relations:
             found += self._relation_test(relation.name, relation.left, relation.right)
         return ["\n".join(lines) for lines in found]
+
+    def _looking_tests(self, view: EntityView) -> list[list[str]]:
+        listed = [test for one in view.offered_views for test in self._view_test(view, one)]
+        return [*listed, *(test for one in view.offered_reports for test in self._report_test(view, one))]
 
     def _rule_tests(self, rule: object) -> list[list[str]]:
         match rule:
@@ -997,6 +1001,25 @@ class TestWriter:
             tests.append(self.test(f"{listed.name}_leave_others_out", listed.description or listed.name, lines))
         return tests
 
+    def _report_test(self, view: EntityView, report: Report) -> list[list[str]]:
+        """Write that what was made is told under its value."""
+        entity = view.entity
+        by, of = designs.field_of(entity, report.by), designs.field_of(entity, report.of or "")
+        way = self.planner.way(entity, report.when) if not any("." in c.field for c in report.when) else None
+        if by is None or way is None:
+            return []
+        value = f'made["{designs.attribute(by)}"]'
+        if by.type is FieldType.BOOLEAN:
+            value = f'{{True: "yes", False: "no"}}[{value}]'
+        shown = f"str({value})" if by.type is not FieldType.BOOLEAN else value
+        shown += _PERIODS[report.period] if report.period is not None else ""
+        figure = "1" if of is None else f'float(made["{designs.attribute(of)}"])'
+        lines = [*self.reached(entity, way, "made")]
+        if way.moves:
+            lines.append(f'made = world.get("{entity.name}", made["id"])')
+        lines += [f'told = world.report("{report.name}")', f"assert float(told[{shown}]) == {figure}"]
+        return [self.test(f"{report.name}_is_told", report.description or report.name, lines)]
+
     def _relation_test(self, relation: str, left: str, right: str) -> list[list[str]]:
         one, other = names.safe(left), "other" if left == right else names.safe(right)
         lines = [
@@ -1160,3 +1183,6 @@ def _last_call(lines: list[str], *, keep: bool = False) -> list[str]:
         line.partition(" = ")[2] if line.split(" = ")[0].isidentifier() and " = make_" in line else line
         for line in lines
     ]
+
+
+_PERIODS: Final = {"day": "[:10]", "month": "[:7]", "year": "[:4]"}

@@ -1,0 +1,32 @@
+"""Reads on which side of the present a date lies: "that cannot lie in the future", "which must be in the past"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import lexicon, quantities
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.draft import DraftField
+    from functions.neuron.reading.tokens import Token
+
+_HELPERS: Final = lexicon.MODALS | lexicon.BE | lexicon.NEGATIONS | lexicon.words("which that who lie fall set")
+_LATER: Final = ("in the future", "after today", "later than today", "later than now")
+_EARLIER: Final = ("in the past", "before today", "earlier than today", "earlier than now")
+_OPPOSITE: Final = {"lt": "ge", "gt": "le"}
+
+
+def tense(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read whether a moment must lie before or behind the present; gives where that ends."""
+    j = i
+    while j < len(tokens) and tokens[j].low in _HELPERS:
+        j += 1
+    for operator, phrases in (("gt", _LATER), ("lt", _EARLIER)):
+        end = next((e for words in phrases if (e := quantities.phrase(tokens, j, words)) is not None), None)
+        if end is not None:
+            denied = bool({t.low for t in tokens[i:j]} & lexicon.NEGATIONS)
+            target.present = _OPPOSITE[operator] if denied else operator
+            return end
+    return None
