@@ -3,8 +3,9 @@
 The broker may deliver a step's event several times at once, and this process may die at any moment. So a try is a row
 with a lease: whoever holds it works and renews it, a duplicate meanwhile is told "not yet", a later one is given the
 kept answer again. Promises: of all who work on one try, one answer counts; the archive that it names is stored before;
-no more verifications run at once than the instance has room for. A disk without room is waited for a few seconds; then
-the step fails, with a reason that says which, as only a person can help.
+no more verifications run at once than the instance has room for, and of those that wait here the next one is the
+organisation's that has had the least for its tier (`shared.fairness`). A disk without room is waited for a few
+seconds; then the step fails, with a reason that says which, as only a person can help.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from shared.chaos import point, register
 from shared.identifiers import new_id
 from shared.objects import ObjectsFullError
 from shared.quotas import STORAGE
+from shared.quotas.tiers import weight
 from shared.quotas.usage import QuotaExceededError, Use, take
 from shared.software.projects import Artefact
 from shared.software.source import foremost
@@ -33,7 +35,7 @@ from shared.software.verification import Verification, VerificationInput
 from shared.telemetry import counter, logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from events.catalogue.neuron import StepRequested
@@ -70,21 +72,14 @@ async def answer(resources: Resources, org_id: UUID, step: StepRequested) -> Ste
     Raises:
         NotYet: Another works on it at this moment, or too many others are worked on.
     """
-    async with _turn(resources.verifying):
+    share = weight((await resources.shards.locate(org_id)).tier)
+    async with contextlib.AsyncExitStack() as held:
+        try:
+            async with asyncio.timeout(_TURN_SECONDS):
+                await held.enter_async_context(resources.verifying.place(org_id, share))
+        except TimeoutError:
+            raise NotYet(_AGAIN_SECONDS) from None
         return await _answered_once(resources, org_id, step)
-
-
-@contextlib.asynccontextmanager
-async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(_TURN_SECONDS):
-            await turns.acquire()
-    except TimeoutError:
-        raise NotYet(_AGAIN_SECONDS) from None
-    try:
-        yield
-    finally:
-        turns.release()
 
 
 async def _answered_once(resources: Resources, org_id: UUID, step: StepRequested) -> StepAnswered:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from events.relay import Relay
 from functions.codegen.sandbox import Limits
 from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
+from shared.fairness import Places
 from shared.keys import PrivateKey, TrustSettings
 from shared.objects import ObjectsSettings, open_objects
 from shared.quotas import QuotaSettings, Tiers
@@ -85,7 +85,7 @@ class Resources:
         self.settings = load(CodegenSettings)
         self.source = catalogue.source("codegen", self.settings.region)
         self.tiers = Tiers.of(load(QuotaSettings))
-        self.verifying = asyncio.Semaphore(self.settings.at_once())
+        self.verifying: Places[UUID] = Places(self.settings.at_once())
         self.shards = Shards.open(load(DatabaseSettings), application_name="codegen", clock=self.clock)
         self.transactions = Transactions(self.shards, clock=self.clock)
         self.objects = open_objects(load(ObjectsSettings))

@@ -21,6 +21,7 @@ from functions.codegen.resources import Resources
 from functions.neuron.store import Origin
 from shared import chaos
 from shared.clock import ManualClock
+from shared.fairness import Places
 from shared.identifiers import new_id
 from shared.keys import PrivateKey
 from shared.neurons.wire import RunRequest
@@ -146,7 +147,7 @@ async def test_only_as_many_are_verified_at_once_as_there_is_room_for(
     resources: Resources, organisation: Organisation
 ) -> None:
     org_id, passed = await organisation(), list[str]()
-    resources.verifying = asyncio.Semaphore(1)
+    resources.verifying = Places(1)
 
     async def insisted(asked: StepRequested) -> StepAnswered:
         while True:
