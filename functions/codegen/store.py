@@ -248,6 +248,38 @@ async def offered_artefacts(tx: Transaction, org_id: UUID, to: UUID, project_id:
     return None if run_id is None else await artefacts_of(tx, org_id, run_id)
 
 
+async def ended_artefacts(tx: Transaction, org_id: UUID, project_id: UUID) -> list[Artefact] | None:
+    """Give the artefacts of a project whose run has ended; None when there is no such project."""
+    run_id = await tx.fetchval(
+        "SELECT run_id FROM projects WHERE org_id = $1 AND project_id = $2 AND state <> 'running'", org_id, project_id
+    )
+    return None if run_id is None else await artefacts_of(tx, org_id, run_id)
+
+
+async def holdings(tx: Transaction, org_id: UUID) -> list[dict[str, Any]]:
+    """Give every project with what it stores: project_id, run_id, artefact_ids, size in bytes, running."""
+    rows = await tx.fetch(
+        "SELECT p.project_id, p.run_id, p.state = 'running' AS running, coalesce(sum(a.size), 0)::bigint AS size,"
+        " array_remove(array_agg(a.artefact_id), NULL) AS artefact_ids"
+        "  FROM projects p LEFT JOIN artefacts a ON a.org_id = p.org_id AND a.run_id = p.run_id WHERE p.org_id = $1"
+        " GROUP BY p.project_id, p.run_id, p.state, p.created_at ORDER BY p.created_at, p.project_id",
+        org_id,
+    )
+    return [dict(row) for row in rows]
+
+
+async def ids_there(tx: Transaction, org_id: UUID, ids: list[UUID]) -> set[UUID]:
+    """Give those of these ids that name a project, the run of one, or an artefact of the organisation."""
+    rows = await tx.fetch(
+        "SELECT project_id AS id FROM projects WHERE org_id = $1 AND project_id = ANY ($2)"
+        " UNION SELECT run_id FROM projects WHERE org_id = $1 AND run_id = ANY ($2)"
+        " UNION SELECT artefact_id FROM artefacts WHERE org_id = $1 AND artefact_id = ANY ($2)",
+        org_id,
+        ids,
+    )
+    return {row["id"] for row in rows}
+
+
 async def give_project(
     tx: Transaction, org_id: UUID, project_id: UUID, to: UUID
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:

@@ -3,18 +3,20 @@
 A project belongs to one organisation at every moment, with its artefacts' rows and the storage that they count. The
 archives' bytes are copied before, and the giver's are deleted after; whoever accepts once more what was cut off in
 between finishes that.
-Promises: nothing leaves an organisation but by its own offer, to whom it was offered; an offer tells nobody anything
-before it is accepted. Does not: move the run, its cost and its events: they stay with who paid for it.
+Promises: nothing leaves an organisation but by its own offer, to whom it was offered, or by the platform's operator
+(`give`: an organisation is split or merged); an offer tells nobody anything before it is accepted. Does not: move the
+run, its cost and its events: they stay with who paid for it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from uuid import UUID
 
 from functions.codegen import store
 from functions.codegen.service import object_key, show
 from shared.identifiers import new_id
-from shared.objects import ObjectMissingError
+from shared.objects import ObjectMissingError, key
 from shared.problems import Problem, register
 from shared.quotas import STORAGE, exceeded
 from shared.quotas.usage import QuotaExceededError, Use, counted, record, take
@@ -22,15 +24,38 @@ from shared.software.projects import ProjectOffer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
     from functions.codegen.resources import Resources
     from shared.database.pool import Transaction
+    from shared.objects import Objects
+    from shared.quotas import Allowance, Meter
+    from shared.shards import Shards
     from shared.software.projects import Artefact, Project
+    from shared.transactions import Transactions
 
 register("project-running", 409, "The project's run has not ended", "Wait until its run has ended, or cancel it.")
 
 _MEANWHILE: Final = "The project changes hands just now: accept it again."
+
+
+class Means(Protocol):
+    """What it takes to let a project change hands; the function's resources have it.
+
+    Attributes:
+        shards: Where the organisations are.
+        transactions: Over both of them.
+        objects: Where the archives are.
+        source: `source` of events that warn of a quota.
+    """
+
+    shards: Shards
+    transactions: Transactions
+    objects: Objects
+    source: str
+
+    async def allowance(self, org_id: UUID, meter: Meter) -> Allowance:
+        """Give what the organisation's tier allows of a meter."""
+        ...
 
 
 class _Parties(NamedTuple):
@@ -93,8 +118,47 @@ async def accept(resources: Resources, taker: UUID, giver: UUID, project_id: UUI
         await _copy(resources, parties, artefacts)
         await _hand_over(resources, parties, artefacts)
     project = await show(resources, taker, project_id)
-    await _clean_up(resources, parties, project)
+    await _clean_up(resources, parties, project.run_id)
     return project
+
+
+async def give(means: Means, giver: UUID, taker: UUID, project_id: UUID) -> bool:
+    """Let a project change hands without an offer, or finish that; whether it is the taker's now.
+
+    Args:
+        means: What it takes.
+        giver: Whose it is.
+        taker: Whose it is going to be.
+        project_id: Which. One that runs, or that the giver has no more, stays as it is.
+
+    Raises:
+        Problem: 409 `conflict`: the taker has something of the same id; 402 `quota-exceeded`; 503
+            `transactions-unavailable`.
+    """
+    parties = _Parties(giver, taker, project_id)
+
+    async def of_giver(tx: Transaction) -> list[Artefact] | None:
+        return await store.ended_artefacts(tx, giver, project_id)
+
+    artefacts = await means.shards.run(giver, of_giver, readonly=True)
+    if artefacts is not None:
+        await _require_room(means, taker, artefacts)
+        await _copy(means, parties, artefacts)
+        await _hand_over(means, parties, artefacts, offered=False)
+    elif await means.shards.run(giver, lambda tx: store.project(tx, giver, project_id), readonly=True) is not None:
+        return False  # it runs
+    project = await means.shards.run(taker, lambda tx: store.project(tx, taker, project_id), readonly=True)
+    if project is None:
+        return False
+    await _clean_up(means, parties, project.run_id)
+    return True
+
+
+async def tidy(means: Means, giver: UUID, taker: UUID) -> int:
+    """Delete the giver's archives that are the taker's now, however they came there; how many they were."""
+    beginning = key(giver, "artefacts")
+    ids = [UUID(name.rpartition("/")[2].partition(".")[0]) async for name in means.objects.below(beginning)]
+    return await _delete(means, giver, taker, ids)
 
 
 async def _offered_artefacts(resources: Resources, parties: _Parties) -> Sequence[Artefact] | None:
@@ -111,7 +175,7 @@ async def _offered_artefacts(resources: Resources, parties: _Parties) -> Sequenc
         raise Problem("project-unknown") from None
 
 
-async def _require_room(resources: Resources, taker: UUID, artefacts: Sequence[Artefact]) -> None:
+async def _require_room(resources: Means, taker: UUID, artefacts: Sequence[Artefact]) -> None:
     """Refuse before anything is copied; what counts is the transaction's own look."""
     allowed = await resources.allowance(taker, STORAGE)
     _, used = await resources.shards.run(taker, lambda tx: counted(tx, taker), readonly=True)
@@ -120,7 +184,7 @@ async def _require_room(resources: Resources, taker: UUID, artefacts: Sequence[A
         raise exceeded(allowed)
 
 
-async def _copy(resources: Resources, parties: _Parties, artefacts: Sequence[Artefact]) -> None:
+async def _copy(resources: Means, parties: _Parties, artefacts: Sequence[Artefact]) -> None:
     for artefact in artefacts:
         source = resources.objects.get(object_key(parties.giver, artefact.id))
         try:
@@ -129,12 +193,14 @@ async def _copy(resources: Resources, parties: _Parties, artefacts: Sequence[Art
             raise Problem("conflict", detail=_MEANWHILE) from None
 
 
-async def _hand_over(resources: Resources, parties: _Parties, copied: Sequence[Artefact]) -> None:
+async def _hand_over(resources: Means, parties: _Parties, copied: Sequence[Artefact], *, offered: bool = True) -> None:
     giver, taker, project_id = parties
     allowed = {org_id: await resources.allowance(org_id, STORAGE) for org_id in (giver, taker)}
     transfer_id = new_id()
 
     async def work(branches: Mapping[UUID, Transaction]) -> None:
+        if not offered:
+            await store.offer_project(branches[giver], giver, project_id, taker)
         project, artefacts = await store.give_project(branches[giver], giver, project_id, taker)
         if project is None:
             return  # somebody else has accepted it, or it was withdrawn
@@ -153,21 +219,23 @@ async def _hand_over(resources: Resources, parties: _Parties, copied: Sequence[A
         raise exceeded(error.allowance) from None
 
 
-def _use(resources: Resources, transfer_id: UUID, what: str, size: int) -> Use:
+def _use(resources: Means, transfer_id: UUID, what: str, size: int) -> Use:
     """What is stored with the taker from now on, and with the giver no longer."""
     return Use(resources.source, "codegen", f"{transfer_id}/{what}", size)
 
 
-async def _clean_up(resources: Resources, parties: _Parties, project: Project) -> None:
-    """Delete the giver's bytes of what is the taker's now, unless the giver has something of that id."""
-
-    async def of_giver(tx: Transaction) -> set[UUID]:
-        return await store.artefacts_there(tx, parties.giver, ids)
-
+async def _clean_up(resources: Means, parties: _Parties, run_id: UUID) -> None:
+    """Delete the giver's bytes of a project that is the taker's now."""
     taken = await resources.shards.run(
-        parties.taker, lambda tx: store.artefacts_of(tx, parties.taker, project.run_id), readonly=True
+        parties.taker, lambda tx: store.artefacts_of(tx, parties.taker, run_id), readonly=True
     )
-    ids = [artefact.id for artefact in taken]
-    kept = await resources.shards.run(parties.giver, of_giver, readonly=True)
-    for artefact_id in set(ids) - kept:
-        await resources.objects.delete(object_key(parties.giver, artefact_id))
+    await _delete(resources, parties.giver, parties.taker, [artefact.id for artefact in taken])
+
+
+async def _delete(means: Means, giver: UUID, taker: UUID, ids: list[UUID]) -> int:
+    """Delete the giver's bytes of those ids that the taker has and the giver has not; how many they were."""
+    gone = await means.shards.run(taker, lambda tx: store.artefacts_there(tx, taker, ids), readonly=True)
+    gone -= await means.shards.run(giver, lambda tx: store.artefacts_there(tx, giver, ids), readonly=True)
+    for artefact_id in gone:
+        await means.objects.delete(object_key(giver, artefact_id))
+    return len(gone)

@@ -35,6 +35,15 @@ def revocation_mark(org_id: UUID, key_id: UUID) -> str:
     return f"hal9:{{{org_id}}}:revoked:{key_id}"
 
 
+async def mark_revoked(cache: Cache, org_id: UUID, key_id: UUID) -> None:
+    """Let every instance know that a key was revoked, for longer than any remembers it.
+
+    Raises:
+        CacheError, CacheUnavailableError: It is not known before that time is over.
+    """
+    await cache.execute("SET", revocation_mark(org_id, key_id), 1, "EX", int(REMEMBERED_SECONDS * 3))
+
+
 class Lookups:
     """Finds keys by prefix.
 
@@ -76,8 +85,7 @@ class Lookups:
         """
         self._known.pop(key.prefix, None)
         try:
-            seconds = int(REMEMBERED_SECONDS * 3)
-            await self._cache.execute("SET", revocation_mark(key.org_id, key.key_id), 1, "EX", seconds)
+            await mark_revoked(self._cache, key.org_id, key.key_id)
         except (CacheUnavailableError, CacheError) as error:
             _log.warning("a revoked key is believed elsewhere for some seconds: the cache is away", error=str(error))
 

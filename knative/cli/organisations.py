@@ -1,4 +1,4 @@
-"""`hal9 organisations`: for the platform's operator, make and list organisations, change their tiers."""
+"""`hal9 organisations`: for the platform's operator, make, list, split and merge organisations, change their tiers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 import click
 
-from knative.cli import tables
+from knative.cli import reorganising, tables
 from knative.cli.servers import admin_addresses, cache_address
 from knative.platform.home import PlatformSettings
 from shared.cache import Cache
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 T = TypeVar("T")
+_IDS = ("org_id", "split_from", "merged_into")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -53,7 +54,7 @@ def _region(context: click.Context, parameter: click.Parameter, value: str | Non
 
 @click.group("organisations")
 def command() -> None:
-    """Make and list organisations, change their tiers, as the platform's operator.
+    """Make, list, split and merge organisations, change their tiers, as the platform's operator.
 
     Reads HAL9_SHARDS_ADMIN, else the local platform that runs; `create` works on a cluster too, through its API.
     """
@@ -146,6 +147,10 @@ def change(slug: str, tier: str, *, as_json: bool) -> None:
         click.echo(f"{slug} has the tier {tier} (before: {had}); it counts everywhere within a minute.")
 
 
+command.add_command(reorganising.split)
+command.add_command(reorganising.merge)
+
+
 async def _change(org_id: UUID, tier: str) -> str | None:
     async with _shards() as shards:
         had = await change_tier(shards.directory, org_id, tier)
@@ -187,22 +192,27 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except Problem as problem:
-        remedy = "" if problem.slug == "residency" else " Start the platform, or check HAL9_SHARDS_ADMIN."
+        own = problem.slug in {"residency", "organisation-merged"}
+        remedy = "" if own else " Start the platform, or check HAL9_SHARDS_ADMIN."
         raise click.ClickException(f"{problem.detail}{remedy}") from None
     except (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         raise click.ClickException("The schema is not up to date: run `hal9 migrate`.") from None
 
 
 def _document(one: Organisation) -> dict[str, object]:
-    return {**dataclasses.asdict(one), "org_id": str(one.org_id), "created_at": one.created_at.isoformat()}
+    ids = {name: None if (value := getattr(one, name)) is None else str(value) for name in _IDS}
+    return {**dataclasses.asdict(one), **ids, "created_at": one.created_at.isoformat()}
 
 
 def _table(found: Sequence[Organisation]) -> None:
     from rich.table import Table
 
-    table = Table("SLUG", "ID", "REGION", "SHARD", "TIER", "CREATED", box=None, pad_edge=False)
+    table = Table("SLUG", "ID", "REGION", "SHARD", "TIER", "CREATED", "STATE", box=None, pad_edge=False)
     for one in found:
         created = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         region = f"{one.region} (pinned)" if one.pinned else one.region
-        table.add_row(one.slug or "-", str(one.org_id), region, str(one.shard), one.tier, created)
+        state = (
+            "open" if one.merged_into is None else f"{'part' if one.closed else 'becoming part'} of {one.merged_into}"
+        )
+        table.add_row(one.slug or "-", str(one.org_id), region, str(one.shard), one.tier, created, state)
     tables.console().print(table)

@@ -174,8 +174,8 @@ def _run(work: Callable[[_Opened], Coroutine[Any, Any, T]]) -> T:
     """Run, and say in a sentence what stands in the way."""
 
     async def run() -> T:
-        async with _opened() as opened:
-            return await work(opened)
+        async with opened() as there:
+            return await work(there)
 
     try:
         return asyncio.run(run())
@@ -196,7 +196,8 @@ def _run(work: Callable[[_Opened], Coroutine[Any, Any, T]]) -> T:
 
 
 @asynccontextmanager
-async def _opened() -> AsyncIterator[_Opened]:
+async def opened() -> AsyncIterator[_Opened]:
+    """Sessions and keys of the environment, or of the platform that runs here."""
     environ = _environment()
     settings = load(SessionSettings, environ)
     caches = session_caches(settings)

@@ -15,6 +15,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from shared import apikeys
 from shared.database import retrying
 from shared.identifiers import new_id
+from shared.problems import Problem, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +30,23 @@ if TYPE_CHECKING:
 SLUG: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """A label of DNS (RFC 1035 section 2.3.1), in lower case."""
 
+register(
+    "organisation-merged",
+    409,
+    "The organisation is part of another one",
+    "Ask the other organisation for what was its; choose another name for a new one.",
+)
+
 _OWNER: Final = ("owner",)
 _PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """One organisation's row in the directory; `slug` is None where nobody gave one; `pinned`: never elsewhere."""
+    """One organisation's row in the directory; `slug` is None where nobody gave one; `pinned`: never elsewhere.
+
+    `split_from` is whose part it was; `merged_into` what it is becoming part of, or is when it is `closed`.
+    """
 
     org_id: UUID
     slug: str | None
@@ -44,6 +55,9 @@ class Organisation:
     tier: str
     pinned: bool
     created_at: datetime
+    split_from: UUID | None = None
+    merged_into: UUID | None = None
+    closed: bool = False
 
 
 def organisation_id(slug: str) -> UUID:
@@ -65,7 +79,7 @@ async def establish(
         pinned: It may never be anywhere but in its region; one that exists stays as it is.
 
     Raises:
-        Problem: 409 `residency`: no shard of its region takes organisations.
+        Problem: as `establish_with`.
     """
     new = apikeys.generate(randomness)
     return new.text if await establish_with(shards, slug, region, clock, new, pinned=pinned) else None
@@ -78,9 +92,15 @@ async def establish_with(
 
     Returns:
         whether the key is its owner's now; not when another one of its owner works.
+
+    Raises:
+        Problem: 409 `residency`; 409 `organisation-merged`: it is part of another one, and lets nobody in.
     """
     org_id = organisation_id(slug)
     await shards.create_organisation(org_id, region, slug=slug, pinned=pinned)
+    whole = await _part_of(shards.directory, org_id)
+    if whole is not None:
+        raise Problem("organisation-merged", detail=f"{slug} is part of {whole} now: its name is not given again.")
     if await _owned(shards.directory, org_id, clock.now()):
         return False
     now = clock.now()
@@ -106,7 +126,8 @@ async def organisations(directory: Database) -> Sequence[Organisation]:
         async with directory.connection() as connection:
             return list(
                 await connection.fetch(
-                    "SELECT org_id, slug, region, shard, tier, pinned, created_at FROM directory.organisations"
+                    "SELECT org_id, slug, region, shard, tier, pinned, created_at, split_from, merged_into,"
+                    " closed_at IS NOT NULL AS closed FROM directory.organisations"
                     " ORDER BY created_at, org_id"
                 )
             )
@@ -152,6 +173,19 @@ async def change_tier(directory: Database, org_id: UUID, tier: str) -> str | Non
                 tier,
             )
             return had
+
+    return await retrying(attempt, idempotent=True)
+
+
+async def _part_of(directory: Database, org_id: UUID) -> UUID | None:
+    """The organisation that it was merged into."""
+
+    async def attempt() -> UUID | None:
+        async with directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
+            found: UUID | None = await tx.fetchval(
+                "SELECT merged_into FROM directory.organisations WHERE org_id = $1", org_id
+            )
+            return found
 
     return await retrying(attempt, idempotent=True)
 

@@ -222,7 +222,14 @@ class Shards:
         return self._topology
 
     async def create_organisation(
-        self, org_id: UUID, region: str, *, tier: str = "professional", slug: str | None = None, pinned: bool = False
+        self,
+        org_id: UUID,
+        region: str,
+        *,
+        tier: str = "professional",
+        slug: str | None = None,
+        pinned: bool = False,
+        split_from: UUID | None = None,
     ) -> Placement:
         """Give a new organisation its place; for one that exists, its present place.
 
@@ -235,6 +242,7 @@ class Shards:
             tier: its subscription tier, one of `shared.quotas.TIERS`.
             slug: what people call it, if it has a name.
             pinned: it is placed in its region or not at all, and never moved outside it.
+            split_from: the organisation whose part it was, if it is made by a split.
 
         Raises:
             Problem: 409 `residency`: it is pinned, and no shard of its region takes organisations; 503 `no-shard`.
@@ -250,9 +258,9 @@ class Shards:
         async def enter() -> None:
             async with self.directory.transaction(scope) as tx:
                 await tx.execute(
-                    "INSERT INTO directory.organisations (org_id, shard, region, tier, slug, pinned)"
-                    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-                    org_id, shard, region, tier, slug, pinned,
+                    "INSERT INTO directory.organisations (org_id, shard, region, tier, slug, pinned, split_from)"
+                    " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+                    org_id, shard, region, tier, slug, pinned, split_from,
                 )  # fmt: skip
 
         await retrying(arrive, idempotent=True, clock=self._clock)
