@@ -49,7 +49,7 @@ class Projects:
         named = [{row["project_id"], row["run_id"], *row["artefact_ids"]} for row in rows]
         there: set[UUID] = set()
         if taker is not None and rows:
-            ids = list(set[UUID]().union(*named))
+            ids = list({one for some in named for one in some})
             there = await self.shards.run(taker, lambda tx: store.ids_there(tx, taker, ids), readonly=True)
         return [
             Thing(row["project_id"], row["size"], row["running"], bool(there & ids))

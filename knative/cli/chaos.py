@@ -34,14 +34,15 @@ def points(*, as_json: bool) -> None:
 
 
 def all_points() -> dict[str, str]:
-    """Give every point of events, of all functions and of moves: imports them."""
+    """Give every point of events, of all functions, of moves and of reorganisations: imports them."""
     import events
     import functions
 
     for package in pkgutil.iter_modules(functions.__path__, "functions."):
         if package.ispkg:
             importlib.import_module(f"{package.name}.main")
-    importlib.import_module("shared.placement.points")  # the mover is no function
+    for concept in ("placement", "reorganisation"):  # who moves, splits or merges is no function
+        importlib.import_module(f"shared.{concept}.points")
     for module in pkgutil.iter_modules(events.__path__, "events."):
         importlib.import_module(module.name)
     return chaos.points()

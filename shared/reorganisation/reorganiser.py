@@ -185,7 +185,7 @@ class Reorganiser:
                 f"{' and '.join(map(str, sorted(others)))} just becomes part of {source}: finish that first"
             )
         conflicts += _residency(source, target)
-        if source.closed or conflicts:
+        if conflicts:
             return Plan(giver, taker, conflicts=conflicts)
         things = {kind.name: await kind.things(giver, taker) for kind in self._kinds}
         conflicts += _stuck(things) + await self._no_room(things, taker, target.tier, str(target))
@@ -196,7 +196,8 @@ class Reorganiser:
     async def merge(self, giver: UUID, taker: UUID) -> Plan:
         """Make an organisation part of another, or go on with that.
 
-        Its keys end, requests that were let in get their time, its things go, and it is closed.
+        Its keys end, requests that were let in get their time, its things go, and it is closed. Of one that is closed
+        what an event has made later, which was long under way, goes too.
 
         Raises:
             RefusedError: Something stands in the way; nothing was changed.
@@ -207,21 +208,26 @@ class Reorganiser:
         begun = source is not None and source.merged_into == taker
         if plan.conflicts and not (begun and await self._may_go_on(giver, taker)):
             raise RefusedError(f"{giver} is not merged", plan.conflicts)
-        if source is not None and source.closed:
-            return plan
-        if not await register.shut(self._directory, giver, taker):
-            raise RefusedError(f"{giver} is not merged", ["either has become part of another one just now"])
-        await self._end_keys(giver)
-        point(points.SHUT)
-        await self._settled(giver)
+        closed = source is not None and source.closed
+        if not closed:
+            await self._emptied(giver, taker)
         things = {kind.name: await kind.things(giver, taker) for kind in self._kinds}
         done = await self._given(Plan(giver, taker, things, {}, plan.stays))
         if done.left:
             raise StuckError(f"not all could go: {'; '.join(done.left)}. Mend that, then give the same command again")
         point(points.EMPTY)
-        await self._end_keys(giver)  # one that a request made which was let in before
-        await register.close(self._directory, giver)
+        if not closed:
+            await self._end_keys(giver)  # one that a request made which was let in before
+            await register.close(self._directory, giver)
         return done
+
+    async def _emptied(self, giver: UUID, taker: UUID) -> None:
+        """Let nobody in any more, and wait until nobody is there."""
+        if not await register.shut(self._directory, giver, taker):
+            raise RefusedError(f"{giver} is not merged", ["either has become part of another one just now"])
+        await self._end_keys(giver)
+        point(points.SHUT)
+        await self._settled(giver)
 
     async def _may_go_on(self, giver: UUID, taker: UUID) -> bool:
         """Whether a merge that was begun still has both its sides, whatever single things wait for."""

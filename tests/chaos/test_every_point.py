@@ -36,8 +36,11 @@ MINUTES = 8 * 60.0
 
 @pytest.fixture(scope="module")
 def points() -> list[str]:
-    """All but those that test_transaction_kills.py and test_killed_movers.py have: a mover is a command."""
-    return [name for name in all_points() if not name.startswith(("dtx.", "move."))]
+    """All but those that test_transaction_kills.py, test_killed_movers.py and test_reorganisations.py have.
+
+    Whoever moves, splits or merges organisations is a command.
+    """
+    return [name for name in all_points() if not name.startswith(("dtx.", "move.", "reorganisation."))]
 
 
 class _Model(BaseHTTPRequestHandler):
