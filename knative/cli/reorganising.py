@@ -245,12 +245,16 @@ def _document(plan: Plan) -> dict[str, object]:
 
 def _counts(plan: Plan) -> str:
     counts = {name: len(things) + len(plan.gone.get(name, ())) for name, things in plan.things.items()}
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+    return ", ".join(_counted(count, name) for name, count in counts.items()) or "nothing"
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name.removesuffix('s') if count == 1 else name}"
 
 
 def _show(plan: Plan) -> None:
     click.echo(f"From {plan.giver} to {plan.taker}: {_counts(plan)}, {plan.size} bytes.")
-    stays = [f"{count} {name}" for name, count in plan.stays.items()]
+    stays = [_counted(count, name) for name, count in plan.stays.items()]
     click.echo(f"Stays: {', '.join([*stays, 'what was used', 'keys and sessions'])}.")
     for conflict in plan.conflicts:
         click.echo(f"In the way: {conflict}.")
