@@ -33,6 +33,8 @@ _CAP_SECONDS: Final = 0.5
 _CONTENTION: Final = frozenset({"40001", "40P01", "55P03"})
 # SQLSTATEs after which another connection may succeed: the server goes down, comes up, or is full.
 _CONNECTION: Final = frozenset({"57P01", "57P02", "57P03", "53300"})
+# Classes of them: the connection was lost; the server's disk fails, or is gone, so that it will be replaced.
+_CONNECTION_CLASSES: Final = ("08", "58")
 
 register(
     "shard-unavailable",
@@ -82,7 +84,7 @@ def is_connection_lost(error: BaseException) -> bool:
         return True
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
-        return state in _CONNECTION or state.startswith("08")
+        return state in _CONNECTION or state.startswith(_CONNECTION_CLASSES)
     if isinstance(error, asyncpg.InternalClientError):
         # asyncpg lost the connection between two steps of one statement, and does not know its own state any more.
         return True

@@ -16,6 +16,12 @@ local arrival, allowed = {}, 1
 for i = 1, limits do
   local interval, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[1 + 2 * i])
   arrival[i] = math.max(tonumber(values[i] or 0), now)
+  local most = now + burst * interval
+  if arrival[i] > most then
+    -- Nothing was charged so far ahead: the clock was set back. As if the burst had just been used, not refused for as long as that.
+    arrival[i] = most
+    redis.call('SET', KEYS[i], string.format('%.0f', most), 'PX', math.ceil((most - now) / 1000) + grace)
+  end
   if arrival[i] + interval - burst * interval > now then
     allowed = 0
   end

@@ -34,7 +34,7 @@ class LocalLimiter:
             asked: Limits with the keys that they are counted by.
         """
         now = round(self._clock.now().timestamp() * MICROSECONDS)
-        arrivals = [max(self._arrivals.get(key, 0), now) for _, key in asked]
+        arrivals = [self._arrival(limit, key, now) for limit, key in asked]
         waits = [
             arrival + limit.interval - limit.burst * limit.interval - now
             for (limit, _), arrival in zip(asked, arrivals, strict=True)
@@ -49,6 +49,13 @@ class LocalLimiter:
             remaining = max(0, (limit.burst * limit.interval - ahead) // limit.interval)
             states.append((limit, State(remaining, max(0, wait), ahead)))
         return Verdict(allowed, states, shared=False)
+
+    def _arrival(self, limit: Limit, key: str, now: int) -> int:
+        """The theoretical arrival time; never further ahead than a burst, though the clock was set back since."""
+        arrival, most = max(self._arrivals.get(key, 0), now), now + limit.burst * limit.interval
+        if arrival > most:
+            self._keep(key, most)
+        return min(arrival, most)
 
     def _keep(self, key: str, arrival: int) -> None:
         self._arrivals[key] = arrival

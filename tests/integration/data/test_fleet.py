@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from knative.platform.servers import Servers
 from shared.database import DatabaseSettings
 from shared.database.migrations import migrate
 from shared.identifiers import new_id
@@ -21,9 +18,12 @@ from shared.problems import Problem
 from shared.settings import load
 from shared.shards import SLOTS, Shard, Shards, SlotMap, Topology, topology
 from tests.integration.data.test_shard_commands import hal9
+from tests.own_servers import own_servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from knative.platform.servers import Servers
 
     Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -31,16 +31,11 @@ if TYPE_CHECKING:
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def own() -> AsyncIterator[Servers]:
     """Four servers of this module's own, of which three are shards."""
-    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
-        made = Servers(Path(folder) / "servers", Path(folder) / "run", shards=4, durable=False)
-        await made.start()
-        try:
-            admin = made.shards_admin_dsn.split(",")
-            await migrate(admin[:3])
-            await migrate(admin)
-            yield made
-        finally:
-            await made.stop()
+    async with own_servers(4, durable=False) as made:
+        admin = made.shards_admin_dsn.split(",")
+        await migrate(admin[:3])
+        await migrate(admin)
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")

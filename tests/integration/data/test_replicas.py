@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from shared.database import DatabaseSettings, hosts
+from shared.database import Database, DatabaseSettings, hosts
 from shared.identifiers import new_id
+from shared.problems import Problem
 from shared.replicas.lsn import Bookmark, Lsn, parse, spell
 from shared.replicas.observing import observe
 from shared.settings import load
@@ -235,3 +236,17 @@ def test_addresses_without_a_list_of_hosts_stay_as_they_are() -> None:
 def test_who_waits_for_a_replica() -> None:
     shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": "postgresql://hal9_app@/hal9?host=x%2Cy"}))
     assert shards.directory.replicated
+
+
+async def test_a_pool_of_replicas_waits_as_long_as_that_of_the_primary(one: Pair) -> None:
+    database = Database(one.servers.shards_dsn, pool_size=1, wait_seconds=0.05)
+    replicas = database.of_replicas()
+    assert replicas is not None
+    try:
+        for pool in (database, replicas):
+            async with pool.connection():
+                with pytest.raises(Problem, match="pool-exhausted"):
+                    await pool.ping()
+    finally:
+        await database.close()
+        await replicas.close()

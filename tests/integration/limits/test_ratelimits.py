@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,6 +59,25 @@ async def test_a_burst_passes_then_the_steady_rate(cache: Cache) -> None:
     assert not (await limiter.take(asked)).allowed
     clock.advance(3600)
     assert [(await limiter.take(asked)).allowed for _ in range(6)] == [True] * 5 + [False]
+
+
+async def test_a_clock_that_is_set_back_refuses_for_one_interval_not_for_as_long(cache: Cache) -> None:
+    clock = ManualClock()
+    asked = [(Limit("key", 2.0, 5), fresh())]
+    limiters = Limiter(cache, clock), LocalLimiter(clock)
+    for _ in range(3):
+        assert (await limiters[0].take(asked)).allowed
+        assert limiters[1].take(asked).allowed
+    clock._now -= timedelta(hours=1)
+    for _ in range(3):  # nobody knows what was used in the hour that comes again: as if all of the burst
+        verdicts = await limiters[0].take(asked), limiters[1].take(asked)
+        assert [verdict.allowed for verdict in verdicts] == [False, False]
+        assert [verdict.headers()["Retry-After"] for verdict in verdicts] == ["1", "1"]
+    clock.advance(0.5)
+    assert (await limiters[0].take(asked)).allowed
+    assert limiters[1].take(asked).allowed
+    assert not (await limiters[0].take(asked)).allowed
+    assert not limiters[1].take(asked).allowed
 
 
 async def test_over_a_long_time_no_more_than_the_rate_and_one_burst_pass(cache: Cache) -> None:

@@ -51,6 +51,8 @@ LOST: list[Exception] = [
     asyncpg.CrashShutdownError("x"),
     asyncpg.CannotConnectNowError("x"),
     asyncpg.TooManyConnectionsError("x"),
+    asyncpg.UndefinedFileError("could not open file"),
+    asyncpg.PostgresIOError("could not read block"),
     asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
     asyncpg.InterfaceError("connection is closed"),
     ConnectionRefusedError("x"),
