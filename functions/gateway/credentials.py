@@ -14,6 +14,7 @@ from functions.gateway.gateway import RATE_LIMIT_SCOPE
 from functions.gateway.lookups import revocation_mark
 from functions.gateway.quotas import GATE_SCOPE, refuse_closed, warnings
 from functions.gateway.signedin import presented_cookie, signed_in
+from functions.gateway.streams import ADMITTED_SCOPE
 from shared import apikeys
 from shared.permissions import OF_PERSONS, PERSON, ROLES, Principal
 from shared.problems import Problem
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from shared.apikeys import ApiKey, PresentedKey
     from shared.function import Operation
     from shared.ratelimits import Limit, Verdict
-    from shared.sessions import Sessions
+    from shared.sessions import Session, Sessions
 
 _BEARER: Final = "bearer "
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="hal9"'}
@@ -92,6 +93,7 @@ class Door:
         _refuse_beyond(verdict)
         if opened.lookups.due(genuine):
             opened.tasks.start(apikeys.touch(opened.directory, org, genuine.key_id, opened.clock.now()))
+        request.scope[ADMITTED_SCOPE] = lambda: opened.lookups.stands(genuine)
         placement = await opened.shards.locate(org)
         subject = f"key:{genuine.prefix}"
         return Principal(org, subject, genuine.roles, _granted(genuine.roles), placement.region, genuine.key_id)
@@ -102,7 +104,13 @@ class Door:
         set_organisation(org)
         verdict = await self._charged(request, org, self._resources.limits.of_user(org, user, operation.name))
         _refuse_beyond(verdict)
-        roles = (*sorted(session.privileges), PERSON)
+
+        async def admitted() -> bool:
+            now = await sessions.current(session)
+            return now is not None and operation.permission in _granted(_roles(now))
+
+        request.scope[ADMITTED_SCOPE] = admitted
+        roles = _roles(session)
         placement = await self._resources.shards.locate(org)
         return Principal(org, f"user:{user}", roles, _granted(roles), placement.region, user_id=user)
 
@@ -137,6 +145,10 @@ class Door:
             region=principal.region,
             user_id=principal.user_id,
         )
+
+
+def _roles(session: Session) -> tuple[str, ...]:
+    return (*sorted(session.privileges), PERSON)
 
 
 def _granted(roles: Iterable[str]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from functions.gateway import bookmarks
+from functions.gateway.streams import ADMITTED_SCOPE, while_admitted
 from shared.function.outgoing import Outgoing, Unreachable, address_of
 from shared.problems import MEDIA_TYPE, Problem
 from shared.telemetry import logger, span
@@ -116,7 +117,7 @@ class Forwarder:
         with span(f"forward {call.operation.name}", kind="client", deployment=deployment):
             try:
                 upstream = await self._send(call, deployment, function)
-                return await _answer(upstream, deployment)
+                return await self._answer(call, upstream, deployment)
             except TimeoutError as error:
                 raise Problem("deadline-exceeded", 504, "The request took too long: ask for less at once.") from error
             except Unreachable as error:
@@ -150,6 +151,24 @@ class Forwarder:
             self._tokens.popitem(last=False)
         return token
 
+    async def _answer(self, call: Call, upstream: Incoming, deployment: str) -> Response:
+        """Turn a function's answer into ours: whole when it is short, else piece by piece."""
+        if _is_our_fault(upstream):
+            await upstream.close()
+            _log.error("a function's answer is no good", deployment=deployment, status=upstream.status)
+            raise _unreachable()
+        length = upstream.header("content-length")
+        response: Response
+        if length.isdecimal() and int(length) <= _READ_WHOLE_BYTES:
+            response = Response(await upstream.read(_READ_WHOLE_BYTES), upstream.status)
+        else:
+            chunks = upstream.chunks()
+            if call.operation.streaming:
+                chunks = while_admitted(chunks, call.request.scope[ADMITTED_SCOPE], self._clock)
+            response = StreamingResponse(chunks, upstream.status)
+        response.raw_headers = _headers_back(upstream.raw_headers)
+        return response
+
     async def close(self) -> None:
         """Close the connections that nobody uses."""
         for connections in self._connections.values():
@@ -166,22 +185,6 @@ def _target(request: Request) -> str:
 def _has_body(request: Request) -> bool:
     headers = request.headers
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-
-
-async def _answer(upstream: Incoming, deployment: str) -> Response:
-    """Turn a function's answer into ours: whole when it is short, else piece by piece."""
-    if _is_our_fault(upstream):
-        await upstream.close()
-        _log.error("a function's answer is no good", deployment=deployment, status=upstream.status)
-        raise _unreachable()
-    length = upstream.header("content-length")
-    response: Response
-    if length.isdecimal() and int(length) <= _READ_WHOLE_BYTES:
-        response = Response(await upstream.read(_READ_WHOLE_BYTES), upstream.status)
-    else:
-        response = StreamingResponse(upstream.chunks(), upstream.status)
-    response.raw_headers = _headers_back(upstream.raw_headers)
-    return response
 
 
 def _headers_back(headers: Sequence[Header]) -> list[Header]:

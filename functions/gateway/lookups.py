@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared import apikeys
 from shared.cache import CacheError, CacheUnavailableError
+from shared.problems import Problem
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
@@ -77,6 +78,22 @@ class Lookups:
         else:
             _remember(self._known, prefix, (now, key))
         return key, True
+
+    async def stands(self, key: ApiKey) -> bool:
+        """Say whether a key that was good still is: a revocation is known at once, or after `REMEMBERED_SECONDS`.
+
+        Never raises on account of cache or directory: while that one is away, nobody can revoke a key.
+        """
+        try:
+            if await self._cache.execute("EXISTS", revocation_mark(key.org_id, key.key_id)):
+                return False
+        except (CacheUnavailableError, CacheError):
+            pass  # then the row counts, which is remembered for a few seconds only
+        try:
+            found, _ = await self.find(key.prefix)
+        except Problem:
+            return True
+        return found is not None and found.active(self._clock.now())
 
     async def revoked(self, key: ApiKey) -> None:
         """Let every instance know that a key was revoked.

@@ -28,7 +28,7 @@ from shared.telemetry import trace
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 
     Header = tuple[bytes, bytes]
 
@@ -108,7 +108,7 @@ class Incoming:
         wanted = name.encode("latin-1")
         return next((value.decode("latin-1") for key, value in self.raw_headers if key == wanted), "")
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         """Give the body piece by piece; the connection is free again at its end.
 
         Raises:

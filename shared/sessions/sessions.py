@@ -179,6 +179,17 @@ class Sessions:
             raise SessionElsewhereError(arrived.region, arrived.text)
         return found.session
 
+    async def current(self, session: Session) -> Session | None:
+        """Give a session of this region as it is now, under whichever id; None when it has ended, moved or was revoked.
+
+        Does not keep it from being idle.
+
+        Raises:
+            Problem: 503 when cache, keys or directory do not answer.
+        """
+        found = await self._home.devices(session.org_id, session.user_id)
+        return next((one for one, _ in found if one.ref == session.ref), None)
+
     async def renew(self, cookie: str, privileges: Iterable[str]) -> Opened:
         """Give a session a new id, as its privileges change; the old id reads for a moment, with what both may do.
 
@@ -209,13 +220,12 @@ class Sessions:
             SessionSupersededError: It has a new id.
             SessionElsewhereError: It is another region's.
         """
-        for _ in range(_TRIES):
+        while True:  # who is not the first has seen another one's change done
             found = await self._found_live(cookie)
             data = dict(change(found.session.data))
             session = dataclasses.replace(found.session, data=data)
             if data == found.session.data or await self._home.swap(found, session):
                 return session
-        raise SessionSupersededError
 
     async def move(self, cookie: str) -> Opened | None:
         """Bring a session of another region here; None when there is none.

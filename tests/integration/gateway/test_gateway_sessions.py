@@ -277,6 +277,45 @@ async def test_a_revocation_counts_from_the_next_request_on_at_every_instance(
                 assert (await door.get("/v1/me", headers=one.header)).status_code == 401
 
 
+async def test_a_stream_ends_when_whoever_asked_for_it_is_admitted_no_more(
+    client: httpx.AsyncClient, sign_in: SignIn, sessions: Sessions, caller: MakeCaller
+) -> None:
+    owner = await caller("owner")
+    key = await caller("viewer", org_id=owner.org_id)
+    people = {name: await sign_in("viewer") for name in ("device", "everybody", "shredded", "demoted", "renewed")}
+    over: list[str] = []
+
+    async def watch(name: str, header: dict[str, str], begun: asyncio.Event) -> None:
+        async with client.stream("GET", "/v1/ticks?endless", headers=header) as answer:
+            assert answer.status_code == 200
+            async for _ in answer.aiter_raw():
+                begun.set()
+        over.append(name)
+
+    async def watched(name: str, header: dict[str, str]) -> asyncio.Task[None]:
+        begun = asyncio.Event()
+        task = asyncio.create_task(watch(name, header, begun))
+        await begun.wait()
+        return task
+
+    tasks = [await watched(name, one.header) for name, one in people.items()]
+    tasks += [await watched("key", key.header), await watched("owner", owner.header)]
+    await sessions.revoke(people["device"].cookie)
+    await sessions.revoke_organisation(people["everybody"].org_id)
+    await sessions.shred(people["shredded"].org_id)
+    await sessions.renew(people["demoted"].cookie, ())
+    await sessions.renew(people["renewed"].cookie, {"viewer"})
+    assert (await client.delete(f"/v1/keys/{key.key_id}", headers=owner.header)).status_code == 204
+    async with asyncio.timeout(60):
+        await asyncio.gather(*tasks[:4], tasks[5])
+    assert set(over) == {"device", "everybody", "shredded", "demoted", "key"}
+    assert not tasks[4].done(), "it goes on under its new id"
+    assert not tasks[6].done()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_a_person_s_limit_holds_over_all_their_sessions_and_leaves_others_theirs(
     stage: Stage, sign_in: SignIn
 ) -> None:

@@ -93,7 +93,7 @@ async def test_bodies_stream_both_ways(echo: Host) -> None:
     incoming = await outgoing.open("GET", "/ticks")
     chunks = incoming.chunks()
     assert (await anext(chunks)).startswith(b"id: 0")
-    await chunks.aclose()  # type: ignore[attr-defined]
+    await chunks.aclose()
     await outgoing.close()
 
 
