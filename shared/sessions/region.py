@@ -153,14 +153,17 @@ class Region:
         clear = read_clear(value)
         if clear is None:
             return None
-        if void_of_all > self._void.get(clear.org_id, 0):
-            # All of the organisation was revoked: perhaps because its keys were shredded. Ask for them anew.
-            if len(self._void) >= _REMEMBERED:
-                self._void.clear()  # costs one more unwrapping for each organisation that was ever revoked
-            self._void[clear.org_id] = void_of_all
-            self._keys.forget(clear.org_id)
+        self._heed(clear.org_id, void_of_all)
         key = await self._keys.find(clear.org_id, self.name, clear.key_id)
         return None if key is None else open_session(key, value, digest, self.name)
+
+    def _heed(self, org_id: UUID, void_of_all: int) -> None:
+        """Ask for an organisation's keys anew when all of it was revoked: perhaps because they were shredded."""
+        if void_of_all > self._void.get(org_id, 0):
+            if len(self._void) >= _REMEMBERED:
+                self._void.clear()  # costs one more unwrapping for each organisation that was ever revoked
+            self._void[org_id] = void_of_all
+            self._keys.forget(org_id)
 
     async def sealed(self, session: Session, digest: bytes) -> bytes:
         """Give a session's value for an id of this region."""
@@ -171,7 +174,8 @@ class Region:
         place = _place(org_id)
         user = b"" if user_id is None else user_id.bytes
         reply = await self._cache.run(_MOMENT, [place.void(org_id)], [self._now(), user])
-        now, latest = cast("list[bytes]", reply)
+        now, latest, void_of_all = cast("list[bytes]", reply)
+        self._heed(org_id, int(void_of_all))
         return int(now), int(latest)
 
     async def create(self, session: Session, raw: bytes, most: int) -> bool:

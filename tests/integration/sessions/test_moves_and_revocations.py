@@ -272,6 +272,17 @@ async def test_after_a_revocation_people_sign_in_again(regions: Regions, someone
         assert moved is not None
 
 
+async def test_a_process_that_still_has_a_shredded_key_begins_sessions_that_others_can_read(
+    regions: Regions, someone: Someone
+) -> None:
+    signing_in = regions.process()
+    who = await someone()
+    await signing_in.create(*who, ())
+    await regions.process().shred(who[0])
+    again = await signing_in.create(*who, ())
+    assert await regions.process().read(again.cookie) == again.session
+
+
 async def test_regions_whose_clocks_differ_revoke_what_began_by_the_faster_one(
     regions: Regions, someone: Someone
 ) -> None:
