@@ -272,7 +272,8 @@ def _with_left(draft: Draft, clause: Clause, at: int, named: list[str]) -> list[
 
 
 def _has_words(draft: Draft, start: int, end: int) -> bool:
-    return any(character.isalnum() for character in draft.request[start:end])
+    words = draft.request[start:end].replace(",", " ").split()
+    return any(any(c.isalnum() for c in word) for word in words if word.lower() not in {"and", "or", "but"})
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

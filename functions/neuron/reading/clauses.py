@@ -79,13 +79,14 @@ def split(tokens: Sequence[Token]) -> list[Clause]:
     return found
 
 
+_POLITE: Final = lexicon.words("please now so would like to could can you me us kindly just")
 _LATEST_REQUEST: Final = 4
 _REQUESTING: Final = lexicon.words("build create make write develop implement design need want")
 
 
 def _requests(sentence: Sequence[Token]) -> bool:
     """Whether a sentence behind the first one asks for the software: "We rent out tools. Build an API with …"."""
-    words = [token.low for token in sentence[:5] if token.low not in {"please", "now", "so", "would", "like", "to"}]
+    words = [token.low for token in sentence[:6] if token.low not in _POLITE]
     if words[:1] in (["i"], ["we"]):
         words = words[1:]
     return bool(words) and words[0] in _REQUESTING and any(token.low in _KIND_WORDS for token in sentence[:10])

@@ -243,7 +243,11 @@ def _tied(draft: Draft, subject: str, target: str) -> DraftEntity | None:
     words = draft.clauses[draft.at].words
     limits = any((read := bound(words, i)) is not None and not read[0].exact for i in range(len(words)))
     found = [e for e in draft.entities.values() if e.reference_to(subject) and e.reference_to(target)]
+    found = [e for e in found if e.name.split("_")[-1] not in _PAYING]
     return found[0] if limits and len(found) == 1 else None
+
+
+_PAYING: Final = lexicon.words("payment invoice bill fee charge refund receipt")  # are made for a deed, and are none
 
 
 def _graded(draft: Draft, entity: DraftEntity, verb: str, behind: list[Token]) -> None:
@@ -541,9 +545,9 @@ def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound
     if bound.high is None or bound.high == bound.low:
         return
     if reference is None:
-        link = next(
-            (e for e in draft.entities.values() if e.reference_to(parent.name) and e.reference_to(child.name)), None
-        )
+        tied = [e for e in draft.entities.values() if e.reference_to(parent.name) and e.reference_to(child.name)]
+        tied = [e for e in tied if e.name.split("_")[-1] not in _PAYING]
+        link = min(tied, key=lambda e: e.link_verb is None, default=None)
         if link is None:
             return
         child, reference = link, link.reference_to(parent.name)

@@ -183,7 +183,24 @@ _TYPES: Final = {"number": FieldType.NUMBER, "integer": FieldType.INTEGER}
 def read(clause: Clause, draft: Draft) -> bool:
     """Read a clause for what it wants computed; True when that was found and added to the draft."""
     words = clause.words
-    return _stated(words, draft) or _conversion(words, draft) or _password(words, draft) or _several(words, draft)
+    if _stated(words, draft):
+        return True
+    if _conversion(words, draft):
+        beside = _beside_conversion(words)
+        if beside:
+            _several(beside, draft)
+        return True
+    return _password(words, draft) or _several(words, draft)
+
+
+def _beside_conversion(words: Sequence[Token]) -> list[Token]:
+    """Give what else a clause asks for: "computes the median of numbers and converts miles to kilometres"."""
+    at = next((i for i, t in enumerate(words) if t.verb == "convert"), None)
+    if at is None:
+        return []
+    further = (i for i in range(at + 1, len(words)) if words[i].verb in _COMPUTING and words[i - 1].low in {"and", ","})
+    rest = [*words[:at], *words[next(further, len(words)) :]]
+    return rest if any(t.verb in _COMPUTING for t in rest) else []
 
 
 def read_part(words: Sequence[Token], draft: Draft) -> bool:
@@ -779,7 +796,7 @@ def _refused(words: Sequence[Token], draft: Draft) -> bool:
         or ("allow" in bag and bag & lexicon.NEGATIONS)
         or ("accept" in bag and bag & lexicon.NEGATIONS)
     )
-    if not refusing or not draft.computations:
+    if not refusing or not draft.computations or bag & {"first", "last", "former", "latter", "second", "both"}:
         return False
     marks = []
     for computation in list(draft.computations.values()):

@@ -197,6 +197,9 @@ def implied(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
             return negate(inner) if inner else None
     if name not in _TRUTHS or (entity.link_verb is not None and entity.machine is not None):
         return None
+    told = next((f for n, f in entity.fields.items() if n in {"status", "state"} and not f.values), None)
+    if told is not None and kind_of(told) is FieldType.STRING:
+        return (Condition(field=told.name, operator=Operator.EQ, value=word.lower()),)
     entity.add(DraftField(name, FieldType.BOOLEAN, required=False, default=name in _INITIALLY_TRUE))
     return (Condition(field=name, operator=Operator.EQ, value=True),)
 

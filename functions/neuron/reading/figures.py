@@ -258,7 +258,7 @@ def asked(r: Reading, draft: Draft) -> bool:
     if r.frame.negated or not ({t.verb for t in r.words} & _ASKING or begins) or "than" in lows:
         return False
     each = next((i for i, low in enumerate(lows) if low in _EACH), None)
-    if each is None:
+    if each is None or {"and", ","} & set(lows[each:]) or sum(low in _EACH for low in lows) > 1:
         return False
     parent = next((m.entity for m in draft.mentions(r.words[each + 1 :]) if m.start <= 1), None)
     if parent is None:

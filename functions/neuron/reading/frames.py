@@ -543,6 +543,8 @@ def _with_conditions(frame: Frame) -> Frame:
             continue
         if token.low == "when" and frame.verb in _RECORDING:
             continue  # "records when it left": what is recorded
+        if token.low == "when" and frame.verb in lexicon.HOLDING_VERBS and i and rest[i - 1].low in {"and", ","}:
+            continue  # "an item has a name and when we bought it": a moment
         if token.low in {"while", "until", "when"} and frame.verb in lexicon.HOLDING_VERBS and _stays(rest[:i]):
             continue  # "a departure time, which stays empty while the car is there"
         if token.low in {"if", "unless"} and _any(rest[i + 1 :]):

@@ -490,7 +490,7 @@ def unless_given(r: Reading, draft: Draft) -> bool:
 _NO_NOUN: Final = lexicon.DETERMINERS | lexicon.BE | lexicon.words("given specified stated set it something else")
 
 
-_LISTING: Final = lexicon.words("list show print display report see tell")
+_LISTING: Final = lexicon.words("list show print display report see tell give")
 
 
 def several_lists(r: Reading, draft: Draft) -> bool:

@@ -77,7 +77,7 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         numbers = [number for number in numbers if number not in _STATUSES]
     if numbers:
         return f"Nothing that was built stands for {_quoted(numbers)}."
-    if reason := _unkept(said, parts):
+    if reason := _unkept(said, parts, specification):
         return reason
     if unheld := _untold(said, parts, specification):
         return f"Nothing that was built tells which are {_quoted(unheld)}."
@@ -89,11 +89,18 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
     return ""
 
 
-def _unkept(said: Sequence[Token], parts: Sequence[Any]) -> str:
+def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> str:
     """Give what a clause demands that no part of the right kind keeps; empty when nothing is missing."""
     filled = bool(_FILLING & {token.low for token in said})
-    if _forbids(said) and not any(_restricts(part, filled=filled) for part in parts):
+    kept_out = _withheld(said, parts, specification)
+    if _forbids(said) and not kept_out and not any(_restricts(part, filled=filled) for part in parts):
         return "It forbids something, and nothing that was built refuses it."
+    if _of_own(said) and not any(isinstance(part, spec.RangeRule | spec.TransitionRule) for part in parts):
+        return "It says something of what is one's own, and nothing that was built tells whose it is."
+    if _of_present(said) and not any(_looks_at_clock(part) for part in parts):
+        return "It says something of the present, and nothing that was built looks at the clock."
+    if _for_each(said) and all(isinstance(part, spec.Endpoint | spec.Command | dict) for part in parts):
+        return "It asks for something for each, and nothing that was built tells that."
     if _singular(said) and not any(_keeps_apart(part) for part in parts):
         return "It says what may be there only so often, and nothing that was built counts that."
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
@@ -156,6 +163,41 @@ def _stems(parts: Sequence[Any]) -> set[str]:
     texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
     texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
     return {_stem(word) for text in texts for word in re.split(r"[-_ .]", text.lower()) if word}
+
+
+def _withheld(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> bool:
+    """Whether "vaccinations cannot be deleted" is kept because the software has no way to delete them."""
+    if not any(token.verb in {"delete", "remove"} for token in said) or specification.kind is spec.Kind.LIBRARY:
+        return False
+    deleted = {part.entity for part in specification.endpoints if part.operation is spec.OperationKind.DELETE}
+    commands = specification.command_line.commands if specification.command_line is not None else ()
+    deleted |= {part.entity for part in commands if part.operation is spec.OperationKind.DELETE}
+    named = [part.name for part in parts if isinstance(part, spec.Entity)]
+    return bool(named) and not deleted & set(named)
+
+
+def _of_own(said: Sequence[Token]) -> bool:
+    """Whether a clause forbids something of one's own: "can like a recipe, but not their own"."""
+    lows = [token.low for token in said]
+    return any(a == "own" and b in {"their", "his", "her", "its"} for b, a in itertools.pairwise(lows)) and _forbids(
+        said
+    )
+
+
+def _of_present(said: Sequence[Token]) -> bool:
+    lows = [token.low for token in said]
+    return any(lows[i : i + 3] in (["in", "the", "future"], ["in", "the", "past"]) for i in range(len(lows)))
+
+
+def _looks_at_clock(part: Any) -> bool:
+    """Whether a part compares something with the present."""
+    checked = (*getattr(part, "when", ()), *getattr(part, "requires", ()))
+    own = {getattr(part, "value", None), getattr(part, "other", None)} if isinstance(part, spec.RangeRule) else set()
+    return bool({"now", "today"} & ({condition.other for condition in checked} | own))
+
+
+def _for_each(said: Sequence[Token]) -> bool:
+    return any(token.low in {"each", "every", "per"} for token in said)
 
 
 def _computes(part: Any) -> bool:
@@ -362,13 +404,13 @@ def _words_unfound(said: Sequence[Token], parts: Sequence[Any], specification: s
 
 _MEANT: Final[dict[type, str]] = {
     spec.NoOverlapRule: "double booked overlap same twice parallel simultaneous",
-    spec.RangeRule: "exceed differ different same",
+    spec.RangeRule: "exceed differ different same lie future past",
     spec.OrderedRule: "exceed",
     spec.UniqueRule: "same twice duplicate repeat again",
     spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
     spec.QuotaRule: "simultaneously handle again lent lend taken rented booked borrowed out",
     spec.CapacityRule: "full sold out left room enough reached further",
-    spec.TransitionRule: "accept possible late deadline",
+    spec.TransitionRule: "accept possible late deadline lie future past",
     spec.StateMachine: "mark tick set",
     spec.Transition: "mark tick set",
     spec.ComputedRule: "times multiplied product plus minus formula",

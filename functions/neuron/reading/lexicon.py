@@ -37,6 +37,10 @@ SPELLINGS: Final = {
     "shouldnt": "must-not",
     "web-site": "website",
     "&": "and",
+    "no.": "number",
+    "max.": "max",
+    "min.": "min",
+    "approx.": "about",
 }
 
 IRREGULAR_PLURALS: Final = {

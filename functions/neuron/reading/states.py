@@ -789,7 +789,7 @@ def _refuse(draft: Draft, entity: DraftEntity, verb: str, target: str, sources: 
 
 def _imperative(r: Reading, draft: Draft) -> bool:
     """Read "complete a task", "mark a task as done", "users can archive notes", "members return books"."""
-    if r.frame.negated or not r.objects:
+    if r.frame.negated or not r.objects or r.frame.rest[0].low in lexicon.PREPOSITIONS:
         return False
     moved = [_ordered_move(r, draft, verb) for verb in r.frame.group.verbs]
     return any(moved)
@@ -804,6 +804,8 @@ def _active(r: Reading, draft: Draft) -> bool:
         return False
     if r.frame.group.passive or r.frame.negated or not r.objects or r.objects[0].entity is r.subject or r.frame.only:
         return False
+    if r.frame.rest[0].low in lexicon.PREPOSITIONS:
+        return False  # "candidates stand for an election": nothing is done to the election
     moved = [_ordered_move(r, draft, verb) for verb in r.frame.group.verbs]
     return any(moved)
 

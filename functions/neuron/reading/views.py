@@ -339,6 +339,20 @@ def _narrows(tail: Sequence[Token], entity: DraftEntity, draft: Draft) -> bool:
     return draft.mark(("listing", entity.name))
 
 
+def _narrowed_by(tail: Sequence[Token], mention: Mention, draft: Draft) -> bool:
+    """Whether what stands behind a list's name says which of them are meant, so that a list of all is too many."""
+    if len(tail) < _SHORTEST_TAIL or tail[1].low in {"id", "its", "their"}:
+        return False
+    narrows = tail[0].low in _OPERATIONS_WORDS or bool(_PRESENT & {t.low for t in tail})
+    return narrows or (tail[0].low == "of" and not _belongs(tail, mention, draft))
+
+
+def _belongs(tail: Sequence[Token], mention: Mention, draft: Draft) -> bool:
+    """Whether "of a member" behind "list the loans" names what they belong to, or a field of theirs."""
+    others = [m.entity.name for m in draft.mentions(tail)]
+    return bool(others) or conditions.find_field(tail, mention.entity) is not None
+
+
 _SHORTEST_TAIL: Final = 2
 _PRESENT: Final = lexicon.words("current today yesterday tomorrow")
 _OPERATIONS_WORDS: Final = lexicon.words(
@@ -389,13 +403,7 @@ def _operations(r: Reading, draft: Draft) -> bool:
         for operation in operations:
             draft.mark(("operation", mention.entity.name, operation))
             draft.operations[mention.entity.name].add(operation)
-    if (
-        tail
-        and (tail[0].low in _OPERATIONS_WORDS or _PRESENT & {t.low for t in tail})
-        and set(operations) <= {"list", "read"}
-        and tail[1:2]
-        and tail[1].low not in {"id", "its", "their"}
-    ):
+    if set(operations) <= {"list", "read"} and _narrowed_by(tail, mentions[-1], draft):
         draft.leave(tail, "this part was not understood")
     return True
 

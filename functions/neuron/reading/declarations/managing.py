@@ -17,6 +17,8 @@ def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
         frame.verb == "be" and frame.subject and frame.subject[0].low == "there"
     ):
         return False
+    if frame.verb == "be" and frame.negated and frame.modal == "must":
+        return False  # "there must not be two readings": a rule
     subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
     if frame.group.passive and frame.rest and frame.rest[0].low in {"in", "on", "at", "by"}:
         return False

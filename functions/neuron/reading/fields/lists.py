@@ -42,7 +42,7 @@ def items(tokens: Sequence[Token]) -> list[naming.Item]:
             continue
         if i >= len(tokens):
             break
-        if found and (_compares(tokens, i) or _does(tokens, i)):
+        if found and (_compares(tokens, i) or _does(tokens, i) or _in_steps(tokens, i)):
             i = _leave(tokens, i, found[-1])
             continue
         if len(found) > 1 and tokens[i - 1].low == "both" and (behind := _of_both(tokens, i, found[-2:])) is not None:
@@ -58,6 +58,14 @@ def items(tokens: Sequence[Token]) -> list[naming.Item]:
     return found
 
 
+def _in_steps(tokens: Sequence[Token], at: int) -> bool:
+    """Whether "in steps of six" begins here, which no field holds."""
+    return (
+        tokens[at].low == "in" and at + 2 < len(tokens) and tokens[at + 1].low in {"steps", "multiples", "increments"}
+    )
+
+
+_STEPS: Final = frozenset({"steps", "multiples", "increments"})
 _DOING: Final = lexicon.words("hold contain take carry need store keep have include accept serve seat fit")
 
 
@@ -97,8 +105,11 @@ def _of_another_form(tokens: Sequence[Token], at: int, start: int) -> tuple[list
 
     `start`: where the separators in front of it begin.
     """
-    if (aged := ages.aged(tokens, at) or counts.usual(tokens, at) or _asked(tokens, at)) is not None:
+    if (aged := ages.aged(tokens, at) or counts.usual(tokens, at)) is not None:
         return [aged[0]], aged[1]
+    if (asked := _asked(tokens, at)) is not None:
+        bracket = asked[1] < len(tokens) and tokens[asked[1]].text == "("
+        return [asked[0]], qualifiers.attributes(tokens, asked[1], asked[0].field) if bracket else asked[1]
     if (pair := _pair(tokens, at)) is not None:
         return pair
     for reader in (_measured, _so_many, _whether):
@@ -151,7 +162,7 @@ def _asked(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
         person = naming.Item(DraftField("person", words=("person",)), tuple(tokens[at : at + 1]), determined=True)
         return (person, behind) if behind is not None else None
     end = next(
-        (i for i in range(at + 1, len(tokens)) if tokens[i].low in vocabulary.SEPARATORS | {"which", "when"}),
+        (i for i in range(at + 1, len(tokens)) if tokens[i].low in vocabulary.SEPARATORS | {"which", "when", "("}),
         len(tokens),
     )
     while end < len(tokens) and tokens[end - 1].low in lexicon.PREPOSITIONS:
@@ -341,7 +352,7 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[naming.Item | None, int]:
     i, item = at, naming.Item(DraftField(""), ())
     i = naming.premodifiers(tokens, i, item)
     core, i = naming.core_name(tokens, i, item)
-    if not core:
+    if not core or set(core) <= _NO_NAMES:
         return None, i
     core, i = _bare_enumeration(tokens, core, i, item)
     if item.plural:
@@ -353,16 +364,21 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[naming.Item | None, int]:
         i = qualifiers.attributes(tokens, example, item.field, item.left)
     if item.determined and (apposed := _apposed(tokens, i, item.field)) is not None:
         i = apposed
-    if i < len(tokens) and tokens[i].low in {"where", "when", "who", "which", "that", "it", "they", "he", "she"}:
+    if i < len(tokens) and tokens[i].low in _EXPLAINING:
         i = next(
-            (j for j in range(i, len(tokens)) if tokens[j].text in {",", ";"} or tokens[j].low == "and"), len(tokens)
+            (j for j in range(i, len(tokens)) if tokens[j].text in {",", ";", "("} or tokens[j].low == "and"),
+            len(tokens),
         )
+        if i < len(tokens) and tokens[i].text == "(":
+            i = qualifiers.attributes(tokens, i, item.field, item.left)
     if item.field.per:
         item.field.name = morphology.name(item.field.name, "per", item.field.per)
     item.tokens = tuple(tokens[at:i])
     return item, i
 
 
+_EXPLAINING: Final = lexicon.words("where when who which that it they he she we i you")
+_NO_NAMES: Final = lexicon.words("most least max min once twice more less it them not only")
 _CHOSEN: Final = lexicon.words(
     "result outcome status state type kind level size class category priority condition mode grade colour color "
     "gender quality season shift direction side"
@@ -402,9 +418,9 @@ def _example(tokens: Sequence[Token], at: int) -> int | None:
 
 def _bare_enumeration(tokens: Sequence[Token], core: list[str], i: int, item: naming.Item) -> tuple[list[str], int]:
     """Read "priority low, medium or high": the last word of the name is the first value."""
-    if len(core) > 1 and i + 1 < len(tokens) and tokens[i].text == "/":
+    if len(core) > 1 and i + 1 < len(tokens) and tokens[i].text in {"/", "|"}:
         values, end = [core[-1]], i
-        while end + 1 < len(tokens) and tokens[end].text == "/":
+        while end + 1 < len(tokens) and tokens[end].text in {"/", "|"}:
             value, after = enumerations.one(tokens, end + 1)
             if value is None:
                 break

@@ -14,6 +14,7 @@ from functions.neuron.reading.fields import (
     naming,
     requirements,
     roles,
+    sequences,
     sizes,
     tenses,
     uniqueness,
@@ -126,6 +127,7 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
         uniqueness.uniqueness,
         requirements.requirement,
         requirements.named_type,
+        sequences.sequence,
         sizes.sizes,
         sizes.unit_of,
         roles.role,
@@ -212,6 +214,8 @@ def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
         if end is None and part[i].low in vocabulary.PRE_ATTRIBUTES:
             naming.adjective(target, part[i].low)
             end = i + 1
+        if end is None and part[i].text in _CURRENCIES and len(part) == 1:
+            end = i + 1
         if end is None and part[i].low in vocabulary.UNITS and alone:
             target.description = f"In {part[i].low}."
             end = i + 1
@@ -223,6 +227,7 @@ def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
     return True
 
 
+_CURRENCIES: Final = frozenset({"£", "€", "$"})
 _PARTS_WORDS: Final = lexicon.words("more less fewer above over higher older at")
 
 

@@ -19,8 +19,10 @@ _ROLE_WORDS: Final = lexicon.words("be a an one the of also itself another")
 
 def role(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "who is a member" and "which refers to a member"."""
+    bare = tokens[i].low == "is" and i + 2 < len(tokens) and tokens[i + 1].low in {"a", "an"}
+    i -= bare  # "author is a user" as "author who is a user"
     if (
-        tokens[i].low not in {"who", "which", "that"}
+        (tokens[i].low not in {"who", "which", "that"} and not bare)
         or i + 3 > len(tokens)
         or tokens[i + 1].low not in {"is", "must", "are"}
     ):

@@ -24,7 +24,7 @@ _SIZES_WORDS: Final = lexicon.words(
 
 def sizes(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read bounds of a value or of a length."""
-    if tokens[i].low == "and":
+    if tokens[i].low == "and" or (tokens[i].low in {"on", "in"} and quantities.period(tokens, i) is not None):
         return None
     j = i
     while j < len(tokens) and tokens[j].low in _SIZES_WORDS:

@@ -82,6 +82,8 @@ STOPS: Final = (
         "they",
         "he",
         "she",
+        "we",
+        "you",
     }
 ) - {"about"}
 FILLER: Final = lexicon.words(

@@ -103,7 +103,7 @@ def held_to_present(draft: Draft, entity: DraftEntity, item: DraftField) -> None
 def _against_present(draft: Draft, entity: DraftEntity, item: DraftField) -> None:
     """Hold a moment to one side of the present; what must lie ahead must do so only when it is made."""
     operator = Operator(item.present)
-    said = f"The {item.name.replace('_', ' ')} must lie {_SIDES[operator]}."
+    said = f"The {item.name.replace('_', ' ')} must {_SIDES[operator]}."
     if operator in {Operator.LT, Operator.LE}:
         _bounded(draft, entity, item, operator, "today" if conditions.moment(item) == "today" else "now", said)
         return
@@ -118,10 +118,10 @@ def _against_present(draft: Draft, entity: DraftEntity, item: DraftField) -> Non
 
 
 _SIDES: Final = {
-    Operator.LT: "in the past",
-    Operator.LE: "not in the future",
-    Operator.GT: "in the future",
-    Operator.GE: "not in the past",
+    Operator.LT: "lie in the past",
+    Operator.LE: "not lie in the future",
+    Operator.GT: "lie in the future",
+    Operator.GE: "not lie in the past",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from functions.neuron.reading import conditions, fields, lexicon, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
-from functions.neuron.reading.rules import comparisons, readings, uniqueness
+from functions.neuron.reading.rules import comparisons, quotas, readings, uniqueness
 from shared.software.specification import FieldType
 
 _FIELD_SAYS_WORDS: Final = lexicon.words(
@@ -28,6 +28,8 @@ def field_says(r: readings.Reading, draft: Draft) -> bool:
             continue
         if end < len(words) and {t.low for t in words[end:]} & {"than", "its", "their"}:
             continue
+        if quotas.period_in(words[end:]) is not None:
+            continue  # "the minutes may not exceed 720 on one day" bounds no record's
         if probe.unique_per:
             return uniqueness.unique_per(r, draft, entity, item, probe)
         item.merge(probe)
@@ -92,6 +94,8 @@ def _subject_fields(r: readings.Reading, draft: Draft) -> list[tuple[DraftEntity
         at = 0
         described = {token for mention in r.subjects for token in mention.adjectives}
         while (named := conditions.find_field(r.frame.subject, entity, at)) is not None:
+            if found and r.frame.subject[named[1] - 2].low == "of" and not named[0].target:
+                break  # "the minutes of a lawyer" are minutes, and no lawyer
             if not described.intersection(r.frame.subject[named[1] : named[2]]):
                 found.append((entity, named[0]))
             at = named[2]

@@ -92,6 +92,9 @@ def _withheld(r: readings.Reading, draft: Draft) -> bool:
         t.low in {"with", "that", "who", "which", "whose"} for t in r.frame.subject
     ):
         return False
+    behind = r.frame.subject[r.subjects[0].end :]
+    if behind and behind[0].low in {"in", "from", "before", "after", "since", "until", "older", "whose"}:
+        return False  # "reservations in the past cannot be deleted"
     entity = r.subject
     if verbs & _UPDATING:
         draft.withheld.add((entity.name, "update"))
@@ -126,6 +129,9 @@ def _relative(r: readings.Reading, draft: Draft) -> tuple[Condition, ...] | None
             if any(mention.start < i for mention in r.subjects[1:]):
                 return None  # "a customer with orders that are not finished": the orders are not
             return conditions.predicate(r.frame.subject[i + 1 :], r.subject, draft)
+        past = i + 2 == len(r.frame.subject) - 1 and token.low == "in" and r.frame.subject[i + 1].low == "the"
+        if i and past and r.subject is not None:
+            return conditions.adjective(r.frame.subject[i + 2].low, r.subject)
         if i and token.low in {"with", "without"} and r.subject is not None:
             held = conditions.holding(r.frame.subject[i + 1 :], r.subject, without=token.low == "without")
             if held is not None:

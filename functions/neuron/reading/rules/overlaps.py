@@ -14,14 +14,14 @@ from shared.software.specification import Condition, FieldType
 def overlap(r: readings.Reading, draft: Draft) -> bool:
     """Read "bookings of one room must not overlap", "a room cannot be booked twice at the same time"."""
     lows = set(r.lows)
-    text = " ".join(r.lows)
+    text = f" {' '.join(r.lows)} "
     overlapping = any(low.startswith("overlap") for low in lows) or "double-book" in text or "double book" in text
     bounded = {"than", "most", "to", "least"} & {a for a, b in itertools.pairwise(r.lows) if b == "two"}
     two_at_once = (
         "two" in lows and not bounded and ("at once" in text or "at the same time" in text or "simultaneously" in lows)
     )
     same_time = two_at_once or any(
-        phrase in text
+        f" {phrase} " in text
         for phrase in (
             "same time",
             "same period",

@@ -17,7 +17,28 @@ if TYPE_CHECKING:
 
 def unique(r: readings.Reading, draft: Draft) -> bool:
     """Read "no two rooms share a name", "a customer can review a product only once", "an email can be used once"."""
-    return any(reader(r, draft) for reader in (_combined, _shared, _repeated, _once_per, _once_within))
+    readers = (_combined, _shared, _with_the_same, _repeated, _once_per, _once_within)
+    return any(reader(r, draft) for reader in readers)
+
+
+def _with_the_same(r: readings.Reading, draft: Draft) -> bool:
+    """Read "there must not be two readings of a sensor with the same timestamp"."""
+    lows = r.lows
+    same = next((i for i in range(len(lows)) if lows[i : i + 3] == ["with", "the", "same"]), None)
+    denied = r.frame.negated or "no" in lows
+    mentions = draft.mentions(r.words[:same]) if same is not None else []
+    if same is None or not denied or not mentions or "two" not in lows[:same]:
+        return False
+    entity = mentions[0].entity
+    names: list[str] = []
+    at = same + 3
+    while (named := conditions.find_field(r.words, entity, at)) is not None:
+        names.append(named[0].name)
+        at = named[2]
+    within = [f.name for m in mentions[1:] if (f := entity.reference_to(m.entity.name))]
+    if not names or len(within) != len(mentions) - 1:
+        return False
+    return add_unique(r, draft, entity, (*within, *names), conditions.running(entity) if within else ())
 
 
 _OCCURRING: Final = lexicon.words("occur appear exist repeat be use have")

@@ -1,0 +1,58 @@
+"""Reads what characters a text is made of, in their order: "two letters followed by four digits"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import quantities
+from shared.software.specification import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.draft import DraftField
+    from functions.neuron.reading.tokens import Token
+
+_CHARACTERS: Final = {"letter": "A-Za-z", "digit": "0-9", "number": "0-9"}
+_CASES: Final = {
+    "uppercase": "A-Z",
+    "upper-case": "A-Z",
+    "capital": "A-Z",
+    "lowercase": "a-z",
+    "lower-case": "a-z",
+}
+_JOINTS: Final = ("followed by", "and then", "then", "and", "plus", ",")
+_FEWEST: Final = 2
+
+
+def sequence(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read two or more runs of characters into a pattern; gives where they end."""
+    at = i + (tokens[i].low in {"of", "with"})
+    parts: list[str] = []
+    end = at
+    while (run := _run(tokens, at)) is not None:
+        parts.append(run[0])
+        end = run[1]
+        joint = next((e for words in _JOINTS if (e := quantities.phrase(tokens, end, words)) is not None), None)
+        if joint is None:
+            break
+        at = joint
+    if len(parts) < _FEWEST:
+        return None
+    target.type, target.pattern = FieldType.STRING, f"^{''.join(parts)}$"
+    target.min_length = target.max_length = None
+    return end
+
+
+def _run(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
+    read = quantities.number(tokens, at) if at < len(tokens) else None
+    if read is None or not float(read[0]).is_integer() or not 0 < read[0] <= _LONGEST or read[1] >= len(tokens):
+        return None
+    end = read[1]
+    case = _CASES.get(tokens[end].low)
+    end += case is not None
+    characters = _CHARACTERS.get(tokens[end].singular) if end < len(tokens) else None
+    return (f"[{case or characters}]{{{int(read[0])}}}", end + 1) if characters is not None else None
+
+
+_LONGEST: Final = 64
