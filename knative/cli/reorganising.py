@@ -20,8 +20,9 @@ from knative.platform.home import Home, PlatformSettings
 from shared.cache import Cache, CacheError, CacheUnavailableError
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
-from shared.objects import ObjectsSettings, open_objects
+from shared.objects import ObjectsFullError, ObjectsSettings, open_objects
 from shared.placement import RefusedError
+from shared.placement.hands import unavailable
 from shared.problems import Problem
 from shared.quotas import QuotaSettings, Tiers
 from shared.randomness import SystemRandomness
@@ -103,7 +104,7 @@ def split(org_id: UUID, slug: str, ids: list[UUID], *, plan_only: bool, as_json:
     if as_json:
         click.echo(json.dumps({**_document(done), "key": key}, indent=2))
     elif plan_only:
-        _show(done)
+        _show(done, "Keys and sessions stay what they are.")
     else:
         _show_key(slug, done, key)
     sys.exit(1 if done.conflicts or done.left else 0)
@@ -147,7 +148,7 @@ def merge(org_id: UUID, into: UUID, settle: float, patience: float, *, plan_only
     if as_json:
         click.echo(json.dumps(_document(done), indent=2))
     elif plan_only:
-        _show(done)
+        _show(done, "Its keys and sessions end, and it is closed.")
     else:
         click.echo(f"{org_id} is part of {into}, and closed: {_counts(done)} went.")
     sys.exit(1 if done.conflicts else 0)
@@ -228,6 +229,14 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         raise click.ClickException("The schema is not up to date: run `hal9 migrate`.") from None
     except (SettingsError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+    except ObjectsFullError as error:
+        raise click.ClickException(f"{error}. Then give the same command again.") from None
+    except Exception as error:
+        if not unavailable(error):
+            raise
+        raise click.ClickException(
+            f"A server does not answer ({type(error).__name__}: {error}): give the same command again when it does."
+        ) from None
 
 
 def _document(plan: Plan) -> dict[str, object]:
@@ -252,10 +261,10 @@ def _counted(count: int, name: str) -> str:
     return f"{count} {name.removesuffix('s') if count == 1 else name}"
 
 
-def _show(plan: Plan) -> None:
+def _show(plan: Plan, ending: str) -> None:
     click.echo(f"From {plan.giver} to {plan.taker}: {_counts(plan)}, {plan.size} bytes.")
     stays = [_counted(count, name) for name, count in plan.stays.items()]
-    click.echo(f"Stays: {', '.join([*stays, 'what was used', 'keys and sessions'])}.")
+    click.echo(f"Stays: {', '.join([*stays, 'what was used'])}. {ending}")
     for conflict in plan.conflicts:
         click.echo(f"In the way: {conflict}.")
 

@@ -33,13 +33,14 @@ from shared.sessions import (
 from shared.sessions.settings import UNREAD
 from shared.settings import SettingsError, load
 from shared.shards import Shards
-from shared.shards.organisations import pinned_region
+from shared.shards.organisations import pinned_region, require_open
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from typing import Any
 
-    from shared.sessions.sessions import Device
+    from shared.database import Database
+    from shared.sessions.sessions import Device, Opened
 
 T = TypeVar("T")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -51,6 +52,7 @@ class _Opened(NamedTuple):
     sessions: Sessions
     keys: DataKeys
     region: str
+    directory: Database
 
 
 _ORGANISATION = click.option(
@@ -80,9 +82,14 @@ def begin(org_id: UUID, user_id: UUID, roles: tuple[str, ...], device: str, *, a
 
     For trying out, and for emergencies: nobody proved who they are. It ends by itself like any other one.
     """
-    opened = _run(lambda at: at.sessions.create(org_id, user_id, roles, device=device))
-    cookie = f"{COOKIE}={opened.cookie}"
-    document = {"session": str(opened.session.ref), "cookie": cookie, "ends_at": opened.session.ends_at.isoformat()}
+
+    async def work(at: _Opened) -> Opened:
+        await require_open(at.directory, org_id)
+        return await at.sessions.create(org_id, user_id, roles, device=device)
+
+    begun = _run(work)
+    cookie = f"{COOKIE}={begun.cookie}"
+    document = {"session": str(begun.session.ref), "cookie": cookie, "ends_at": begun.session.ends_at.isoformat()}
     click.echo(json.dumps(document, indent=2) if as_json else cookie)
 
 
@@ -210,7 +217,7 @@ async def opened() -> AsyncIterator[_Opened]:
         sessions = Sessions(
             settings.region, caches, keys, settings, pinned=lambda org_id: pinned_region(shards.directory, org_id)
         )
-        yield _Opened(sessions, keys, settings.region)
+        yield _Opened(sessions, keys, settings.region, shards.directory)
     finally:
         for cache in caches.values():
             await cache.close()

@@ -98,9 +98,7 @@ async def establish_with(
     """
     org_id = organisation_id(slug)
     await shards.create_organisation(org_id, region, slug=slug, pinned=pinned)
-    whole = await _part_of(shards.directory, org_id)
-    if whole is not None:
-        raise Problem("organisation-merged", detail=f"{slug} is part of {whole} now: its name is not given again.")
+    await require_open(shards.directory, org_id, slug)
     if await _owned(shards.directory, org_id, clock.now()):
         return False
     now = clock.now()
@@ -177,8 +175,12 @@ async def change_tier(directory: Database, org_id: UUID, tier: str) -> str | Non
     return await retrying(attempt, idempotent=True)
 
 
-async def _part_of(directory: Database, org_id: UUID) -> UUID | None:
-    """The organisation that it was merged into."""
+async def require_open(directory: Database, org_id: UUID, slug: str | None = None) -> None:
+    """Refuse what would let somebody into an organisation that is part of another one.
+
+    Raises:
+        Problem: 409 `organisation-merged`.
+    """
 
     async def attempt() -> UUID | None:
         async with directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
@@ -187,7 +189,13 @@ async def _part_of(directory: Database, org_id: UUID) -> UUID | None:
             )
             return found
 
-    return await retrying(attempt, idempotent=True)
+    whole = await retrying(attempt, idempotent=True)
+    if whole is not None:
+        name = slug or org_id
+        raise Problem(
+            "organisation-merged",
+            detail=f"{name} is part of {whole} now and lets nobody in: its name is not given again.",
+        )
 
 
 async def _owned(directory: Database, org_id: UUID, now: datetime) -> bool:

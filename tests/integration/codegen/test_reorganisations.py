@@ -18,6 +18,8 @@ from functions.codegen.reorganising import Projects
 from functions.gateway.lookups import revocation_mark
 from shared import apikeys, chaos
 from shared.clock import ManualClock, SystemClock
+from shared.datakeys import DataKeys
+from shared.datakeys.files import FileMasterKeys
 from shared.identifiers import new_id
 from shared.objects.directory import DirectoryObjects
 from shared.placement import RefusedError, catalogue
@@ -25,6 +27,8 @@ from shared.problems import Problem
 from shared.quotas import Tiers
 from shared.randomness import SystemRandomness
 from shared.reorganisation import Reorganiser, StuckError, points, register
+from shared.sessions import Sessions, SessionSettings
+from shared.settings import load
 from shared.shards.organisations import establish, organisation_id
 from shared.transactions import points as dtx
 from shared.transactions import recover
@@ -301,11 +305,27 @@ async def test_of_two_that_become_part_of_each_other_one_does(stage: Stage, serv
         stage.reorganiser().merge(one, other), beside.reorganiser().merge(other, one), return_exceptions=True
     )
     await second.close()
+    # However the two fell: the second one waits for the first one's rows, and then sees what became of them.
     [done] = [result for result in results if not isinstance(result, BaseException)]
     [refused] = [result for result in results if isinstance(result, BaseException)]
     assert isinstance(refused, RefusedError)
     assert {done.giver, done.taker} == set(parties)
     assert await stage.owned(done.taker) == both
+
+
+async def test_who_shuts_an_organisation_waits_for_whoever_shuts_the_other(stage: Stage, servers: Servers) -> None:
+    one, other = await stage.made(0), await stage.made(1)
+    second = await asyncpg.connect(servers.postgres[0].dsn("hal9_owner"))
+    async with second.transaction():
+        assert await register.shut(second, one, other)
+        waiting = asyncio.create_task(register.shut(stage.directory, other, one))
+        locked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not waiting.done() and not await second.fetchval(locked):  # noqa: ASYNC110 - another connection
+            await asyncio.sleep(0.005)
+    await second.close()
+    assert await waiting is False
+    rows = await register.look(stage.directory, [one, other])
+    assert (rows[one].merged_into, rows[other].merged_into) == (other, None)
 
 
 async def test_requests_that_were_let_in_get_their_time_and_runs_are_waited_for(stage: Stage) -> None:
@@ -350,6 +370,9 @@ async def test_whoever_dies_at_a_point_is_gone_on_with(stage: Stage, point: str,
                 await doing()
             except chaos.Killed:
                 await recover(stage.shards, older_than_seconds=0)
+                if point == points.GONE:
+                    giver = doing.args[0]
+                    assert await stage.archives(giver) == len(await stage.owned(giver)), "its archive goes with each"
         parties = [one for one in (labs, organisation_id(slug), acme) if await is_there(stage, one)]
         found = [one for party in parties for one in await stage.owned(party)]
         assert sorted(found) == sorted(all_of_them)
@@ -476,10 +499,16 @@ async def test_the_commands_go_on_after_kill_9(stage: Stage, servers: Servers, c
     assert (key.org_id, key.roles, presented.matches(key.secret_hash)) == (labs, ("owner",), True)
     assert (await stage.owned(labs), await stage.owned(acme)) == (set(goes), set())
 
+    keys = DataKeys(stage.shards.directory, FileMasterKeys(tmp_path / "masters"))
+    sessions = Sessions(WEST, {WEST: cache}, keys, load(SessionSettings, {}))
+    signed_in = await sessions.create(labs, new_id(), ["owner"])
+    assert await sessions.read(signed_in.cookie) == signed_in.session
+
     merging = ("organisations", "merge", slug, "--into", str(acme), "--settle", "0")
     for point in (points.SHUT, points.EMPTY):
         assert (await hal9(*merging, **about, HAL9_CHAOS_KILL=point)).returncode == -signal.SIGKILL
         assert await cache.execute("GET", revocation_mark(labs, key.key_id)) == b"1"
+        assert await sessions.read(signed_in.cookie) is None
     done = await hal9(*merging, **about)
     assert (done.returncode, done.stdout) == (0, f"{labs} is part of {acme}, and closed: 0 projects went.\n")
     assert (await stage.owned(acme), await stage.owned(labs)) == (set(goes), set())
@@ -487,3 +516,12 @@ async def test_the_commands_go_on_after_kill_9(stage: Stage, servers: Servers, c
     assert (refused.returncode, "0 projects" in refused.stdout) == (0, True)
     refused = await hal9("organisations", "merge", str(acme), "--into", slug, "--plan", **about)
     assert (refused.returncode, "became part of" in refused.stdout) == (1, True)
+    someone = ("--user", str(new_id()), "--role", "owner")
+    refused = await hal9("sessions", "begin", "--organisation", slug, *someone, **about)
+    assert (refused.returncode, "lets nobody in" in refused.stderr) == (1, True)
+    refused = await hal9(*merging, **{**about, "HAL9_SHARDS": "postgresql://hal9_app@/hal9?host=/nowhere"})
+    assert (refused.returncode, "Traceback" in refused.stderr, "same command again" in refused.stderr) == (
+        1,
+        False,
+        True,
+    )
