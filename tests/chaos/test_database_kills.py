@@ -14,10 +14,11 @@ import pytest
 import pytest_asyncio
 
 from knative.platform.servers import Servers
-from shared.database import CommitUnknownError, Database, ShardUnavailableError
+from shared.database import Database, ShardUnavailableError
 from shared.database.migrations import migrate
 from shared.identifiers import new_id
 from shared.shards import Shards
+from tests.writers import Writers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,49 +80,22 @@ async def _rows(shards: Shards, org_id: UUID) -> list[asyncpg.Record]:
                 await asyncio.sleep(0.05)
 
 
-class Writers:
-    """Tasks that write pairs until they are told to stop, and remember what they were told."""
-
-    def __init__(self, shards: Shards, org_id: UUID) -> None:
-        self.acknowledged: set[UUID] = set()
-        self.refused = 0
-        self.over = asyncio.Event()
-        self._shards = shards
-        self._org_id = org_id
-
-    async def write(self) -> None:
-        """Write pairs; every second one may be tried again when its outcome is unknown."""
-        while not self.over.is_set():
-            pair = new_id()
-
-            async def both(tx: Transaction, pair: UUID = pair) -> None:
-                for half in (1, 2):
-                    await tx.execute(
-                        "INSERT INTO pairs VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", self._org_id, pair, half
-                    )
-
-            try:
-                await self._shards.run(self._org_id, both, idempotent=len(self.acknowledged) % 2 == 0)
-            except (ShardUnavailableError, CommitUnknownError):
-                self.refused += 1
-                await asyncio.sleep(0.01)
-            else:
-                self.acknowledged.add(pair)
-
-    async def more(self, count: int) -> None:
-        """Wait until that many more were acknowledged."""
-        enough = len(self.acknowledged) + count
-        async with asyncio.timeout(30):
-            while len(self.acknowledged) < enough:  # noqa: ASYNC110 - work of other tasks
-                await asyncio.sleep(0.005)
-
-
 @pytest.mark.parametrize("who", ["the postmaster", "a backend"])
 async def test_what_was_acknowledged_survives(durable: Servers, who: str) -> None:
     shards = Shards([Database(durable.shards_dsn)])
     org_id = new_id()
     await shards.create_organisation(org_id, "us-west")
-    writers = Writers(shards, org_id)
+
+    async def enter(pair: UUID) -> None:
+        """Write a pair; every second one may be tried again when its outcome is unknown."""
+
+        async def both(tx: Transaction) -> None:
+            for half in (1, 2):
+                await tx.execute("INSERT INTO pairs VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", org_id, pair, half)
+
+        await shards.run(org_id, both, idempotent=len(writers.acknowledged) % 2 == 0)
+
+    writers = Writers(enter, insist=False)
 
     async def kill() -> None:
         for _ in range(KILLS):

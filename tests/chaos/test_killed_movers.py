@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from knative.platform.servers import Servers
 from shared.chaos import observed
-from shared.database import CommitUnknownError, DatabaseSettings, ShardUnavailableError
+from shared.database import DatabaseSettings
 from shared.identifiers import new_id
 from shared.placement import points
 from shared.placement.mover import Mover
@@ -23,9 +23,10 @@ from shared.settings import load
 from shared.shards import Shards
 from tests.integration.data.test_shard_commands import hal9
 from tests.two_shards import two_shards
+from tests.writers import Writers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from uuid import UUID
 
     from knative.platform.servers import Postgres
@@ -49,46 +50,21 @@ async def pair() -> AsyncIterator[Servers]:
         yield made
 
 
-class Writers:
-    """They enter a row and count it in one transaction, again until it is acknowledged."""
+def entering(shards: Shards, org_id: UUID) -> Callable[[UUID], Awaitable[None]]:
+    """Enter a row and count it in one transaction; again, it is neither entered nor counted."""
 
-    def __init__(self, shards: Shards, org_id: UUID) -> None:
-        self.acknowledged: set[UUID] = set()
-        self.refused = 0
-        self.over = asyncio.Event()
-        self._shards = shards
-        self._org_id = org_id
-
-    async def write(self) -> None:
-        """Write until told to stop."""
-        while not self.over.is_set():
-            entry = new_id()
-            while not await self._written(entry):  # noqa: ASYNC110 - a server comes back
-                await asyncio.sleep(0.02)
-            self.acknowledged.add(entry)
-
-    async def _written(self, entry: UUID) -> bool:
+    async def enter(entry: UUID) -> None:
         async def work(tx: Transaction) -> None:
-            new = await tx.execute("INSERT INTO ledger VALUES ($1, $2) ON CONFLICT DO NOTHING", self._org_id, entry)
+            new = await tx.execute("INSERT INTO ledger VALUES ($1, $2) ON CONFLICT DO NOTHING", org_id, entry)
             await tx.execute(
                 "INSERT INTO balances AS b VALUES ($1, $2) ON CONFLICT (org_id) DO UPDATE SET entries = b.entries + $2",
-                self._org_id,
+                org_id,
                 int(new == "INSERT 0 1"),
             )
 
-        try:
-            await self._shards.run(self._org_id, work, idempotent=True)
-        except (ShardUnavailableError, CommitUnknownError):
-            self.refused += 1
-            return False
-        return True
+        await shards.run(org_id, work, idempotent=True)
 
-    async def more(self, count: int) -> None:
-        """Wait until so many more were acknowledged."""
-        enough = len(self.acknowledged) + count
-        async with asyncio.timeout(60):
-            while len(self.acknowledged) < enough:  # noqa: ASYNC110 - work of other tasks
-                await asyncio.sleep(0.005)
+    return enter
 
 
 @asynccontextmanager
@@ -97,7 +73,7 @@ async def working(pair: Servers) -> AsyncIterator[tuple[Shards, UUID, Writers]]:
     shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": pair.shards_dsn, "HAL9_POOL_SIZE": "4"}))
     org_id = new_id()
     await shards.create_organisation(org_id, "us-west")
-    writers = Writers(shards, org_id)
+    writers = Writers(entering(shards, org_id), insist=True)
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(3):
