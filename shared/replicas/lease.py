@@ -120,10 +120,14 @@ async def keep_log_for(connection: Connection, slot: str) -> None:
     )
 
 
-async def keep_log_no_more(connection: Connection, slot: str) -> None:
-    """Drop the slot of a server that has become a replica itself: it would keep the log for nobody. As a superuser."""
+async def keep_log_no_more(connection: Connection) -> None:
+    """Drop the slots of a server that has become a replica itself: it would keep the log for nobody. As a superuser.
+
+    Those that it has from its time as a primary, for its replica, an archive, moves of organisations, would be there
+    again when it is promoted: of an earlier history, taking the places of others, and holding back VACUUM.
+    """
     await connection.execute(
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", slot
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND NOT synced"
     )
 
 

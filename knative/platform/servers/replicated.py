@@ -293,7 +293,7 @@ class Replicated:
         _signal(self.replica).touch()
         await self.replica.start()
         async with self.superuser(self.replica) as connection:
-            await lease.keep_log_no_more(connection, _slot(self.primary.name))
+            await lease.keep_log_no_more(connection)
 
     async def _rewind(self) -> None:
         """Take back what only the replica has; copy it anew where that is not possible."""

@@ -147,6 +147,8 @@ async def test_promotion_by_hand_loses_nothing_and_running_processes_follow(one:
     org_id = await one.organisation("free")
     entries = {await write(one.shards, org_id) for _ in range(20)}
     old = one.shard.primary
+    async with one.shard.superuser(old) as connection:
+        await connection.fetchval("SELECT pg_create_logical_replication_slot('of_a_move', 'pgoutput')")
     done = await one.keeper.promote(0)
     assert (done.primary, done.behind_bytes) == (one.shard.primary.name, 0)
     assert one.shard.primary is not old
@@ -154,6 +156,10 @@ async def test_promotion_by_hand_loses_nothing_and_running_processes_follow(one:
     entries.add(await write(one.shards, org_id))
     await one.synchronous()
     assert await one.written(org_id) == entries
+    # What it kept the log for as a primary must not be there when it is one again.
+    async with one.shard.superuser(old) as connection, asyncio.timeout(60):
+        while await connection.fetchval("SELECT count(*) FROM pg_replication_slots"):  # noqa: ASYNC110 - a server
+            await asyncio.sleep(0.02)
 
 
 async def test_a_replica_that_died_is_started_again_and_survey_shows_it(one: Pair) -> None:
