@@ -18,7 +18,7 @@ from functions.gateway.streams import ADMITTED_SCOPE
 from shared import apikeys
 from shared.permissions import OF_PERSONS, PERSON, ROLES, Principal
 from shared.problems import Problem
-from shared.quotas.gates import gate
+from shared.quotas.gates import gate, read
 from shared.quotas.problem import violating
 from shared.telemetry import set_organisation
 from shared.tokens import LIFETIME_SECONDS, Claims
@@ -61,10 +61,10 @@ class Door:
         decision = await self._resources.authorizer.allows(principal, operation.permission or "")
         if not decision.allowed:
             raise Problem("permission-missing", 403, f"{decision.reason} Ask an owner of your organisation for it.")
-        if request.scope[GATE_SCOPE] is not None:
+        if standings := request.scope[GATE_SCOPE]:
             tier = (await self._resources.shards.locate(principal.org_id)).tier
-            request.scope[RATE_LIMIT_SCOPE] |= warnings(request, self._resources.tiers, tier)
-            refuse_closed(request, operation, self._resources.tiers, tier)
+            request.scope[RATE_LIMIT_SCOPE] |= warnings(standings, self._resources.tiers, tier)
+            refuse_closed(request, operation, standings, self._resources.tiers, tier)
         return self._claims(principal)
 
     async def _admitted(self, request: Request, operation: Operation) -> Principal:
@@ -119,7 +119,7 @@ class Door:
     ) -> Verdict:
         """Charge a request to its limits; in the same round trip, look up the quota's gate and then the marks."""
         verdict = await self._resources.limiter.take(limits, look_up=[gate(org_id), *marks])
-        request.scope[GATE_SCOPE] = verdict.found[0]
+        request.scope[GATE_SCOPE] = read(verdict.found[0])
         request.scope[RATE_LIMIT_SCOPE] = verdict.headers()
         return verdict
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from shared.quotas import EVENTS, METERS, RUNS, exceeded
-from shared.quotas.gates import read, warning
+from shared.quotas.gates import warning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.requests import Request
 
     from shared.function import Operation
     from shared.quotas import Meter, Tiers
+    from shared.quotas.gates import Standing
 
 GATE_SCOPE: Final = "hal9.quota"
-"""Where the door leaves the organisation's gate, as it is in the cache."""
+"""Where the door leaves what the organisation's gate says: standings (`shared.quotas.gates`)."""
 
 _USES: Final[dict[tuple[str, str], Meter]] = {
     ("POST", "/v1/runs"): RUNS,
@@ -29,7 +32,9 @@ _USES: Final[dict[tuple[str, str], Meter]] = {
 """What each route uses one of at least. A route that is not here is only refused later."""
 
 
-def refuse_closed(request: Request, operation: Operation, tiers: Tiers, tier: str) -> None:
+def refuse_closed(
+    request: Request, operation: Operation, standings: Iterable[Standing], tiers: Tiers, tier: str
+) -> None:
     """Refuse a request that the gate says is beyond a hard limit.
 
     One with an Idempotency-Key goes on: it may be the second time that what is there already is asked for.
@@ -41,18 +46,15 @@ def refuse_closed(request: Request, operation: Operation, tiers: Tiers, tier: st
     if meter is None or "idempotency-key" in request.headers:
         return
     allowed = tiers.allowance(tier, meter)
-    for standing in read(request.scope.get(GATE_SCOPE)):
+    for standing in standings:
         if standing.meter == meter.name and standing.closed and standing.hard == allowed.hard:
             raise exceeded(allowed)
 
 
-def warnings(request: Request, tiers: Tiers, tier: str) -> dict[str, str]:
+def warnings(standings: Iterable[Standing], tiers: Tiers, tier: str) -> dict[str, str]:
     """Give the header that warns; none when nothing does, or the gate was made for another tier."""
     # An organisation may have a budget of its own, so its cost is believed whatever the tier's limit is.
-    standings = [
-        one
-        for one in read(request.scope.get(GATE_SCOPE))
-        if one.meter == "cost" or one.hard == tiers.allowance(tier, METERS[one.meter]).hard
-    ]
-    text = warning(standings)
+    text = warning(
+        one for one in standings if one.meter == "cost" or one.hard == tiers.allowance(tier, METERS[one.meter]).hard
+    )
     return {"Quota-Warning": text} if text else {}
