@@ -225,11 +225,23 @@ def _use(resources: Means, transfer_id: UUID, what: str, size: int) -> Use:
 
 
 async def _clean_up(resources: Means, parties: _Parties, run_id: UUID) -> None:
-    """Delete the giver's bytes of a project that is the taker's now."""
-    taken = await resources.shards.run(
-        parties.taker, lambda tx: store.artefacts_of(tx, parties.taker, run_id), readonly=True
-    )
-    await _delete(resources, parties.giver, parties.taker, [artefact.id for artefact in taken])
+    """Delete the giver's bytes of a project that is the taker's now.
+
+    Two who hand a project to and fro may each clean up late. So it is left alone while it is offered back, and what
+    the taker lacks is copied once more before the giver's goes.
+    """
+    giver, taker, project_id = parties
+
+    async def of_taker(tx: Transaction) -> Sequence[Artefact]:
+        back = await store.offered_artefacts(tx, taker, giver, project_id)
+        return await store.artefacts_of(tx, taker, run_id) if back is None else []
+
+    taken = await resources.shards.run(taker, of_taker, readonly=True)
+    for artefact in taken:
+        given, held = (object_key(org_id, artefact.id) for org_id in (giver, taker))
+        if not await resources.objects.exists(held) and await resources.objects.exists(given):
+            await _copy(resources, parties, [artefact])
+    await _delete(resources, giver, taker, [artefact.id for artefact in taken])
 
 
 async def _delete(means: Means, giver: UUID, taker: UUID, ids: list[UUID]) -> int:

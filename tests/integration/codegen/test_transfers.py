@@ -223,3 +223,41 @@ async def test_whoever_accepts_again_finishes_what_was_cut_off(
     assert await content(resources, taker, artefact_id) == BYTES
     assert await content(resources, giver, artefact_id) is None
     assert (await stored(resources, giver), await stored(resources, taker)) == (0, len(BYTES))
+
+
+async def test_what_a_late_clean_up_took_is_copied_again(resources: Resources, organisation: Organisation) -> None:
+    """Two hand a project to and fro; the one's clean-up comes so late that it meets what the other has just got."""
+    giver, taker = await organisation(), await organisation()
+    project_id, artefact_id = await project_of(resources, giver)
+    await transfer.offer(resources, giver, project_id, taker)
+
+    def dying(name: str) -> None:
+        if name == points.COMMITTED:
+            raise chaos.Killed
+
+    with chaos.observed(dying), pytest.raises(chaos.Killed):
+        await transfer.accept(resources, taker, giver, project_id)
+    await resources.objects.delete(service.object_key(taker, artefact_id))
+    await transfer.accept(resources, taker, giver, project_id)
+    assert await content(resources, taker, artefact_id) == BYTES
+    assert await content(resources, giver, artefact_id) is None
+
+
+async def test_nobody_cleans_up_where_a_project_is_just_going(resources: Resources, organisation: Organisation) -> None:
+    """Its owner accepts it once more, as it once was offered, while it is going back."""
+    giver, taker = await organisation(), await organisation()
+    project_id, artefact_id = await project_of(resources, giver)
+    await transfer.offer(resources, giver, project_id, taker)
+    await transfer.accept(resources, taker, giver, project_id)
+    await transfer.offer(resources, taker, project_id, giver)
+
+    def dying(name: str) -> None:
+        if name == points.PREPARED:
+            raise chaos.Killed
+
+    with chaos.observed(dying), pytest.raises(chaos.Killed):
+        await transfer.accept(resources, giver, taker, project_id)
+    await recover(resources.shards, older_than_seconds=0)
+    await transfer.accept(resources, taker, giver, project_id)
+    assert await content(resources, giver, artefact_id) == BYTES
+    assert await has(resources, taker, project_id)
