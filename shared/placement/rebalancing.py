@@ -261,7 +261,7 @@ async def apply(
     at_most: int | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Move]:
-    """Make the moves that are planned, one after the other; gives each when it is over.
+    """Make the moves that are planned, one after the other; gives each as it is then: also one that is not made.
 
     Args:
         addresses: Of the shards, for the role that owns the tables.
@@ -286,6 +286,8 @@ async def apply(
         began = clock.monotonic()
         tried.add(rest[0].move_id)
         try:
-            yield await mover.carry_on(rest[0])
-        except RefusedError:  # it has moved otherwise since, or another mover is at it: noted with the move
-            continue
+            move = await mover.carry_on(rest[0])
+        except RefusedError:  # it has moved otherwise since, as is noted with the move, or another mover is at it
+            async with hands.connected(addresses[0]) as directory:
+                move = await moves.get(directory, rest[0].org_id, rest[0].move_id)
+        yield move

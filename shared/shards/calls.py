@@ -16,6 +16,7 @@ import asyncpg
 
 from shared import deadlines
 from shared.database.retry import retrying
+from shared.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MOVED: Final = "H9001"
 _LONGEST_SECONDS: Final = 60.0
+_MOVES: Final = 5
+"""How often a home that was just found may have begun to move again."""
+
 _HASTE: Final = ", set_config('synchronous_commit', 'local', true)"
 """Behind the call, in the same statement: its commit waits for no replica."""
 
@@ -67,12 +71,15 @@ class Calls:
         """The rows, after a move of the organisation if there is one."""
         form = "{0}.* FROM {0}({1}) AS {0}" if table else "{0}({1})"
         selected = form.format(function, ", ".join(f"${number}" for number in range(1, len(arguments) + 3)))
-        try:
-            return await self._retried(org_id, selected, arguments)
-        except asyncpg.PostgresError as error:
-            if error.sqlstate != MOVED:
-                raise
-        return await self._retried(org_id, selected, arguments, await self._shards.home(org_id))
+        home = None
+        for _ in range(_MOVES):
+            try:
+                return await self._retried(org_id, selected, arguments, home)
+            except asyncpg.PostgresError as error:
+                if error.sqlstate != MOVED:
+                    raise
+            home = await self._shards.home(org_id)
+        raise Problem("organisation-moving", headers={"Retry-After": "1"})
 
     async def _retried(
         self, org_id: UUID, selected: str, arguments: Sequence[Any], home: Placement | None = None

@@ -628,6 +628,31 @@ async def test_a_cancelled_move_lets_the_old_shard_go_though_the_new_one_is_away
     assert await left_over(pair, org_id) == []
 
 
+async def test_without_its_log_a_copy_is_taken_back(pair: Servers, own: Shards) -> None:
+    """A replica took over from the old shard's primary, and has no slot: what was written since cannot come through."""
+    org_id, first = await fresh(own)
+    with observed(killing(points.COPIED)), pytest.raises(Killed):
+        await mover(pair).move(org_id, 1 - first.shard)
+    async with on(pair, 0) as directory:
+        move = await moves.unfinished(directory, org_id)
+    assert move is not None
+    superuser = await asyncpg.connect(pair.postgres[first.shard].dsn("postgres"))
+    async with asyncio.timeout(60):
+        while await replication.kept(superuser, replication.name_of(move.move_id)):
+            with contextlib.suppress(asyncpg.ObjectInUseError):  # the new shard comes again at once
+                await superuser.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots")
+                await superuser.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+    await superuser.close()
+    async with own.transaction(org_id) as tx:
+        await tx.execute("INSERT INTO counters VALUES ($1, 1)", org_id)
+    move = await mover(pair).move(org_id, 1 - first.shard)
+    assert (move.step, move.reason) == ("cancelled", "the old shard's server did not keep the log for the copy")
+    assert await left_over(pair, org_id) == []
+    assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
+    async with own.transaction(org_id, readonly=True) as tx:
+        assert await tx.fetchval("SELECT n FROM counters WHERE org_id = $1", org_id) == 1
+
+
 async def test_an_outage_is_counted_from_when_it_began(pair: Servers, own: Shards) -> None:
     """However long the copying took before."""
     org_id, first = await fresh(own)
@@ -708,6 +733,36 @@ async def test_servers_that_write_values_otherwise_hold_the_same_rows(pair: Serv
     finally:
         await superuser.execute("ALTER DATABASE hal9 RESET datestyle")
         await superuser.close()
+
+
+async def test_a_call_follows_an_organisation_that_is_held_again_and_again(pair: Servers, own: Shards) -> None:
+    """Several moves in a row: the home that was just found is held once more before the call gets there."""
+    org_id, first = await fresh(own)
+    held: list[Placement] = []
+
+    class Overtaken(Shards):
+        async def home(self, org_id: UUID) -> Placement:
+            found = await super().home(org_id)
+            if len(held) < 2:
+                held.append(found)
+                await hold()
+            return found
+
+    async def hold() -> None:
+        async with on(pair, first.shard) as old:  # by a mover that died long ago: whoever waits lifts it
+            await old.execute(
+                "UPDATE tenants SET state = 'draining', fence_id = org_id, fenced_at = now() - interval '1 minute'"
+                " WHERE org_id = $1",
+                org_id,
+            )
+
+    shards = Overtaken.open(load(DatabaseSettings, {"HAL9_SHARDS": pair.shards_dsn}))
+    try:
+        await hold()
+        await Calls(shards).value(org_id, "neuron_enter", "source", "", "")
+    finally:
+        await shards.close()
+    assert held == [first, first]
 
 
 async def test_a_host_that_hangs_keeps_nobody_from_the_primary(pair: Servers, short_folder: Path) -> None:

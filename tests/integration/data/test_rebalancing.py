@@ -16,7 +16,7 @@ from shared.chaos import Killed, observed
 from shared.database import DatabaseSettings
 from shared.database.migrations import migrate
 from shared.identifiers import new_id
-from shared.placement import moves, points, rebalancing
+from shared.placement import hands, moves, points, rebalancing
 from shared.placement.mover import Mover
 from shared.settings import load
 from shared.shards import Shards
@@ -116,6 +116,10 @@ async def _cancelled(directory: asyncpg.Connection[asyncpg.Record], admin: list[
     assert [(move.org_id, move.step) for move in done] == [(wanted[0].org_id, "finished")]
     with observed(observer), pytest.raises(Killed):
         await anext(rebalancing.apply(admin, mover))
+    async with hands.connected(admin[0]) as another:  # who is at it is told of, and passed by
+        await hands.lock(another, wanted[1].org_id)
+        left = [move async for move in rebalancing.apply(admin, mover, at_most=1)]
+    assert [(move.org_id, move.step) for move in left] == [(wanted[1].org_id, "copying")]
     ended = await rebalancing.cancel(directory, mover)
     assert {(move.org_id, move.step) for move in ended} == {(one.org_id, "cancelled") for one in wanted[1:]}
     assert await moves.planned(directory) == []
