@@ -48,7 +48,7 @@ async def test_the_shards_are_shown(
     assert sum(report["slots"] for report in reports) == SLOTS
     assert sum(report["tenants"].get("active", 0) for report in reports) >= 6
     held = [one for report in reports for one in report["connections"] if one["application"] == "tests"]
-    assert sum(one["in_transaction"] for one in held) == 1
+    assert sum(one["in_transaction"] for one in held) >= 1
     for report in reports:
         assert report["error"] is None
         assert report["version"].startswith("18.")
