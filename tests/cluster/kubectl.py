@@ -8,11 +8,17 @@ import time
 from typing import Any
 
 _PATIENCE_SECONDS = 300.0
+_NOT_SENT = "Unable to connect to the server"
 
 
 def kubectl(*arguments: str, stdin: str = "", check: bool = True) -> str:
-    """Run it; give what it printed."""
-    done = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False)
+    """Run it; give what it printed. What a busy server did not even take is sent again."""
+    limit = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        done = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False)
+        if _NOT_SENT not in done.stderr or time.monotonic() > limit:
+            break
+        time.sleep(1)
     assert done.returncode == 0 or not check, f"kubectl {' '.join(arguments)}: {done.stderr}"
     return done.stdout
 
