@@ -1,21 +1,19 @@
-"""The previous commit and this one side by side on one schema: each deployed by its own command, half of the work each.
+"""The previous release and this one side by side on one schema: each deployed by its own command, half the work each.
 
-The images of both must be there: those of this commit as elsewhere, those of the previous one with the tag that
+The images of both must be there: those of this commit as elsewhere, those of the previous release with the tag that
 HAL9_CLUSTER_PREVIOUS_VERSION names, made by its own tree:
 
-    git archive HEAD~1 | tar x -C FOLDER
+    python -m tests.cluster.previous FOLDER
     cd FOLDER && python -m knative.cli.main images build --images … --version … --out …
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +22,8 @@ import pytest
 from knative.deploy.cluster import Cluster, connect
 from knative.deploy.kinds import NAMESPACE, SERVICE
 from shared.client import Client
-from tests.cluster.conftest import CONNECT_TO, IMAGES, ROOT, VERSION
+from tests.cluster import previous
+from tests.cluster.conftest import CONNECT_TO, IMAGES, VERSION
 from tests.cluster.volumes import remove, storage_class
 
 if TYPE_CHECKING:
@@ -55,15 +54,10 @@ def arguments(version: str, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def previous_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The previous commit's files."""
-    git = ("git", "-C", str(ROOT))
-    found = subprocess.run([*git, "rev-parse", "--verify", "--quiet", "HEAD~1"], capture_output=True, check=False)
-    assert found.returncode == 0, "There is no HEAD~1: this test needs a clone with history (git fetch --unshallow)."
-    assert PREVIOUS, "HAL9_CLUSTER_PREVIOUS_VERSION must name the tag of the previous commit's images."
+    """The previous release's files."""
+    assert PREVIOUS, "HAL9_CLUSTER_PREVIOUS_VERSION must name the tag of the previous release's images."
     folder = tmp_path_factory.mktemp("previous")
-    files = subprocess.run([*git, "archive", "HEAD~1"], capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(files)) as archive:
-        archive.extractall(folder, filter="data")
+    assert previous.write(folder), "This test needs a clone with history (git fetch --unshallow)."
     return folder
 
 
