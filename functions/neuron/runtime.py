@@ -246,9 +246,10 @@ class Runtime:
     async def _thought_and_done(self, process: Process, body: Body[Any, Any], claim: Claim) -> _Answer:
         try:
             work = _work(process, body, claim)
-        except (ValidationError, KeyError):
+        except (ValidationError, KeyError) as error:
+            # Another release of this function may have written it, and can read it.
             _log.exception("stored work unreadable", body=claim.body)
-            return _Answer(Fail(f"what was stored for {claim.body} does not fit its contract", "contract"))
+            raise TryLater from error
         engine = Builtin() if claim.engine == "builtin" else self._engine_of(body.layer)
         return await self._worked(body, work, engine, JournalLedger(self._store, claim))
 

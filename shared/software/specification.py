@@ -15,9 +15,17 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 VERSION: Final = "1"
 
@@ -29,7 +37,22 @@ Scalar = str | int | float | bool | None
 
 
 class _Part(BaseModel):
+    """What a specification is made of.
+
+    What is empty is not written where it would be read as empty, too: a release that does not know a new kind of part
+    then reads every specification that has none of it, while two releases share the work (docs/decisions/0013).
+    """
+
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in write(self).items()
+            if not (value is None and fields[name].default is None) and not (value == [] and fields[name].default == ())
+        }
 
 
 class Kind(StrEnum):

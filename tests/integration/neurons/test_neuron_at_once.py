@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from events import catalogue, subscriber
 from events.catalogue.neuron import StepFailed
@@ -122,6 +123,27 @@ async def test_it_tells_what_a_claimed_step_tells(shards: Shards, organisation: 
     (at_once, one), (claimed, other) = told_of
     assert (at_once, claimed) == (1, 2)
     assert one == other
+
+
+class Older(BaseModel):
+    """What the release before took a word for."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: str
+
+
+async def test_what_one_release_cannot_read_is_left_to_the_other(shards: Shards, organisation: Any) -> None:
+    org_id, office = await organisation(), Office(shards)
+    older = Office(shards, processes=(counting_by(TALLY.body("counter").work, input=Older),))
+    run, event = await counted(office, org_id, "abc de")
+    for sent in (event, stripped(event)):
+        await older.deliver(sent)
+        assert older.waiting == [sent]  # again, please
+        older.waiting.clear()
+    await office.deliver(event)
+    assert (await step_of(office, org_id, run)).state == "completed"
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).output["letters"] == 5
 
 
 async def test_duplicates_may_work_twice_and_write_once(shards: Shards, organisation: Any) -> None:
