@@ -134,7 +134,9 @@ class Older(BaseModel):
 
 async def test_what_one_release_cannot_read_is_left_to_the_other(shards: Shards, organisation: Any) -> None:
     org_id, office = await organisation(), Office(shards)
-    older = Office(shards, processes=(counting_by(TALLY.body("counter").work, input=Older),))
+    work = TALLY.body("counter").work
+    assert work is not None
+    older = Office(shards, processes=(counting_by(work, input=Older),))
     run, event = await counted(office, org_id, "abc de")
     for sent in (event, stripped(event)):
         await older.deliver(sent)
