@@ -77,7 +77,7 @@ def _table(keys: list[KeyView]) -> None:
 
     table = Table("ID", "KEY", "NAME", "ROLES", "CREATED", "LAST USED", "ENDS", box=None, pad_edge=False)
     for key in keys:
-        table.add_row(str(key.id), f"{key.prefix}_…", key.name, ", ".join(key.roles), *_times(key))
+        table.add_row(str(key.id), f"{key.prefix}_…", tables.stranger(key.name), ", ".join(key.roles), *_times(key))
     tables.console().print(table)
 
 

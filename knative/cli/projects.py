@@ -139,7 +139,7 @@ def _table(projects: Sequence[ProjectSummary]) -> None:
         short = request if len(request) <= _LONGEST_REQUEST else f"{request[: _LONGEST_REQUEST - 1]}…"
         table.add_row(
             str(one.id), Text(one.state, style=tables.STATE_COLOURS[one.state]), one.language,
-            f"{one.created_at:%Y-%m-%d %H:%M:%S}", Text(short),
+            f"{one.created_at:%Y-%m-%d %H:%M:%S}", tables.stranger(short),
         )  # fmt: skip
     table.columns[-1].overflow = "ellipsis"
     tables.console().print(table)

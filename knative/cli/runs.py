@@ -51,8 +51,8 @@ def list_runs(process: str | None, state: Any, limit: int, *, as_json: bool) -> 
         column.no_wrap = True
     for run in runs:
         table.add_row(
-            run.process, _state(run), str(run.steps), str(run.revisions), _money(run.cost_microdollars),
-            f"{run.created_at:%Y-%m-%d %H:%M:%S}", str(run.id),
+            tables.stranger(run.process), _state(run), str(run.steps), str(run.revisions),
+            _money(run.cost_microdollars), f"{run.created_at:%Y-%m-%d %H:%M:%S}", str(run.id),
         )  # fmt: skip
     tables.console().print(table if runs else "There are no runs.")
 

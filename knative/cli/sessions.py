@@ -258,5 +258,6 @@ def _table(found: Sequence[Device]) -> None:
             moment.astimezone().strftime("%Y-%m-%d %H:%M")
             for moment in (session.begun_at, one.used_at, session.ends_at)
         )
-        table.add_row(str(session.ref), session.region, session.device or "-", session.address or "-", *times)
+        device, address = (tables.stranger(text or "-") for text in (session.device, session.address))
+        table.add_row(str(session.ref), session.region, device, address, *times)
     tables.console().print(table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 STATE_COLOURS: Final = {"running": "yellow", "completed": "green", "failed": "red", "cancelled": "dim"}
 """Of runs, and of the projects that come of them."""
@@ -19,3 +20,10 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else _WIDE)
+
+
+def stranger(text: str) -> Text:
+    """Give a cell of a text that somebody else chose: nothing in it is markup, or an order to the terminal."""
+    from rich.text import Text
+
+    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text))

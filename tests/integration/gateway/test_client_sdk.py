@@ -298,13 +298,13 @@ async def test_the_command_line_looks_after_keys(api: str, caller: MakeCaller, t
     (tmp_path / "credentials.json").write_text(json.dumps({"url": api, "api_key": me.text}))
     home = {"HAL9_HOME": str(tmp_path)}
     code, output, errors = await hal9(
-        home, "keys", "create", "--name", "ci", "--role", "viewer", "--expires-in-days", "2"
+        home, "keys", "create", "--name", "[/]ci", "--role", "viewer", "--expires-in-days", "2"
     )
     assert code == 0, errors
     key = output.strip()
     assert key.startswith("hal9_")
     listed = json.loads((await hal9(home, "keys", "list", "--json"))[1])
-    assert [one["name"] for one in listed] == ["ci", "test"]
+    assert [one["name"] for one in listed] == ["[/]ci", "test"]
     assert "key" not in listed[0]
     theirs = {"HAL9_URL": api, "HAL9_API_KEY": key}
     code, output, _ = await hal9(theirs, "keys", "create", "--name", "x", "--json")
@@ -314,7 +314,9 @@ async def test_the_command_line_looks_after_keys(api: str, caller: MakeCaller, t
     code, _, errors = await hal9(theirs, "keys", "list")
     assert (code, "not valid" in errors) == (1, True)
     assert "ci" not in (await hal9(home, "keys", "list"))[1]
-    assert "revoked" in (await hal9(home, "keys", "list", "--all"))[1]
+    _, output, errors = await hal9(home, "keys", "list", "--all")
+    assert "revoked" in output
+    assert "[/]ci" in output, errors
 
 
 async def test_half_of_the_credentials_are_refused(tmp_path: Any) -> None:

@@ -81,6 +81,17 @@ async def test_sessions_are_listed_and_revoked(regions: Regions, someone: Someon
     assert json.loads((await shell("list", *whose, "--json")).stdout) == []
 
 
+async def test_what_a_device_calls_itself_is_shown_and_not_obeyed(
+    regions: Regions, someone: Someone, shell: Shell
+) -> None:
+    who = await someone()
+    regions.clock.advance(10**8)
+    await regions.process().create(*who, (), device="a[/]b [red]c\x1b[2J\nd", address="[/]")
+    table = await shell("list", "--organisation", str(who[0]), "--user", str(who[1]))
+    assert table.returncode == 0, table.stderr
+    assert "a[/]b [red]c\ufffd[2J\ufffdd  [/]" in table.stdout
+
+
 async def test_a_session_begins_by_hand_with_the_roles_of_customers(
     regions: Regions, someone: Someone, shell: Shell
 ) -> None:
