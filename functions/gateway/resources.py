@@ -107,7 +107,7 @@ class Resources:
         if not keys.url:
             return
         chosen = load(SessionSettings)
-        caches = session_caches(chosen, settings.cache_seconds)
+        caches = session_caches(chosen, settings.session_cache_seconds)
         self._session_caches = {region: Guarded(cache, clock=self.clock) for region, cache in caches.items()}
         data_keys = DataKeys(self.directory, open_master_keys(keys), keys.seconds, self.clock)
         self.sessions = Sessions(

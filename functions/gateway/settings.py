@@ -91,6 +91,12 @@ class GatewaySettings:
         "Seconds that a request waits at most for the cache before this process limits alone.",
         minimum=0.01,
     )
+    session_cache_seconds: float = setting(
+        "HAL9_SESSION_CACHE_SECONDS",
+        0.5,
+        "Seconds that a request with a session's cookie waits at most for the cache before it is a 503.",
+        minimum=0.01,
+    )
     public_origins: str = setting(
         "HAL9_PUBLIC_ORIGINS",
         "",

@@ -68,6 +68,15 @@ async def test_while_a_cache_is_silent_one_command_a_second_waits_for_it(short_f
             assert silent.heard == heard, "one waits"
 
 
+async def test_those_that_waited_together_are_one_failure(short_folder: Path) -> None:
+    async with silence(short_folder) as (_, cache):
+        breaker = Breaker(3, 1.0, ManualClock())
+        guarded = Guarded(cache, breaker)
+        for opened in (False, False, True):
+            await refused(guarded, 20)
+            assert breaker.open is opened
+
+
 async def test_a_refusal_counts_as_no_answer_and_an_unknown_script_does_not() -> None:
     clock, script = ManualClock(), Script("return 1")
     async with own_valkey() as server:
