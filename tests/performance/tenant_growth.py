@@ -103,6 +103,8 @@ class _Installation:
         self.count = count
         self._servers = Servers(folder / "servers", folder / "run", shards=1)
         self._before: dict[str, tuple[int, int]] = {}
+        self._everybody = list(range(1, count + 1))
+        random.Random(10).shuffle(self._everybody)
 
     async def open(self, conditions: Conditions) -> None:
         """Start it, and fill it."""
@@ -140,11 +142,14 @@ class _Installation:
         after = await self._tables()
         return [name for name, (scans, rows) in after.items() if rows >= _WHOLE and scans > self._before[name][0]]
 
+    async def begin(self) -> None:
+        """Let the process know the homes of those who are at work."""
+        for number in self._everybody[:_AT_WORK]:
+            await self._shards.locate(_organisation(number))
+
     def ways(self) -> dict[str, Way]:
         """What an organisation asks for."""
-        everybody = list(range(1, self.count + 1))
-        chance = random.Random(10)
-        chance.shuffle(everybody)
+        everybody = self._everybody
         anybody, whoever, known = cycle(everybody), cycle(everybody[::-1]), cycle(everybody[:_AT_WORK])
         runs = Runs(self._store, Registry([CHAIN]), SystemClock())
         origin = Origin("/regions/us-west/functions/neuron")
@@ -196,8 +201,10 @@ async def _measured(conditions: Conditions) -> list[Figure]:
         # In turns: what one asks for on the one, then the same on the other.
         ordered = dict(sorted(ways.items(), key=lambda item: item[0][0]))
         conditions.say("  measuring")
-        await best_medians(ordered, 1, conditions.rounds(_AT_WORK, 5))  # homes are remembered, statements prepared
-        seconds = await best_medians(ordered, conditions.rounds(10), conditions.rounds(200, 5))
+        for one in made:
+            await one.begin()
+        await best_medians(ordered, 1, conditions.rounds(50, 5))  # statements are prepared
+        seconds = await best_medians(ordered, conditions.rounds(10), conditions.rounds(100, 5))
         whole = [name for one in made for name in await one.read_whole()]
     conditions.say(f"  read whole: {', '.join(whole) or 'nothing'}")
     return _figures(seconds, *counts, len(whole))
