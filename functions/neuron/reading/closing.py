@@ -523,6 +523,8 @@ def _many(draft: Draft, later: Open) -> None:
         _join(draft, holder, child, mutual=mutual, both=both, fresh=fresh, linked=linked)
         if limits is not None:
             _bounded(draft, draft.entities[holder], child, limits)
+            if limits.low is not None and limits.low > 0 and not limits.exact:
+                draft.parts.append((holder, child.name, int(limits.whole().low or 1), at))
 
 
 def _is_count(word: str, limits: Bound | None) -> bool:

@@ -166,6 +166,9 @@ class Draft:
         default_factory=set
     )  # (entity, operation) that the request rules out altogether
     reads_file: set[str] = dataclasses.field(default_factory=set)
+    parts: list[tuple[str, str, int, int]] = dataclasses.field(
+        default_factory=list
+    )  # holder, what it holds, how many at least, clause
     marks: dict[int, list[Mark]] = dataclasses.field(default_factory=lambda: defaultdict(list))
     left: dict[int, list[tuple[int, int, str]]] = dataclasses.field(default_factory=lambda: defaultdict(list))
     reasons: dict[int, str] = dataclasses.field(default_factory=dict)

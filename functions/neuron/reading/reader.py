@@ -211,3 +211,4 @@ def _rule(draft: Draft) -> None:
     _introduced(draft)
     states.complete(draft)
     rules.implied_capacities(draft)
+    rules.implied_parts(draft)

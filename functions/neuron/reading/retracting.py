@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from functions.neuron.reading import states
 from shared.software.specification import AggregateRule, ClauseStatus, ComputedRule, TransitionRule
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def retract(draft: Draft, made: Specification) -> bool:
     gone = [_retracted(draft, mark, kept) for mark in doubted if mark not in kept]
     if any(gone):
         draft.reasons |= reasons
+        states.complete(draft)
     return any(gone)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, fields, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField, DraftMachine
+from functions.neuron.reading.rules import parts
 from shared.software.specification import FieldType, Transition
 
 if TYPE_CHECKING:
@@ -545,7 +546,14 @@ def moves(r: Reading, draft: Draft) -> bool:
     if set(verbs) <= _MARKING and not r.frame.negated and r.frame.rest and r.frame.rest[0].low in {"as", "off"}:
         return _marked(draft, entity, r.frame.rest[1:])
     moved = [_move(r, draft, entity, verb) for verb in verbs]
-    return any(moved)
+    return _guarded(r, draft, moved=any(moved))
+
+
+def _guarded(r: Reading, draft: Draft, *, moved: bool) -> bool:
+    """Hold what the same sentence demands of a move: "can only be opened if it has at least one question"."""
+    if moved:
+        parts.guard_by_parts(r, draft)
+    return moved
 
 
 def _of_deed(r: Reading) -> bool:

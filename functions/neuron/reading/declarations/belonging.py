@@ -107,7 +107,8 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
             added = entity.add(item.field)
             found = draft.mark(("field", entity.name, added.name))
             continue
-        found = references.refer_to_item(entity, item, draft, later, optional=frame.modal in {"can", "may"}) or found
+        optional = frame.modal in {"can", "may"} or _given_later(frame, draft)
+        found = references.refer_to_item(entity, item, draft, later, optional=optional) or found
     if cut < len(rest):
         holder = _person(rest, cut, entity, draft) or entity
         found = contents.hold(holder, rest[cut + 1 :], draft, later) or found
@@ -115,6 +116,12 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
     if joins and found:
         draft.settle()
     return found and draft.mark(("entity", entity.name))
+
+
+def _given_later(frame: frames.Frame, draft: Draft) -> bool:
+    """Whether a thing gets what it belongs to in the course of its life: "tickets are then assigned to an agent"."""
+    words = {token.low for token in draft.clauses[draft.at].tokens}
+    return frame.group.passive and bool(words & {"then", "later", "afterwards", "eventually"})
 
 
 def _from_one_to_another(targets: Sequence[Token], entity: DraftEntity, draft: Draft) -> tuple[Sequence[Token], bool]:

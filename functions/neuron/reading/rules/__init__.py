@@ -19,6 +19,7 @@ from functions.neuron.reading.rules import (
     guards,
     moments,
     overlaps,
+    parts,
     quotas,
     readings,
     uniqueness,
@@ -34,6 +35,7 @@ from functions.neuron.reading.rules.field_rules import field_says
 from functions.neuron.reading.rules.guards import actions, adjectives
 from functions.neuron.reading.rules.moments import ordered
 from functions.neuron.reading.rules.overlaps import overlap
+from functions.neuron.reading.rules.parts import implied_parts
 from functions.neuron.reading.rules.quotas import period_field, period_of, quota
 from functions.neuron.reading.rules.readings import Reading, reading_of, sentence
 from functions.neuron.reading.rules.uniqueness import add_unique, stated_uniqueness, unique
@@ -56,6 +58,7 @@ READERS: Final[tuple[Callable[[readings.Reading, Draft], bool], ...]] = (
     quotas.quota,
     field_rules.field_says,
     guards.refusal,
+    parts.guard_by_parts,
     guards.guard,
 )
 
@@ -68,6 +71,7 @@ __all__ = [
     "compared",
     "field_says",
     "implied_capacities",
+    "implied_parts",
     "ordered",
     "overlap",
     "period_field",

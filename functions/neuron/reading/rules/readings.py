@@ -61,8 +61,12 @@ def _by_state(tokens: Sequence[Token], draft: Draft) -> list[Mention]:
     for entity in draft.entities.values():
         states = entity.machine.states if entity.machine is not None else ()
         listed = [v for f in entity.fields.values() if f.name in {"status", "state", "stage"} for v in f.values]
-        if words[0].singular in {*states, *listed}:
-            adjective = Token(words[0].kind, words[0].singular, words[0].start, words[0].end)
+        named = words[0].singular
+        meant = next(
+            (s for s in (*states, *listed) if named in {s, morphology.verb_base(s), s.removesuffix("ed")}), None
+        )
+        if meant is not None:
+            adjective = Token(words[0].kind, meant, words[0].start, words[0].end)
             return [Mention(entity, 0, len(tokens), adjectives=(adjective,))]
     return []
 
