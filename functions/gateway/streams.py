@@ -1,14 +1,16 @@
 """Streams that end when whoever asked for them is admitted no more.
 
 A request is admitted once; a stream may live for hours after that. So while one lives, whether its session or key still
-stands is asked every `EVERY_SECONDS`. Where that cannot be known of a session the stream ends as well: its client asks
-again, and is told why.
+stands is asked every `EVERY_SECONDS`. Where that cannot be known of a session several times in a row the stream ends as
+well: its client asks again, and is told why.
 """
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
+
+from shared.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -19,6 +21,8 @@ ADMITTED_SCOPE: Final = "hal9.admitted"
 """Where the door leaves what says whether whoever asked still is admitted."""
 
 EVERY_SECONDS: Final = 1.0
+_UNKNOWN: Final = 3
+"""How often in a row the answer may stay out: a moment's trouble of the cache ends no streams."""
 
 
 async def while_admitted(
@@ -42,6 +46,12 @@ async def while_admitted(
 
 
 async def _refused(admitted: Callable[[], Awaitable[bool]], clock: Clock) -> None:
-    await clock.sleep(EVERY_SECONDS)
-    while await admitted():
+    unknown = 0
+    while unknown < _UNKNOWN:
         await clock.sleep(EVERY_SECONDS)
+        try:
+            if not await admitted():
+                return
+            unknown = 0
+        except Problem:
+            unknown += 1

@@ -55,6 +55,7 @@ async def stage(servers: Servers, short_folder: Path) -> AsyncIterator[Stage]:
         "HAL9_PUBLISH_SECONDS": "2",
         "HAL9_LIMIT_KEY_PER_SECOND": "100000",
         "HAL9_LIMIT_KEY_BURST": "100000",
+        "HAL9_SESSION_CACHE_SECONDS": "20",
         "HAL9_LIMIT_USER_PER_SECOND": "100000",
         "HAL9_LIMIT_USER_BURST": "100000",
         "HAL9_LIMIT_ORGANISATION_PER_SECOND": "100000",
