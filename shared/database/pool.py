@@ -32,6 +32,9 @@ else:
 
 _MAX_STATEMENT_MILLISECONDS: Final = 60_000
 _TIMER_SECONDS: Final = 0.05
+_COMMIT_SECONDS: Final = 1.0
+"""What a commit has at least, as one that is given up may have been made or not."""
+
 READ_ONLY: Final = "SET TRANSACTION READ ONLY;"
 """What the prelude of a transaction begins with that only reads."""
 
@@ -382,10 +385,17 @@ def _over() -> bool:
 
 async def _commit(connection: Transaction) -> None:
     try:
-        status = await connection.execute("COMMIT")
+        # The server's own timer is off by now, and a commit may wait for a replica that is away.
+        async with asyncio.timeout(
+            max(_COMMIT_SECONDS, deadlines.remaining(_MAX_STATEMENT_MILLISECONDS / 1000) or 0.0)
+        ):
+            status = await connection.execute("COMMIT")
     except asyncio.CancelledError:
         connection.terminate()
         raise
+    except TimeoutError as error:
+        connection.terminate()
+        raise CommitUnknownError from error
     except Exception as error:
         if is_connection_lost(error):
             raise CommitUnknownError from error

@@ -19,7 +19,8 @@ from knative.platform.processes import started
 from knative.platform.servers import Replicated, ServerError, Servers
 from knative.platform.servers.children import orphans
 from knative.platform.servers.replicated import Promotion
-from shared.database import DatabaseSettings, ShardUnavailableError, hosts
+from shared import deadlines
+from shared.database import CommitUnknownError, DatabaseSettings, ShardUnavailableError, hosts
 from shared.identifiers import new_id
 from shared.replicas import lease
 from shared.replicas.lsn import Lsn, parse, spell
@@ -234,6 +235,25 @@ async def test_a_promotion_does_not_wait_for_readers_of_the_replica() -> None:
             done = await one.keeper.promote(0)
             assert done.primary == one.shard.primary.name
             assert reader.is_closed()
+
+
+async def test_a_commit_waits_for_a_replica_no_longer_than_its_deadline() -> None:
+    async with pair(kept=False) as one:
+        org_id = await one.organisation("enterprise")
+        async with one.shard.superuser(one.shard.primary) as connection, asyncio.timeout(60):
+            await lease.wait_for(connection, [one.shard.replica.name])
+            while not (await lease.standing(connection, one.shard.replica.name)).synchronous:  # noqa: ASYNC110 - its state
+                await asyncio.sleep(0.02)
+        hanging = signal_all(one.shard.replica, signal.SIGSTOP)
+        try:
+            with deadlines.deadline(2.0), pytest.raises(CommitUnknownError):
+                async with asyncio.timeout(60):
+                    await one.shards.run(
+                        org_id, lambda tx: tx.execute("INSERT INTO ledger VALUES ($1, $2)", org_id, new_id())
+                    )
+        finally:
+            for pid in hanging:
+                os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_keeper_that_had_no_time_itself_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
