@@ -107,7 +107,7 @@ class Reorganiser:
         source, new = rows.get(giver), rows.get(taker)
         if source is None:
             return Plan(giver, taker, conflicts=[f"there is no organisation {giver}"])
-        conflicts = [*_opened(source), *self._name_conflicts(source, slug, new)]
+        conflicts = [*_opened(source), *_named(source, slug, new)]
         if new is None and not conflicts:
             conflicts += await self._no_place(source, taker)
         if conflicts:
@@ -147,13 +147,6 @@ class Reorganiser:
         )
         point(points.ENTERED)
         return await self._given(plan)
-
-    def _name_conflicts(self, source: Entry, slug: str, new: Entry | None) -> list[str]:
-        if new is None or (new.split_from == source.org_id and new.merged_into is None):
-            return []
-        if new.merged_into is not None:
-            return [f"the name {slug} is taken by an organisation that became part of {new.merged_into}"]
-        return [f"there is an organisation {slug} already, which was not split from {source}"]
 
     async def _no_place(self, source: Entry, taker: UUID) -> list[str]:
         """Why no shard takes the new organisation."""
@@ -262,6 +255,7 @@ class Reorganiser:
             asked = [*plan.gone.get(kind.name, ()), *(thing.id for thing in plan.things.get(kind.name, ()))]
             for number, thing in enumerate(asked, 1):
                 self._seen(f"{kind.name}: {number} of {len(asked)}")
+                await self._require_open(plan.taker)
                 try:
                     if not await kind.give(plan.giver, plan.taker, thing):
                         left.append(f"{kind.name}: {thing} is not there any more, or something works on it again")
@@ -272,6 +266,11 @@ class Reorganiser:
                 point(points.GONE)
             await kind.tidy(plan.giver, plan.taker)
         return Plan(plan.giver, plan.taker, plan.things, plan.gone, plan.stays, (), left)
+
+    async def _require_open(self, taker: UUID) -> None:
+        """Give nothing to an organisation that just becomes part of another: nobody would look for it there."""
+        if conflicts := _opened((await register.look(self._directory, [taker]))[taker]):
+            raise StuckError(f"{conflicts[0]}: what has not gone there stays where it is")
 
     async def _no_room(
         self, things: Mapping[str, Sequence[Thing]], taker: UUID | None, tier: str, name: str
@@ -311,6 +310,15 @@ def _opened(entry: Entry) -> list[str]:
         return []
     how = "became" if entry.closed else "is becoming"
     return [f"{entry} {how} part of {entry.merged_into}"]
+
+
+def _named(source: Entry, slug: str, new: Entry | None) -> list[str]:
+    """Why a part of an organisation cannot have a name."""
+    if new is None or (new.split_from == source.org_id and new.merged_into is None):
+        return []
+    if new.merged_into is not None:
+        return [f"the name {slug} is taken by an organisation that became part of {new.merged_into}"]
+    return [f"there is an organisation {slug} already, which was not split from {source}"]
 
 
 def _residency(source: Entry, target: Entry) -> list[str]:

@@ -469,6 +469,26 @@ async def test_what_cannot_go_when_its_turn_comes_keeps_no_other_from_it(stage: 
     assert await stage.owned(done.taker) == {goes[0], goes[2]}
 
 
+async def test_nothing_goes_to_an_organisation_that_just_becomes_part_of_another(stage: Stage) -> None:
+    acme, other, slug = await stage.made(0), await stage.made(1), await stage.name_on(1)
+    goes = await stage.projects(acme, 2)
+
+    class Meddled(Projects):
+        """Somebody else merges the new organisation while things go there."""
+
+        async def give(self, giver: UUID, taker: UUID, thing: UUID) -> bool:
+            assert await register.shut(stage.directory, taker, other)
+            return await super().give(giver, taker, thing)
+
+    kind = Meddled(stage.shards, stage.objects, stage.tiers, SOURCE)
+    splitting = Reorganiser(stage.directory, stage.shards, stage.tiers, [kind])
+    with pytest.raises(StuckError, match="stays where it is"):
+        await splitting.split(acme, slug, goes)
+    assert (await stage.owned(organisation_id(slug)), await stage.owned(acme)) == ({goes[0]}, {goes[1]})
+    await stage.reorganiser().merge(organisation_id(slug), other)
+    assert (await stage.owned(other), await stage.owned(acme)) == ({goes[0]}, {goes[1]})
+
+
 async def test_it_is_decided_of_every_table_what_becomes_of_its_rows(servers: Servers) -> None:
     connection = await asyncpg.connect(servers.postgres[1].dsn("hal9_owner"))
     tables = {table.name for table in await catalogue.tables(connection)}
