@@ -5,7 +5,7 @@
 
 Promises: each change of the directory is one transaction under a lock, and says all that stands in its way; adding a
 shard takes slots from each of the others in proportion, and no more than its share; removing one that anything is left
-on is refused. Processes know of a change within a minute.
+on is refused. Whoever places an organisation asks each time, so that a change holds at once.
 Does not: move organisations (`shared.placement.rebalancing` does), or start servers.
 """
 

@@ -44,7 +44,6 @@ _PLACEMENT_BYTES: Final = 5 * 2**20
 
 _PLACEMENT_SECONDS: Final = 60.0
 _STALE_SECONDS: Final = 600.0
-_TOPOLOGY_SECONDS: Final = 60.0
 _MOVE_SECONDS: Final = 5.0
 """What a transaction waits for a move: a fence that is lifted after 1.5 s, and another one after it."""
 
@@ -100,8 +99,6 @@ class Shards:
             while_deaf=True,
             clock=self._clock,
         )
-        self._topology: Topology | None = None
-        self._topology_until = 0.0
         self._replicas: dict[int, Replica | None] = {}
 
     @classmethod
@@ -213,13 +210,9 @@ class Shards:
         return Loaded(row["epoch"], Placement(row["shard"], row["region"], row["epoch"], row["tier"]))
 
     async def topology(self) -> Topology:
-        """The shards as the directory knows them; at most a minute old."""
-        now = self._clock.monotonic()
-        if self._topology is None or now >= self._topology_until:
-            async with self.directory.connection() as connection:
-                found = await topology.read(connection)
-            self._topology, self._topology_until = found, now + _TOPOLOGY_SECONDS
-        return self._topology
+        """The shards as the directory knows them now."""
+        async with self.directory.connection() as connection:
+            return await topology.read(connection)
 
     async def create_organisation(
         self,

@@ -133,6 +133,8 @@ async def test_who_is_pinned_to_a_region_is_placed_there_or_not_at_all(own: Serv
         with pytest.raises(Problem, match="organisation-unknown"):
             await shards.locate(org_id)
         await fleet.drain(directory, 1)
+        with pytest.raises(Problem, match="residency"):  # whoever knew it before asks again
+            await shards.create_organisation(new_id(), "eu-central", pinned=True)
     finally:
         await shards.close()
     shards = opened(own)
