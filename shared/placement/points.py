@@ -43,3 +43,9 @@ COPY_SHRUNK: Final = register(
 COPY_GONE: Final = register(
     "move.copy.gone", "An old copy is gone, and the directory does not know: it is noted next time."
 )
+
+FORWARDS: Final = (
+    PLANNED, CLAIMED, PUBLISHED, SUBSCRIBED, COPIED, VERIFIED, FENCED, DRAINED, ACTIVATED, CLOSED, SWITCHED,
+    UNSUBSCRIBED,
+)  # fmt: skip
+"""Those of a move that comes to its end, in order."""

@@ -47,7 +47,9 @@ _STALE_SECONDS: Final = 600.0
 _MOVE_SECONDS: Final = 5.0
 """What a transaction waits for a move: a fence that is lifted after 1.5 s, and another one after it."""
 
-_MOVE_PAUSE_SECONDS: Final = 0.02
+_MOVE_PAUSES: Final = (0.004, 0.02)
+"""Seconds between two looks of who waits for a move: about as long as it has waited, between these. Most fences are
+gone after a few hundredths of a second; a long one is not asked more often than that."""
 
 register("organisation-unknown", 404, "There is no such organisation", "Check the organisation's identifier.")
 register(
@@ -326,7 +328,7 @@ class Shards:
             if found.epoch <= refused.epoch and row is not None and row["moved_to"] is not None:
                 return Placement(row["moved_to"], refused.region, refused.epoch + 1, refused.tier)
         if found.epoch <= refused.epoch:
-            await self._pause(began + _MOVE_SECONDS)
+            await self._pause(began)
         return found
 
     async def _row(self, org_id: UUID, placement: Placement) -> Any:
@@ -349,10 +351,12 @@ class Shards:
             return ""
         return "local" if self.asynchronous(placement) else "on"
 
-    async def _pause(self, limit: float) -> None:
-        pause = _MOVE_PAUSE_SECONDS * (0.5 + uniform(self._randomness))
+    async def _pause(self, began: float) -> None:
+        waited = self._clock.monotonic() - began
+        shortest, longest = _MOVE_PAUSES
+        pause = min(longest, max(shortest, waited)) * (0.5 + uniform(self._randomness))
         left = deadlines.remaining()
-        if self._clock.monotonic() + pause > limit or (left is not None and left <= pause):
+        if waited + pause > _MOVE_SECONDS or (left is not None and left <= pause):
             raise Problem("organisation-moving", headers={"Retry-After": "1"})
         await self._clock.sleep(pause)
 

@@ -26,7 +26,7 @@ from tests.two_shards import two_shards
 from tests.writers import Writers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from uuid import UUID
 
     from knative.platform.servers import Postgres
@@ -37,10 +37,6 @@ CREATE TABLE ledger (org_id uuid, id uuid, PRIMARY KEY (org_id, id));
 CREATE TABLE balances (org_id uuid PRIMARY KEY, entries bigint NOT NULL);
 GRANT SELECT, INSERT, UPDATE ON ledger, balances TO hal9_app;
 """
-FORWARDS = [
-    points.PLANNED, points.CLAIMED, points.PUBLISHED, points.SUBSCRIBED, points.COPIED, points.VERIFIED, points.FENCED,
-    points.DRAINED, points.ACTIVATED, points.CLOSED, points.SWITCHED, points.UNSUBSCRIBED,
-]  # fmt: skip
 BACKWARDS = [points.UNCLAIMED, points.WIPED]
 
 
@@ -105,7 +101,7 @@ async def homes(pair: Servers, org_id: UUID) -> list[int]:
     return found
 
 
-async def died(pair: Servers, home: Path, *arguments: str, kill: list[str]) -> bool:
+async def died(pair: Servers, home: Path, *arguments: str, kill: Sequence[str]) -> bool:
     """Run a command that is killed at the first of the points that it passes and that killed nobody before."""
     done = await hal9(
         "tenants", "move", *arguments,
@@ -131,10 +127,10 @@ async def test_a_mover_is_killed_at_every_point_forwards_then_backwards(pair: Se
         assert (await shards.home(org_id)) == first
         (tmp_path / "chaos" / points.VERIFIED).unlink()
         kills = 0
-        while await died(pair, tmp_path, *there, kill=FORWARDS):
+        while await died(pair, tmp_path, *there, kill=points.FORWARDS):
             kills += 1
             await writers.more(3)  # nobody finishes the move, and who writes waits for 1.5 s at most
-        assert kills == len(FORWARDS)
+        assert kills == len(points.FORWARDS)
         assert (await shards.home(org_id)).shard == 1 - first.shard
         assert writers.refused == 0
 

@@ -1,7 +1,7 @@
 """For how long nobody can write while an organisation moves, at about 1,000 transactions a second on it.
 
 The mover is the command, in a process of its own; writers catch up with what a pause has kept back. Beside the pause: a
-raw commit on the same server under the same load, of which the cut-over needs four, one after the other.
+raw commit on the same server under the same load, of which the cut-over needs three, one after the other.
 """
 
 from __future__ import annotations

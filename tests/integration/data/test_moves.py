@@ -257,13 +257,8 @@ async def test_a_killed_mover_is_taken_up_at_every_point(pair: Servers, own: Sha
     """In this process, for every point; tests/chaos kills processes and servers."""
     org_id, first = await fresh(own)
     target = 1 - first.shard
-
-    forwards = [
-        points.PLANNED, points.CLAIMED, points.PUBLISHED, points.SUBSCRIBED, points.COPIED, points.VERIFIED,
-        points.FENCED, points.DRAINED, points.ACTIVATED, points.CLOSED, points.SWITCHED, points.UNSUBSCRIBED,
-    ]  # fmt: skip
     async with busy(own, org_id) as ledger:
-        for name in forwards:
+        for name in points.FORWARDS:
             with observed(killing(name)), pytest.raises(Killed):
                 await mover(pair).move(org_id, target)
             await ledger.more(3)  # nobody finishes the move, and writers go on
