@@ -65,7 +65,8 @@ class Guarded(Cache):
             self._failed(begun)
             raise
         except CacheError as error:
-            if error.code == "NOSCRIPT":  # a server that knows no script yet, which `run` then sends
+            if error.code == "NOSCRIPT":  # a server that answers, and knows no script yet: `run` sends it now
+                self._breaker.succeeded()
                 raise
             self._failed(begun)
             _log.warning("the cache refused a command", error=str(error))

@@ -94,6 +94,21 @@ async def test_a_refusal_counts_as_no_answer_and_an_unknown_script_does_not() ->
         await guarded.close()
 
 
+async def test_a_server_that_was_killed_is_found_again_though_it_has_forgotten_every_script() -> None:
+    clock, script = ManualClock(), Script("return 1")
+    async with own_valkey() as server:
+        guarded = Guarded(Cache(server.url), Breaker(3, 1.0, clock))
+        assert await guarded.run(script, ["a"]) == 1
+        await server.stop()
+        for _ in range(3):
+            with pytest.raises(CacheUnavailableError):
+                await guarded.run(script, ["a"])
+        await server.start()
+        clock.advance(1)
+        assert await guarded.run(script, ["a"]) == 1
+        await guarded.close()
+
+
 async def test_while_the_cache_is_silent_one_request_a_second_waits_for_the_limits(short_folder: Path) -> None:
     clock = ManualClock()
     async with silence(short_folder) as (silent, cache):
