@@ -60,11 +60,8 @@ async def end(resources: Resources, request: Request, ref: UUID) -> None:
     Raises:
         Problem: 404 when one has no such session; 503 when a region did not answer.
     """
-    own = of_request(request).session
-    if not await resources.own_sessions().revoke_device(own.org_id, own.user_id, ref):
+    if not await _end(resources, request, of_request(request).session, ref):
         raise no_such_session()
-    if ref == own.ref:
-        set_cookie(request, clearing_cookie())
 
 
 async def end_others(resources: Resources, request: Request) -> None:
@@ -96,9 +93,20 @@ async def sign_out(resources: Resources, request: Request) -> None:
     opened: Opened | None = request.scope.get(SESSION_SCOPE)
     if opened is None:
         raise Problem("session-required")
-    session = opened.session
-    await resources.own_sessions().revoke_device(session.org_id, session.user_id, session.ref)
-    set_cookie(request, clearing_cookie())
+    await _end(resources, request, opened.session, opened.session.ref)
+
+
+async def _end(resources: Resources, request: Request, own: Session, ref: UUID) -> bool:
+    """End a session of one's own; whether there was one. The cookie goes when this region has ended the present one."""
+    try:
+        ended = await resources.own_sessions().revoke_device(own.org_id, own.user_id, ref)
+    except RevocationIncompleteError as error:
+        if ref == own.ref and own.region not in error.members["regions"]:
+            set_cookie(request, clearing_cookie())
+        raise
+    if ref == own.ref:
+        set_cookie(request, clearing_cookie())
+    return ended
 
 
 def no_such_session() -> Problem:

@@ -238,6 +238,23 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie_away(
         assert (await client.get("/v1/me", headers=again(me, cookie))).status_code == 401
 
 
+async def test_a_region_that_is_away_is_named_and_this_one_has_signed_out(stage: Stage, sign_in: SignIn) -> None:
+    me = await sign_in("viewer")
+    phone = await sign_in("viewer", org_id=me.org_id, user_id=me.user_id)
+    regions = {"HAL9_SESSION_REGIONS": f"us-east=unix://{stage.folder}/nobody.sock"}
+    async with connect(await stage.start(DOORWAY, "half-away", regions)) as client:
+        others = await client.delete("/v1/me/sessions", headers=me.header)
+        assert (others.status_code, slug(others), others.json()["regions"]) == (
+            503, "revocation-incomplete", ["us-east"],
+        )  # fmt: skip
+        assert (await client.get("/v1/me", headers=phone.header)).status_code == 401
+        now = again(me, cookies_of(others)[COOKIE])
+        assert (await client.get("/v1/me", headers=now)).status_code == 200
+        out = await client.post("/v1/me/sign-out", headers=now)
+        assert (out.status_code, slug(out), cookies_of(out)) == (503, "revocation-incomplete", {COOKIE: ""})
+        assert (await client.get("/v1/me", headers=now)).status_code == 401
+
+
 async def test_a_replaced_id_reads_for_a_moment_with_what_both_may_and_changes_no_session(
     client: httpx.AsyncClient, sign_in: SignIn, sessions: Sessions
 ) -> None:
