@@ -551,6 +551,7 @@ def _bounded(draft: Draft, parent: DraftEntity, child: DraftEntity, bound: Bound
         tied = [e for e in tied if e.name.split("_")[-1] not in _PAYING]
         link = min(tied, key=lambda e: e.link_verb is None, default=None)
         if link is None:
+            draft.reasons[draft.at] = "How many of these are put together is not checked."
             return
         child, reference = link, link.reference_to(parent.name)
     if reference is None:
@@ -631,10 +632,18 @@ def _references(draft: Draft, entity: DraftEntity) -> None:
         if words[-1] == "id" and len(words) > 1:
             words = words[:-1]
         target = draft.entities.get(morphology.name(*item.role_of)) if item.role_of else None
-        target = target or draft.entities.get("_".join(words)) or _suffix(draft, words)
+        target = target or draft.entities.get("_".join(words)) or _suffix(draft, words) or _longer(draft, item, entity)
         if target is not None and (target is not entity or len(words) > 1 or item.role_of):
             item.type, item.target = FieldType.REFERENCE, target.name
             item.required = False if target is entity else item.required
+
+
+def _longer(draft: Draft, item: DraftField, entity: DraftEntity) -> DraftEntity | None:
+    """Give the one thing that is called so for short: the "part" of a withdrawal where spare parts are kept."""
+    if item.unique or inference_would_type([item.name]) or item.name in GENERIC:
+        return None
+    found = [e for e in draft.entities.values() if e.name.endswith(f"_{item.name}") and e is not entity and e.fields]
+    return found[0] if len(found) == 1 else None
 
 
 def _suffix(draft: Draft, words: list[str]) -> DraftEntity | None:

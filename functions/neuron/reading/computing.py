@@ -369,6 +369,7 @@ def _conversion(words: Sequence[Token], draft: Draft) -> bool:
         if back:
             _convert(draft, target, source)
     if pairs:
+        _leave_unconverted(words, draft)
         return True
     named = _units_named(words)
     if not named and bag & {"temperature"}:
@@ -380,6 +381,20 @@ def _conversion(words: Sequence[Token], draft: Draft) -> bool:
     return any(done)
 
 
+def _leave_unconverted(words: Sequence[Token], draft: Draft) -> None:
+    """Say of each "litres to US gallons" whose units are unknown that nothing computes it."""
+    start = 0
+    for end in [*(i for i, t in enumerate(words) if t.text in {",", ";"} or t.low == "and"), len(words)]:
+        part = [t for t in words[start:end] if t.is_word]
+        if {t.low for t in part[1:-1]} & {"to", "into"}:
+            units = [unit for _, unit in _units_named(part)]
+            alike = len(units) == _PAIR and units[0][0] == units[1][0] and units[0] != units[1]
+            if not (alike and _convert(draft, units[0][1], units[1][1])):
+                draft.leave(part, "Nothing that HAL9 knows computes this.")
+        start = end + 1
+
+
+_PAIR: Final = 2
 _BACK: Final = frozenset({"back", "versa", "vice", "reverse", "both"})
 _SPEEDS: Final = {
     "kilometres per hour": "kilometres_per_hour",

@@ -495,7 +495,8 @@ _LISTING: Final = lexicon.words("list show print display report see tell give")
 
 def several_lists(r: Reading, draft: Draft) -> bool:
     """Read "it lists the open chores and the points of each member": every part is a list or a figure of its own."""
-    if r.frame.negated or r.frame.conditions or r.frame.verb not in _LISTING or r.frame.group.passive:
+    wished = r.frame.verb in {"need", "want"} and bool(r.frame.subject) and r.frame.subject[0].low in {"i", "we"}
+    if r.frame.negated or r.frame.conditions or r.frame.group.passive or not (wished or r.frame.verb in _LISTING):
         return False
     parts = [part for part in _listed_parts(r.frame.rest) if part]
     if len(parts) < _PAIR:

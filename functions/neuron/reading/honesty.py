@@ -97,7 +97,7 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
         return "It forbids something, and nothing that was built refuses it."
     if _of_own(said) and not any(isinstance(part, spec.RangeRule | spec.TransitionRule) for part in parts):
         return "It says something of what is one's own, and nothing that was built tells whose it is."
-    if _of_present(said) and not any(_looks_at_clock(part) for part in parts):
+    if _of_present(said) and not any(_looks_at_clock(part) for part in parts) and not _by_state(said, parts):
         return "It says something of the present, and nothing that was built looks at the clock."
     if _for_each(said) and all(isinstance(part, spec.Endpoint | spec.Command | dict) for part in parts):
         return "It asks for something for each, and nothing that was built tells that."
@@ -186,7 +186,11 @@ def _of_own(said: Sequence[Token]) -> bool:
 
 def _of_present(said: Sequence[Token]) -> bool:
     lows = [token.low for token in said]
-    return any(lows[i : i + 3] in (["in", "the", "future"], ["in", "the", "past"]) for i in range(len(lows)))
+    begun = any(a == "already" and b in _BEGUN for a, b in itertools.pairwise(lows))
+    return begun or any(lows[i : i + 3] in (["in", "the", "future"], ["in", "the", "past"]) for i in range(len(lows)))
+
+
+_BEGUN: Final = lexicon.words("started begun ended finished passed over expired")
 
 
 def _looks_at_clock(part: Any) -> bool:

@@ -168,7 +168,12 @@ def _by_shape(words: list[str]) -> FieldType | None:
         return _named_type("_".join(words[: words.index("per")])) or FieldType.DECIMAL
     if words[-2:] == ["in", "stock"] and len(words) > 2:
         return FieldType.INTEGER
-    whole = {"day": FieldType.DATE, "time": FieldType.DATETIME, "moment": FieldType.DATETIME}.get("_".join(words))
+    whole = {
+        "at": FieldType.DATETIME,
+        "day": FieldType.DATE,
+        "time": FieldType.DATETIME,
+        "moment": FieldType.DATETIME,
+    }.get("_".join(words))
     if whole is not None or (len(words) == _PAIR and words[0] in _MEASURES and morphology.is_participle(words[1])):
         return whole or FieldType.DECIMAL
     if "email" in words:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import frames, lexicon, morphology
 from functions.neuron.reading.declarations import contents, listings, naming, phrases, references
@@ -92,10 +92,15 @@ def labelled(words: Sequence[Token], colon: int, draft: Draft, later: references
         return False
     if not bracket and _lists_things(body):
         return listings.listed_entities(body, draft, later)
+    if not bracket and head[-1].low in _THINGS and len(head) > 1:
+        return listings.declare_list(body, draft, later)
     entity = draft.entity(name, declared=True)
     draft.mark(("entity", entity.name))
     draft.topic = entity.name
     return contents.hold(entity, body, draft, later) and draft.settle()
+
+
+_THINGS: Final = frozenset({"things", "entities", "resources", "objects"})  # "three kinds of things: songs, artists"
 
 
 def _lists_things(tokens: Sequence[Token]) -> bool:

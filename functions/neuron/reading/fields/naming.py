@@ -55,7 +55,7 @@ def premodifiers(tokens: Sequence[Token], i: int, item: Item) -> int:
         ) is not None:
             item.many, item.determined, i = True, True, end
             continue
-        if token.low in lexicon.DETERMINERS:
+        if token.low in lexicon.DETERMINERS and not (token.low == "no" and bound is not None):
             item.determined = True
             item.many = item.many or token.low in {"many", "several", "multiple", "some", "various", "any"}
         elif (
@@ -116,6 +116,8 @@ def _odd_name(tokens: Sequence[Token], i: int) -> tuple[list[str], int] | None:
     """Read names that are no nouns: "plus one", "from", "until date"."""
     if (end := quantities.phrase(tokens, i, "plus one")) is not None:
         return ["plus", "one"], end
+    if i < len(tokens) and tokens[i].low == "at" and (i + 1 == len(tokens) or tokens[i + 1].text == ","):
+        return ["at"], i + 1
     if i < len(tokens) and tokens[i].low in _POINTS and _names_point(tokens, i + 1):
         named = i + 1 < len(tokens) and tokens[i + 1].low in _WHEN
         return [tokens[i].low, *([tokens[i + 1].low] if named else [])], i + 1 + named

@@ -84,7 +84,7 @@ def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
 
 _CONTINUES_WORDS: Final = lexicon.words(
     "default defaulting defaults starting starts beginning optional unique required at up between initially not never "
-    "non-negative"
+    "non-negative min max minimum maximum"
 )
 
 
@@ -160,6 +160,7 @@ _CHARACTERS: Final = {
 
 def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple[Token, ...]] | None) -> None:
     """Read what stands in brackets behind a field: attributes, or the values of an enumeration."""
+    tokens = _without_format(tokens, target)
     parts = [] if _one_of(tokens, target) else _parts(tokens)
     bare: list[str] = []
     characters: set[str] = set()
@@ -186,8 +187,22 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
         enumerating.enumerate_values(target, bare)
 
 
+def _without_format(tokens: Sequence[Token], target: DraftField) -> Sequence[Token]:
+    """Read "format: three capital letters, a dash and five digits" into the field; gives what is left."""
+    for i in range(len(tokens)):
+        opens = tokens[i].low in {"format", "pattern"} and i + 2 < len(tokens)
+        start = i + 1 + (opens and tokens[i + 1].text in {":", "="})
+        end = sequences.sequence(tokens, start, target) if opens else None
+        if end is not None:
+            return [*tokens[: max(0, i - 1)], *tokens[end:]]
+    return tokens
+
+
 def _one_of(tokens: Sequence[Token], target: DraftField) -> bool:
     """Read "one of kitchen, bedroom, office" where nothing else is said."""
+    if [token.low for token in tokens] in (["yes", "/", "no"], ["true", "/", "false"]):
+        target.type = FieldType.BOOLEAN
+        return True
     opens = quantities.phrase(tokens, 0, "one of") is not None
     return opens and enumerating.said_values(tokens, 0, target) == len(tokens)
 

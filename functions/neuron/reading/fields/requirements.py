@@ -86,6 +86,8 @@ def requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
     if (end := _for_a_while(tokens, i)) is not None:
         target.required = False
         return end
+    if (end := quantities.phrase(tokens, i, "in any order")) is not None:
+        return end
     for words, (name, value) in _REQUIREMENTS.items():
         end = quantities.phrase(tokens, i, words)
         if end is not None:

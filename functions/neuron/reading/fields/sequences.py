@@ -21,6 +21,7 @@ _CASES: Final = {
     "lowercase": "a-z",
     "lower-case": "a-z",
 }
+_SIGNS: Final = {"dash": "-", "hyphen": "-", "slash": "/", "dot": r"\.", "underscore": "_"}
 _JOINTS: Final = ("followed by", "and then", "then", "and", "plus", ",")
 _FEWEST: Final = 2
 
@@ -45,6 +46,9 @@ def sequence(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
 
 
 def _run(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
+    sign = at + 1 if at < len(tokens) and tokens[at].low in {"a", "one"} else at
+    if sign < len(tokens) and tokens[sign].low in _SIGNS:
+        return _SIGNS[tokens[sign].low], sign + 1
     read = quantities.number(tokens, at) if at < len(tokens) else None
     if read is None or not float(read[0]).is_integer() or not 0 < read[0] <= _LONGEST or read[1] >= len(tokens):
         return None

@@ -160,8 +160,9 @@ def _base(rest: Sequence[Token], entity: DraftEntity) -> str | None:
 
 def ordered(r: readings.Reading, draft: Draft) -> bool:
     """Read "the end date must be after the start date", "a booking starts before it ends"."""
-    if not r.frame.subject and r.frame.verb in lexicon.OPERATION_VERBS:
-        return False
+    shown = r.frame.verb in lexicon.OPERATION_VERBS | {"report": "", "print": "", "display": ""}.keys()
+    if shown and (not r.frame.subject or {"whose", "that", "which", "where"} & set(r.lows)):
+        return False  # "the system shall list all parts whose stock is below the minimum"
     for entity in readings.candidate_entities(r, draft):
         pair = ordered_pair(r, entity)
         if pair is None:

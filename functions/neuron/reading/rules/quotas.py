@@ -287,7 +287,11 @@ def _reference(entity: DraftEntity, per: DraftEntity | None) -> str | None:
 
 
 def period_in(words: Sequence[Token]) -> tuple[quantities.Period, int] | None:
-    """Find a period such as "per day"; gives it and where it ends."""
+    """Find a period such as "per day", also behind what else is counted for: "per plot and year"; gives its end too."""
+    per = next((i for i, t in enumerate(words) if t.low == "per"), len(words))
+    for i in range(per + 1, len(words) - 1):
+        if words[i].low == "and" and (read := quantities.period([words[per], words[i + 1]], 0)) is not None:
+            return read[0], i + 2
     for i in range(len(words)):
         if words[i].low == "at" or (
             i > 0 and words[i - 1].low in {"at", "for"} and words[i].low == "a" and words[i - 1].low == "at"
