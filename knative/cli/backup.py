@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MEGABYTE: Final = 2**20
+_LATEST: Final = "latest"
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -149,10 +150,16 @@ async def _described(repository: Repository, one: Listed) -> dict[str, Any]:
     backup = one.backup
     if backup is None:
         return {"backup": str(one.id), "fault": one.fault}
+    until, fault = None, one.fault
+    if fault is None:
+        try:
+            until = (await latest(repository, backup)).isoformat()
+        except BackupError as error:
+            fault = str(error)
     return {
-        "backup": str(one.id), "fault": one.fault, "kind": backup.kind, "parent": _text(backup.parent),
+        "backup": str(one.id), "fault": fault, "kind": backup.kind, "parent": _text(backup.parent),
         "from": backup.consistent_at.isoformat(), "point_at": backup.point_at.isoformat(),
-        "until": (await latest(repository, backup)).isoformat() if one.fault is None else None,
+        "until": until,
         "shards": len(backup.shards), "stored_bytes": backup.stored, "plain_bytes": backup.plain,
         "release": backup.release,
     }  # fmt: skip
@@ -387,13 +394,25 @@ def _source() -> Backups:
 
 
 def _moment(text: str) -> datetime | str:
+    if text == _LATEST or _is_id(text):
+        return text
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        return text
+        utc = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{text!r} is no moment such as 2026-03-01T12:00:00Z, no backup's id, and not `{_LATEST}`."
+        ) from None
     if moment.tzinfo is None:
         raise click.BadParameter(f"{text} does not say in which time zone: add Z, or an offset such as +01:00.")
-    return moment.astimezone(UTC)
+    return utc
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -1,11 +1,13 @@
 """The archiver's process: `python -m knative.platform.archiver`, a child of the supervisor, or `hal9 backup archive`.
 
-Reads what `hal9 backup` reads. Writes its metrics, for a collector of text files, to `metrics.prom` in its spool.
+Reads what `hal9 backup` reads. Writes its metrics, for a collector of text files, to `metrics.prom` in its spool, and
+answers them on HAL9_BACKUP_PORT, when that is set.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from datetime import timedelta
@@ -13,18 +15,21 @@ from typing import TYPE_CHECKING, Final
 
 from knative.platform.backups import Backups
 from knative.platform.home import replace
+from knative.platform.observing import observed
 from knative.platform.restoretest import restore_test
 from shared.backup import BackupError, choose, create, evidence
 from shared.backup.archiving import Archiver
 from shared.backup.retention import prune
+from shared.backup.shard import slot
 from shared.settings import SettingsError
 from shared.telemetry import configure_logs, counter, exposition, gauge, logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from knative.platform.home import Home
-    from shared.backup import BackupSettings, Places
+    from shared.backup import Backup, BackupSettings, Places, Shard
 
 _tested = gauge(
     "hal9_backup_restore_test_timestamp_seconds",
@@ -47,12 +52,15 @@ async def run(places: Places, settings: BackupSettings, home: Home) -> None:
     metrics = home.archive / "metrics.prom"
     archiver = Archiver(
         places, settings, await places.repository.new_key(), duties,
-        after=lambda: replace(metrics, exposition().encode(), 0o644),
+        tell=lambda: replace(metrics, exposition().encode(), 0o644),
     )  # fmt: skip
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, archiver.stop)
-    await archiver.run()
+    with contextlib.ExitStack() as stack:
+        if settings.port:
+            stack.enter_context(observed(settings.port, metrics.read_bytes, lambda: archiver.ready))
+        await archiver.run()
 
 
 def _backups(places: Places, settings: BackupSettings) -> Callable[[], Awaitable[None]]:
@@ -60,13 +68,14 @@ def _backups(places: Places, settings: BackupSettings) -> Callable[[], Awaitable
 
     async def duty() -> None:
         good = [one.backup for one in await places.repository.backups() if one.fault is None and one.backup is not None]
-        newest = max((one.point_at for one in good), default=None)
-        _newest.set(0.0 if newest is None else newest.timestamp())
+        newest = max(good, key=lambda one: one.point_at, default=None)
+        _newest.set(0.0 if newest is None else newest.point_at.timestamp())
         if not settings.every_hours:
             return
         now = places.clock.now()
         begun = await places.repository.newest_begun(now - _MAKING)
-        if begun is not None and now - begun < timedelta(hours=settings.every_hours):
+        recent = begun is not None and now - begun < timedelta(hours=settings.every_hours)
+        if recent and not await _begun_anew(places, newest, now):
             return
         made = await create(places, lambda text: _log.info("backup", step=text), chain=settings.chain)
         _made.add(made.kind)
@@ -77,6 +86,19 @@ def _backups(places: Places, settings: BackupSettings) -> Callable[[], Awaitable
         )
 
     return duty
+
+
+async def _begun_anew(places: Places, newest: Backup | None, now: datetime) -> bool:
+    """Whether a shard's archive is another one than the newest backup's, so that nothing after that can be restored."""
+    if newest is None or await places.repository.unfinished_since(now - _MAKING):
+        return False  # somebody is making one
+    return [part.archive for part in newest.shards] != [await _archive(shard) for shard in places.shards]
+
+
+async def _archive(shard: Shard) -> str:
+    async with shard.connected() as connection:
+        held = await slot(connection)
+        return "" if held is None else held.archive
 
 
 def _tests(places: Places, settings: BackupSettings) -> Callable[[], Awaitable[None]]:

@@ -17,7 +17,7 @@ import asyncpg
 from knative.platform.servers.aside import aside
 from shared.backup import exports, organisation
 from shared.backup.errors import BackupError
-from shared.backup.organisation import file_pieces
+from shared.backup.organisation import Home, file_pieces
 from shared.backup.restoring import fetch, recovered
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ else:
     Connection = Any
 
 _HOME: Final = "SELECT shard, epoch FROM directory.organisations WHERE org_id = $1"
+_MOVES: Final = "SELECT move_id FROM directory.moves WHERE org_id = $1 AND step IN ('finished', 'cancelled')"
 _CONNECT_SECONDS: Final = 10.0
 
 
@@ -59,16 +60,14 @@ async def restore_organisation(places: Places, target: Target, org_id: UUID, tel
     Raises:
         BackupError: It is not known, was not there at that moment, or cannot be restored; nothing was changed.
     """
-    shard, epoch = await _home(places, org_id)
+    home = await _home(places, org_id)
     with tempfile.TemporaryDirectory(prefix="hal9-restore-") as scratch:
         folder = Path(scratch)
         tables = folder / "tables"
         tables.mkdir()
-        async with places.shards[shard].connected(admin=True) as live:
+        async with places.shards[home.shard].connected(admin=True) as live:
             rows = await _read(places, target, org_id, live, folder, tables, tell)
-            return await _put_back(
-                places, live, org_id, shard, epoch, rows, lambda one: file_pieces(tables / one.name), tell
-            )
+            return await _put_back(places, live, home, rows, lambda one: file_pieces(tables / one.name), tell)
 
 
 async def undo(places: Places, export_id: UUID, tell: Callable[[str], None]) -> Restored:
@@ -78,32 +77,33 @@ async def undo(places: Places, export_id: UUID, tell: Callable[[str], None]) -> 
         BackupError: There is no such export, or it cannot be put back; nothing was changed.
     """
     export = await exports.find(places.repository, export_id)
-    shard, epoch = await _home(places, export.org_id)
+    home = await _home(places, export.org_id)
 
     def content(rows: Rows) -> AsyncIterator[bytes]:
         file = export.files[rows.name]
         return places.repository.get(file.name, file)
 
-    async with places.shards[shard].connected(admin=True) as live:
-        return await _put_back(places, live, export.org_id, shard, epoch, export.rows, content, tell)
+    async with places.shards[home.shard].connected(admin=True) as live:
+        return await _put_back(places, live, home, export.rows, content, tell)
 
 
 async def _put_back(
-    places: Places, live: Connection, org_id: UUID, shard: int, epoch: int, rows: Sequence[Rows],
+    places: Places, live: Connection, home: Home, rows: Sequence[Rows],
     content: Callable[[Rows], AsyncIterator[bytes]], tell: Callable[[str], None],
 ) -> Restored:  # fmt: skip
-    writing = exports.Writing(places.repository, await places.repository.new_key(), org_id, places.clock.now())
+    writing = exports.Writing(places.repository, await places.repository.new_key(), home.org_id, places.clock.now())
     tell(f"{sum(one.count for one in rows)} rows of {len(rows)} tables, while the organisation's writers wait")
-    before = await organisation.put_back(live, org_id, epoch, rows, content, writing.keep)
-    return Restored(writing.id, shard, rows, before)
+    before = await organisation.put_back(live, home, rows, content, writing.keep)
+    return Restored(writing.id, home.shard, rows, before)
 
 
-async def _home(places: Places, org_id: UUID) -> tuple[int, int]:
+async def _home(places: Places, org_id: UUID) -> Home:
     async with places.shards[0].connected(admin=True) as directory:
+        moves = [row["move_id"] for row in await directory.fetch(_MOVES, org_id)]
         row = await directory.fetchrow(_HOME, org_id)
     if row is None:
         raise BackupError(f"There is no organisation {org_id}: see `hal9 organisations list`.")
-    return row["shard"], row["epoch"]
+    return Home(org_id, row["shard"], row["epoch"], tuple(moves))
 
 
 async def _read(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ from knative.platform.restoration import fetch_all, opened, settle
 from shared.backup import evidence
 from shared.backup.errors import BackupError
 from shared.backup.evidence import Evidence
+from shared.backup.manifest import release
 from shared.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ async def restore_test(repository: Repository, target: Target, clock: Clock, tel
         organisations, tables = await _restored(repository, target, tell)
     except BackupError as error:
         fault = error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        fault = BackupError(f"It was cut off ({type(error).__name__}: {error}).")
     made = Evidence(
         id=new_id(), backup=target.backup.id, moment=target.moment, begun_at=begun,
-        seconds=round(clock.monotonic() - since, 3), release=version("hal9"),
+        seconds=round(clock.monotonic() - since, 3), release=release(),
         fault=None if fault is None else str(fault),
         organisations=organisations, tables=tuple(tables),
     )  # fmt: skip

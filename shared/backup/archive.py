@@ -5,13 +5,15 @@ being written is put there as it is, again and again, with a status that says up
 everything.
 Promises: the server keeps its WAL until it is in the spool (the slot says so), so that nothing is left out while
 nobody takes it; a segment leaves the spool when it is in the store. Two that take at once do no harm: the slot is
-one's.
-Does not: survive the loss of a spool that was not yet in the store; restoring names the segment that is missing then.
+one's. An archive is one history without a hole: a server that was promoted, and a spool that was lost before it was in
+the store, begin a new one.
+Does not: survive the loss of a spool: what was only there is in no archive.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from dataclasses import dataclass
@@ -20,7 +22,20 @@ from typing import TYPE_CHECKING, Final
 
 from shared.backup import programs
 from shared.backup.errors import BackupError, DamagedError
-from shared.backup.shard import APPLICATION, Mark, ensured_slot, lsn_text, mark, slot, switch
+from shared.backup.shard import (
+    APPLICATION,
+    Mark,
+    begin_of,
+    ensured_slot,
+    lsn_text,
+    mark,
+    new_slot,
+    segment_bytes,
+    slot,
+    switch,
+    timeline,
+    timeline_of,
+)
 from shared.strictjson import read_object
 
 if TYPE_CHECKING:
@@ -89,6 +104,33 @@ class Spool:
         self._repository = repository
 
     @property
+    def size(self) -> int:
+        """Bytes that wait here: of the segment that is being written, all that it will have."""
+        found = 0
+        for path in self.path.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it was completed, or kept
+                found += path.stat().st_size
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """The segments that are here; `<segment>.partial` is one that is being written."""
+        return [path.name for path in self.path.iterdir() if SEGMENT.fullmatch(path.name.removesuffix(PARTIAL))]
+
+    def forget_before(self, lsn: int, size: int) -> None:
+        """Remove what was begun here and lies before a place: somebody else has taken it.
+
+        Without that, pg_receivewal would go on from there, and ask for what is gone.
+
+        Args:
+            lsn: Where the slot goes on.
+            size: Of a segment.
+        """
+        for name in self.names:
+            if name.endswith(PARTIAL) and begin_of(name, size) + size <= lsn:
+                (self.path / name).unlink()
+
+    @property
     def wanted(self) -> Path:
         """A file by which somebody on this machine asks the archiver not to wait until its next upload is due."""
         return self.path / "wanted"
@@ -137,17 +179,59 @@ def receiving(shard: Shard, held: Slot, spool: Spool, *until: str) -> tuple[list
     return [*command, *until], environment
 
 
+async def ensured(connection: Connection, number: int, repository: Repository) -> Slot:
+    """Give a server's slot, made now when it has none that its archive can go on with.
+
+    A replica that was promoted may have a slot of the time when it was the primary before: its WAL is of another
+    history.
+
+    Raises:
+        BackupError: None can be made; see `ensured_slot`.
+    """
+    held = await ensured_slot(connection, number)
+    if held.active_pid is not None:
+        return held
+    now = await timeline(connection)
+    histories = {timeline_of(name) async for name in _segments(repository, held.archive)}
+    return held if histories <= {now} else await new_slot(connection, number, held)
+
+
+async def whole(connection: Connection, held: Slot, spool: Spool, repository: Repository) -> bool:
+    """Whether store and spool together reach up to where the slot goes on; a lost spool leaves a hole."""
+    names = [*spool.names, *[name async for name in _segments(repository, held.archive)]]
+    size = await segment_bytes(connection)
+    ends = [begin_of(name, size) + (0 if name.endswith(PARTIAL) else size) for name in names]
+    return not ends or held.restart_lsn - held.restart_lsn % size <= max(ends)
+
+
+async def _segments(repository: Repository, archive: str) -> AsyncIterator[str]:
+    async for path in repository.below(folder(archive)):
+        name = path.rpartition("/")[2]
+        if SEGMENT.fullmatch(name.removesuffix(PARTIAL)):
+            yield name
+
+
 async def received(connection: Connection, archive: str, wanted: int, clock: Clock) -> bool:
-    """Wait until the slot's receiver has written that place into its spool; whether it has."""
+    """Wait until the slot's receiver has written that place into its spool; False while it still catches up.
+
+    Raises:
+        BackupError: Nothing at all arrives.
+    """
     limit = clock.monotonic() + _ARRIVE_SECONDS
+    first: int | None = None
+    last = 0
     while clock.monotonic() < limit:
         held = await slot(connection)
-        if held is None or held.archive != archive or held.active_pid is None:
-            return False
-        written = await connection.fetchval(_WRITTEN, held.active_pid)
-        if written is not None and int(written) >= wanted:
+        if held is None or held.archive != archive:
+            raise BackupError("The slot that fed the archive is gone.")
+        if held.active_pid is not None:
+            last = int(await connection.fetchval(_WRITTEN, held.active_pid) or 0)
+            first = last if first is None else first
+        if last >= wanted:
             return True
         await clock.sleep(_POLL_SECONDS)
+    if not last or last == first:
+        raise BackupError(f"pg_receivewal received nothing for {_ARRIVE_SECONDS:.0f} s: it is started anew.")
     return False
 
 
@@ -170,12 +254,14 @@ async def catch_up(
         BackupError: It cannot be had; the text says why.
     """
     async with shard.connected() as connection:
-        held = await ensured_slot(connection, shard.number)
+        held = await ensured(connection, shard.number, repository)
         reached = await mark(connection)
         await switch(connection)
         own = Spool(spool, held.archive, repository, data_key)
         own.wanted.touch()
         if held.active_pid is None:
+            await own.keep()
+            own.forget_before(held.restart_lsn, await segment_bytes(connection))
             await _pull(connection, shard, held, own, reached)
             await own.keep_all(reached)
         limit = clock.monotonic() + patience_seconds

@@ -1,7 +1,8 @@
 """Making a backup: every shard's data folder, full or as a difference, and a point that all of them share.
 
 Promises: nothing is listed before all of it is in the store and every shard's WAL up to the shared point is, too; one
-that is cut off anywhere leaves files without a manifest, which nobody restores from and retention removes. The data
+that fails leaves nothing, one that is cut off leaves files without a manifest, which nobody restores from and retention
+removes. The data
 folders go from the servers into the store as streams: no local disk is needed for them.
 Does not: stop writes, but for decisions of cross-shard transactions while the point is made (milliseconds).
 """
@@ -9,21 +10,21 @@ Does not: stop writes, but for decisions of cross-shard transactions while the p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import tempfile
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
 from shared.backup import manifest, programs
-from shared.backup.archive import catch_up
+from shared.backup.archive import catch_up, ensured
 from shared.backup.errors import BackupError
 from shared.backup.manifest import Backup, ShardBackup
-from shared.backup.shard import ensured_slot, lsn_of, segment_bytes
+from shared.backup.shard import lsn_of, segment_bytes
 from shared.backup.tar import Watched
 from shared.identifiers import new_id
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from shared.backup.archive import Status
     from shared.backup.repository import Listed, Repository
     from shared.backup.sealing import DataKey
     from shared.backup.shard import Shard
@@ -79,7 +81,7 @@ async def create(
     await places.repository.check()
     begun = places.clock.now()
     data_key = await places.repository.new_key()
-    archives = [await _archive(shard) for shard in places.shards]
+    archives = [await _archive(shard, places.repository) for shard in places.shards]
     parent = None if incremental is False else await _parent(places.repository, archives, chain)
     if incremental and parent is None:
         raise BackupError(
@@ -87,29 +89,38 @@ async def create(
             "began anew needs a full one): leave --incremental out."
         )
     backup_id = new_id()
+    tell(f"{'a full backup' if parent is None else f'what changed since {parent.id}'} of {len(archives)} shards")
+    try:
+        return await _made(places, tell, data_key, backup_id, archives, parent, begun)
+    except BaseException:
+        with contextlib.suppress(Exception):  # what failed tells more; retention removes what stays
+            await places.repository.remove(backup_id)
+        raise
+
+
+async def _made(
+    places: Places, tell: Callable[[str], None], data_key: DataKey, backup_id: UUID, archives: Sequence[_Archive],
+    parent: Listed | None, begun: datetime,
+) -> Backup:  # fmt: skip
     begun_name = f"{manifest.folder(backup_id)}/begun"
     await places.repository.write(data_key, begun_name, b"")
-    tell(f"{'a full backup' if parent is None else f'what changed since {parent.id}'} of {len(archives)} shards")
     copied = await _copied(places, data_key, backup_id, parent, tell)
     consistent = max(await asyncio.gather(*(_now(shard) for shard in places.shards)))
     tell("a restore point on every shard")
     point = f"hal9_{backup_id.hex}"
     lsns, point_at, locked = await _point(places, point)
     tell("the WAL up to it")
-    await asyncio.gather(
+    reached = await asyncio.gather(
         *(
             catch_up(shard, places.repository, data_key, places.spool, places.clock, places.patience_seconds)
             for shard in places.shards
         )
     )
-    parts = tuple(
-        _part(number, archive, one, lsn)
-        for number, (archive, one, lsn) in enumerate(zip(archives, copied, lsns, strict=True))
-    )
+    parts = tuple(_part(number, *each) for number, each in enumerate(zip(archives, copied, lsns, reached, strict=True)))
     made = Backup(
         id=backup_id, kind="full" if parent is None else "incremental", parent=parent.id if parent else None,
         parent_sha256=parent.sha256 if parent else None, region=places.repository.region, begun_at=begun,
-        consistent_at=consistent, point=point, point_at=point_at, in_doubt_locked=locked, release=version("hal9"),
+        consistent_at=consistent, point=point, point_at=point_at, in_doubt_locked=locked, release=manifest.release(),
         shards=parts,
     )  # fmt: skip
     await places.repository.write(data_key, manifest.manifest_name(backup_id), manifest.encode(made))
@@ -133,10 +144,10 @@ class _Copy:
     stop_lsn: int
 
 
-async def _archive(shard: Shard) -> _Archive:
+async def _archive(shard: Shard, repository: Repository) -> _Archive:
     """See that the shard's WAL is kept from now on."""
     async with shard.connected() as connection:
-        held = await ensured_slot(connection, shard.number)
+        held = await ensured(connection, shard.number, repository)
         release: str = await connection.fetchval("SHOW server_version")
         return _Archive(held.archive, release, await segment_bytes(connection))
 
@@ -268,9 +279,9 @@ async def _held_back(owner: asyncpg.Connection[asyncpg.Record]) -> bool:
     return True
 
 
-def _part(number: int, archive: _Archive, copy: _Copy, lsn: int) -> ShardBackup:
+def _part(number: int, archive: _Archive, copy: _Copy, lsn: int, reached: Status) -> ShardBackup:
     return ShardBackup(
         shard=number, archive=archive.id, version=archive.version, segment_bytes=archive.segment_bytes,
         timeline=copy.timeline, start_lsn=copy.start_lsn, stop_lsn=copy.stop_lsn, point_lsn=lsn,
-        base=copy.base, manifest=copy.manifest,
+        base=copy.base, manifest=copy.manifest, archived_lsn=reached.lsn, archived_at=reached.at,
     )  # fmt: skip

@@ -14,8 +14,10 @@ one template share a system identifier, and a restored server goes on in a histo
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -58,6 +60,8 @@ class ShardBackup:
         point_lsn: Of the restore point.
         base: The tar of the data folder.
         manifest: PostgreSQL's manifest of it.
+        archived_lsn: Up to where the archive had everything when the backup was made; None in those of early releases.
+        archived_at: What was acknowledged before this moment is before that, and a commit that comes after it.
     """
 
     shard: int
@@ -70,6 +74,8 @@ class ShardBackup:
     point_lsn: int
     base: File
     manifest: File
+    archived_lsn: int | None = None
+    archived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,14 @@ class Backup:
     def plain(self) -> int:
         """Bytes of the data folders that were copied."""
         return sum(part.base.plain for part in self.shards)
+
+
+def release() -> str:
+    """HAL9's version; an image has no metadata of it, and is told by HAL9_RELEASE."""
+    try:
+        return version("hal9")
+    except PackageNotFoundError:
+        return os.environ.get("HAL9_RELEASE", "unknown")
 
 
 def folder(backup: UUID) -> str:
@@ -159,4 +173,12 @@ def _backup(document: dict[str, Any]) -> Backup:
 
 
 def _shard(document: dict[str, Any]) -> ShardBackup:
-    return ShardBackup(**document | {"base": File(**document["base"]), "manifest": File(**document["manifest"])})
+    at = document.get("archived_at")
+    return ShardBackup(
+        **document
+        | {
+            "base": File(**document["base"]),
+            "manifest": File(**document["manifest"]),
+            "archived_at": None if at is None else datetime.fromisoformat(at),
+        }
+    )

@@ -1,7 +1,7 @@
 """One organisation's rows on its shard: read from a server that was restored aside, and put in place of what is there.
 
     rows = await read(aside, live, org_id, folder)               # before anybody waits
-    swap = await put_back(live, org_id, epoch, rows, keep)       # under the fence; `keep` takes what was there
+    swap = await put_back(live, home, rows, content, keep)       # under the fence; `keep` takes what was there
 
 Every table with `org_id` is found in the catalogue (`tenant_tables()`), so that one that a later migration brings
 comes back without anybody remembering it. The swap is one transaction on the shard, under the epoch fence: the
@@ -53,7 +53,7 @@ _OF_ORGANISATIONS: Final = "c.oid IN (SELECT public.tenant_tables())"
 _ALL: Final = "c.relkind IN ('r', 'p') AND NOT c.relispartition"
 _FENCE: Final = (
     "UPDATE tenants SET state = 'draining', fence_id = $3, fenced_at = clock_timestamp()"
-    " WHERE org_id = $1 AND epoch = $2 AND state = 'active' AND move_id IS NULL"
+    " WHERE org_id = $1 AND epoch = $2 AND state = 'active' AND (move_id IS NULL OR move_id = ANY($4))"
 )
 _HOLD: Final = "SELECT fence_id FROM tenants WHERE org_id = $1 AND state = 'draining' AND epoch = $2 FOR UPDATE"
 _OPEN: Final = "UPDATE tenants SET state = 'active', fence_id = NULL, fenced_at = NULL WHERE org_id = $1"
@@ -135,10 +135,26 @@ async def read(aside: Connection, live: Connection, org_id: UUID, folder: Path) 
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where an organisation lives, as the directory says.
+
+    Attributes:
+        org_id: The organisation.
+        shard: Its shard's number.
+        epoch: Its epoch there.
+        moves: The moves that are over: the last one's id stays on the shard that it moved to.
+    """
+
+    org_id: UUID
+    shard: int
+    epoch: int
+    moves: tuple[UUID, ...] = ()
+
+
 async def put_back(
     live: Connection,
-    org_id: UUID,
-    epoch: int,
+    home: Home,
     rows: Sequence[Rows],
     content: Callable[[Rows], AsyncIterator[bytes]],
     keep: Callable[[Rows, AsyncIterator[bytes]], Awaitable[None]],
@@ -147,8 +163,7 @@ async def put_back(
 
     Args:
         live: Its shard, as the owner.
-        org_id: The organisation.
-        epoch: Its epoch in the directory.
+        home: The organisation, and where it is.
         rows: What to put back.
         content: Gives a table's rows, as COPY writes them.
         keep: Takes a table's rows as they were, before anything is changed.
@@ -159,13 +174,13 @@ async def put_back(
     Raises:
         BackupError: It moves, or has moved; its writers do not end; or what came out is not what was to be put back.
     """
-    fence_id = new_id()
+    fence_id, org_id = new_id(), home.org_id
     for _ in range(_FENCE_TRIES):
-        await live.execute(_FENCE, org_id, epoch, fence_id)
+        await live.execute(_FENCE, org_id, home.epoch, fence_id, home.moves)
         try:
             async with live.transaction():
                 await live.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-                if await live.fetchval(_HOLD, org_id, epoch) == fence_id:
+                if await live.fetchval(_HOLD, org_id, home.epoch) == fence_id:
                     return await _swap(live, org_id, rows, content, keep)
         except asyncpg.LockNotAvailableError as error:
             raise BackupError(

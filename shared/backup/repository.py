@@ -176,6 +176,12 @@ class Repository:
         with _told():
             await self._objects.delete(_key(name))
 
+    async def remove(self, backup: UUID) -> None:
+        """Remove a backup, or what there is of one; its manifest first, as none is listed without its files."""
+        await self.delete(manifest.manifest_name(backup))
+        for name in [name async for name in self.below(manifest.folder(backup))]:
+            await self.delete(name)
+
     async def exports(self, before: datetime) -> list[UUID]:
         """The ids of exports of organisations that were begun before that moment."""
         found = {_id(name) async for name in self.below("exports")}
@@ -210,10 +216,14 @@ class Repository:
         left = {found for name in names if (found := _id(name)) is not None} - finished
         return sorted(one for one in left if one is not None and (before is None or _made(one) < before))
 
+    async def unfinished_since(self, moment: datetime) -> list[UUID]:
+        """The ids of backups that were begun since then, and are in the making or were cut off."""
+        return [one for one in await self.unfinished() if _made(one) >= moment]
+
     async def newest_begun(self, making_since: datetime) -> datetime | None:
         """When the newest backup was begun that is good, or is in the making since then; None when there is none."""
         good = [one.id for one in await self.backups() if one.fault is None]
-        making = [one for one in await self.unfinished() if _made(one) >= making_since]
+        making = await self.unfinished_since(making_since)
         return max(map(_made, [*good, *making]), default=None)
 
     async def _listed(self, backup: UUID) -> Listed:

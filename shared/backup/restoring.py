@@ -151,6 +151,8 @@ async def require_reach(repository: Repository, target: Target) -> None:
     Raises:
         BackupError: One does not; the text says up to when it does.
     """
+    if target.at is None:
+        return  # a backup is not listed before its own point is archived
     for part in target.backup.shards:
         status = await archive.read_status(repository, part.archive)
         reach = target.backup.point_at if status is None else status.at
@@ -229,14 +231,20 @@ async def verify_folder(folder: Path, part: ShardBackup) -> None:
 def _last_lsn(target: Target, shard: int) -> int | None:
     """The place up to which WAL is needed; None for all that there is.
 
-    A later backup from the same archive bounds it: what it began with is after the moment.
+    Recovery ends at the first commit after the moment. A later backup from the same archive knows of one.
     """
     if target.at is None:
         return target.backup.shards[shard].point_lsn
     later = [one.shards[shard] for one in target.later if len(one.shards) > shard]
-    places = [part.point_lsn for part in later if part.archive == target.backup.shards[shard].archive]
-    # Its point may be the last record before the moment's end: one segment more has the commit that ends recovery.
-    return min(places) + target.backup.shards[shard].segment_bytes if places else None
+    places = [
+        part.archived_lsn
+        for part in later
+        if part.archive == target.backup.shards[shard].archive
+        and part.archived_lsn is not None
+        and part.archived_at is not None
+        and part.archived_at > target.at
+    ]
+    return min(places, default=None)
 
 
 async def _fetch_wal(

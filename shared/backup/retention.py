@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from shared.backup import archive, exports, manifest
+from shared.backup import archive, exports
 from shared.backup.archive import PARTIAL, SEGMENT
 from shared.backup.errors import BackupError
 from shared.backup.shard import begin_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.backup.repository import Repository
 
 _UNFINISHED: Final = timedelta(hours=24)
-"""A backup without a manifest is left for so long, as it may be in the making."""
+"""A backup without a manifest, and an archive that no backup needs, are left for so long: it may be in the making."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +53,15 @@ async def prune(repository: Repository, keep: timedelta, now: datetime, tell: Ca
     gone = [backup for backup_id, backup in sorted(good.items(), reverse=True) if backup_id not in kept]
     for backup in gone:
         tell(f"deleting {backup.id} of {backup.point_at.isoformat()}")
-        await repository.delete(manifest.manifest_name(backup.id))
-        await _delete_below(repository, backup.id)
+        await repository.remove(backup.id)
     unfinished = await repository.unfinished(now - _UNFINISHED)
     for backup_id in unfinished:
-        await _delete_below(repository, backup_id)
+        await repository.remove(backup_id)
     await repository.tidy(now - _UNFINISHED)
     await exports.prune(repository, await repository.exports(now - max(keep, _UNFINISHED)))
     everyone = [one.backup for one in listed if one.backup is not None and one.backup not in gone]
-    segments = await _prune_archives(repository, everyone, now - keep)
+    segments = await _prune_archives(repository, everyone, now - max(keep, _UNFINISHED))
     return Pruned(tuple(one.id for one in gone), tuple(unfinished), segments)
-
-
-async def _delete_below(repository: Repository, backup: UUID) -> None:
-    for name in [name async for name in repository.below(manifest.folder(backup))]:
-        await repository.delete(name)
 
 
 def needed(good: Mapping[UUID, Backup], since: datetime) -> set[UUID]:

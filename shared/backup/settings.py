@@ -33,6 +33,12 @@ class BackupSettings:
         minimum=1,
         maximum=3600,
     )
+    spool_megabytes: float = setting(
+        "HAL9_BACKUP_SPOOL_MEGABYTES",
+        1024.0,
+        "Of WAL of one shard that may wait for the store on the archiver's disk; then it waits on the server.",
+        minimum=64,
+    )
     keep_days: float = setting(
         "HAL9_BACKUP_KEEP_DAYS",
         14.0,
@@ -45,6 +51,13 @@ class BackupSettings:
         "Incremental backups after a full one, at most; the next one is full.",
         minimum=0,
         maximum=100,
+    )
+    port: int = setting(
+        "HAL9_BACKUP_PORT",
+        0,
+        "Port on which the archiver answers /metrics and /healthz, on every address; 0 for none.",
+        minimum=0,
+        maximum=65535,
     )
     every_hours: float = setting(
         "HAL9_BACKUP_EVERY_HOURS",

@@ -29,6 +29,9 @@ APPLICATION: Final = "hal9_archive"
 
 _SLOT: Final = re.compile(r"hal9_archive_([0-9a-f]{32})")
 _CONNECT_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 60.0
+"""What is asked of a server takes milliseconds; one that hangs, or is cut off, must not be waited for without end."""
+
 _SEGMENTS_OF_A_LOG: Final = 1 << 32
 _SLOTS: Final = (
     "SELECT slot_name::text, active_pid, wal_status, restart_lsn - '0/0'::pg_lsn AS restart_lsn"
@@ -61,6 +64,7 @@ class Shard:
             connection = await hosts.connect(
                 self.admin if admin else self.address,
                 timeout=_CONNECT_SECONDS,
+                command_timeout=None if admin else _ANSWER_SECONDS,
                 server_settings={"application_name": "hal9_backup"},
                 statement_cache_size=0,
             )
@@ -113,11 +117,18 @@ async def ensured_slot(connection: Connection, number: int) -> Slot:
         BackupError: The server has no slot left, or the role may make none.
     """
     found = await slot(connection)
-    if found is not None and not found.lost:
-        return found
+    return found if found is not None and not found.lost else await new_slot(connection, number, found)
+
+
+async def new_slot(connection: Connection, number: int, old: Slot | None) -> Slot:
+    """Make a slot in place of an old one: a new archive begins.
+
+    Raises:
+        BackupError: The server has no slot left, or the role may make none.
+    """
     try:
-        if found is not None:
-            await connection.execute("SELECT pg_drop_replication_slot($1)", found.name)
+        if old is not None:
+            await connection.execute("SELECT pg_drop_replication_slot($1)", old.name)
         name = f"hal9_archive_{new_id().hex}"
         await connection.execute("SELECT pg_create_physical_replication_slot($1, true)", name)
     except asyncpg.PostgresError as error:
@@ -155,6 +166,12 @@ async def switch(connection: Connection) -> None:
         await connection.execute("SELECT pg_switch_wal()")
 
 
+async def timeline(connection: Connection) -> int:
+    """The history that the server goes on with: one more with each promotion and each restore."""
+    name: str = await connection.fetchval("SELECT pg_walfile_name(pg_current_wal_lsn())")
+    return timeline_of(name)
+
+
 async def segment_bytes(connection: Connection) -> int:
     """The size of the server's WAL segments."""
     size: int = await connection.fetchval("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'")
@@ -166,6 +183,11 @@ def segment(timeline: int, lsn: int, size: int) -> str:
     each = _SEGMENTS_OF_A_LOG // size
     number = lsn // size
     return f"{timeline:08X}{number // each:08X}{number % each:08X}"
+
+
+def timeline_of(name: str) -> int:
+    """The history that a segment belongs to."""
+    return int(name[:8], 16)
 
 
 def begin_of(name: str, size: int) -> int:

