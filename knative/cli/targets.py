@@ -66,6 +66,18 @@ _OPTIONS: Final = (
         help="What --with-data keeps its data in; `emptydir` goes with the pod.",
     ),
     click.option("--storage-class", default="", help="StorageClass of its volumes; else the cluster's default."),
+    click.option(
+        "--backups",
+        default="",
+        help="Add the archiver, which backs the shards up to s3://bucket/prefix by the clock, and archives their WAL.",
+    ),
+    click.option(
+        "--backups-size",
+        default=Target.backups_size,
+        show_default=True,
+        help="Of its volume: restore tests need room for all data folders, twice.",
+    ),
+    click.option("--backups-storage-class", default="", help="StorageClass of that; else the cluster's default."),
 )
 
 
@@ -102,6 +114,9 @@ def target(given: Mapping[str, Any]) -> Target:
             api_port=given["api_port"],
             objects=given["objects"],
             pool_size=given["pool_size"],
+            backups=given["backups"],
+            backups_size=given["backups_size"],
+            backups_storage_class=given["backups_storage_class"],
             data=data,
         )
     except ValueError as error:

@@ -23,7 +23,7 @@ from knative.deploy import accounts, applyset, canary, dataservers, preflight, s
 from knative.deploy import probe as events
 from knative.deploy.changes import Change
 from knative.deploy.cluster import ClusterError
-from knative.deploy.kinds import APPLIED, CONFIG_MAP, JOB, NAMESPACE, POD, SERVICE, STATEFUL_SET, kind_of
+from knative.deploy.kinds import APPLIED, CONFIG_MAP, JOB, NAMESPACE, POD, SERVICE, STATEFUL_SET, WORKLOAD, kind_of
 from knative.deploy.planning import Plan, plan
 from knative.deploy.preflight import Fault
 from knative.deploy.readiness import readiness
@@ -299,12 +299,12 @@ def _members(
 
 
 def _stamped(manifest: Manifest, versions: Mapping[str, str]) -> Manifest:
-    if kind_of(manifest) != SERVICE:
+    if kind_of(manifest) not in {SERVICE, WORKLOAD}:
         return manifest
     stamped = copy.deepcopy(manifest)
     template = stamped["spec"]["template"]
     template["metadata"]["annotations"][VERSIONS] = secrets.stamp(template["spec"], versions)
-    return traffic.named(stamped)
+    return traffic.named(stamped) if kind_of(manifest) == SERVICE else stamped
 
 
 def _expected(prepared: Secrets) -> dict[str, str]:

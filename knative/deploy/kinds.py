@@ -78,6 +78,7 @@ APPLIED: Final = (
     VOLUME_CLAIM,
     CORE_SERVICE,
     STATEFUL_SET,
+    WORKLOAD,
     JOB,
     BROKER,
     SERVICE,

@@ -29,6 +29,7 @@ from knative.deploy.kinds import (
     STATEFUL_SET,
     TRIGGER,
     VOLUME_CLAIM,
+    WORKLOAD,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ _ALWAYS: Final = (
     EVENT_POLICY,
 )
 _WITH_DATA: Final = (STATEFUL_SET, CORE_SERVICE, VOLUME_CLAIM)
+_WITH_BACKUPS: Final = (WORKLOAD, CORE_SERVICE, VOLUME_CLAIM)
 _AT_ONCE: Final = 16
 
 
@@ -138,7 +140,8 @@ def _resource(kind: Kind, part: str) -> str:
 
 
 async def _needed(cluster: Cluster, target: Target, *, canary: bool) -> list[tuple[str, Kind, str]]:
-    kinds = (*_ALWAYS, *(_WITH_DATA if target.data is not None else ()))
+    more = (*(_WITH_DATA if target.data is not None else ()), *(_WITH_BACKUPS if target.backups else ()))
+    kinds = (*_ALWAYS, *more)
     return [
         *await _namespace(cluster),
         *((verb, kind, "") for kind in kinds for verb in _APPLY),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from knative.deploy.cluster import Cluster
     from knative.deploy.kinds import Kind
-    from knative.render.target import Target
+    from knative.render.target import Manifest, Target
 
 SERVING: Final = "knative-serving"
 EVENTING: Final = "knative-eventing"
@@ -142,7 +142,15 @@ async def _broker(cluster: Cluster, target: Target) -> list[Fault]:
 
 async def _storage(cluster: Cluster, target: Target) -> list[Fault]:
     data = target.data
-    if data is None or data.storage != "volume":
+    needed = [
+        *(
+            [("--with-data", data.storage_class, "use --storage emptydir: all data goes when a pod goes")]
+            if data is not None and data.storage == "volume"
+            else []
+        ),
+        *([("--backups", target.backups_storage_class, "leave --backups out")] if target.backups else []),
+    ]
+    if not needed:
         return []
     try:
         classes = await cluster.listed(STORAGE_CLASS)
@@ -150,17 +158,23 @@ async def _storage(cluster: Cluster, target: Target) -> list[Fault]:
         if error.status == HTTPStatus.FORBIDDEN:
             return []
         raise
+    return [fault for one in needed for fault in _without_class(classes, *one)]
+
+
+def _without_class(classes: list[Manifest], option: str, wanted: str, instead: str) -> list[Fault]:
+    """Check that there is the StorageClass that an option needs: the named one, or a default."""
     names = [one["metadata"]["name"] for one in classes]
-    if data.storage_class:
-        found = data.storage_class in names
-        what = f"There is no StorageClass {data.storage_class}."
+    if wanted:
+        found = wanted in names
+        what = f"There is no StorageClass {wanted}."
     else:
         found = any(one["metadata"].get("annotations", {}).get(_DEFAULT_CLASS) == "true" for one in classes)
-        what = "The cluster has no default StorageClass, and --with-data needs volumes."
+        what = f"The cluster has no default StorageClass, and {option} needs volumes."
     if found:
         return []
-    others = f"Name one with --storage-class ({', '.join(names)}), or" if names else "Install one, or"
-    return [Fault(what, f"{others} use --storage emptydir: all data goes when a pod goes.")]
+    naming = "--storage-class" if option == "--with-data" else f"{option}-storage-class"
+    others = f"Name one with {naming} ({', '.join(names)}), or" if names else "Install one, or"
+    return [Fault(what, f"{others} {instead}.")]
 
 
 async def _served(cluster: Cluster, product: str, kinds: Iterable[Kind], where: str) -> list[Fault]:

@@ -1,7 +1,8 @@
 """Whether an object is ready, as it says itself. Pure.
 
 Knative's objects say it by the condition `Ready`, once `observedGeneration` is the generation that was applied; a
-StatefulSet by its replicas; a Job by `Complete` or `Failed`. What has no such thing is ready when it is there.
+StatefulSet and a Deployment by their replicas; a Job by `Complete` or `Failed`. What has no such thing is ready when it
+is there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from knative.deploy.kinds import JOB, STATEFUL_SET, kind_of
+from knative.deploy.kinds import JOB, STATEFUL_SET, WORKLOAD, kind_of
 
 if TYPE_CHECKING:
     from knative.render.target import Manifest
@@ -38,7 +39,11 @@ def readiness(manifest: Manifest) -> Readiness:
     kind = kind_of(manifest)
     status: dict[str, Any] = manifest.get("status") or {}
     if kind == STATEFUL_SET:
-        return _stateful(manifest, status)
+        current = status.get("currentRevision") == status.get("updateRevision")
+        return _replicas(manifest, status, current=current)
+    if kind == WORKLOAD:
+        current = status.get("updatedReplicas", 0) == status.get("replicas", 0)
+        return _replicas(manifest, status, current=current)
     if kind == JOB:
         return _job(status)
     if not kind.group.endswith("knative.dev"):
@@ -46,12 +51,11 @@ def readiness(manifest: Manifest) -> Readiness:
     return _custom(manifest, status)
 
 
-def _stateful(manifest: Manifest, status: dict[str, Any]) -> Readiness:
+def _replicas(manifest: Manifest, status: dict[str, Any], *, current: bool) -> Readiness:
     if status.get("observedGeneration", 0) < manifest["metadata"]["generation"]:
         return Readiness("waiting")
     wanted, ready = manifest["spec"].get("replicas", 1), status.get("readyReplicas", 0)
-    updated = status.get("currentRevision") == status.get("updateRevision")
-    if ready >= wanted and updated:
+    if ready >= wanted and current:
         return Readiness("ready")
     return Readiness("waiting", f"{ready} of {wanted} ready")
 

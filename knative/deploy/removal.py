@@ -25,6 +25,7 @@ from knative.deploy.kinds import (
     STATEFUL_SET,
     TRIGGER,
     VOLUME_CLAIM,
+    WORKLOAD,
     kind_of,
 )
 from knative.deploy.waiting import PERIOD_SECONDS, until_gone
@@ -41,8 +42,9 @@ _OURS: Final = "app.kubernetes.io/managed-by=hal9,app.kubernetes.io/part-of=hal9
 _SECRETS: Final = f"{_OURS},{KEPT_LABEL}=true"
 _PART: Final = "app.kubernetes.io/part-of=hal9"
 _SERVERS: Final = "app.kubernetes.io/name in (hal9-postgres, hal9-valkey)"
+_OTHERS: Final = _SERVERS.replace(" in ", " notin ")
 _PODS_OF: Final = (
-    ({PING_SOURCE, TRIGGER, DISRUPTION_BUDGET, SERVICE, JOB}, f"{_PART},{_SERVERS.replace(' in ', ' notin ')}"),
+    ({PING_SOURCE, TRIGGER, DISRUPTION_BUDGET, SERVICE, WORKLOAD, JOB}, f"{_PART},{_OTHERS}"),
     ({STATEFUL_SET}, f"{_PART},{_SERVERS}"),
 )
 """What goes first, in this order, and the labels of its pods (and revisions): the rest waits until they have ended."""

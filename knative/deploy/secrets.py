@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from knative.deploy.changes import Change
 from knative.deploy.kinds import CONFIG_MAP, SECRET, kind_of
 from knative.deploy.preflight import Fault
-from knative.render import data, identities
+from knative.render import backups, data, identities
 from knative.render.jobs import SHARDS_ADMIN
 from knative.render.network import is_delivered_to
 from knative.render.proofs import SECRET as SECRET_OF_BROKER
@@ -95,7 +95,7 @@ async def prepare(
     return Secrets(
         tuple(writes),
         tuple(_change(one, present) for one in writes),
-        (*_missing(functions, {*there, *wanted}, target), *_of_files(functions, there, wanted)),
+        (*_missing(functions, {*there, *wanted}, target), *_of_files(functions, there, wanted, target)),
         {
             name: one["metadata"]["resourceVersion"]
             for name, one in (there | ({SETTINGS: settings} if settings else {})).items()
@@ -176,9 +176,14 @@ def _given(
     functions: Iterable[FunctionDescription], environment: Mapping[str, str], target: Target
 ) -> dict[str, dict[str, bytes]]:
     """Give what the environment names; with servers of its own a deployment's addresses are those."""
-    names = {secret.env for function in functions for secret in function.secrets} | {"HAL9_SHARDS_ADMIN"}
+    names = {secret.env for function in functions for secret in function.secrets} | _of_pods(target)
     own = {"HAL9_SHARDS", "HAL9_SHARDS_ADMIN", "HAL9_CACHE_URL"} if target.data is not None else set()
     return {secret_name(name): {_VALUE: environment[name].encode()} for name in names - own if environment.get(name)}
+
+
+def _of_pods(target: Target) -> set[str]:
+    """Give what is needed beside the functions: by Jobs, and by the archiver."""
+    return {"HAL9_SHARDS_ADMIN", *(backups.SECRETS if target.backups else ())}
 
 
 def _missing(functions: Iterable[FunctionDescription], known: set[str], target: Target) -> list[Fault]:
@@ -189,17 +194,18 @@ def _missing(functions: Iterable[FunctionDescription], known: set[str], target: 
             f"Set {name} in the environment of this command, or make it: kubectl -n {target.namespace} create secret "
             f"generic {secret_name(name)} --from-literal=value=…",
         )
-        for name in sorted(needed | {"HAL9_SHARDS_ADMIN"})
+        for name in sorted(needed | _of_pods(target))
         if secret_name(name) not in known
     ]
 
 
 def _of_files(
-    functions: Iterable[FunctionDescription], there: Mapping[str, Manifest], wanted: Mapping[str, Mapping[str, bytes]]
-) -> list[Fault]:
+    functions: Iterable[FunctionDescription], there: Mapping[str, Manifest], wanted: Mapping[str, Mapping[str, bytes]],
+    target: Target,
+) -> list[Fault]:  # fmt: skip
     """Refuse master keys in files: each pod would make its own, and nobody could read what another has sealed."""
     name = secret_name(_DATA_KEYS)
-    if not any(secret.env == _DATA_KEYS for function in functions for secret in function.secrets):
+    if _DATA_KEYS not in {secret.env for function in functions for secret in function.secrets} | _of_pods(target):
         return []
     values = wanted.get(name) or (identities.values_of(there[name]) if name in there else {})
     if not values or values.get(_VALUE, b"").startswith(b"kms:"):

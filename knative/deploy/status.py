@@ -17,6 +17,7 @@ from knative.deploy.kinds import (
     SERVICE,
     STATEFUL_SET,
     TRIGGER,
+    WORKLOAD,
     Kind,
 )
 from knative.deploy.readiness import readiness
@@ -101,7 +102,7 @@ class Status:
 
 async def status(cluster: Cluster) -> Status:
     """Look at everything once."""
-    kinds = (SERVICE, STATEFUL_SET, BROKER, TRIGGER, PING_SOURCE, EVENT_POLICY)
+    kinds = (SERVICE, STATEFUL_SET, WORKLOAD, BROKER, TRIGGER, PING_SOURCE, EVENT_POLICY)
     parent = await cluster.get(CONFIG_MAP, applyset.PARENT)
     pods, revisions, *lists = await asyncio.gather(
         cluster.listed(POD, _OURS), cluster.listed(REVISION), *(_of_kind(cluster, kind) for kind in kinds)

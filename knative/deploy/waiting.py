@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from knative.deploy import reasons
 from knative.deploy.cluster import ClusterError
-from knative.deploy.kinds import BROKER, EVENT_POLICY, JOB, PING_SOURCE, SERVICE, STATEFUL_SET, TRIGGER, Kind, kind_of
+from knative.deploy.kinds import (
+    BROKER,
+    EVENT_POLICY,
+    JOB,
+    PING_SOURCE,
+    SERVICE,
+    STATEFUL_SET,
+    TRIGGER,
+    WORKLOAD,
+    Kind,
+    kind_of,
+)
 from knative.deploy.readiness import Readiness, readiness
 
 if TYPE_CHECKING:
@@ -135,7 +146,7 @@ async def until_gone(cluster: Cluster, kind: Kind, name: str) -> None:
 
 
 def _has_status(kind: Kind) -> bool:
-    return kind in {JOB, STATEFUL_SET} or kind.group.endswith("knative.dev")
+    return kind in {JOB, STATEFUL_SET, WORKLOAD} or kind.group.endswith("knative.dev")
 
 
 async def _still(cluster: Cluster, left: Sequence[_Waited], progress: Progress) -> list[_Waited]:
@@ -194,5 +205,9 @@ def _selector(one: _Waited) -> str:
     """Select the pods of an object that has some; of a service those of its newest revision."""
     if one.kind == SERVICE:
         return f"serving.knative.dev/revision={one.revision}" if one.revision else ""
-    labels = {STATEFUL_SET: "app.kubernetes.io/instance", JOB: "batch.kubernetes.io/job-name"}
+    labels = {
+        STATEFUL_SET: "app.kubernetes.io/instance",
+        WORKLOAD: "app.kubernetes.io/name",
+        JOB: "batch.kubernetes.io/job-name",
+    }
     return f"{labels[one.kind]}={one.name}" if one.kind in labels else ""

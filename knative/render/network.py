@@ -75,6 +75,13 @@ def of_job(name: str, labels: dict[str, str], target: Target, *, broker: bool = 
     return _policy(name, labels, target, egress=rules)
 
 
+def of_archiver(name: str, labels: dict[str, str], target: Target) -> Manifest:
+    """Let the archiver reach the databases (no pooler), and the store and the keys outside; nobody reaches it."""
+    databases = [{"ipBlock": {"cidr": cidr}} for cidr in target.database_cidrs]
+    outside = [{"ipBlock": {"cidr": "0.0.0.0/0", "except": _PRIVATE}}]
+    return _policy(name, labels, target, egress=[_names(), _to(databases, tcp=_POSTGRES[:1]), _to(outside, tcp=[443])])
+
+
 def _to_broker(target: Target) -> Manifest:
     return _to([_namespace("knative-eventing", _BROKER_INGRESS[target.broker])], tcp=_BROKER)
 

@@ -51,6 +51,26 @@ def _data_faults(data: Data) -> list[str]:
     ]
 
 
+def _backup_faults(target: Target) -> list[str]:
+    if not target.backups:
+        return []
+    storage_class = target.backups_storage_class
+    return [
+        *(
+            []
+            if _OBJECTS.fullmatch(target.backups)
+            else [f"{target.backups!r} is no address of a bucket, s3://bucket/prefix"]
+        ),
+        *([] if _QUANTITY.fullmatch(target.backups_size) else [f"{target.backups_size!r} is no size such as 50Gi"]),
+        *(
+            []
+            if not storage_class or _SUBDOMAIN.fullmatch(storage_class)
+            else [f"{storage_class!r} is no name of a StorageClass"]
+        ),
+        *([] if target.data is None else ["the servers of --with-data are for trying out: nobody backs them up"]),
+    ]
+
+
 def _cidr_faults(text: str) -> list[str]:
     try:
         network = ipaddress.ip_network(text, strict=False)
@@ -108,6 +128,9 @@ class Target:
         data: servers for trying out; None where PostgreSQL and Valkey are elsewhere, which is the rule.
         pool_size: connections of an instance to each shard, as `hal9 pools plan` gives them; 0 for what function.toml
             says.
+        backups: where the archiver puts backups and WAL, `s3://bucket/prefix`; empty for no archiver.
+        backups_size: of its volume, a Kubernetes quantity: WAL on its way, and all shards' data folders twice.
+        backups_storage_class: of that volume; empty for the cluster's default.
 
     Raises:
         ValueError: A name, tag, range or address is none; names every fault.
@@ -129,6 +152,9 @@ class Target:
     objects: str = ""
     data: Data | None = None
     pool_size: int = 0
+    backups: str = ""
+    backups_size: str = "50Gi"
+    backups_storage_class: str = ""
 
     def __post_init__(self) -> None:
         faults = [
@@ -147,6 +173,7 @@ class Target:
                 else [f"{self.objects!r} is no address of a bucket, s3://bucket/prefix"]
             ),
             *(_data_faults(self.data) if self.data is not None else []),
+            *_backup_faults(self),
             *([] if 0 <= self.pool_size <= 100 else [f"{self.pool_size} is no size of a pool: 1 to 100"]),
         ]
         if faults:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from knative.render import data, eventing, migrations, network, pods, probe, proofs, services
+from knative.render import backups, data, eventing, migrations, network, pods, probe, proofs, services
 from shared import folders
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def render(
             for deployment in deployments
         },
         **({"60-event-policies.yaml": [eventing.event_policy(deployments, target)]} if target.oidc else {}),
+        **({"70-backups.yaml": backups.manifests(target)} if target.backups else {}),
     }
 
 

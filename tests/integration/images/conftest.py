@@ -114,7 +114,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 def made(base: Base, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
     """Every image but codegen's, whose toolchain another test makes."""
     folder = tmp_path_factory.mktemp("images")
-    names = ("gateway", "neuron", "upkeep", "migrations", "postgres", "valkey")
+    names = ("gateway", "neuron", "upkeep", "migrations", "archiver", "postgres", "valkey")
     found = build(request(base, folder / "work", *names, layers=folder / "layers"))
     return {one.image.reference.rpartition("/")[2].partition(":")[0]: one for one in found}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import httpx
 import pytest
 from conftest import CHECKOUT, PYTHON, arguments, environment, request, write_base
@@ -26,7 +28,11 @@ from knative.images.build import Made, build
 from knative.images.parts import CODE, FUNCTION, PACKAGES, PartsError
 from knative.images.sources import open_base
 from knative.images.versions import versions
+from knative.platform.environment import SUPERUSER, as_role
+from shared.backup import Repository, evidence
+from shared.datakeys.files import FileMasterKeys
 from shared.keys import PrivateKey, write_trust
+from shared.objects import ObjectsSettings, open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,6 +192,48 @@ def test_a_function_is_ready_and_drains_from_its_image_alone(
         host.send_signal(signal.SIGTERM)
         host.stdout.read()
         assert (answer.status_code, host.wait(30)) == (200, 0), answer.text
+
+
+def test_the_archiver_backs_up_and_tests_a_restore_from_its_image_alone(
+    trees: dict[str, Path], made: dict[str, Made], servers: Servers, short_folder: Path
+) -> None:
+    addresses = servers.shards_admin_dsn.split(",")
+    store, home = f"file://{short_folder}/store", short_folder / "home"
+    variables = environment(
+        trees["archiver"], made["archiver"], HAL9_HOME=str(home), TMPDIR=str(short_folder / "scratch"),
+        HAL9_SHARDS_ADMIN=servers.shards_admin_dsn, HAL9_BACKUPS=store, HAL9_DATA_KEYS=f"file://{short_folder}/keys",
+        HAL9_BACKUP_SHARDS=",".join(as_role(SUPERUSER, one) for one in addresses), HAL9_BACKUP_TEST_HOURS="0.0001",
+    )  # fmt: skip
+    repository = Repository(
+        open_objects(ObjectsSettings(url=store, s3_endpoint=None)), FileMasterKeys(short_folder / "keys"), "us-west"
+    )
+    left = short_folder / "scratch" / "left"
+    left.mkdir(parents=True)
+    command = [str(PYTHON), "-S", *arguments(trees["archiver"], made["archiver"])]
+    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as archiver:
+        assert archiver.stderr is not None
+        said = []
+        try:
+            for line in archiver.stderr:
+                said.append(line)
+                if "a restore was tested" in line or "failed" in line:
+                    break
+        finally:
+            archiver.send_signal(signal.SIGTERM)
+            said += archiver.stderr.readlines()
+    assert archiver.returncode == 0, "".join(said)
+    [tested] = asyncio.run(evidence.read(repository))
+    assert (tested.fault, {table.shard for table in tested.tables}) == (None, {0, 1, 2})
+    assert not left.exists()
+    for address in addresses:
+        asyncio.run(without_slots(as_role(SUPERUSER, address)))
+
+
+async def without_slots(address: str) -> None:
+    """Have a server keep its WAL no longer."""
+    connection = await asyncpg.connect(address)
+    await connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+    await connection.close()
 
 
 def test_the_configuration_is_what_a_restricted_pod_needs(made: dict[str, Made]) -> None:

@@ -19,12 +19,15 @@ FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
 TARGET = Target("eu-central", environment="trial", broker="channel", data=Data(postgres="18", valkey="9"))
 
 
-def manifests() -> list[dict[str, Any]]:
-    return [one for file in render(load_all(FUNCTIONS), TARGET).values() for one in file]
+BACKED_UP = Target("eu-central", backups="s3://backups")
+
+
+def manifests(target: Target = TARGET) -> list[dict[str, Any]]:
+    return [one for file in render(load_all(FUNCTIONS), target).values() for one in file]
 
 
 def test_every_rendered_kind_can_be_applied_and_pruned() -> None:
-    for manifest in manifests():
+    for manifest in [*manifests(), *manifests(BACKED_UP)]:
         kind = kind_of(manifest)
         assert kind in APPLIED
         assert qualified(kind.qualified) == kind

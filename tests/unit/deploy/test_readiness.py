@@ -11,6 +11,7 @@ from knative.deploy.readiness import Readiness, readiness
 SERVICE = ("serving.knative.dev/v1", "Service")
 JOB = ("batch/v1", "Job")
 SET = ("apps/v1", "StatefulSet")
+DEPLOYMENT = ("apps/v1", "Deployment")
 
 
 def standing(kind: tuple[str, str], status: dict[str, Any], *, generation: int = 2) -> Readiness:
@@ -73,6 +74,19 @@ def test_a_job(status: dict[str, Any], expected: Readiness) -> None:
 )
 def test_a_stateful_set(status: dict[str, Any], state: str) -> None:
     assert standing(SET, status).state == state
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, "waiting"),
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, "ready"),
+        ({"observedGeneration": 2, "replicas": 1, "readyReplicas": 1}, "waiting"),
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}, "waiting"),
+    ],
+)
+def test_a_deployment(status: dict[str, Any], state: str) -> None:
+    assert standing(DEPLOYMENT, status).state == state
 
 
 def test_what_has_no_condition_is_ready_by_being_there() -> None:

@@ -47,6 +47,7 @@ PLURALS = {
     "serviceaccounts": ("v1", "ServiceAccount"),
     "networkpolicies": ("networking.k8s.io/v1", "NetworkPolicy"),
     "statefulsets": ("apps/v1", "StatefulSet"),
+    "deployments": ("apps/v1", "Deployment"),
     "triggers": ("eventing.knative.dev/v1", "Trigger"),
     "brokers": ("eventing.knative.dev/v1", "Broker"),
     "services": ("serving.knative.dev/v1", "Service"),
@@ -58,7 +59,7 @@ class Deployed:
 
     def __init__(self, looks: int) -> None:
         names = ["Broker.eventing.knative.dev", "NetworkPolicy.networking.k8s.io", "Service.serving.knative.dev"]
-        names += ["ServiceAccount", "StatefulSet.apps", "Trigger.eventing.knative.dev"]
+        names += ["ServiceAccount", "StatefulSet.apps", "Deployment.apps", "Trigger.eventing.knative.dev"]
         annotations = {"applyset.kubernetes.io/contains-group-kinds": ",".join(names)}
         self.objects = {(plural, "hal9"): self.made(plural, "hal9") for plural in PLURALS}
         self.objects["configmaps", "hal9"]["metadata"]["annotations"] = annotations
@@ -119,6 +120,7 @@ async def test_policies_go_when_no_pod_is_left_and_servers_after_the_functions(
     assert deployed.deleted == [
         ("triggers", both),
         ("services", both),
+        ("deployments", both),
         ("statefulsets", servers),
         ("brokers", set()),
         ("networkpolicies", set()),
@@ -136,7 +138,7 @@ async def test_pods_that_do_not_end_keep_what_keeps_them_apart_and_the_next_remo
         for _ in range(2):  # the second finds nothing of the first stage any more, and waits all the same
             with pytest.raises(ClusterError, match=r"Still there after 0 s: Pod of-services\. The network policies"):
                 await remove(cluster, await removable(cluster, with_data=False), seconds=0, watcher=Silent())
-            assert [plural for plural, _ in deployed.deleted] == ["triggers", "services"]
+            assert [plural for plural, _ in deployed.deleted] == ["triggers", "services", "deployments"]
         deployed.looks["services"] = 1
         await remove(cluster, await removable(cluster, with_data=False), seconds=60, watcher=Silent())
     assert deployed.objects == {}

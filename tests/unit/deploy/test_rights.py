@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import yaml
 
-from knative.deploy.kinds import JOB, NAMESPACE, POD, SECRET, SERVICE, TRIGGER
-from knative.deploy.permissions import Rights
+from knative.deploy.cluster import connect
+from knative.deploy.kinds import JOB, NAMESPACE, POD, SECRET, SERVICE, STATEFUL_SET, TRIGGER, VOLUME_CLAIM, WORKLOAD
+from knative.deploy.permissions import Rights, missing
 from knative.deploy.preflight import rights_faults
+from knative.render import Target
+from tests.unit.deploy.apiserver import api_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 NEEDED = (
     ("get", NAMESPACE, ""),
@@ -51,3 +61,19 @@ def test_no_role_of_the_cluster_is_asked_for_where_none_is_needed() -> None:
 
 def test_who_may_do_everything_hears_nothing() -> None:
     assert rights_faults(Rights((), NEEDED), "here") == []
+
+
+async def test_backups_need_the_right_to_make_a_deployment_with_a_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(method: str, path: str, _given: Any) -> tuple[int, Any]:
+        return (201, {"status": {"allowed": False}}) if method == "POST" else (404, {"message": "not found"})
+
+    with api_server(refused, tmp_path, monkeypatch) as context:
+        async with connect(context, "hal9") as cluster:
+            plain, backed_up = [
+                {kind for verb, kind, _ in (await missing(cluster, target)).denied if verb == "create"}
+                for target in (Target("us-west"), Target("us-west", backups="s3://backups"))
+            ]
+    assert {WORKLOAD, VOLUME_CLAIM} <= backed_up - plain
+    assert STATEFUL_SET not in backed_up

@@ -66,9 +66,11 @@ def context(there: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         yield name
 
 
-async def prepared(context: str, functions: tuple[FunctionDescription, ...], **environment: str) -> Secrets:
+async def prepared(
+    context: str, functions: tuple[FunctionDescription, ...], *targets: Target, **environment: str
+) -> Secrets:
     async with connect(context, "hal9") as cluster:
-        return await prepare(cluster, functions, TARGET, {**DATABASES, **environment})
+        return await prepare(cluster, functions, (*targets, TARGET)[0], {**DATABASES, **environment})
 
 
 async def test_master_keys_become_secrets_where_a_function_says_that_it_needs_them(context: str) -> None:
@@ -89,6 +91,22 @@ async def test_without_them_that_function_is_refused_by_their_name(context: str)
         "The Secret hal9-data-keys is missing.",
         "The Secret hal9-data-keys-mac is missing.",
     ]
+
+
+async def test_backups_want_addresses_that_may_replicate_and_keys_of_kms(context: str) -> None:
+    backed_up = Target("eu-central", backups="s3://backups")
+    found = await prepared(context, FUNCTIONS, backed_up)
+    assert [one.what for one in found.faults] == [
+        "The Secret hal9-backup-shards is missing.",
+        "The Secret hal9-data-keys is missing.",
+    ]
+    given = {"HAL9_BACKUP_SHARDS": "postgresql://d", "HAL9_DATA_KEYS": KEYS}
+    found = await prepared(context, FUNCTIONS, backed_up, **given)
+    written = {one["metadata"]["name"]: one.get("data", {}) for one in found.writes}
+    assert base64.b64decode(written["hal9-backup-shards"]["value"]) == b"postgresql://d"
+    assert found.faults == ()
+    refused = await prepared(context, FUNCTIONS, backed_up, **given | {"HAL9_DATA_KEYS": "file:///keys"})
+    assert ["names no keys of KMS" in one.what for one in refused.faults] == [True]
 
 
 @pytest.mark.parametrize("value", ["file:///keys", "", "nonsense"])

@@ -26,6 +26,18 @@ def test_the_stand_in_for_a_shell_runs_a_program_with_its_redirections(tmp_path:
     assert sorted((tmp_path / "out").read_text().split()) == ["TEXT", "err"]
 
 
+def test_the_stand_in_copies_a_file_where_there_is_no_cp(tmp_path: Path) -> None:
+    (tmp_path / "segment").write_bytes(b"WAL")
+
+    def copy(name: str) -> int:
+        command = f'cp "{tmp_path}/{name}" "{tmp_path}/copy"'
+        ran = [sys.executable, "-ISB", shell.__file__, "-c", command]
+        return subprocess.run(ran, env={"PATH": str(tmp_path)}, capture_output=True, check=False).returncode
+
+    assert copy("none") == 1, "recovery takes that for the end of the WAL"
+    assert (copy("segment"), (tmp_path / "copy").read_bytes()) == (0, b"WAL")
+
+
 @pytest.mark.parametrize("command", ["a | b", "a; b", "a && b", "(a)"])
 def test_the_stand_in_refuses_what_it_cannot_do(command: str) -> None:
     with pytest.raises(ValueError, match="no shell is in this image"):

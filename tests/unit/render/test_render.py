@@ -42,7 +42,13 @@ TARGETS = [
     *(Target(region) for region in REGIONS),
     Target("us-west", environment="trial", broker="channel", data=DATA),
     Target("us-west", oidc=False),
+    Target("us-west", backups="s3://backups/hal9"),
 ]
+
+
+def named(target: Target) -> str:
+    """Name a target of the tests."""
+    return f"{target.region}-{target.environment}-{target.oidc}-{bool(target.backups)}"
 
 
 def manifests(target: Target) -> list[dict[str, Any]]:
@@ -122,7 +128,7 @@ def custom_faults(manifest: dict[str, Any], schemas: Schemas) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.region}-{target.environment}-{target.oidc}")
+@pytest.mark.parametrize("target", TARGETS, ids=named)
 def test_custom_objects_are_valid_under_the_pinned_crds(target: Target, schemas: Schemas) -> None:
     checked = [manifest for manifest in manifests(target) if "knative.dev" in manifest["apiVersion"]]
     kinds = {"Service", "Broker", "Trigger", "PingSource", *(["EventPolicy"] if target.oidc else [])}
@@ -168,13 +174,16 @@ CORE = {
     ("v1", "Service"): "io.k8s.api.core.v1.Service",
     ("v1", "PersistentVolumeClaim"): "io.k8s.api.core.v1.PersistentVolumeClaim",
     ("apps/v1", "StatefulSet"): "io.k8s.api.apps.v1.StatefulSet",
+    ("apps/v1", "Deployment"): "io.k8s.api.apps.v1.Deployment",
     ("batch/v1", "Job"): "io.k8s.api.batch.v1.Job",
     ("policy/v1", "PodDisruptionBudget"): "io.k8s.api.policy.v1.PodDisruptionBudget",
     ("networking.k8s.io/v1", "NetworkPolicy"): "io.k8s.api.networking.v1.NetworkPolicy",
 }
 
 
-ONLY_WITH_DATA = {("v1", "Service"), ("v1", "PersistentVolumeClaim"), ("apps/v1", "StatefulSet")}
+VOLUMES = {("v1", "Service"), ("v1", "PersistentVolumeClaim")}
+ONLY_WITH_DATA = {*VOLUMES, ("apps/v1", "StatefulSet")}
+ONLY_WITH_BACKUPS = {*VOLUMES, ("apps/v1", "Deployment")}
 
 
 def core_faults(value: object, reference: dict[str, Any], types: dict[str, Any], at: str = "") -> list[str]:
@@ -211,10 +220,13 @@ def struct_faults(value: object, fields: dict[str, Any], types: dict[str, Any], 
     ]
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.region}-{target.environment}-{target.oidc}")
+@pytest.mark.parametrize("target", TARGETS, ids=named)
 def test_kubernetes_own_objects_have_no_unknown_field(target: Target, core_types: dict[str, Any]) -> None:
     checked = [manifest for manifest in manifests(target) if "knative.dev" not in manifest["apiVersion"]]
-    assert {(m["apiVersion"], m["kind"]) for m in checked} == set(CORE) - (set() if target.data else ONLY_WITH_DATA)
+    found = set(CORE) - ONLY_WITH_DATA - ONLY_WITH_BACKUPS
+    found |= ONLY_WITH_DATA if target.data else set()
+    found |= ONLY_WITH_BACKUPS if target.backups else set()
+    assert {(m["apiVersion"], m["kind"]) for m in checked} == found
     for manifest in checked:
         named = {"namedType": CORE[manifest["apiVersion"], manifest["kind"]]}
         assert core_faults(manifest, named, core_types) == []
@@ -488,6 +500,35 @@ def test_everything_is_denied_that_no_description_names() -> None:
     assert to_database == needed | {"hal9-migrations", "hal9-probe"}
 
 
+def test_backups_are_made_by_one_pod_that_reaches_databases_store_and_keys_and_nothing_else() -> None:
+    target = Target("us-west", backups="s3://backups/hal9", backups_size="7Gi", backups_storage_class="fast")
+    (deployment,) = of_kind("Deployment", target)
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    given = {one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]}
+    secrets = {name: value["secretKeyRef"]["name"] for name, value in given.items() if isinstance(value, dict)}
+    assert secrets == {
+        "HAL9_SHARDS_ADMIN": "hal9-shards-admin",
+        "HAL9_BACKUP_SHARDS": "hal9-backup-shards",
+        "HAL9_DATA_KEYS": "hal9-data-keys",
+    }
+    assert given["HAL9_BACKUPS"] == "s3://backups/hal9"
+    (mount,) = [one["mountPath"] for one in container["volumeMounts"] if one["name"] == "data"]
+    assert given["HAL9_HOME"] == mount
+    assert str(given["TMPDIR"]).startswith(f"{mount}/")
+    (claim,) = of_kind("PersistentVolumeClaim", target)
+    assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "7Gi"
+    assert claim["spec"]["storageClassName"] == "fast"
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    (policy,) = [one["spec"] for one in of_kind("NetworkPolicy", target) if one["metadata"]["name"] == "hal9-archiver"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    assert (policy["policyTypes"], ports) == (["Egress"], {53, 5432, 443})
+    assert of_kind("Deployment") == []
+
+
 def test_no_manifest_holds_a_secret() -> None:
     text = json.dumps([manifest for target in TARGETS for manifest in manifests(target)])
     assert "Secret" not in {manifest["kind"] for manifest in manifests(TARGETS[0])}
@@ -542,6 +583,10 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
         ["--objects", "file:///tmp"],
         ["--api-cidr", "10.0.0.1"],
         ["--api-port", "0"],
+        ["--backups", "file:///backups"],
+        ["--backups", "s3://bucket", "--backups-size", "much"],
+        ["--backups", "s3://bucket", "--backups-storage-class", "F A"],
+        ["--backups", "s3://bucket", "--with-data"],
     ],
 )
 def test_nonsense_is_refused_before_anything_is_written(arguments: list[str], tmp_path: Path) -> None:
@@ -558,6 +603,7 @@ def test_nonsense_is_refused_before_anything_is_written(arguments: list[str], tm
         (["--storage-class", "fast"], "--storage-class is of the volumes of --with-data"),
         (["--cache-cidr", "10.0.0.1/8"], "'10.0.0.1/8' is an address within a range: the range is 10.0.0.0/8"),
         (["--cache-cidr", "10.0.0.1"], "'10.0.0.1' is no range in CIDR notation"),
+        (["--backups", "s3://b", "--with-data"], "servers of --with-data are for trying out: nobody backs them up"),
     ],
 )
 def test_a_refusal_says_what_is_at_fault(tmp_path: Path, arguments: list[str], told: str) -> None:
