@@ -381,8 +381,10 @@ def archive() -> None:
     once: as a systemd unit, or a Deployment of one replica with a volume for its spool (HAL9_HOME).
     """
     from knative.platform.archiver import run
+    from shared.telemetry import configure_logs
 
     source = _source()
+    configure_logs(function="archiver")
     _run(lambda: run(source.places(), source.settings, source.home))
 
 

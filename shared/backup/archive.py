@@ -231,7 +231,10 @@ async def received(connection: Connection, archive: str, wanted: int, clock: Clo
             return True
         await clock.sleep(_POLL_SECONDS)
     if not last or last == first:
-        raise BackupError(f"pg_receivewal received nothing for {_ARRIVE_SECONDS:.0f} s: it is started anew.")
+        raise BackupError(
+            f"pg_receivewal received nothing for {_ARRIVE_SECONDS:.0f} s: it is started anew. Where that goes on, "
+            "GRANT pg_read_all_stats TO the role of HAL9_BACKUP_SHARDS on that server: how far it is cannot be seen."
+        )
     return False
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DATABASE: Final = "hal9"
 SUPERUSER: Final = "postgres"
 _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstrap.sql"
-_TEMPLATE_REVISION: Final = 3  # raise it when _initialise changes
+_TEMPLATE_REVISION: Final = 4  # raise it when _initialise or bootstrap.sql changes
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 _KILL_SECONDS: Final = 5.0
@@ -79,7 +79,7 @@ SETTINGS: Final[dict[str, str]] = {
 _ACCESS: Final = (
     "# Only over the Unix socket, whose folder nobody else may enter.\n"
     "local all all trust\n"
-    f"local replication {SUPERUSER} trust\n"
+    f"local replication {SUPERUSER},hal9_backup trust\n"
 )
 UNSAFE_SETTINGS: Final[dict[str, str]] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 

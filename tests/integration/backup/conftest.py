@@ -96,7 +96,7 @@ class Stage:
         return kept | {
             "HAL9_HOME": str(self.folder / "home"),
             "HAL9_SHARDS_ADMIN": self.servers.shards_admin_dsn,
-            "HAL9_BACKUP_SHARDS": ",".join(shard.address for shard in self.shards),
+            "HAL9_BACKUP_SHARDS": ",".join(as_role("hal9_backup", shard.admin) for shard in self.shards),
             "HAL9_BACKUPS": f"file://{self.folder}/store",
             "HAL9_DATA_KEYS": f"file://{self.masters}",
             "HAL9_BACKUP_WAL_SECONDS": "1",

@@ -60,17 +60,19 @@ async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
 
 
 @asynccontextmanager
-async def archiving(environment: dict[str, str]) -> AsyncIterator[subprocess.Popen[str]]:
-    """Run `hal9 backup archive` meanwhile."""
+async def archiving(environment: dict[str, str]) -> AsyncIterator[list[str]]:
+    """Run `hal9 backup archive` meanwhile; give what it says, when it has ended."""
+    lines: list[str] = []
     process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once, and is waited for in a thread
         [sys.executable, "-m", "knative.cli.main", "backup", "archive"],
         cwd=CHECKOUT, env=environment, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
-        yield process
+        yield lines
     finally:
         process.send_signal(signal.SIGTERM)
         _, said = await asyncio.to_thread(process.communicate)
+        lines += said.splitlines()
     assert process.returncode == 0, said
 
 
@@ -218,12 +220,14 @@ async def test_a_spool_that_was_lost_begins_a_new_archive(stage: Stage, tmp_path
     async with shard.connected() as connection:
         await take(shard, connection, lost)
     assert len(lost.names) > 2, "what is nowhere else"
-    async with archiving(stage.environment | {"HAL9_BACKUP_EVERY_HOURS": "24"}):
+    async with archiving(stage.environment | {"HAL9_BACKUP_EVERY_HOURS": "24"}) as said:
         newest = (await backups(stage.repository(), before + 1))[-1]
         archives = [[part.archive for part in one.shards] for one in (made, newest)]
         assert archives[0][0::2] == archives[1][0::2]
         assert archives[0][1] != archives[1][1]
         assert newest.kind == "full"
+    [told] = [line for line in map(json.loads, said) if "a new archive begins" in line["message"]]
+    assert (told["shard"], told["archive"]) == (1, newest.shards[1].archive)
     assert (await verify(stage.repository(), newest, tmp_path, silent)).backup == newest.id
 
 
