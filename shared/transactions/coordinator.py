@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.chaos import point
 from shared.database import CommitUnknownError, ShardUnavailableError, retrying
+from shared.database.retry import is_contention
 from shared.identifiers import new_id
-from shared.problems import Problem
+from shared.problems import Problem, register
 from shared.telemetry import counter, logger
 from shared.transactions import decisions, points
 from shared.transactions.branch import Branch
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     Work = Callable[[Mapping[UUID, Transaction]], Awaitable[Any]]
 
 T = TypeVar("T")
+
+register(
+    "transactions-contended",
+    503,
+    "Others hold what the transaction needs",
+    "Wait for as long as Retry-After says, then try again; nothing was changed by the request.",
+)
 
 _log = logger(__name__)
 _ended = counter("hal9_transactions_total", "Transactions over several organisations, by their end.", ("outcome",))
@@ -62,7 +70,7 @@ class Transactions:
                 times. It must neither NOTIFY nor make temporary tables: what did cannot be prepared.
 
         Raises:
-            Problem: as `Shards.transaction`, of any of them; 503 `transactions-unavailable`.
+            Problem: as `Shards.transaction`, of any of them; 503 `transactions-unavailable`, `transactions-contended`.
             CommitUnknownError: The home was lost while it committed, and has not come back to tell.
             ValueError: There is no other organisation, or one is named twice.
         """
@@ -79,6 +87,8 @@ class Transactions:
             result = await retrying(attempt, clock=self._clock, randomness=self._randomness)
         except Exception as error:
             _ended.add("unknown" if isinstance(error, CommitUnknownError) else "aborted")
+            if is_contention(error):
+                raise Problem("transactions-contended", headers={"Retry-After": "1"}) from error
             raise
         _ended.add("committed")
         return result

@@ -648,6 +648,19 @@ async def test_without_its_log_a_copy_is_taken_back(pair: Servers, own: Shards) 
         assert await tx.fetchval("SELECT n FROM counters WHERE org_id = $1", org_id) == 1
 
 
+async def test_whoever_lost_a_move_to_somebody_else_is_told_so(pair: Servers, own: Shards) -> None:
+    """A rebalance is cancelled while its next move just begins: no fault of the program's."""
+    org_id, first = await fresh(own)
+    with observed(killing(points.PLANNED)), pytest.raises(Killed):
+        await mover(pair).move(org_id, 1 - first.shard)
+    async with on(pair, 0) as directory:
+        move = await moves.unfinished(directory, org_id)
+        assert move is not None
+        await moves.note(directory, move, "cancelled")
+        with pytest.raises(RefusedError, match="somebody else has"):
+            await moves.note(directory, move, "publishing")
+
+
 async def test_an_outage_is_counted_from_when_it_began(pair: Servers, own: Shards) -> None:
     """However long the copying took before."""
     org_id, first = await fresh(own)

@@ -189,6 +189,25 @@ async def test_a_deadlock_over_two_servers_is_resolved(servers: Servers, shards:
     assert len(books.transfers) == 2
 
 
+async def test_who_waits_for_others_in_vain_is_told_to_come_again(
+    servers: Servers, shards: Shards, transactions: Transactions, accounts: list[UUID]
+) -> None:
+    """Each try waits for two seconds; then it is no fault of the program's."""
+    admin = await asyncpg.connect(servers.shards_admin_dsn.split(",")[1])
+    try:
+        async with admin.transaction():
+            await admin.execute("SELECT 1 FROM accounts WHERE org_id = $1 FOR UPDATE", accounts[1])
+            with pytest.raises(Problem) as caught:
+                await pay(transactions, accounts[0], [accounts[1]], new_id())
+    finally:
+        await admin.close()
+    assert (caught.value.slug, caught.value.status, caught.value.headers["Retry-After"]) == (
+        "transactions-contended", 503, "1",
+    )  # fmt: skip
+    assert await prepared(shards, 1) == []
+    (await audit(servers, accounts)).require_sound()
+
+
 async def test_who_moves_an_organisation_waits_for_its_branch(
     servers: Servers, shards: Shards, transactions: Transactions, accounts: list[UUID]
 ) -> None:
