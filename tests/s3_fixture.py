@@ -71,7 +71,10 @@ class S3Server(BaseHTTPRequestHandler):
         self._answer(200, data, Content_Type=media_type, ETag='"x"')
 
     def _list_uploads(self) -> None:
-        """ListMultipartUploads: all of them were begun in 2026."""
+        """ListMultipartUploads: all of them were begun in 2026; where there are none, some servers have no list."""
+        if not self.uploads:
+            self._answer(404, b"<Error><Code>NoSuchUpload</Code><Message>none</Message></Error>")
+            return
         begun = "".join(
             f"<Upload><Key>{self.names[upload]}</Key><UploadId>{upload}</UploadId>"
             "<Initiated>2026-01-01T00:00:00.000Z</Initiated></Upload>"

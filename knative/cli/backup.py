@@ -75,7 +75,10 @@ def create_backup(*, full: bool | None, prune: bool, as_json: bool) -> None:
         places = source.places()
         incremental = None if full is None else not full
         made = await create(places, _tell, incremental=incremental, chain=source.settings.chain)
-        pruned = await _pruned(source, places.repository) if prune else None
+        try:
+            pruned = await _pruned(source, places.repository) if prune else None
+        except BackupError as error:
+            raise BackupError(f"{made.id} is made and listed, but what is old could not be deleted: {error}") from error
         return {
             "backup": str(made.id), "kind": made.kind, "parent": _text(made.parent),
             "point_at": made.point_at.isoformat(), "stored_bytes": made.stored, "plain_bytes": made.plain,

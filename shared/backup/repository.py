@@ -190,7 +190,7 @@ class Repository:
     async def tidy(self, before: datetime) -> int:
         """Remove half-written streams that were begun before that moment; how many they were."""
         with _told():
-            return await self._objects.tidy(_key("sets"), before)
+            return sum([await self._objects.tidy(_key(kind), before) for kind in ("sets", "wal", "exports")])
 
     async def below(self, prefix: str) -> AsyncIterator[str]:
         """The names that begin with `prefix/`, in their order."""

@@ -98,7 +98,7 @@ class DirectoryObjects:
         return await asyncio.to_thread(self._tidy, validated(prefix), before.timestamp())
 
     def _tidy(self, prefix: str, before: float) -> int:
-        rests = [path for path in (self._folder / prefix).rglob(f"{_TEMPORARY}*") if path.stat().st_mtime < before]
+        rests = [path for path in (self._folder / prefix).rglob(f"{_TEMPORARY}*") if _written_before(path, before)]
         for path in rests:
             _remove(path)
         return len(rests)
@@ -147,6 +147,14 @@ def _publish(temporary: Path, path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _written_before(path: Path, before: float) -> bool:
+    """Whether a file was last written before a moment; one that was finished meanwhile was not."""
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:
+        return False
 
 
 def _remove(path: Path) -> None:

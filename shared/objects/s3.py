@@ -155,10 +155,17 @@ class S3Objects:
 
     async def tidy(self, prefix: str, before: datetime) -> int:
         """Give up multipart uploads below a prefix that were begun before that moment; how many they were."""
+        from botocore.exceptions import ClientError
+
         asked = {"Prefix": self._name(prefix) + "/"}
         count = 0
         while True:
-            answer = await self._call("list_multipart_uploads", **asked)
+            try:
+                answer = await self._call("list_multipart_uploads", **asked)
+            except ClientError as error:
+                if _code(error) == "NoSuchUpload":  # what some servers say where there are none
+                    return count
+                raise
             for upload in answer.get("Uploads", ()):
                 if upload["Initiated"] < before:
                     await self._call("abort_multipart_upload", Key=upload["Key"], UploadId=upload["UploadId"])
@@ -201,9 +208,13 @@ async def _first_part(chunks: bytes | AsyncIterable[bytes]) -> tuple[bytes, Asyn
 def _full(error: Any) -> bool:
     """Whether the server has no room: Amazon's has, others (MinIO, Ceph) answer 507, or name a quota."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    code = error.response.get("Error", {}).get("Code", "")
-    return bool(status == _INSUFFICIENT_STORAGE or code.endswith("QuotaExceeded"))
+    return bool(status == _INSUFFICIENT_STORAGE or _code(error).endswith("QuotaExceeded"))
 
 
 def _missing(error: Any) -> bool:
-    return error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NotFound"}
+    return _code(error) in {"404", "NoSuchKey", "NotFound"}
+
+
+def _code(error: Any) -> str:
+    code: str = error.response.get("Error", {}).get("Code", "")
+    return code

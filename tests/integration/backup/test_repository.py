@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,3 +47,16 @@ async def test_streams_go_to_s3_and_come_back(s3: str, tmp_path: Path) -> None:
     await repository.delete(names[2])
     with pytest.raises(DamagedError, match="not in the store"):
         await repository.read(names[2], files[2])
+
+
+async def test_rests_of_killed_writers_are_removed_of_whatever_kind(tmp_path: Path) -> None:
+    objects = open_objects(ObjectsSettings(url=f"file://{tmp_path}/store", s3_endpoint=None))
+    repository = Repository(objects, FileMasterKeys(tmp_path / "keys"), "us-west")
+    key = await repository.new_key()
+    for kind in ("sets", "wal", "exports"):
+        await repository.write(key, f"{kind}/01890a5d-ac96-774b-bcce-b302099a8057/file", b"whole")
+        [whole] = (tmp_path / "store").glob(f"*/backup/{kind}/*/file")
+        whole.with_name(".partial-0123").write_bytes(b"half")
+    assert await repository.tidy(datetime(2001, 1, 1, tzinfo=UTC)) == 0
+    assert await repository.tidy(datetime(2101, 1, 1, tzinfo=UTC)) == 3
+    assert {path.name for path in (tmp_path / "store").rglob("*") if path.is_file()} == {"file"}
