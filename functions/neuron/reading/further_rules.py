@@ -59,6 +59,9 @@ def of_anyone(r: Reading, draft: Draft) -> bool:
     if limit[0].low is not None and limit[0].high is None and (anyone or r.frame.negated):
         high = limit[0].negated().whole().high
     entity = r.objects[0].entity
+    if anyone and (made := _made_of(r, draft)) is not None:
+        owner = next(f for f in made.fields.values() if f.target and f.target != entity.name)
+        return _limit_each(r, draft, made, owner.name, high)
     who = role or next(
         (n for word in _WHO for n in entity.fields if word in n.split("_") and not entity.fields[n].target), None
     )
@@ -81,6 +84,34 @@ def of_anyone(r: Reading, draft: Draft) -> bool:
         when=rules.adjectives(r.objects[0], entity) or conditions.running(entity),
     )
     return draft.mark(draft.add_rule(rule), *([("field", entity.name, who)] if who else []))
+
+
+def _made_of(r: Reading, draft: Draft) -> DraftEntity | None:
+    """Give what the deed makes of two things: the loan of a tool, of which a member has so many."""
+    target = r.objects[0].entity.name
+    for entity in draft.entities.values():
+        owners = [f for f in entity.fields.values() if f.target and f.target != target]
+        made = any(closing.makes(verb, entity) for verb in r.frame.group.verbs)
+        if made and entity.reference_to(target) is not None and len(owners) == 1 and len(r.objects) == 1:
+            return entity
+    return None
+
+
+def _limit_each(r: Reading, draft: Draft, entity: DraftEntity, owner: str, high: float | None) -> bool:
+    period = rules.period_of(r.words)
+    if high is None:
+        return False
+    rule = QuotaRule(
+        name=morphology.name(entity.name, owner, "quota"),
+        entity=entity.name,
+        message=rules.sentence(r.words, draft.request),
+        reference=owner,
+        limit=int(high),
+        period=period,
+        period_field=rules.period_field(entity) if period else None,
+        when=() if period else conditions.running(entity),
+    )
+    return draft.mark(draft.add_rule(rule))
 
 
 def nobody_twice(r: Reading, draft: Draft) -> bool:

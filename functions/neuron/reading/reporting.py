@@ -103,8 +103,10 @@ def _report(draft: Draft, entity: DraftEntity, by: tuple[DraftField, str | None]
     if (of is None and function != "count") or of == by[0].name or (function == "count" and mention is None):
         return False
     when = _only(mention, entity)
-    if when is None:
+    told = _predicated(said[mention.end :], entity) if mention is not None else ()
+    if when is None or told is None:
         return False
+    when = (*when, *told)
     field, period = by
     figure = entity.plural if of is None else f"{_NAMES[function]}_{of}"
     name = morphology.name(figure, "by", period or field.name)
@@ -157,6 +159,15 @@ def _figure(said: Sequence[Token], entity: DraftEntity) -> str | None:
     return figures.figure_of(entity, said)
 
 
+def _predicated(behind: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read what is said of them behind their name: "how many translations are final"; None where it is not known."""
+    if not any(t.low in lexicon.BE for t in behind):
+        return ()
+    words = [t.low for t in behind if t.is_word and t.low not in _CLOSED]
+    return conditions.adjective(" ".join(words), entity) if words else ()
+
+
+_CLOSED: Final = lexicon.BE | lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.words("there shown kept stored")
 _ASKING: Final = lexicon.words("how many much number total sum average count show tell list print report display see")
 
 

@@ -452,11 +452,22 @@ def _fitted(value: ValueDesign, operator: Operator, bound: ValueDesign) -> Value
         }
         shift = {Operator.LT: -1, Operator.GT: 1, Operator.NE: 1}.get(operator, 0)
         return value if holds.get(operator, True) else value.model_copy(update={"value": limit + shift})
+    if value.kind == bound.kind and value.kind in {"day", "moment"} and bound.offset and not bound.step:
+        return _beyond(value, operator, bound.offset)
     if value.kind in {"day", "moment"} and bound.kind == "day" and not bound.step:
         sign = -1 if operator in {Operator.LT, Operator.LE} else 1
         offset = abs(value.offset) * sign
         return value.model_copy(update={"offset": offset, "step": abs(value.step) * sign})
     return value
+
+
+def _beyond(value: ValueDesign, operator: Operator, edge: int) -> ValueDesign:
+    """Move a date or moment behind, or before, that of what it refers to."""
+    length = 1 if value.kind == "day" else 24
+    later = operator in {Operator.GT, Operator.GE}
+    edge += {Operator.GT: length, Operator.LT: -length}.get(operator, 0)
+    offset = max(value.offset, edge) if later else min(value.offset, edge)
+    return value.model_copy(update={"offset": offset, "step": abs(value.step) * (1 if later else -1)})
 
 
 def _text(field: FieldSpec) -> str:

@@ -17,6 +17,7 @@ from functions.neuron.bodies.test_designer import TEST_DESIGNER
 from functions.neuron.synthesis.database import design_database
 from functions.neuron.synthesis.interface import design_api
 from functions.neuron.synthesis.python.migrations import first_migration
+from functions.neuron.synthesis.testing import Planner
 from shared.neurons.body import Body, Work
 from shared.neurons.engine import Thought
 from shared.neurons.results import Complete, Fail, Outcome, Spawn
@@ -29,7 +30,15 @@ from shared.software.designs import (
 )
 from shared.software.languages import unavailable_language
 from shared.software.source import EngineName, SourceTree
-from shared.software.specification import Specification
+from shared.software.specification import (
+    Entity,
+    FieldSpec,
+    FieldType,
+    Kind,
+    Operator,
+    RangeRule,
+    Specification,
+)
 from tests.unit.software.specification_samples import SAMPLES, lending_library
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -157,3 +166,18 @@ def test_generated_projects_are_locked_to_the_versions_that_the_toolchain_has() 
     assert (locks / "service-dev.lock").read_text().splitlines() == whole
     for name in ("service.lock", "program-dev.lock"):
         assert set((locks / name).read_text().splitlines()) <= set(whole)
+
+
+@pytest.mark.parametrize(("operator", "sign"), [(Operator.GT, 1), (Operator.LT, -1)])
+def test_a_date_in_tests_lies_on_its_side_of_what_it_refers_to(operator: Operator, sign: int) -> None:
+    day, reference = FieldType.DATE, FieldType.REFERENCE
+    harvest = Entity(name="harvest", plural="harvests", fields=(FieldSpec(name="date", type=day),))
+    bottled = (FieldSpec(name="date", type=day), FieldSpec(name="harvest", type=reference, target="harvest"))
+    rule = RangeRule(name="r", entity="filling", message="No.", field="date", operator=operator, other="harvest.date")
+    filling = Entity(name="filling", plural="fillings", fields=bottled)
+    planner = Planner(
+        Specification(name="x", title="X", kind=Kind.API, request="x", entities=(harvest, filling), rules=(rule,))
+    )
+    given = {part.field: part.value for part in planner.recipe(filling).fields}
+    outer = {part.field: part.value for part in planner.recipe(harvest).fields}
+    assert (given["date"].offset - outer["date"].offset) * sign > 0

@@ -92,7 +92,10 @@ def labelled(words: Sequence[Token], colon: int, draft: Draft, later: references
         return False
     if not bracket and _lists_things(body):
         return listings.listed_entities(body, draft, later)
-    if not bracket and head[-1].low in _THINGS and len(head) > 1:
+    kept = len(body) > 1 and morphology.is_plural(body[0].low) and body[1].low in {"with", "having"}
+    if not bracket and (
+        (head[-1].low in _THINGS and len(head) > 1) or (kept and not morphology.is_plural(head[-1].low))
+    ):
         return listings.declare_list(body, draft, later)
     entity = draft.entity(name, declared=True)
     draft.mark(("entity", entity.name))

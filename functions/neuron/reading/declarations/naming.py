@@ -21,7 +21,7 @@ SYSTEM: Final = lexicon.words(
     "system api service app application tool program cli library package backend server website platform "
     "software module solution we you i it they anyone everyone someone command utility script database "
     "interface endpoint response output input data information url web tui user-interface error code "
-    "field attribute property rule way following one list each"
+    "field attribute property rule way following one list each anything something nothing everything"
 )
 GENERIC: Final = ACTORS | SYSTEM
 COLLECTIVE: Final = lexicon.words(

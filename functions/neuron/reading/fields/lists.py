@@ -121,11 +121,14 @@ def _of_another_form(tokens: Sequence[Token], at: int, start: int) -> tuple[list
 
 def _or_not(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
     """Read "active or not" as a yes or no."""
-    end = quantities.phrase(tokens, at + 1, "or not")
-    if end is None or end != _item_end(tokens, at) or not tokens[at].is_word:
+    behind = next((i for i in (at + 1, at + 2) if quantities.phrase(tokens, i, "or not") is not None), None)
+    end = behind + 2 if behind is not None else None
+    if behind is None or end is None or end != _item_end(tokens, at) or not all(t.is_word for t in tokens[at:behind]):
         return None
-    word = tokens[at].low
-    flag = DraftField(morphology.name(word), FieldType.BOOLEAN, words=(word,))
+    words = tuple(t.low for t in tokens[at:behind])
+    if len(words) > 1 and words[-1] not in {"out", "off", "up", "in", "on"}:
+        return None
+    flag = DraftField(morphology.name(*words), FieldType.BOOLEAN, words=words)
     return naming.Item(flag, tuple(tokens[at:end]), determined=True), end
 
 

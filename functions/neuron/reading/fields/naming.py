@@ -55,7 +55,8 @@ def premodifiers(tokens: Sequence[Token], i: int, item: Item) -> int:
         ) is not None:
             item.many, item.determined, i = True, True, end
             continue
-        if token.low in lexicon.DETERMINERS and not (token.low == "no" and bound is not None):
+        counted = bound is not None and (token.low == "no" or not bound[0].exact)  # "no more than 5", "one to ten"
+        if token.low in lexicon.DETERMINERS and not counted:
             item.determined = True
             item.many = item.many or token.low in {"many", "several", "multiple", "some", "various", "any"}
         elif (

@@ -152,6 +152,9 @@ _CHARACTERS: Final = {
     "underscores": "_",
     "hyphens": "\\-",
     "dashes": "\\-",
+    "dots": "\\.",
+    "periods": "\\.",
+    "spaces": " ",
     "and": "",
     "or": "",
     "only": "",
@@ -167,8 +170,8 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
     for part in parts:
         if _part(part, target, alone=len(parts) == 1) or (_exemplary(part) and not _like_value(part, parts)):
             continue
-        if part and all(t.low in _CHARACTERS for t in part):
-            characters |= {_CHARACTERS[t.low] for t in part}
+        if (kinds := _kinds_of_characters(part)) is not None:
+            characters |= kinds
             continue
         value, end = enumerations.one(part, 0)
         if value is None and part and part[0].low == "like":
@@ -185,6 +188,24 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
         target.pattern = f"^[{''.join(sorted(characters))}]{{{low},{high}}}$"
     if len(bare) > 1 and target.type in {None, FieldType.STRING, FieldType.ENUM}:
         enumerating.enumerate_values(target, bare)
+
+
+def _kinds_of_characters(part: Sequence[Token]) -> set[str] | None:
+    """Give the characters that "lower-case letters", "digits" and "dots" allow; None for anything else."""
+    words = [token.low for token in part if token.low not in {"only", "and", "or"}]
+    if words[1:] == ["letters"] and words[0] in _CASES:
+        return {_CASES[words[0]]}
+    return {_CHARACTERS[t.low] for t in part} if part and all(t.low in _CHARACTERS for t in part) else None
+
+
+_CASES: Final = {
+    "lowercase": "a-z",
+    "lower-case": "a-z",
+    "small": "a-z",
+    "uppercase": "A-Z",
+    "upper-case": "A-Z",
+    "capital": "A-Z",
+}
 
 
 def _without_format(tokens: Sequence[Token], target: DraftField) -> Sequence[Token]:
