@@ -171,9 +171,9 @@ class Publisher:
         return f"the broker answered {reply.status}", _retry_after(reply.headers)
 
     def _current_token(self) -> str:
-        now = self._clock.monotonic()
-        if self._token is None or self._token[1] <= now:
-            self._token = (self._mint(), now + _TOKEN_SECONDS)
+        now = self._clock.now().timestamp()  # by which it is verified: a clock that was set makes another one
+        if self._token is None or not 0 <= now - self._token[1] < _TOKEN_SECONDS:
+            self._token = (self._mint(), now)
         return self._token[0]
 
     async def publish_all(self, events: Sequence[CloudEvent]) -> list[Exception | None]:

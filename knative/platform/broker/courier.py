@@ -82,8 +82,8 @@ class SocketCourier:
         return pool
 
     def _token(self, audience: str) -> bytes:
-        now = self._clock.monotonic()
+        now = self._clock.now().timestamp()  # by which it is verified: a clock that was set makes another one
         known = self._tokens.get(audience)
-        if known is None or now - known[0] > TOKEN_SECONDS:
+        if known is None or not 0 <= now - known[0] <= TOKEN_SECONDS:
             known = self._tokens[audience] = (now, self._mint(audience).encode())
         return known[1]
