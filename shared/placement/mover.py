@@ -59,6 +59,8 @@ _WIPE_ROWS: Final = 5000
 _LOOK_SECONDS: Final = 0.05
 _POLL_SECONDS: Final = 0.001
 _MARKERS: Final = "public.move_markers"
+_REFUSED: Final = "H9002"
+"""SQLSTATE of HAL9's functions where they may not do what is asked."""
 
 
 class StuckError(Exception):
@@ -187,7 +189,7 @@ class Mover:
                         due_here = [move for move in retained if move.source == source]
                         dropped += [move for move in due_here if await self._dropped(directory, old, move, faults)]
                 except (*_AWAY, IndexError) as error:
-                    faults.append(f"shard {source} does not answer ({type(error).__name__}: {error})")
+                    faults.append(f"shard {source}: {type(error).__name__}: {error}")
         if faults:
             raise StuckError(f"{len(dropped)} old copies are dropped, others are not: {'; '.join(faults)}")
         return dropped
@@ -572,15 +574,14 @@ class Mover:
         )
 
     async def _drop_copy(self, directory: Any, old: Any, move: Move) -> None:
-        """Take away the old copy, unless the organisation came back meanwhile."""
-        home = await homes.look(old, move.org_id)
-        if home is not None and (home.state, home.epoch) == ("moved", move.epoch):
-            if not await replication.ended(old, replication.name_of(move.move_id)):
-                raise StuckError(
-                    f"the replication of the move {move.move_id} has not ended: its copy is not taken away"
-                )
-            await self._wipe(old, move.org_id, move.epoch)
-            await homes.forget(old, move.org_id, move.epoch)
+        """Take away the old copy, unless the organisation came back meanwhile, or upkeep has (`leftovers`)."""
+        try:
+            while await old.fetchval("SELECT tenant_drop_copy($1, $2, $3)", move.org_id, move.epoch, _WIPE_ROWS):
+                pass
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != _REFUSED:
+                raise
+            raise StuckError(f"{error}, so its copy on shard {move.source} is not taken away") from error
         await directory.execute(
             "UPDATE directory.moves SET dropped_at = now() WHERE org_id = $1 AND move_id = $2",
             move.org_id, move.move_id,

@@ -177,14 +177,3 @@ async def unpublish(old: Connection, name: str) -> bool:
     except asyncpg.ObjectInUseError:
         return False
     return True
-
-
-async def ended(shard: Connection, name: str) -> bool:
-    """Whether nothing of a move's replication is left on a shard, as it must be before a copy there is taken away."""
-    left = await shard.fetchval(
-        "SELECT (SELECT count(*) FROM pg_publication WHERE pubname = $1)"
-        " + (SELECT count(*) FROM pg_subscription WHERE subname = $1)"
-        " + (SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1)",
-        name,
-    )
-    return bool(left == 0)

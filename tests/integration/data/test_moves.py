@@ -722,7 +722,7 @@ async def test_copies_that_cannot_be_dropped_keep_no_others(pair: Servers, own: 
         first, second = await moves.retained(directory, due=True)
     async with on(pair, first.source) as old:
         await old.execute(f'CREATE PUBLICATION "{replication.name_of(first.move_id)}"')
-        with pytest.raises(StuckError, match=f"1 old copies are dropped, others are not: .*{first.move_id} has not"):
+        with pytest.raises(StuckError, match=f"1 old copies are dropped, others are not: .*{first.org_id} has not"):
             await mover(pair).drop_copies()
         await old.execute(f'DROP PUBLICATION "{replication.name_of(first.move_id)}"')
     addresses = pair.shards_admin_dsn.split(",")
