@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from events.codec import from_structured, to_structured
-from knative.platform.broker.rules import Outcome, Policy, dead_letter, pause
+from knative.platform.broker.rules import LONGEST_PAUSE_SECONDS, Outcome, Policy, dead_letter, pause
 from knative.platform.broker.store import Pending, Routed, StoreError
 
 if TYPE_CHECKING:
@@ -191,11 +191,13 @@ class Dispatcher:
 
     def _enqueue(self, pending: Pending) -> None:
         line = self._lines.get(pending.trigger)
+        # From here on by the clock that nobody sets.
+        wait = min(pending.due - self._clock.now().timestamp(), LONGEST_PAUSE_SECONDS)
         if line is None:  # a dead letter, and no sink
             self.parked += 1
-        elif pending.due > self._clock.now().timestamp():
+        elif wait > 0:
             line.waiting += 1
-            heapq.heappush(self._later, (pending.due, next(self._order), pending))
+            heapq.heappush(self._later, (self._clock.monotonic() + wait, next(self._order), pending))
             self._wake.set()
         else:
             line.ready.append(pending)
@@ -205,7 +207,7 @@ class Dispatcher:
         """Move deliveries to their lines when they are due."""
         while True:
             self._wake.clear()
-            now = self._clock.now().timestamp()
+            now = self._clock.monotonic()
             while self._later and self._later[0][0] <= now:
                 pending = heapq.heappop(self._later)[2]
                 line = self._lines[pending.trigger]

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import sqlite3
 from collections import defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -144,6 +145,19 @@ async def test_another_code_is_a_dead_letter_at_once(tmp_path: Path, status: int
         assert letter.extensions["knativeerrorcode"] == status
         assert letter.extensions["knativeerrordata"] == "because"
         assert letter.extensions["knativeerrordest"] == "http://x/events"
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)], ids=["forwards", "backwards"])
+async def test_a_pause_is_as_long_as_it_was_meant_though_the_clock_is_set(tmp_path: Path, jump: timedelta) -> None:
+    async with broker(tmp_path, [trigger("x", "a", Policy(retry=2, delay_seconds=8.0))]) as b:
+        b.subscribers.scripts["x"] = [Outcome(503), Outcome(202)]
+        await b.dispatcher.publish([event()])
+        await b.until(lambda: b.dispatcher.status()["triggers"]["x"]["waiting"])
+        b.clock._now += jump
+        await b.until(lambda: b.idle, advance=0.5)
+        (first, _, began), (second, _, ended) = b.subscribers.seen
+        assert (first, second) == ("x", "x")
+        assert 8.0 <= ended - began < 1800.0
 
 
 async def test_retries_end_in_a_dead_letter(tmp_path: Path) -> None:
