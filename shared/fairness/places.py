@@ -61,16 +61,21 @@ class Places(Generic[FlowT]):
             raise
 
     def _hand_on(self) -> None:
-        if not self._waiting:
-            self._free += 1
-            return
-        flow = self._shares.next(self._waiting)
-        turn, weight = self._waiting[flow][0]
-        self._drop(flow, (turn, weight))
-        self._shares.charge(flow, weight)
-        turn.set_result(None)
+        while self._waiting:
+            flow = self._shares.next(self._waiting)
+            turn, weight = one = self._waiting[flow][0]
+            self._drop(flow, one)
+            if not turn.done():  # else it was cancelled, and whoever waited has not run since
+                self._shares.charge(flow, weight)
+                turn.set_result(None)
+                return
+        self._free += 1
 
     def _drop(self, flow: FlowT, one: tuple[asyncio.Future[None], float]) -> None:
-        self._waiting[flow].remove(one)
-        if not self._waiting[flow]:
+        """Take one who waits off the list, unless that was done already."""
+        waiting = self._waiting.get(flow)
+        if waiting is None or one not in waiting:
+            return
+        waiting.remove(one)
+        if not waiting:
             del self._waiting[flow]

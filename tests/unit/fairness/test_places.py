@@ -91,6 +91,36 @@ async def test_who_stops_waiting_takes_no_place_along() -> None:
         pass
 
 
+@pytest.mark.parametrize("flow_of_the_gone", ["b", "c"])
+async def test_a_place_is_not_handed_to_one_who_was_cancelled_and_does_not_know_it_yet(flow_of_the_gone: str) -> None:
+    places: Places[str] = Places(1)
+    served = Served(places, dict.fromkeys("abc", 1))
+    async with places.place("a", 1):
+        gone, last = asyncio.create_task(served.one(flow_of_the_gone)), asyncio.create_task(served.one("c"))
+        await settled()
+        gone.cancel()
+    await settled()
+    assert served.order == ["c"]
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    await served.next()
+    await last
+
+
+async def test_a_place_is_free_where_all_who_waited_were_cancelled_and_do_not_know_it_yet() -> None:
+    places: Places[str] = Places(1)
+    served = Served(places, dict.fromkeys("ab", 1))
+    async with places.place("a", 1):
+        waiting = [asyncio.create_task(served.one(flow)) for flow in "aabb"]
+        await settled()
+        for task in waiting:
+            task.cancel()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) for one in ended] == [asyncio.CancelledError] * 4
+    async with asyncio.timeout(5), places.place("c", 1):
+        assert served.order == []
+
+
 async def test_a_place_is_free_again_when_its_holder_fails() -> None:
     places: Places[str] = Places(1)
     for _ in range(3):
