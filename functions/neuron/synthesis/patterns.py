@@ -1,4 +1,8 @@
-"""Makes texts that match a regular expression: a template whose `{n}` makes each text another one."""
+"""Makes texts that match a regular expression: a template whose `{n}` makes each text another one.
+
+Where a pattern has room for letters only, the counter is written in the letters a to j, which stand for its digits:
+`{n:a4}` is four of them, `{n:A4}` four capitals. `format` knows nothing of that; `filled` and `counter` do.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +29,46 @@ def sample(pattern: str, shortest: int = 0, longest: int | None = None) -> str:
     text = "".join(character for character, _ in pieces)
     if longest is not None and len(text) > longest:
         pieces = _pieces(_parser.parse(pattern), 0)
-    run = _longest_run([kind for _, kind in pieces])
+    kinds = [kind for _, kind in pieces]
     written = [character.replace("{", "{{").replace("}", "}}") for character, _ in pieces]
-    if run is not None:
-        start, end = run
-        written[start:end] = ["{n:0" + str(end - start) + "d}"]
+    for kind, counter in (("digit", "0{0}d"), ("lower", "a{0}"), ("upper", "A{0}")):
+        run = _longest_run(kinds, kind)
+        if run is not None:
+            start, end = run
+            written[start:end] = ["{n:" + counter.format(end - start) + "}"]
+            break
     template = "".join(written)
-    return template if re.search(pattern, template.format(n=1)) else text.replace("{", "{{").replace("}", "}}")
+    return template if re.search(pattern, filled(template, 1)) else text.replace("{", "{{").replace("}", "}}")
 
 
-def _longest_run(kinds: list[str]) -> tuple[int, int] | None:
+_LETTERED: Final = re.compile(r"\{(\w+):([aA])(\d+)\}")
+
+
+def filled(template: str, number: int) -> str:
+    """Give the text of a template for a number."""
+
+    def written(match: re.Match[str]) -> str:
+        return "".join(chr(ord(match[2]) + int(digit)) for digit in str(number).zfill(int(match[3])))
+
+    return _LETTERED.sub(written, template).format(n=number)
+
+
+def counter(template: str) -> str:
+    """Write the counters in letters of a template as expressions that Python's f-strings can hold."""
+
+    def written(match: re.Match[str]) -> str:
+        letters = "".join(chr(ord(match[2]) + digit) for digit in range(10))
+        digits = f"f'{{{match[1]}:0{match[3]}d}}'"
+        return f"{{{digits}.translate(str.maketrans('0123456789', '{letters}'))}}"
+
+    return _LETTERED.sub(written, template)
+
+
+def _longest_run(kinds: list[str], wanted: str) -> tuple[int, int] | None:
     best: tuple[int, int] | None = None
     start = 0
     for i in range(len(kinds) + 1):
-        if i == len(kinds) or kinds[i] != "digit":
+        if i == len(kinds) or kinds[i] != wanted:
             if i > start and (best is None or i - start > best[1] - best[0]):
                 best = (start, i)
             start = i + 1
@@ -46,7 +76,7 @@ def _longest_run(kinds: list[str]) -> tuple[int, int] | None:
 
 
 def _pieces(parsed: Any, wanted: int) -> list[tuple[str, str]]:
-    """Give characters that match, each with what it is: `fixed`, `digit` (any digit would do) or `free`."""
+    """Give characters that match, each with what it is: `fixed`, `digit`, `lower` or `upper` (any would do), `free`."""
     found: list[tuple[str, str]] = []
     for operation, argument in parsed:
         found += _piece(operation, argument, wanted - len(found))
@@ -78,6 +108,9 @@ def _member(members: Any) -> tuple[str, str]:
     allowed = {chr(code) for code in range(33, 127) if _matches(members, code)}
     if set("0123456789") <= allowed:
         return "0", "digit"
+    for first, kind in (("a", "lower"), ("A", "upper")):
+        if {chr(ord(first) + digit) for digit in range(10)} <= allowed:
+            return first, kind
     letters = sorted(c for c in allowed if c.isalpha())
     return (letters or sorted(allowed) or ["a"])[0], "free"
 

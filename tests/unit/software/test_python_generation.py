@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from functions.neuron.bodies.python_implementer import PYTHON_IMPLEMENTER, Corre
 from functions.neuron.bodies.test_designer import TEST_DESIGNER
 from functions.neuron.synthesis.database import design_database
 from functions.neuron.synthesis.interface import design_api
+from functions.neuron.synthesis.patterns import counter, filled, sample
 from functions.neuron.synthesis.python.migrations import first_migration
 from functions.neuron.synthesis.testing import Planner
 from shared.neurons.body import Body, Work
@@ -181,3 +183,12 @@ def test_a_date_in_tests_lies_on_its_side_of_what_it_refers_to(operator: Operato
     given = {part.field: part.value for part in planner.recipe(filling).fields}
     outer = {part.field: part.value for part in planner.recipe(harvest).fields}
     assert (given["date"].offset - outer["date"].offset) * sign > 0
+
+
+@pytest.mark.parametrize("pattern", [r"^[a-z.]{1,200}$", r"^[A-Z]{3}$", r"^[A-Z]{2}-[0-9]{5}$", r"^x[A-Za-z]{4}$"])
+def test_texts_that_match_a_pattern_differ(pattern: str) -> None:
+    template = sample(pattern)
+    texts = {filled(template, n) for n in range(1, 200)}
+    assert len(texts) == 199
+    assert all(re.fullmatch(pattern, text) for text in texts)
+    assert eval(f'f"{counter(template)}"', {"n": 42}) == filled(template, 42)

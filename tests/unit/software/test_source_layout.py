@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.neuron.synthesis.patterns import sample
+from functions.neuron.synthesis.patterns import filled, sample
 from functions.neuron.synthesis.python.layout import tidy
 
 TWENTY = ", ".join(f"name_{i:02d}" for i in range(20))
@@ -75,8 +75,9 @@ def test_layout_keeps_the_meaning(name: str, pairs: list[tuple[str, str]], const
         (r"^\d{13}$", "0000000000001"),
         (r"^[A-Z]{3}-\d{4}$", "AAA-0001"),
         (r"^(978|979)\d{10}$", "9780000000001"),
-        (r"^[A-Z]{2,3}$", "AAA"),
+        (r"^[A-Z]{2,3}$", "AAB"),
+        (r"^[^a-zA-Z0-9]$", "!"),
     ],
 )
 def test_a_sample_matches_its_pattern_and_counts_where_it_can(pattern: str, first: str) -> None:
-    assert sample(pattern).format(n=1) == first
+    assert filled(sample(pattern), 1) == first

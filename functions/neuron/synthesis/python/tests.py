@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from functions.neuron.synthesis import patterns
 from functions.neuron.synthesis.database import nullable, presumed, unique_rules
 from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.domain import EntityView
@@ -135,7 +136,8 @@ class TestWriter:
         match design.kind:
             case "sequence":
                 template = design.text.replace("{n", "{" + n)
-                written = f"f{names.text(template)}" if "{" + n in template else names.text(design.text.format(n=1))
+                counted = f"f{patterns.counter(names.text(template))}"
+                written = counted if "{" + n in template else names.text(patterns.filled(design.text, 1))
                 return f"UUID({written})" if self._typed(field, FieldType.UUID) else written
             case "number":
                 shift = f" + {n}" if design.step == 1 else f" + {design.step} * {n}" if design.step else ""
