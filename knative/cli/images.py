@@ -90,7 +90,7 @@ def build_images(
     *,
     as_json: bool,
 ) -> None:
-    """Make images: of functions, and migrations, postgres, valkey; all when none is named.
+    """Make images: of functions, and migrations, archiver, postgres, valkey; all when none is named.
 
     PostgreSQL's and Valkey's bear their own version and a digest of what they run, instead of --version: a release that
     brings the same server restarts none. The same checkout, base and version give the same digests. Wheels come from

@@ -3,7 +3,8 @@
     evidence/<id>     one sealed JSON document; kept for good
 
 Promises: a test that failed leaves a record as well; who reads one later can restore the same backup to the same
-moment, and compare counts and checksums. Does not: hold any row.
+moment, and compare counts and checksums; a record that was damaged is shown as a test that failed, and hides no other.
+Does not: hold any row.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from shared.backup.errors import BackupError, DamagedError
+from shared.backup.repository import made_at
 from shared.strictjson import read_object
 
 if TYPE_CHECKING:
@@ -126,10 +128,18 @@ async def read(repository: Repository) -> list[Evidence]:
     """Every record, the oldest first.
 
     Raises:
-        DamagedError: One is not what was kept.
+        ForeignKeyError: They were sealed under another master key.
     """
-    names = [name async for name in repository.below("evidence")]
-    return [_of(await repository.read(name), name) for name in sorted(names)]
+    return [await _read(repository, name) for name in sorted([name async for name in repository.below("evidence")])]
+
+
+async def _read(repository: Repository, name: str) -> Evidence:
+    try:
+        return _of(await repository.read(name), name)
+    except DamagedError as error:
+        own = UUID(name.rpartition("/")[2])
+        at = made_at(own)
+        return Evidence(own, UUID(int=0), at, at, 0.0, "", str(error), 0, ())
 
 
 def _of(raw: bytes, name: str) -> Evidence:

@@ -185,7 +185,7 @@ class Repository:
     async def exports(self, before: datetime) -> list[UUID]:
         """The ids of exports of organisations that were begun before that moment."""
         found = {_id(name) async for name in self.below("exports")}
-        return sorted(one for one in found if one is not None and _made(one) < before)
+        return sorted(one for one in found if one is not None and made_at(one) < before)
 
     async def tidy(self, before: datetime) -> int:
         """Remove half-written streams that were begun before that moment; how many they were."""
@@ -214,17 +214,17 @@ class Repository:
         names = [name async for name in self.below("sets")]
         finished = {_id(name) for name in names if name.endswith("/manifest")}
         left = {found for name in names if (found := _id(name)) is not None} - finished
-        return sorted(one for one in left if one is not None and (before is None or _made(one) < before))
+        return sorted(one for one in left if one is not None and (before is None or made_at(one) < before))
 
     async def unfinished_since(self, moment: datetime) -> list[UUID]:
         """The ids of backups that were begun since then, and are in the making or were cut off."""
-        return [one for one in await self.unfinished() if _made(one) >= moment]
+        return [one for one in await self.unfinished() if made_at(one) >= moment]
 
     async def newest_begun(self, making_since: datetime) -> datetime | None:
         """When the newest backup was begun that is good, or is in the making since then; None when there is none."""
         good = [one.id for one in await self.backups() if one.fault is None]
         making = await self.unfinished_since(making_since)
-        return max(map(_made, [*good, *making]), default=None)
+        return max(map(made_at, [*good, *making]), default=None)
 
     async def _listed(self, backup: UUID) -> Listed:
         name = manifest.manifest_name(backup)
@@ -285,7 +285,7 @@ def _id(name: str) -> UUID | None:
         return None
 
 
-def _made(backup: UUID) -> datetime:
+def made_at(backup: UUID) -> datetime:
     """When a UUIDv7 was made (RFC 9562, section 5.7)."""
     return datetime.fromtimestamp((backup.int >> 80) / 1000, tz=UTC)
 

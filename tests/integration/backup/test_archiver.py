@@ -352,6 +352,12 @@ async def test_a_restore_test_that_breaks_off_while_it_counts_leaves_evidence(st
             assert listed.returncode == 1
             last = json.loads(listed.stdout)[-1]
             assert (last["backup"], "division by zero" in last["fault"]) == (str(made.id), True)
+            [record] = stage.folder.glob(f"store/*/backup/evidence/{last['id']}")
+            whole = record.read_bytes()
+            record.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+            shown = json.loads((await stage.hal9("list", "--tests", "--json")).stdout)
+            assert len(shown) == len(json.loads(listed.stdout))
+            assert (shown[-1]["id"], "is damaged" in shown[-1]["fault"]) == (last["id"], True)
         finally:
             await connection.execute("DROP TABLE broken")
 
