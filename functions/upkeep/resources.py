@@ -18,7 +18,10 @@ from shared.quotas.gates import Gates
 from shared.replicas.observing import observe
 from shared.settings import load, setting, settings
 from shared.shards import Shards
+from shared.telemetry import logger
 from shared.tokens import Issuer
+
+_log = logger(__name__)
 
 
 @settings
@@ -93,6 +96,8 @@ class Resources:
                 await work(self)
             except Exception as fault:  # noqa: BLE001 - it is raised when the others were done
                 faults.append(fault)
+        for other in faults[1:]:  # the first is told by whoever called
+            _log.error("upkeep failed", exc_info=other)
         if faults:
             raise faults[0]
 

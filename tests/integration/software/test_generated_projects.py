@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from functions.neuron.reading.reader import read
 from functions.neuron.synthesis.python.shares import implement
 from shared.software.designs import ImplementerInput, Share
 from shared.software.source import SourceTree
@@ -240,3 +241,18 @@ def test_words_that_python_keeps_are_fields_to_clients(tmp_path: Path) -> None:
             refused = client.post("/tables", json=faulty)
             assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/from")
         assert client.post("/tables", json={"from_": "A", "until": "2026-01-31"}).status_code == 422
+
+
+def test_a_value_without_figures_is_left_out_of_a_report(tmp_path: Path) -> None:
+    stones = (
+        "An API for a mineral collection. A stone has a kind that is quartz, opal or agate and an optional weight. "
+        "It reports the average weight per kind and the lowest weight per kind."
+    )
+    folder = written(read(stones), tmp_path / "project")
+    checked(folder, "mypy", "src")
+    with served(folder, "mineral_collection", tmp_path / "data") as client:
+        given = [("quartz", None), ("opal", None), ("opal", 0.004), ("opal", 2)]
+        for kind, weight in given:
+            assert client.post("/stones", json={"kind": kind, "weight": weight}).status_code == 201
+        assert client.get("/stones/average-weight-by-kind").json() == {"opal": 1.002}
+        assert client.get("/stones/lowest-weight-by-kind").json() == {"opal": 0.004}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from functions.neuron.synthesis.database import nullable
 from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.conditions import uses_clock
 from functions.neuron.synthesis.sql import quoted
@@ -72,7 +73,13 @@ def body(report: Report, entity: Entity, dialect: Dialect, bindings: str) -> tup
     converted = _converted(report, entity, of)
     if by is not None and by.type is FieldType.ENUM and report.function in {"count", "sum"}:
         lines.append(f"found = dict.fromkeys({names.literal(by.values, None)}, 0) | found")
-    return (*lines, f"return {{value: {converted} for value, figure in found.items()}}")
+    told = " if figure is not None" if _may_be_missing(report, entity, of) else ""
+    return (*lines, f"return {{value: {converted} for value, figure in found.items(){told}}}")
+
+
+def _may_be_missing(report: Report, entity: Entity, of: FieldSpec | None) -> bool:
+    """Tell whether a value can have records and no figure, as in none of them the field is given."""
+    return report.function in {"minimum", "maximum", "average"} and of is not None and nullable(of, entity)
 
 
 def _value(report: Report, by: FieldSpec | None) -> str:
@@ -90,6 +97,8 @@ def _figure(report: Report, of: FieldSpec | None) -> str:
     total = f"{_SQL[report.function]}(own.{quoted(designs.attribute(of))})"
     if report.function == "sum":
         return f"coalesce({total}, 0)"
+    if report.function != "average":
+        return total
     return f"CAST(round({total}) AS INTEGER)" if of.type is FieldType.DECIMAL else f"round({total}, 2)"
 
 
