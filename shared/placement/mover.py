@@ -358,6 +358,10 @@ class Mover:
                 break
             if not await replication.kept(opened.old, name):
                 return await self._give_up(opened, move, "the old shard's server did not keep the log for the copy")
+            if await replication.lost(opened.old, opened.new, name):
+                return await self._give_up(
+                    opened, move, "the new shard's server ended suddenly and lost a table's state"
+                )
             await self._require_wanted(opened, move)
             if state.progress > farthest:
                 farthest, limit = state.progress, self._clock.monotonic() + self._patience

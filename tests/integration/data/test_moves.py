@@ -648,6 +648,23 @@ async def test_without_its_log_a_copy_is_taken_back(pair: Servers, own: Shards) 
         assert await tx.fetchval("SELECT n FROM counters WHERE org_id = $1", org_id) == 1
 
 
+async def test_a_copy_that_cannot_go_on_after_a_crash_is_taken_back(pair: Servers, own: Shards) -> None:
+    """kill -9 of the new shard's server after a table's slot was dropped, before it was on disk that the table is done.
+
+    Found by killing it again and again; here its catalogue is set to what is then there.
+    """
+    org_id, first = await fresh(own)
+    with observed(killing(points.COPIED)), pytest.raises(Killed):
+        await mover(pair).move(org_id, 1 - first.shard)
+    superuser = await asyncpg.connect(pair.postgres[1 - first.shard].dsn("postgres"))
+    await superuser.execute("UPDATE pg_subscription_rel SET srsubstate = 'f' WHERE srrelid = 'later_lines'::regclass")
+    await superuser.close()
+    move = await mover(pair).move(org_id, 1 - first.shard)
+    assert (move.step, move.reason) == ("cancelled", "the new shard's server ended suddenly and lost a table's state")
+    assert await left_over(pair, org_id) == []
+    assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
+
+
 async def test_whoever_lost_a_move_to_somebody_else_is_told_so(pair: Servers, own: Shards) -> None:
     """A rebalance is cancelled while its next move just begins: no fault of the program's."""
     org_id, first = await fresh(own)
