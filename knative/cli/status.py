@@ -76,6 +76,9 @@ def _show(found: dict[str, Any]) -> None:
     console.print(servers)
     for shard in found["replicas"]:
         console.print(_replicated(shard), markup=False)
+    for failover in found["failovers"]:
+        if failover["behind_bytes"]:
+            console.print(f"[red]{escape(_lost(failover))}[/]")
     for fault in (found["cache"]["fault"], found["disk"]["fault"]):
         if fault is not None:
             console.print(f"[red]{escape(fault)}[/]")
@@ -92,6 +95,13 @@ def _replicated(shard: dict[str, Any]) -> str:
     return (
         f"shard {shard['shard']}: {shard['primary']} is the primary, generation {shard['generation']}; "
         f"{shard['replica']} {behind}, {waits}"
+    )
+
+
+def _lost(failover: dict[str, Any]) -> str:
+    return (
+        f"shard {failover['shard']}: the failover of {failover['at']} to {failover['primary']} lost at least "
+        f"{failover['behind_bytes']} B of the log, writes of tiers that wait for no replica"
     )
 
 

@@ -229,6 +229,8 @@ async def test_a_promotion_does_not_wait_for_readers_of_the_replica() -> None:
         async with one.shard.superuser(one.shard.replica) as reader, one.shard.superuser(one.shard.primary) as owner:
             transaction = reader.transaction()
             await transaction.start()
+            # PostgreSQL's own 30 s are as long as the keeper's patience with a promotion.
+            assert await reader.fetchval("SHOW max_standby_streaming_delay") == "1s"
             await reader.fetch("SELECT FROM ledger")
             # What it locks its replica has to lock as well, before it goes on.
             await owner.execute("ALTER TABLE ledger ADD COLUMN more int")
