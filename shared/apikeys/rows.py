@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.database import retrying
+from shared.problems import Problem, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
     from shared.apikeys.key import NewKey
     from shared.database import Database, Transaction
+
+register(
+    "organisation-merged",
+    409,
+    "The organisation is part of another one",
+    "Ask the other organisation for what was its; choose another name for a new one.",
+)
 
 _COLUMNS: Final = "org_id, key_id, prefix, secret_hash, name, roles, created_at, expires_at, revoked_at, last_used_at"
 
@@ -89,6 +97,9 @@ async def create(
         roles: What it may do.
         created_at: Now.
         expires_at: When it ends by itself; None for never.
+
+    Raises:
+        Problem: 409 `organisation-merged`: it is part of another one, and lets nobody in.
     """
     statement = (
         "INSERT INTO directory.api_keys (org_id, key_id, prefix, secret_hash, name, roles, created_at, expires_at)"  # noqa: S608 - constant text
@@ -97,6 +108,8 @@ async def create(
 
     async def attempt() -> Any:
         async with _organisation(directory, org_id) as tx:
+            if whole := await tx.fetchval("SELECT directory.merged_into_held()"):
+                raise merged(org_id, whole)
             return await tx.fetchrow(
                 statement, org_id, key_id, new.prefix, new.secret_hash, name, list(roles), created_at, expires_at
             )
@@ -176,6 +189,19 @@ async def touch(directory: Database, org_id: UUID, key_id: UUID, at: datetime) -
             key_id,
             at,
         )
+
+
+def merged(organisation: UUID | str, whole: UUID) -> Problem:
+    """Give the refusal of what would let somebody into an organisation that is part of another one.
+
+    Args:
+        organisation: Its id or its name.
+        whole: The other one.
+    """
+    return Problem(
+        "organisation-merged",
+        detail=f"{organisation} is part of {whole} now and lets nobody in: its name is not given again.",
+    )
 
 
 def _organisation(directory: Database, org_id: UUID) -> AbstractAsyncContextManager[Transaction]:

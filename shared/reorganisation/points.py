@@ -11,7 +11,12 @@ ENTERED: Final = register(
 )
 SHUT: Final = register(
     "reorganisation.shut",
-    "An organisation that is merged lets nobody in, nothing has gone yet: the same command goes on.",
+    "An organisation that is merged has no key any more, and nobody was told: the same command tells them.",
+)
+TOLD: Final = register(
+    "reorganisation.told",
+    "Caches know that an organisation that is merged lets nobody in, its sessions have ended, nothing has gone yet: "
+    "the same command goes on.",
 )
 GONE: Final = register(
     "reorganisation.gone", "One thing has changed hands, others have not: the same command goes on with them."

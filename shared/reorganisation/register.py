@@ -1,6 +1,7 @@
 """The directory's rows of organisations that are split or merged, for the role that owns it.
 
-Promises: an organisation that is being merged opens to nobody: its keys end in the same transaction. Does not: move.
+Promises: an organisation that is being merged opens to nobody: its keys end in the transaction that says so, and none
+is made after it (`shared.apikeys.create`). Does not: move; tell the processes that remember keys.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ class Entry:
         split_from: The organisation that it was split from.
         merged_into: The organisation that it becomes part of, or is.
         closed: The merge is done.
-        shut_seconds: For how long nobody has been let in; 0 while everybody is.
     """
 
     org_id: UUID
@@ -43,7 +43,6 @@ class Entry:
     split_from: UUID | None
     merged_into: UUID | None
     closed: bool
-    shut_seconds: float
 
     def __str__(self) -> str:
         return self.slug or str(self.org_id)
@@ -52,8 +51,7 @@ class Entry:
 async def look(directory: Connection, org_ids: Iterable[UUID]) -> dict[UUID, Entry]:
     """Give the rows of those organisations that there are."""
     rows = await directory.fetch(
-        "SELECT org_id, slug, region, pinned, tier, split_from, merged_into, closed_at IS NOT NULL AS closed,"
-        " coalesce(extract(epoch FROM clock_timestamp() - merging_at), 0)::float8 AS shut_seconds"
+        "SELECT org_id, slug, region, pinned, tier, split_from, merged_into, closed_at IS NOT NULL AS closed"
         " FROM directory.organisations WHERE org_id = ANY ($1)",
         list(org_ids),
     )
@@ -68,23 +66,29 @@ async def merging(directory: Connection, org_id: UUID) -> set[UUID]:
     return {row["org_id"] for row in rows}
 
 
-async def shut(directory: Connection, giver: UUID, taker: UUID) -> bool:
-    """Let nobody into an organisation any more, as it becomes part of another; whether it does.
+async def shut(directory: Connection, giver: UUID, taker: UUID) -> list[UUID] | None:
+    """Let nobody into an organisation any more, as it becomes part of another, and end its keys.
 
-    It does not when either has become part of some other one meanwhile.
+    Returns:
+        All keys that it ever had; None when it stays as it was: either has become part of some other one meanwhile,
+        or a third one is becoming part of the giver.
     """
     async with directory.transaction():
-        # Both rows, in one order: of two that want to become part of each other, one does.
+        # Both rows, in one order: of two that want to become part of each other, one does. Whoever wants to become part
+        # of the giver locks the giver's row, too, so that the look for such a one below is exact. And whoever makes a
+        # key holds the row until the key can be seen here.
         await directory.execute(
             "SELECT 1 FROM directory.organisations WHERE org_id = ANY ($1) ORDER BY org_id FOR UPDATE", [giver, taker]
         )
         done = await directory.execute(
             "UPDATE directory.organisations o SET merged_into = $2, merging_at = coalesce(o.merging_at, now())"
             "  FROM directory.organisations t"
-            " WHERE o.org_id = $1 AND t.org_id = $2 AND t.merged_into IS NULL AND coalesce(o.merged_into, $2) = $2",
+            " WHERE o.org_id = $1 AND t.org_id = $2 AND t.merged_into IS NULL AND coalesce(o.merged_into, $2) = $2"
+            "  AND NOT EXISTS"
+            "   (SELECT 1 FROM directory.organisations x WHERE x.merged_into = $1 AND x.closed_at IS NULL)",
             giver, taker,
         )  # fmt: skip
-        return bool(done == "UPDATE 1")
+        return await end_keys(directory, giver) if done == "UPDATE 1" else None
 
 
 async def end_keys(directory: Connection, org_id: UUID) -> list[UUID]:

@@ -32,7 +32,7 @@ else:
     Connection = Any
 
 SETTLE_SECONDS: Final = 90.0
-"""After an organisation was shut: for as long a token that was made before still opens functions (60 s), and more."""
+"""After all were told that an organisation was shut: so long a token made before opens functions (60 s), and more."""
 
 _LOOK_SECONDS: Final = 0.5
 _STAYS: Final = {
@@ -210,16 +210,21 @@ class Reorganiser:
             raise StuckError(f"not all could go: {'; '.join(done.left)}. Mend that, then give the same command again")
         point(points.EMPTY)
         if not closed:
-            await self._end_keys(giver)  # one that a request made which was let in before
+            # Sessions that a request began which was let in before.
+            await self._tell(giver, await register.end_keys(self._directory, giver))
             await register.close(self._directory, giver)
         return done
 
     async def _emptied(self, giver: UUID, taker: UUID) -> None:
         """Let nobody in any more, and wait until nobody is there."""
-        if not await register.shut(self._directory, giver, taker):
-            raise RefusedError(f"{giver} is not merged", ["either has become part of another one just now"])
-        await self._end_keys(giver)
+        keys = await register.shut(self._directory, giver, taker)
+        if keys is None:
+            raise RefusedError(
+                f"{giver} is not merged", ["either has become part of another one just now, or another one of it"]
+            )
         point(points.SHUT)
+        await self._tell(giver, keys)
+        point(points.TOLD)
         await self._settled(giver)
 
     async def _may_go_on(self, giver: UUID, taker: UUID) -> bool:
@@ -227,16 +232,21 @@ class Reorganiser:
         rows = await register.look(self._directory, [giver, taker])
         return not (_opened(rows[taker]) + _residency(rows[giver], rows[taker]))
 
-    async def _end_keys(self, org_id: UUID) -> None:
-        self._seen("ending its keys")
-        await self._shut(org_id, await register.end_keys(self._directory, org_id))
+    async def _tell(self, org_id: UUID, keys: Sequence[UUID]) -> None:
+        """Let those know who remember keys, and who keep sessions."""
+        self._seen("ending its keys and sessions")
+        await self._shut(org_id, keys)
 
     async def _settled(self, giver: UUID) -> None:
-        """Wait until whoever was let in before has ended, and what they began."""
+        """Wait until whoever was let in before has ended, and what they began.
+
+        The whole time, also of a merge that was begun long ago: sessions let somebody in until all were told, which
+        may have been just now.
+        """
         source = (await register.look(self._directory, [giver]))[giver]
-        if (left := self._settle - source.shut_seconds) > 0:
-            self._seen(f"waiting {left:.0f} s for requests that were let in before")
-            await self._clock.sleep(left)
+        if self._settle > 0:
+            self._seen(f"waiting {self._settle:.0f} s for requests that were let in before")
+            await self._clock.sleep(self._settle)
         limit = self._clock.monotonic() + self._patience
         while running := await self._running(giver):
             if self._clock.monotonic() > limit:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from shared import apikeys
+from shared.apikeys.rows import merged
 from shared.database import retrying
 from shared.identifiers import new_id
-from shared.problems import Problem, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 
 SLUG: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """A label of DNS (RFC 1035 section 2.3.1), in lower case."""
-
-register(
-    "organisation-merged",
-    409,
-    "The organisation is part of another one",
-    "Ask the other organisation for what was its; choose another name for a new one.",
-)
 
 _OWNER: Final = ("owner",)
 _PAGE: Final = 200
@@ -191,11 +184,7 @@ async def require_open(directory: Database, org_id: UUID, slug: str | None = Non
 
     whole = await retrying(attempt, idempotent=True)
     if whole is not None:
-        name = slug or org_id
-        raise Problem(
-            "organisation-merged",
-            detail=f"{name} is part of {whole} now and lets nobody in: its name is not given again.",
-        )
+        raise merged(slug or org_id, whole)
 
 
 async def _owned(directory: Database, org_id: UUID, now: datetime) -> bool:

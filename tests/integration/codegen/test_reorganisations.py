@@ -29,14 +29,14 @@ from shared.randomness import SystemRandomness
 from shared.reorganisation import Reorganiser, StuckError, points, register
 from shared.sessions import Sessions, SessionSettings
 from shared.settings import load
-from shared.shards.organisations import establish, organisation_id
+from shared.shards.organisations import establish, organisation_id, owner_key
 from shared.transactions import points as dtx
 from shared.transactions import recover
 from tests.integration.codegen.test_transfers import BYTES, has, project_of, stored
 from tests.integration.data.test_shard_commands import hal9
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 SOURCE: Final = "/regions/us-west/functions/codegen"
 WEST: Final = "us-west"
-OWN: Final = (points.ENTERED, points.SHUT, points.GONE, points.EMPTY)
+OWN: Final = (points.ENTERED, points.SHUT, points.TOLD, points.GONE, points.EMPTY)
 KILLS: Final = (points.GONE, dtx.PREPARED, dtx.DECIDED, dtx.COMMITTED)
 
 STAYS: Final = {
@@ -135,6 +135,11 @@ class Stage:
         """The projects of an organisation, by its own eyes."""
         rows = await self.shards.run(org_id, lambda tx: tx.fetch("SELECT project_id FROM projects"), readonly=True)
         return {row["project_id"] for row in rows}
+
+    async def active_keys(self, org_id: UUID) -> int:
+        """How many of its keys open."""
+        keys = await apikeys.list_keys(self.shards.directory, org_id, before=None, limit=10)
+        return len([key for key in keys if key.active(self.clock.now())])
 
     async def archives(self, org_id: UUID) -> int:
         return len([name async for name in self.objects.below(f"{org_id}/artefacts")])
@@ -317,15 +322,97 @@ async def test_who_shuts_an_organisation_waits_for_whoever_shuts_the_other(stage
     one, other = await stage.made(0), await stage.made(1)
     second = await asyncpg.connect(servers.postgres[0].dsn("hal9_owner"))
     async with second.transaction():
-        assert await register.shut(second, one, other)
+        assert await register.shut(second, one, other) is not None
         waiting = asyncio.create_task(register.shut(stage.directory, other, one))
-        locked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        while not waiting.done() and not await second.fetchval(locked):  # noqa: ASYNC110 - another connection
-            await asyncio.sleep(0.005)
+        await waited_for(second.fetchval, waiting)
     await second.close()
-    assert await waiting is False
+    assert await waiting is None
     rows = await register.look(stage.directory, [one, other])
     assert (rows[one].merged_into, rows[other].merged_into) == (other, None)
+
+
+async def test_nobody_becomes_part_of_one_that_is_becoming_part_of_another(stage: Stage, servers: Servers) -> None:
+    """Both orders: whoever comes second is refused, so that neither merge waits for the other for ever."""
+    first, middle, last = await stage.made(0), await stage.made(1), await stage.made(0)
+    [project] = await stage.projects(first, 1)
+    second = await asyncpg.connect(servers.postgres[0].dsn("hal9_owner"))
+    async with second.transaction():
+        assert await register.shut(second, first, middle) is not None
+        waiting = asyncio.create_task(register.shut(stage.directory, middle, last))
+        await waited_for(second.fetchval, waiting)
+    assert await waiting is None
+    await second.close()
+    rows = await register.look(stage.directory, [first, middle, last])
+    assert [rows[one].merged_into for one in (first, middle, last)] == [middle, None, None]
+    assert await stage.active_keys(middle) == 1, "nothing has happened to it"
+    await stage.reorganiser().merge(first, middle)
+    assert await register.shut(stage.directory, middle, last) is not None
+    assert await register.shut(stage.directory, await stage.made(0), middle) is None
+    await stage.reorganiser().merge(middle, last)
+    assert await stage.owned(last) == {project}
+
+
+async def waited_for(fetchval: Callable[[str], Awaitable[object]], task: asyncio.Task[Any]) -> None:
+    """Wait until a task waits for a lock, or is done; it is asked on another connection."""
+    while not task.done() and not await fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0.005)
+
+
+async def test_no_key_is_made_for_an_organisation_that_becomes_part_of_another(stage: Stage, servers: Servers) -> None:
+    labs, acme = await stage.made(0), await stage.made(1)
+    second = await asyncpg.connect(servers.postgres[0].dsn("hal9_owner"))
+    made = partial(owner_key, stage.shards.directory, labs, "late", stage.clock, SystemRandomness())
+    assert await made()
+    async with second.transaction():
+        keys = await register.shut(second, labs, acme)
+        making = asyncio.create_task(made())
+        await waited_for(second.fetchval, making)
+    await second.close()
+    with pytest.raises(Problem, match=f"{labs} is part of {acme}") as caught:
+        await making
+    assert (caught.value.status, caught.value.slug) == (409, "organisation-merged")
+    assert keys is not None
+    assert (len(keys), await stage.active_keys(labs)) == (2, 0)
+
+
+async def test_a_key_that_is_just_made_ends_with_the_others(stage: Stage) -> None:
+    labs, acme = await stage.made(0), await stage.made(1)
+    directory = stage.shards.directory
+    async with directory.transaction(f"SET LOCAL hal9.org_id='{labs}'") as making:
+        await making.fetchval("SELECT directory.merged_into_held()")
+        shutting = asyncio.create_task(register.shut(stage.directory, labs, acme))
+        await waited_for(making.fetchval, shutting)
+        await making.execute(
+            "INSERT INTO directory.api_keys (org_id, key_id, prefix, secret_hash, name, roles)"
+            " VALUES ($1, $2, $3, '', 'late', '{owner}')",
+            labs, new_id(), str(new_id()),
+        )  # fmt: skip
+    keys = await shutting
+    assert keys is not None
+    assert (len(keys), await stage.active_keys(labs)) == (2, 0)
+
+
+async def test_a_merge_that_is_gone_on_with_waits_anew(stage: Stage) -> None:
+    """Sessions let in until they were told to end: however long ago the organisation was shut."""
+    labs, acme = await stage.made(0), await stage.made(1)
+    with chaos.observed(dying_at(points.SHUT)), pytest.raises(chaos.Killed):
+        await stage.reorganiser().merge(labs, acme)
+    assert (stage.shut, await stage.active_keys(labs)) == ([], 0)
+    await stage.directory.execute(
+        "UPDATE directory.organisations SET merging_at = now() - interval '1 hour' WHERE org_id = $1", labs
+    )
+    clock = ManualClock()
+    merging = asyncio.create_task(stage.reorganiser(settle_seconds=90.0, clock=clock).merge(labs, acme))
+    while clock.sleepers == 0 and not merging.done():  # noqa: ASYNC110 - work of another task
+        await asyncio.sleep(0.001)
+    assert not merging.done(), "it waits"
+    assert len(stage.shut) == 1
+    late = await stage.project(labs)
+    clock.advance(89)
+    assert clock.sleepers == 1
+    clock.advance(1)
+    await merging
+    assert await stage.owned(acme) == {late}
 
 
 async def test_requests_that_were_let_in_get_their_time_and_runs_are_waited_for(stage: Stage) -> None:
@@ -348,8 +435,7 @@ async def test_requests_that_were_let_in_get_their_time_and_runs_are_waited_for(
     with pytest.raises(StuckError, match=r"runs of .* have not ended"):
         await asyncio.gather(merging.merge(labs, acme), requested())
     assert await stage.owned(labs) == {project, *late}
-    assert not [key for key in await apikeys.list_keys(stage.shards.directory, labs, before=None, limit=9)
-                if key.active(stage.clock.now())]  # fmt: skip
+    assert await stage.active_keys(labs) == 0
     await stage.shards.run(labs, lambda tx: tx.execute("UPDATE projects SET state = 'failed' WHERE state = 'running'"))
     await stage.reorganiser().merge(labs, acme)
     assert await stage.owned(acme) == {project, *late}
@@ -477,7 +563,7 @@ async def test_nothing_goes_to_an_organisation_that_just_becomes_part_of_another
         """Somebody else merges the new organisation while things go there."""
 
         async def give(self, giver: UUID, taker: UUID, thing: UUID) -> bool:
-            assert await register.shut(stage.directory, taker, other)
+            assert await register.shut(stage.directory, taker, other) is not None
             return await super().give(giver, taker, thing)
 
     kind = Meddled(stage.shards, stage.objects, stage.tiers, SOURCE)
@@ -525,7 +611,11 @@ async def test_the_commands_go_on_after_kill_9(stage: Stage, servers: Servers, c
     assert await sessions.read(signed_in.cookie) == signed_in.session
 
     merging = ("organisations", "merge", slug, "--into", str(acme), "--settle", "0")
-    for point in (points.SHUT, points.EMPTY):
+    assert (await hal9(*merging, **about, HAL9_CHAOS_KILL=points.SHUT)).returncode == -signal.SIGKILL
+    ended = await apikeys.find(stage.shards.directory, presented.prefix)
+    assert ended is not None
+    assert not ended.active(stage.clock.now()), "its keys end with it, whoever was told"
+    for point in (points.TOLD, points.EMPTY):
         assert (await hal9(*merging, **about, HAL9_CHAOS_KILL=point)).returncode == -signal.SIGKILL
         assert await cache.execute("GET", revocation_mark(labs, key.key_id)) == b"1"
         assert await sessions.read(signed_in.cookie) is None
