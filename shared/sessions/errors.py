@@ -44,12 +44,12 @@ class RevocationIncompleteError(Problem):
     """Some regions did not answer, so that sessions may live on there.
 
     Attributes:
-        opened: The caller's own session as it goes on, where all others were revoked; else None.
+        opened: The caller's own session as it goes on, where all others here were revoked; else None.
     """
 
-    def __init__(self, regions: Sequence[str]) -> None:
+    def __init__(self, regions: Sequence[str], opened: Opened | None = None) -> None:
         super().__init__("revocation-incomplete", headers={"Retry-After": "1"}, regions=list(regions))
-        self.opened: Opened | None = None
+        self.opened = opened
 
 
 class SessionElsewhereError(Exception):

@@ -291,15 +291,19 @@ class Region:
         keys = [place.session(digest), place.devices(org_id, user_id)]
         return await self._cache.run(_REMOVE, keys, [value, ref.bytes, digest]) == 1
 
-    async def void(self, org_id: UUID, user_id: UUID | None, moment: int) -> None:
-        """Make void what began until a moment: a user's sessions, or all of the organisation's."""
+    async def void(self, org_id: UUID, user_id: UUID | None, moment: int) -> int:
+        """Make void what began until a moment: a user's sessions, or all of the organisation's.
+
+        Returns:
+            The latest moment until which they were void before: the user's, or anyone's.
+        """
         place = _place(org_id)
         keys = [place.void(org_id)]
         if user_id is not None:
             keys.append(place.devices(org_id, user_id))
         name = "all" if user_id is None else user_id.bytes
         oldest = moment - MOST_SECONDS * MICROSECONDS
-        await self._cache.run(_VOID, keys, [name, moment, oldest, place.prefix])
+        return int(cast("bytes", await self._cache.run(_VOID, keys, [name, moment, oldest, place.prefix])))
 
     async def devices(self, org_id: UUID, user_id: UUID) -> Sequence[tuple[Session, int]]:
         """Give a user's sessions here, each with when it was last used, in microseconds."""

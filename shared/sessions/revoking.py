@@ -8,7 +8,7 @@ that it cannot slip away in a move.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from shared.cache import CacheError, CacheUnavailableError
 from shared.sessions.errors import RevocationIncompleteError
@@ -23,19 +23,43 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Voided(NamedTuple):
+    """What was made void.
+
+    Attributes:
+        until: What began until this moment is void, in every region that answered.
+        before: The latest moment that somebody else had made things void until, in any of them.
+        silent: The regions that did not answer.
+    """
+
+    until: int
+    before: int
+    silent: frozenset[str]
+
+
 async def revoke_everywhere(regions: Mapping[str, Region], org_id: UUID, user_id: UUID | None) -> None:
     """Make void all sessions of a user, or of the organisation.
 
     Raises:
         RevocationIncompleteError: Some regions did not answer; the others are done.
     """
+    while True:
+        voided = await void_everywhere(regions, org_id, user_id)
+        if voided.silent:
+            raise RevocationIncompleteError(sorted(voided.silent))
+        if voided.before < voided.until:
+            return
+        # Somebody else was faster, and may have begun a session after their moment, which is later than ours.
+
+
+async def void_everywhere(regions: Mapping[str, Region], org_id: UUID, user_id: UUID | None) -> Voided:
+    """Make void all sessions of a user, or of the organisation, once, in all regions that answer."""
     moments, silent = await _each(regions, lambda region: region.moment(org_id, user_id))
     # A session may have begun a microsecond after the moment that was void before.
     latest = max((max(now, void + 1) for now, void in moments.values()), default=0)
     reached = {name: regions[name] for name in moments}
-    _, failed = await _each(reached, lambda region: region.void(org_id, user_id, latest))
-    if silent or failed:
-        raise RevocationIncompleteError(sorted(silent | failed))
+    before, failed = await _each(reached, lambda region: region.void(org_id, user_id, latest))
+    return Voided(latest, max(before.values(), default=0), silent | failed)
 
 
 async def revoke_device(regions: Mapping[str, Region], org_id: UUID, user_id: UUID, ref: UUID) -> bool:

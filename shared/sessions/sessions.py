@@ -19,7 +19,7 @@ from shared.sessions.errors import (
     SessionSupersededError,
 )
 from shared.sessions.region import Found, Region, superseding
-from shared.sessions.revoking import revoke_device, revoke_everywhere
+from shared.sessions.revoking import revoke_device, revoke_everywhere, void_everywhere
 from shared.sessions.session import MICROSECONDS, Session, State
 from shared.telemetry import counter
 
@@ -129,31 +129,26 @@ class Sessions:
         """
         idle = min(self._settings.idle_seconds, idle_seconds or self._settings.idle_seconds)
         lasts = min(self._settings.seconds, seconds or self._settings.seconds) * MICROSECONDS
-        wanted = Session(
-            org_id, user_id, new_id(), self._home.name, frozenset(privileges), 0, 0, idle, device, address, data or {},
-        )  # fmt: skip
-        opened = await self._begin(wanted, lambda begun: begun + lasts)
+        now, void = await self._home.moment(org_id, user_id)
+        begun = max(now, void + 1)
+        opened = await self._begin(Session(
+            org_id, user_id, new_id(), self._home.name, frozenset(privileges), begun, begun + lasts, idle, device,
+            address, data or {},
+        ))  # fmt: skip
         if previous is not None:
             await self._supersede(previous)
         return opened
 
-    async def _begin(self, wanted: Session, ends: Callable[[int], int]) -> Opened:
-        """Begin a session, after every moment until which its user's are void.
-
-        Args:
-            wanted: What it is to say; when it begins and ends is found here.
-            ends: When it ends at the latest, from when it begins.
+    async def _begin(self, session: Session) -> Opened:
+        """Begin a session, unless its user's were made void since the moment that it begins at.
 
         Raises:
             As `create`.
         """
-        await self._must_be_allowed(wanted.org_id, self._home.name)
-        now, void = await self._home.moment(wanted.org_id, wanted.user_id)
-        begun = max(now, void + 1)
-        session = dataclasses.replace(wanted, begun=begun, ends=ends(begun))
-        session_id = SessionId.new(self._home.name, wanted.org_id, self._randomness)
+        await self._must_be_allowed(session.org_id, self._home.name)
+        session_id = SessionId.new(self._home.name, session.org_id, self._randomness)
         if not await self._home.create(session, session_id.raw, self._settings.each):
-            raise SessionInvalidError  # revoked while the user signed in: whether they may is to be asked again
+            raise SessionInvalidError  # revoked meanwhile: whether the user may is to be asked again
         _happened.add("created")
         return Opened(session_id.text, session)
 
@@ -307,25 +302,33 @@ class Sessions:
     async def revoke_others(self, cookie: str) -> Opened:
         """End all sessions of a cookie's user but this one, which goes on under a new id and ends when it would have.
 
-        All are made void, then this one begins anew: so none slips away that is moving, or begins meanwhile. When that
-        fails in between, its user signs in again.
+        It ends, all are made void, then it begins anew: so none slips away that is moving, or begins meanwhile, and
+        this one does not where somebody else revokes it meanwhile. When that fails in between, its user signs in again.
 
         Raises:
-            SessionInvalidError: There is no such session.
+            SessionInvalidError: There is no such session, or somebody else revoked it meanwhile.
             SessionSupersededError: It has a new id.
             SessionElsewhereError: It is another region's.
             RevocationIncompleteError: A region did not answer; `opened` has this session as it goes on.
         """
-        was, incomplete = (await self._found_live(cookie)).session, None
-        try:
-            await self.revoke_user(was.org_id, was.user_id)
-        except RevocationIncompleteError as error:
-            incomplete = error
-        opened = await self._begin(dataclasses.replace(was, ref=new_id()), lambda _: was.ends)
-        if incomplete is not None:
-            incomplete.opened = opened
-            raise incomplete
+        was = await self._ended(cookie)
+        voided = await void_everywhere(self._regions, was.org_id, was.user_id)
+        if voided.before >= was.begun:
+            raise SessionInvalidError
+        if self._home.name in voided.silent:
+            raise RevocationIncompleteError(sorted(voided.silent))
+        opened = await self._begin(dataclasses.replace(was, ref=new_id(), begun=voided.until + 1))
+        if voided.silent:
+            raise RevocationIncompleteError(sorted(voided.silent), opened)
+        _happened.add("revoked-user")
         return opened
+
+    async def _ended(self, cookie: str) -> Session:
+        """End a live session of this region, and give it as it was; of several who do so one has it."""
+        while True:
+            digest, value, session, _ = await self._found_live(cookie)
+            if await self._home.remove(session.org_id, session.user_id, session.ref, digest, value):
+                return session
 
     async def revoke_organisation(self, org_id: UUID) -> None:
         """End all sessions of an organisation, in all regions.

@@ -3,33 +3,64 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.cache import Cache
+from shared.cache import Cache, CacheUnavailableError, Script
 from shared.sessions import (
     Opened,
     RevocationIncompleteError,
     SessionElsewhereError,
     SessionId,
+    SessionInvalidError,
     SessionPinnedError,
     Sessions,
     SessionSettings,
     moving,
 )
+from shared.sessions import region as steps
 from shared.sessions.region import Found
 from shared.settings import load
 from tests.sessions_fixture import EAST, WEST, Regions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
     from uuid import UUID
 
+    from shared.cache.resp import Argument, Reply
+
     Someone = Callable[[], Awaitable[tuple[UUID, UUID]]]
+
+
+class Meanwhile(Cache):
+    """A cache where something else is done once, right before a script first runs."""
+
+    def __init__(self, url: str, before: Script, done: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(url)
+        self._before = before
+        self._done: Callable[[], Awaitable[object]] | None = done
+
+    async def run(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument] = ()) -> Reply:
+        if script is self._before and self._done is not None:
+            done, self._done = self._done, None
+            await done()
+        return await super().run(script, keys, arguments)
+
+
+@contextlib.asynccontextmanager
+async def interrupted(
+    regions: Regions, url: str, before: Script, done: Callable[[], Awaitable[object]]
+) -> AsyncIterator[Sessions]:
+    """A process that knows the west only, and where something else is done once, right before a script first runs."""
+    cache = Meanwhile(url, before, done)
+    settings = load(SessionSettings, {})
+    yield Sessions(WEST, {WEST: cache}, regions.keys(), settings, clock=regions.clock)
+    await cache.close()
 
 
 async def copies(regions: Regions) -> list[tuple[str, bytes]]:
@@ -381,3 +412,63 @@ async def test_ending_all_others_names_a_region_that_is_away_and_goes_on_in_the_
     assert caught.value.opened is not None
     assert await west.read(caught.value.opened.cookie) is not None
     assert await west.read(mine.cookie) is None
+
+
+MEANWHILE = [
+    ("the device", "_REMOVE"),
+    *((of, step) for of in ("a user", "the organisation") for step in ("_REMOVE", "_MOMENT", "_VOID", "_CREATE")),
+]
+
+
+@pytest.mark.parametrize(("of", "before"), MEANWHILE)
+async def test_who_ends_all_others_does_not_outlive_an_operator_s_revocation(
+    regions: Regions, someone: Someone, west_and_east: dict[str, str], of: str, before: str
+) -> None:
+    operator = regions.process(EAST)
+    opened = await regions.process().create(*await someone(), ())
+    mine = opened.session
+    revocations = {
+        "a user": lambda: operator.revoke_user(mine.org_id, mine.user_id),
+        "the organisation": lambda: operator.revoke_organisation(mine.org_id),
+        "the device": lambda: operator.revoke_device(mine.org_id, mine.user_id, mine.ref),
+    }
+    async with interrupted(regions, west_and_east[WEST], getattr(steps, before), revocations[of]) as west:
+        with pytest.raises(SessionInvalidError):
+            await west.revoke_others(opened.cookie)
+        assert await west.devices(mine.org_id, mine.user_id) == []
+        regions.clock.advance(1)
+        later = await west.create(mine.org_id, mine.user_id, ())
+        assert await west.read(later.cookie) == later.session
+
+
+@pytest.mark.parametrize("of", ["a user", "the organisation"])
+async def test_a_revocation_that_others_overtake_ends_what_they_began_too(
+    regions: Regions, someone: Someone, west_and_east: dict[str, str], of: str
+) -> None:
+    west = Sessions(WEST, {WEST: regions.caches[WEST]}, regions.keys(), load(SessionSettings, {}), clock=regions.clock)
+    opened = await west.create(*await someone(), ())
+    org_id, user_id = opened.session.org_id, opened.session.user_id
+
+    async def ended_others() -> None:
+        regions.clock.advance(1)
+        await west.revoke_others(opened.cookie)
+
+    async with interrupted(regions, west_and_east[WEST], steps._VOID, ended_others) as operator:
+        await (operator.revoke_user(org_id, user_id) if of == "a user" else operator.revoke_organisation(org_id))
+    assert await west.devices(org_id, user_id) == []
+
+
+async def test_ending_all_others_begins_nothing_where_one_s_own_region_falls_silent(
+    regions: Regions, someone: Someone, west_and_east: dict[str, str]
+) -> None:
+    opened = await regions.process().create(*await someone(), ())
+
+    async def away() -> None:
+        raise CacheUnavailableError
+
+    async with interrupted(regions, west_and_east[WEST], steps._MOMENT, away) as west:
+        with pytest.raises(RevocationIncompleteError) as caught:
+            await west.revoke_others(opened.cookie)
+        assert caught.value.members["regions"] == [WEST]
+        assert caught.value.opened is None
+        assert await west.devices(opened.session.org_id, opened.session.user_id) == []
