@@ -71,8 +71,9 @@ def one(tokens: Sequence[Token], i: int) -> tuple[str | None, int]:
     signed = i + 1 < len(tokens) and tokens[i + 1].text in _SIGNS and tokens[i + 1].start == tokens[i].end
     if signed and tokens[i].kind is Kind.NUMBER and _ends(tokens, i + 2):
         return tokens[i].text + tokens[i + 1].text, i + 2
-    if i + 1 < len(tokens) and tokens[i].text == "A" and tokens[i + 1].start == tokens[i].end:
-        signed = tokens[i + 1].text in _SIGNS
+    last = i + 1 == len(tokens)  # brackets are cut at their commas: "(A, B, AB, 0)"
+    if tokens[i : i + 1] and tokens[i].text == "A" and (last or tokens[i + 1].start == tokens[i].end):
+        signed = not last and tokens[i + 1].text in _SIGNS
         return "A" + (tokens[i + 1].text if signed else ""), i + 1 + signed
     while i < len(tokens) and len(words) < 4:
         token = tokens[i]

@@ -124,6 +124,8 @@ def _untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     "Basic members can have two bookings", "games won by a player": an adjective in front of what is kept, or a
     participle behind it that leads to somebody.
     """
+    if any(isinstance(part, spec.Report) for part in parts):
+        return _states_untold(said, parts, specification)
     if not any(isinstance(part, _LIMITING) for part in parts):
         return []
     stems = _stems(parts) | _of_conditions(parts, specification)
@@ -151,6 +153,15 @@ def _of_conditions(parts: Sequence[Any], specification: spec.Specification) -> s
 
 _PRESENT_WORDS: Final = lexicon.words("upcoming future past overdue expired late ended")
 _RUNNING_WORDS: Final = lexicon.words("open active outstanding current ongoing running unfinished live pending")
+
+
+def _states_untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> list[str]:
+    """Give the states that a report is said to be of and that it does not look at: "the pages read per author"."""
+    told = _stems(parts) | _of_conditions(parts, specification)
+    states = {v.lower() for e in specification.entities for f in e.fields for v in f.values}
+    return [t.text for t in said if t.low in states and morphology.is_participle(t.low) and _stem(t.low) not in told]
+
+
 _TO_NOUNS: Final = lexicon.words("to can may must")
 
 

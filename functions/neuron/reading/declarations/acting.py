@@ -151,6 +151,8 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
         later.links.append((verb, agents[0], (subjects[0],), draft.at, []))
         return draft.mark(("link", verb))
     name = naming.noun_name(head, draft)
+    if head and head[-1].low == "times":
+        return False  # "may donate at most four times a year": how often, and not what
     if (
         verb in lexicon.LINKING_VERBS
         and name in naming.NOT_ENTITIES - naming.GENERIC
