@@ -229,6 +229,18 @@ async def artefacts_there(tx: Transaction, org_id: UUID, artefact_ids: list[UUID
     return {row["artefact_id"] for row in rows}
 
 
+async def artefacts_kept(tx: Transaction, org_id: UUID, artefact_ids: list[UUID], other: UUID) -> set[UUID]:
+    """Give those of these ids under which the organisation has an artefact whose project the other is not offered."""
+    rows = await tx.fetch(
+        "SELECT artefact_id FROM artefacts a WHERE org_id = $1 AND artefact_id = ANY ($2) AND NOT EXISTS"
+        " (SELECT 1 FROM projects p WHERE p.org_id = a.org_id AND p.run_id = a.run_id AND p.offered_to = $3)",
+        org_id,
+        artefact_ids,
+        other,
+    )
+    return {row["artefact_id"] for row in rows}
+
+
 async def offer_project(tx: Transaction, org_id: UUID, project_id: UUID, to: UUID | None) -> bool:
     """Offer a project to an organisation, or to nobody; False when there is none of that id."""
     status = await tx.execute(

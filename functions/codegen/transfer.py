@@ -155,7 +155,10 @@ async def give(means: Means, giver: UUID, taker: UUID, project_id: UUID) -> bool
 
 
 async def tidy(means: Means, giver: UUID, taker: UUID) -> int:
-    """Delete the giver's archives that are the taker's now, however they came there; how many they were."""
+    """Delete the giver's archives that are the taker's now, however they came there; how many they were.
+
+    Those of a project that is offered back stay: it may be on its way.
+    """
     beginning = key(giver, "artefacts")
     ids = [UUID(name.rpartition("/")[2].partition(".")[0]) async for name in means.objects.below(beginning)]
     return await _delete(means, giver, taker, ids)
@@ -245,9 +248,20 @@ async def _clean_up(resources: Means, parties: _Parties, run_id: UUID) -> None:
 
 
 async def _delete(means: Means, giver: UUID, taker: UUID, ids: list[UUID]) -> int:
-    """Delete the giver's bytes of those ids that the taker has and the giver has not; how many they were."""
-    gone = await means.shards.run(taker, lambda tx: store.artefacts_there(tx, taker, ids), readonly=True)
-    gone -= await means.shards.run(giver, lambda tx: store.artefacts_there(tx, giver, ids), readonly=True)
-    for artefact_id in gone:
-        await means.objects.delete(object_key(giver, artefact_id))
-    return len(gone)
+    """Delete the giver's bytes of those ids that are the taker's; how many they were.
+
+    Of each it is asked again right before: meanwhile the taker may have handed it back, and deleted its own bytes.
+    """
+    deleted = 0
+    for artefact_id in await _gone(means, giver, taker, ids):
+        if await _gone(means, giver, taker, [artefact_id]):
+            await means.objects.delete(object_key(giver, artefact_id))
+            deleted += 1
+    return deleted
+
+
+async def _gone(means: Means, giver: UUID, taker: UUID, ids: list[UUID]) -> set[UUID]:
+    """Give those ids that the taker has and keeps, without an offer to the giver, and that the giver has not."""
+    kept = await means.shards.run(taker, lambda tx: store.artefacts_kept(tx, taker, ids, giver), readonly=True)
+    there = await means.shards.run(giver, lambda tx: store.artefacts_there(tx, giver, ids), readonly=True)
+    return kept - there

@@ -261,3 +261,45 @@ async def test_nobody_cleans_up_where_a_project_is_just_going(resources: Resourc
     await transfer.accept(resources, taker, giver, project_id)
     assert await content(resources, giver, artefact_id) == BYTES
     assert await has(resources, taker, project_id)
+
+
+async def test_what_is_handed_back_while_others_are_tidied_up_is_kept(
+    resources: Resources, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    giver, taker = await organisation(), await organisation()
+    made = dict([await project_of(resources, giver) for _ in range(3)])
+    for project_id, artefact_id in made.items():
+        await transfer.offer(resources, giver, project_id, taker)
+        await transfer.accept(resources, taker, giver, project_id)
+        await resources.objects.put(service.object_key(giver, artefact_id), BYTES)
+    handed_back: list[UUID] = []
+
+    delete = resources.objects.delete
+
+    async def meddled(key: str) -> None:
+        """After the first one is deleted, the taker hands one of the others back, and cleans up."""
+        await delete(key)
+        if not handed_back:
+            handed_back.extend([one for one in made if await content(resources, giver, made[one]) is not None][:1])
+            await transfer.offer(resources, taker, handed_back[0], giver)
+            await transfer.accept(resources, giver, taker, handed_back[0])
+
+    monkeypatch.setattr(resources.objects, "delete", meddled)
+    assert await transfer.tidy(resources, giver, taker) == 2
+    [back] = handed_back
+    found = {one: await content(resources, giver, artefact_id) for one, artefact_id in made.items()}
+    assert found == {one: BYTES if one == back else None for one in made}
+
+
+async def test_what_is_offered_back_is_not_tidied_up(resources: Resources, organisation: Organisation) -> None:
+    giver, taker = await organisation(), await organisation()
+    project_id, artefact_id = await project_of(resources, giver)
+    await transfer.offer(resources, giver, project_id, taker)
+    await transfer.accept(resources, taker, giver, project_id)
+    await resources.objects.put(service.object_key(giver, artefact_id), BYTES)
+    await transfer.offer(resources, taker, project_id, giver)
+    assert await transfer.tidy(resources, giver, taker) == 0
+    assert await content(resources, giver, artefact_id) == BYTES
+    await transfer.withdraw(resources, taker, project_id)
+    assert await transfer.tidy(resources, giver, taker) == 1
+    assert await content(resources, giver, artefact_id) is None
