@@ -1,9 +1,11 @@
 """Reading one's own writes: the bookmark that a change gave is kept in the session, and goes with its later reads.
 
 So a replica answers whoever is signed in only when it has got as far (`shared.replicas`). Where the session could not
-be changed after the change was done, a cookie of its own carries the bookmark, for longer than a replica may lag.
-Promises: a read of a session sees the session's changes, whichever of their answers came first. Where that cannot be
-known, there is no bookmark, and the primary answers.
+be changed after the change was done (it is full, has a new id, the cache is away), a cookie of its own carries the
+bookmark, for longer than a replica may lag.
+Promises: a read of a session sees the session's changes, whichever of their answers came first; of answers that were
+under way at once and set the cookie, the one that the browser took last counts. Where that cannot be known, there is no
+bookmark, and the primary answers.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from functions.gateway.signedin import SESSION_SCOPE, set_cookie
 from shared.problems import Problem
 from shared.replicas.lsn import Bookmark
-from shared.sessions import SessionElsewhereError, SessionPinnedError
+from shared.sessions import SessionElsewhereError, SessionFullError, SessionPinnedError
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ async def keep(call: Call, response: Response) -> None:
     resources: Any = call.resources
     try:
         await resources.sessions.update(opened.cookie, lambda data: with_bookmark(data, given))
-    except (Problem, SessionElsewhereError, SessionPinnedError) as error:
+    except (Problem, SessionElsewhereError, SessionFullError, SessionPinnedError) as error:
         _log.warning("a session did not take a bookmark: a cookie carries it", error=type(error).__name__)
         set_cookie(call.request, f"{COOKIE}={given}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={_SECONDS}")
 

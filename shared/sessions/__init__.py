@@ -23,6 +23,7 @@ from shared.sessions.cookie import COOKIE, SessionId, clearing_cookie, setting_c
 from shared.sessions.errors import (
     RevocationIncompleteError,
     SessionElsewhereError,
+    SessionFullError,
     SessionInvalidError,
     SessionPinnedError,
     SessionSupersededError,
@@ -37,6 +38,7 @@ __all__ = [
     "RevocationIncompleteError",
     "Session",
     "SessionElsewhereError",
+    "SessionFullError",
     "SessionId",
     "SessionInvalidError",
     "SessionPinnedError",

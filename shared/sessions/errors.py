@@ -40,6 +40,10 @@ class SessionSupersededError(Problem):
         super().__init__("session-superseded")
 
 
+class SessionFullError(ValueError):
+    """A session is to hold more than it can."""
+
+
 class RevocationIncompleteError(Problem):
     """Some regions did not answer, so that sessions may live on there.
 

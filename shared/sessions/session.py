@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from shared.sessions.errors import SessionFullError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -103,7 +105,7 @@ def encode(session: Session) -> bytes:
     """Give the bytes that are sealed.
 
     Raises:
-        ValueError: They would be more than 4 KiB.
+        SessionFullError: They would be more than 4 KiB.
     """
     body = _Body(
         session.begun,
@@ -117,7 +119,7 @@ def encode(session: Session) -> bytes:
     )
     raw = _encoder.encode(body)
     if len(raw) > _MOST_BYTES:
-        raise ValueError(f"a session holds {_MOST_BYTES} bytes, not {len(raw)}: keep less of it")
+        raise SessionFullError(f"a session holds {_MOST_BYTES} bytes, not {len(raw)}: keep less of it")
     return raw
 
 

@@ -123,6 +123,7 @@ class Sessions:
             previous: The cookie that the browser had: it is never taken over, and reads for a moment only.
 
         Raises:
+            SessionFullError: The data are too long.
             SessionPinnedError: The organisation's sessions belong to another region.
             SessionInvalidError: The user's sessions were revoked at this moment.
             Problem: 404 `organisation-unknown`; 503 when cache, keys or directory do not answer.
@@ -211,6 +212,7 @@ class Sessions:
         It is asked again when somebody else was faster, so that no change is lost.
 
         Raises:
+            SessionFullError: The data are too long now.
             SessionInvalidError: There is no such session.
             SessionSupersededError: It has a new id.
             SessionElsewhereError: It is another region's.

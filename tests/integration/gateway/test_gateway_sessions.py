@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
@@ -17,12 +18,12 @@ from functions.gateway.bookmarks import COOKIE as BOOKMARK_COOKIE
 from knative.platform.servers import Valkey
 from shared.identifiers import new_id
 from shared.permissions import CUSTOMER_ROLES, PERSON, ROLES
-from shared.sessions import COOKIE
+from shared.sessions import COOKIE, SessionFullError
 from tests.integration.gateway.stage import DOORWAY, Person, connect
 from tests.integration.gateway.test_gateway_door import slug
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from knative.platform.servers import Servers
@@ -388,6 +389,25 @@ async def test_a_bookmark_that_the_session_cannot_take_is_carried_by_a_cookie(
     assert await seen(client, both) == "1.20"
     for odd in ("2.20", "nonsense"):
         assert await seen(client, {**now, "Cookie": f"{now['Cookie']}; {BOOKMARK_COOKIE}={odd}"}) is None
+
+
+def notes(length: int) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
+    """A change of a session's data, which leaves nothing but notes in it."""
+    return lambda _: {"notes": "x" * length}
+
+
+async def test_a_bookmark_for_which_a_full_session_has_no_room_is_carried_by_a_cookie(
+    client: httpx.AsyncClient, sign_in: SignIn, sessions: Sessions
+) -> None:
+    me = await sign_in("owner")
+    for length in range(4096, 0, -4):
+        with contextlib.suppress(SessionFullError):
+            await sessions.update(me.cookie, notes(length))
+            break
+    answer = await client.post("/v1/mirror/x?bookmark=1.20", headers=me.header)
+    assert (answer.status_code, cookies_of(answer)) == (201, {BOOKMARK_COOKIE: "1.20"})
+    both = {**me.header, "Cookie": f"{me.header['Cookie']}; {BOOKMARK_COOKIE}=1.20"}
+    assert await seen(client, both) == "1.20"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
