@@ -62,8 +62,11 @@ async def keep(call: Call, response: Response) -> None:
 
 
 def with_bookmark(data: Mapping[str, str], given: Bookmark) -> dict[str, str]:
-    """Give a session's data with a further bookmark; of two shards' none is left, so that the primary answers."""
+    """Give a session's data with a further bookmark; of two shards' none is left, so that the primary answers.
+
+    That stays so: a later one may be of an answer that was under way before the organisation moved, and hides another.
+    """
     kept = data.get(_KEPT)
-    known = None if kept is None else Bookmark.read(kept)
-    joined = given if known is None else known.joined(given)
+    known = given if kept is None else Bookmark.read(kept)
+    joined = None if known is None else known.joined(given)
     return {**data, _KEPT: "" if joined is None else str(joined)}
