@@ -38,6 +38,8 @@ def refuse_cross_site(request: Request, origins: Collection[str]) -> None:
     Args:
         request: A request that comes with a session's cookie.
         origins: The public origins of this door, `https://app.example.com`; when empty, that of the request's Host.
+            For browsers that do not send Sec-Fetch-Site: those that do know themselves whether a page is of this door,
+            and one of a neighbouring host is refused though it be listed.
 
     Raises:
         Problem: 403 `cross-site-request`.

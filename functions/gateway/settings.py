@@ -100,8 +100,8 @@ class GatewaySettings:
     public_origins: str = setting(
         "HAL9_PUBLIC_ORIGINS",
         "",
-        "Origins of the pages that may use a session's cookie, https://HOST, separated by blanks; left out: the"
-        " request's own Host, over HTTPS.",
+        "Origins that browsers know this door by, https://HOST, separated by blanks, where the gateway gets another"
+        " Host; left out: the request's own Host, over HTTPS. Lets in no page of another origin.",
     )
 
     def origins(self) -> frozenset[str]:

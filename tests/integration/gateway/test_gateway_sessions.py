@@ -165,6 +165,9 @@ async def test_behind_another_name_the_public_origins_are_those_that_are_set(sta
         for origin, status in [("https://app.example.org", 201), ("https://gateway", 403)]:
             headers = {"Cookie": me.header["Cookie"], "Origin": origin}
             assert (await client.post("/v1/mirror/x", headers=headers)).status_code == status
+        neighbour = {**headers, "Origin": "https://app.example.org", "Sec-Fetch-Site": "same-site"}
+        refused = await client.post("/v1/mirror/x", headers=neighbour)
+        assert (refused.status_code, slug(refused)) == (403, "cross-site-request"), "listed, and yet another host's"
 
 
 async def test_who_am_i(client: httpx.AsyncClient, sign_in: SignIn, caller: MakeCaller) -> None:
