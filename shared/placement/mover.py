@@ -52,6 +52,9 @@ _BETWEEN_SECONDS: Final = 0.5
 _NEAR: Final = ((5.0, FENCE_SECONDS / 2), (3.0, 0.1), (1.0, 0.05), (0.0, 0.02))
 """How far behind the new shard may be at the fence, in seconds: (when it was waited for so long, so far)."""
 
+_LOST_SECONDS: Final = 5.0
+"""A table whose slot is gone is usually done in the next moment; for so long it is not."""
+
 _DRAIN_MILLISECONDS: Final = int(FENCE_SECONDS * 800)
 _AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _NOT_THERE: Final = "it is not where it was when this was planned"
@@ -351,6 +354,7 @@ class Mover:
         name = replication.name_of(move.move_id)
         limit = self._clock.monotonic() + self._patience
         farthest = (-1, 0, 0)
+        lost = math.inf
         while True:
             state = await replication.copying(opened.new, name)
             self._seen(Progress(move, "copying tables", state.ready, state.tables))
@@ -358,10 +362,11 @@ class Mover:
                 break
             if not await replication.kept(opened.old, name):
                 return await self._give_up(opened, move, "the old shard's server did not keep the log for the copy")
-            if await replication.lost(opened.old, opened.new, name):
-                return await self._give_up(
-                    opened, move, "the new shard's server ended suddenly and lost a table's state"
-                )
+            if not await replication.lost(opened.old, opened.new, name):
+                lost = math.inf
+            elif self._clock.monotonic() - (lost := min(lost, self._clock.monotonic())) > _LOST_SECONDS:
+                reason = "the new shard's server ended suddenly and lost a table's state"
+                return await self._give_up(opened, move, reason)
             await self._require_wanted(opened, move)
             if state.progress > farthest:
                 farthest, limit = state.progress, self._clock.monotonic() + self._patience

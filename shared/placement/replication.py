@@ -146,28 +146,21 @@ async def copying(new: Connection, name: str) -> Copying:
 
 
 async def lost(old: Connection, new: Connection, name: str) -> bool:
-    """Whether the new shard waits for a table's slot that is gone, and always will.
+    """Whether the new shard waits for a table's slot that is gone; when that lasts, it always will.
 
-    A server that copies says that a table is done, which waits for no disk, and drops the table's slot on the other
-    one. Ended suddenly in between, it has forgotten the one and finds the other no more.
+    The server that copies drops a table's slot on the other one in the transaction that says that the table is done,
+    whose commit waits for no disk. Ended suddenly then, it has forgotten the one and finds the other no more.
     """
-    wanted = await _waiting(new, name)
-    if not wanted:
-        return False
-    there = [row["slot_name"] for row in await old.fetch("SELECT slot_name FROM pg_replication_slots")]
-    missing = {slot for slot in wanted if not any(one.startswith(slot) for one in there)}
-    # One that was done in between the two looks was right to drop its slot, and waits no more.
-    return bool(missing) and bool(missing & await _waiting(new, name))
-
-
-async def _waiting(new: Connection, name: str) -> set[str]:
-    """How the slots of tables begin that are copied and not known to be done (PostgreSQL's own names)."""
+    # The slots' names are PostgreSQL's own.
     rows = await new.fetch(
         "SELECT format('pg_%s_sync_%s_', s.oid, r.srrelid) AS slot FROM pg_subscription s"
         " JOIN pg_subscription_rel r ON r.srsubid = s.oid WHERE s.subname = $1 AND r.srsubstate = 'f'",
         name,
     )
-    return {row["slot"] for row in rows}
+    if not rows:
+        return False
+    there = [row["slot_name"] for row in await old.fetch("SELECT slot_name FROM pg_replication_slots")]
+    return not all(any(one.startswith(row["slot"]) for one in there) for row in rows)
 
 
 async def kept(old: Connection, name: str) -> bool:
