@@ -180,19 +180,19 @@ class Keeper:
                 return
             watch.changing = True  # or somebody could promote the replica while its primary comes back
             try:
-                await self._restart_primary(number)
+                await self._restart_primary(number, None if shard.record.alone else RESTART_SECONDS)
             finally:
                 watch.changing = False
         if not await self._hear(number) and not watch.changing and time.monotonic() - watch.heard > PATIENCE_SECONDS:
             await self._replace(number)
 
-    async def _restart_primary(self, number: int) -> None:
+    async def _restart_primary(self, number: int, seconds: float | None) -> None:
         """Start the primary again where it was; what it had acknowledged is on its disk.
 
-        One that takes long to recover is replaced, if it can be.
+        One that takes longer than those seconds to recover is replaced, if it can be.
         """
         try:
-            async with asyncio.timeout(None if self._shards[number].record.alone else RESTART_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._shards[number].start_primary()
             self.restarts += 1
         except (ServerError, *_DATABASE_FAULTS):
@@ -293,7 +293,7 @@ class Keeper:
                 await self._require_replica(number)
             except PromotionRefusedError as error:
                 log.error("shard %d: %s; %s is started again", number, error, shard.primary.name)  # noqa: TRY400
-                await self._restart_primary(number)
+                await self._restart_primary(number, None)
             else:
                 await self._promote(number, asked=False)
         finally:

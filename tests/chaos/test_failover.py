@@ -223,6 +223,18 @@ async def test_nobody_promotes_while_the_primary_comes_back() -> None:
         assert one.shard.primary.alive
 
 
+async def test_a_primary_that_nothing_can_replace_has_all_the_time_to_recover(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pair(kept=False) as one:
+        one.shard.remember(alone=False)
+        monkeypatch.setattr(keeper, "RESTART_SECONDS", 0.0)
+        await one.shard.replica.kill()
+        signal_all(one.shard.primary, signal.SIGKILL)
+        await one.until(lambda: not one.shard.primary.alive)
+        await one.keeper._replace(0)
+        assert one.keeper.failovers == []
+        assert one.shard.primary.alive
+
+
 async def test_a_promotion_does_not_wait_for_readers_of_the_replica() -> None:
     async with pair() as one:
         await one.synchronous()

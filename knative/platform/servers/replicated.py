@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hal9.keeper")
 
+_RECOVERY_SECONDS: Final = 600.0  # a crash recovery that is broken off begins at its beginning again
 _PORT_OF_SECOND: Final = 500
 """Between the ports of a shard's two servers, which only name their sockets."""
 
@@ -145,7 +146,7 @@ class Replicated:
         self.nodes: tuple[Postgres, ...] = tuple(
             Postgres(
                 folder / name, run, number + _PORT_OF_SECOND * place, folder / f"{name}.log",
-                template=template, durable=durable, name=name,
+                template=template, durable=durable, name=name, patience_seconds=_RECOVERY_SECONDS,
                 settings=_SETTINGS
                 | _following(run, 5432 + number + _PORT_OF_SECOND * (1 - place), name, folder / names[1 - place]),
             )
