@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from functions.upkeep import cleaning
 from functions.upkeep.resources import UpkeepSettings
 from shared.chaos import Killed, observed
 from shared.database import DatabaseSettings
+from shared.database.retry import TRIES
 from shared.identifiers import new_id
 from shared.placement import catalogue, leftovers, points, replication
 from shared.placement.leftovers import Dropped, drop_due
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from knative.platform.servers import Servers
-    from shared.database import Transaction
+    from shared.database import Database, Transaction
     from shared.placement.moves import Move
 
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -67,9 +69,12 @@ async def on(pair: Servers, shard: int) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def moved(pair: Servers, own: Shards, rows: int = ROWS, *, retain: int = 3600) -> Move:
-    """An organisation with rows that has moved; its old copy is there."""
+async def moved(pair: Servers, own: Shards, rows: int = ROWS, *, retain: int = 3600, source: int | None = None) -> Move:
+    """An organisation with rows that has moved, from that shard; its old copy is there."""
+    topology = await own.topology()
     org_id = new_id()
+    while source is not None and topology.place(org_id, "us-west") != source:
+        org_id = new_id()
     first = await own.create_organisation(org_id, "us-west")
 
     async def fill(tx: Transaction) -> None:
@@ -169,6 +174,53 @@ async def test_what_is_still_replicated_is_not_touched_and_keeps_no_other_from_i
     assert await rows_on(pair, other.source, other.org_id) == (0, None)
     async with on(pair, held.source) as old:
         await old.execute(f'DROP PUBLICATION "{name}"')
+    assert await drop_due(own, at_most_rows=ALL) == Dropped(copies=1, rows=ROWS)
+
+
+async def test_a_shard_that_is_away_hides_no_copy_of_another_and_is_asked_once(
+    pair: Servers, own: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = [await moved(pair, own, retain=0, source=1) for _ in range(2)]
+    later = await moved(pair, own, retain=0, source=0)
+    monkeypatch.setattr(leftovers, "_COPIES", 1)
+    away = f"{pair.shards_dsn.split(',')[0]},postgresql://hal9_app@127.0.0.1:1/hal9"
+    without = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": away, "HAL9_POOL_SIZE": "4"}))
+    asked: list[int] = []
+    database = without.database
+
+    def counting(shard: int) -> Database:
+        asked.append(shard)
+        return database(shard)
+
+    monkeypatch.setattr(without, "database", counting)
+    assert await drop_due(without, at_most_rows=ALL, at_most_seconds=600) == Dropped(copies=1, rows=ROWS, failed=2)
+    await without.close()
+    assert asked.count(1) <= TRIES, "for the first copy, and for no other one"
+    assert await rows_on(pair, later.source, later.org_id) == (0, None)
+    assert [await rows_on(pair, one.source, one.org_id) for one in hidden] == [(ROWS, "moved")] * 2
+    assert await drop_due(own, at_most_rows=ALL) == Dropped(copies=2, rows=2 * ROWS)
+
+
+async def test_a_shard_that_hangs_leaves_time_for_the_others(pair: Servers, own: Shards) -> None:
+    hidden, later = [await moved(pair, own, retain=0, source=source) for source in (1, 0)]
+    with socket.create_server(("127.0.0.1", 0)) as hanging:  # the kernel accepts, nobody answers
+        about = {
+            "HAL9_SHARDS": f"{pair.shards_dsn.split(',')[0]},postgresql://hal9_app@127.0.0.1:{hanging.getsockname()[1]}/hal9",
+            "HAL9_CONNECT_SECONDS": "50", "HAL9_POOL_WAIT_SECONDS": "50",
+        }  # fmt: skip
+        without = Shards.open(load(DatabaseSettings, about))
+        done = await drop_due(without, at_most_rows=ALL, at_most_seconds=12)
+        await without.close()
+    assert done == Dropped(copies=1, rows=ROWS, failed=1)
+    assert await rows_on(pair, later.source, later.org_id) == (0, None)
+    assert await rows_on(pair, hidden.source, hidden.org_id) == (ROWS, "moved")
+    assert await drop_due(own, at_most_rows=ALL) == Dropped(copies=1, rows=ROWS)
+
+
+async def test_nothing_more_is_begun_when_the_time_is_over(pair: Servers, own: Shards) -> None:
+    move = await moved(pair, own, retain=0)
+    assert await drop_due(own, at_most_rows=ALL, at_most_seconds=0) == Dropped(left=1)
+    assert await rows_on(pair, move.source, move.org_id) == (ROWS, "moved")
     assert await drop_due(own, at_most_rows=ALL) == Dropped(copies=1, rows=ROWS)
 
 
