@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
 from shared import apikeys
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from knative.platform.servers import Servers
     from shared.shards import Shards
     from tests.integration.gateway.stage import MakeCaller, Stage
 
@@ -72,6 +74,21 @@ async def test_another_organisations_key_is_not_there(client: httpx.AsyncClient,
     assert theirs.status_code == nobodys.status_code == nonsense.status_code == 404
     assert theirs.json() == nobodys.json() == nonsense.json()
     assert (await client.get("/v1/keys", headers=other.header)).status_code == 200
+    listed = (await client.get("/v1/keys", headers=me.header)).json()["keys"]
+    assert [key["id"] for key in listed] == [str(me.key_id)]
+
+
+async def test_no_key_is_made_where_the_organisation_is_merged_meanwhile(
+    client: httpx.AsyncClient, caller: MakeCaller, servers: Servers
+) -> None:
+    me, other = await caller(), await caller()
+    owner = await asyncpg.connect(servers.postgres[0].dsn("hal9_owner"))
+    await owner.execute(
+        "UPDATE directory.organisations SET merged_into = $2 WHERE org_id = $1", me.org_id, other.org_id
+    )
+    await owner.close()
+    answer = await client.post("/v1/keys", json={"name": "late", "roles": ["viewer"]}, headers=me.header)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:hal9:problem:organisation-merged")
     listed = (await client.get("/v1/keys", headers=me.header)).json()["keys"]
     assert [key["id"] for key in listed] == [str(me.key_id)]
 
