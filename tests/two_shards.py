@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from knative.platform.servers import Servers
 
+    Connection = asyncpg.Connection[asyncpg.Record]
+
 
 @asynccontextmanager
 async def two_shards(tables: str) -> AsyncIterator[Servers]:
@@ -25,8 +27,17 @@ async def two_shards(tables: str) -> AsyncIterator[Servers]:
     """
     async with own_servers(2, durable=True) as made:
         await migrate(made.shards_admin_dsn.split(","))
-        for server in made.postgres:
-            connection = await asyncpg.connect(server.dsn("hal9_owner"))
-            await connection.execute(tables)
-            await connection.close()
+        for shard in range(len(made.postgres)):
+            async with on(made, shard) as connection:
+                await connection.execute(tables)
         yield made
+
+
+@asynccontextmanager
+async def on(pair: Servers, shard: int) -> AsyncIterator[Connection]:
+    """Connect to one of them, as the owner of the tables."""
+    connection = await asyncpg.connect(pair.postgres[shard].dsn("hal9_owner"))
+    try:
+        yield connection
+    finally:
+        await connection.close()

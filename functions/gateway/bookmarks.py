@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.gateway.signedin import SESSION_SCOPE, set_cookie
+from functions.gateway.signedin import session_of, set_cookie
 from shared.problems import Problem
 from shared.replicas.lsn import Bookmark
 from shared.sessions import SessionElsewhereError, SessionFullError, SessionPinnedError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from shared.function import Call
-    from shared.sessions.sessions import Opened
 
 HEADER: Final = "hal9-bookmark"
 COOKIE: Final = "__Host-hal9-bookmark"
@@ -36,7 +35,7 @@ _log = logger(__name__)
 
 def carried(request: Request) -> str | None:
     """Give the bookmark that a read of a session goes with; None when it has none, or the request its own."""
-    opened: Opened | None = request.scope.get(SESSION_SCOPE)
+    opened = session_of(request)
     if opened is None or HEADER in request.headers:
         return None
     known = [opened.session.data.get(_KEPT), request.cookies.get(COOKIE)]
@@ -49,7 +48,7 @@ def carried(request: Request) -> str | None:
 
 async def keep(call: Call, response: Response) -> None:
     """Keep the bookmark of an answer in the session of its request, before the answer goes out."""
-    opened: Opened | None = call.request.scope.get(SESSION_SCOPE)
+    opened = session_of(call.request)
     given = Bookmark.read(response.headers.get(HEADER, ""))
     if opened is None or given is None:
         return

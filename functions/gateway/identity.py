@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.gateway.models import Identity, OwnSession, OwnSessions
-from functions.gateway.signedin import SESSION_SCOPE, elsewhere, of_request, set_cookie
+from functions.gateway.signedin import elsewhere, of_request, required, session_of, set_cookie
 from shared.permissions import PERSON
 from shared.problems import Problem
 from shared.sessions import (
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     from functions.gateway.resources import Resources
     from shared.permissions import Principal
     from shared.sessions import Session
-    from shared.sessions.sessions import Opened
 
 
 def who(request: Request, principal: Principal) -> Identity:
     """Say who asks, by a key or by a session."""
-    opened: Opened | None = request.scope.get(SESSION_SCOPE)
+    opened = session_of(request)
     return Identity(
         organisation=principal.org_id,
         region=principal.region,
@@ -90,10 +89,8 @@ async def sign_out(resources: Resources, request: Request) -> None:
     Raises:
         Problem: 503 when a region did not answer: the session may live on there.
     """
-    opened: Opened | None = request.scope.get(SESSION_SCOPE)
-    if opened is None:
-        raise Problem("session-required")
-    await _end(resources, request, opened.session, opened.session.ref)
+    own = required(request).session
+    await _end(resources, request, own, own.ref)
 
 
 async def _end(resources: Resources, request: Request, own: Session, ref: UUID) -> bool:

@@ -89,15 +89,31 @@ async def _found(sessions: Sessions, request: Request, cookie: str) -> Opened | 
     return None if session is None else Opened(cookie, session)
 
 
+def session_of(request: Request) -> Opened | None:
+    """Give the session that the door found; None when the request came with an API key."""
+    opened: Opened | None = request.scope.get(SESSION_SCOPE)
+    return opened
+
+
+def required(request: Request) -> Opened:
+    """Give the session that the door found, whatever its id.
+
+    Raises:
+        Problem: 403 `session-required`.
+    """
+    opened = session_of(request)
+    if opened is None:
+        raise Problem("session-required")
+    return opened
+
+
 def of_request(request: Request) -> Opened:
-    """Give the session that the door found.
+    """Give the session that the door found, to change it.
 
     Raises:
         Problem: 403 `session-required`; 409 `session-superseded`, as a replaced id changes no session.
     """
-    opened: Opened | None = request.scope.get(SESSION_SCOPE)
-    if opened is None:
-        raise Problem("session-required")
+    opened = required(request)
     if opened.session.superseded:
         raise SessionSupersededError
     return opened

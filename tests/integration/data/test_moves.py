@@ -41,7 +41,7 @@ from shared.settings import load
 from shared.shards import Placement, Shards
 from shared.shards.calls import Calls
 from tests.integration.data.test_shard_commands import hal9
-from tests.two_shards import two_shards
+from tests.two_shards import on, two_shards
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -83,15 +83,6 @@ async def own(pair: Servers) -> AsyncIterator[Shards]:
 
 def mover(pair: Servers, **options: Any) -> Mover:
     return Mover(pair.shards_admin_dsn.split(","), **options)
-
-
-@asynccontextmanager
-async def on(pair: Servers, shard: int) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(pair.postgres[shard].dsn("hal9_owner"))
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 class Ledger:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from shared.placement.mover import Mover
 from shared.settings import load
 from shared.shards import Shards
 from shared.telemetry.metrics import exposition
-from tests.two_shards import two_shards
+from tests.two_shards import on, two_shards
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,15 +57,6 @@ async def own(pair: Servers) -> AsyncIterator[Shards]:
     shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": pair.shards_dsn, "HAL9_POOL_SIZE": "4"}))
     yield shards
     await shards.close()
-
-
-@asynccontextmanager
-async def on(pair: Servers, shard: int) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(pair.postgres[shard].dsn("hal9_owner"))
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def moved(pair: Servers, own: Shards, rows: int = ROWS, *, retain: int = 3600, source: int | None = None) -> Move:

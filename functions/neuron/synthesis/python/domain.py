@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from functions.neuron.synthesis.database import design_database, indexable, nullable, presumed
 from functions.neuron.synthesis.python import effects, names, reporting
@@ -42,9 +42,11 @@ from shared.software.specification import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shared.software.designs import ApiDesign, CommandDesign, ListingDesign, OperationDesign
+
+ShownT = TypeVar("ShownT", View, Report)
 
 PYTHON_TYPES = {
     FieldType.STRING: "str",
@@ -238,18 +240,18 @@ class EntityView:
     @cached_property
     def offered_views(self) -> list[View]:
         """Give the views that the interface offers."""
-        offered = {part.target for part in self._offered if part.operation is OperationKind.VIEW}
-        library = self.specification.kind.value == "library"
-        views = [view for view in self.specification.views if view.entity == self.name]
-        return [view for view in views if library or view.name in offered]
+        return self._of_interface(self.specification.views, OperationKind.VIEW)
 
     @cached_property
     def offered_reports(self) -> list[Report]:
         """Give the reports that the interface offers."""
-        offered = {part.target for part in self._offered if part.operation is OperationKind.REPORT}
+        return self._of_interface(self.specification.reports, OperationKind.REPORT)
+
+    def _of_interface(self, parts: Sequence[ShownT], operation: OperationKind) -> list[ShownT]:
+        """Give those of the entity's parts that the interface offers by an operation; a library offers all."""
+        offered = {part.target for part in self._offered if part.operation is operation}
         library = self.specification.kind.value == "library"
-        told = [report for report in self.specification.reports if report.entity == self.name]
-        return [report for report in told if library or report.name in offered]
+        return [part for part in parts if part.entity == self.name and (library or part.name in offered)]
 
     @cached_property
     def reports(self) -> list[reporting.ReportMethod]:
