@@ -12,6 +12,7 @@ import asyncpg
 import click
 
 from knative.cli import reorganising, tables
+from knative.cli.organisationnames import new_slug
 from knative.cli.servers import admin_addresses, cache_address
 from knative.platform.home import PlatformSettings
 from shared.cache import Cache
@@ -35,16 +36,6 @@ _IDS = ("org_id", "split_from", "merged_into")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def _slug(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    del context, parameter
-    if not SLUG.fullmatch(value):
-        raise click.BadParameter(
-            f"{value!r} is no slug: use 1 to 63 letters a to z, digits and hyphens; begin with a letter, and end with "
-            "a letter or a digit."
-        )
-    return value
-
-
 def _region(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     del context, parameter
     if value is not None and not SLUG.fullmatch(value):
@@ -61,7 +52,7 @@ def command() -> None:
 
 
 @command.command("create")
-@click.argument("slug", callback=_slug)
+@click.argument("slug", callback=new_slug)
 @click.option(
     "--region", callback=_region, help="The region that its data stays in; HAL9_REGION or the cluster's, when left out."
 )
@@ -129,7 +120,7 @@ def list_organisations(*, as_json: bool) -> None:
 
 
 @command.command("tier")
-@click.argument("slug", callback=_slug)
+@click.argument("slug", callback=new_slug)
 @click.argument("tier", type=click.Choice(tuple(TIERS)))
 @_JSON
 def change(slug: str, tier: str, *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 import click
 
-from knative.cli.organisationnames import organisation
+from knative.cli.organisationnames import new_slug, organisation
 from knative.cli.servers import administered, application_addresses, cache_address
 from knative.platform.home import Home, PlatformSettings
 from shared.cache import Cache, CacheError, CacheUnavailableError
@@ -30,7 +30,7 @@ from shared.reorganisation import Reorganiser, StuckError
 from shared.reorganisation.reorganiser import SETTLE_SECONDS
 from shared.settings import SettingsError, load
 from shared.shards import Shards
-from shared.shards.organisations import SLUG, establish, organisation_id
+from shared.shards.organisations import establish, organisation_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -50,13 +50,6 @@ class _Work(NamedTuple):
     shards: Shards
 
 
-def _slug(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    del context, parameter
-    if not SLUG.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is no slug: 1 to 63 letters a to z, digits and hyphens.")
-    return value
-
-
 def _ids(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[UUID]:
     del context, parameter
     texts = [text.strip() for part in value for text in part.split(",") if text.strip()]
@@ -68,7 +61,7 @@ def _ids(context: click.Context, parameter: click.Parameter, value: tuple[str, .
 
 @click.command("split")
 @click.argument("org_id", metavar="ORGANISATION", callback=organisation)
-@click.option("--into", "slug", required=True, callback=_slug, help="The new organisation's name.")
+@click.option("--into", "slug", required=True, callback=new_slug, help="The new organisation's name.")
 @click.option(
     "--projects",
     "ids",
