@@ -107,11 +107,13 @@ class Writer:
     """Writes to one organisation's ledger until it is told to stop, and remembers what it was told.
 
     Attributes:
+        begun: what it began to write: whatever is in the ledger is one of these.
         acknowledged: what was committed, as the database said.
     """
 
     shards: Shards
     org_id: UUID
+    begun: list[UUID] = field(default_factory=list)
     acknowledged: list[UUID] = field(default_factory=list)
     over: bool = False
 
@@ -119,6 +121,7 @@ class Writer:
         """Write."""
         while not self.over:
             one = new_id()
+            self.begun.append(one)
 
             async def insert(tx: Transaction, one: UUID = one) -> None:
                 await tx.execute("INSERT INTO ledger VALUES ($1, $2)", self.org_id, one)
