@@ -1,14 +1,13 @@
-"""A process for tests of scale: a tree over the three layers whose steps wait, and do nothing else.
+"""A process for tests of scale: a tree over the three layers whose every step waits, and does nothing else.
 
 A run holds one request at neuron-l4, then as many as it has clerks at neuron-l3, then as many as they have counters at
-neuron-l2, each for `seconds` where it is told to wait; so runs make as much concurrency as is wanted, and leave the
-processors free.
+neuron-l2, each for `seconds`; so runs make as much concurrency as is wanted, and leave the processors free.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,12 +18,11 @@ if TYPE_CHECKING:
 
 
 class Patience(BaseModel):
-    """How long the steps that wait do so, which those are, and how many there are below each."""
+    """How long each step waits, and how many there are below it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seconds: float
-    waiting: tuple[Literal["chief", "clerk", "counter"], ...] = ("chief", "clerk", "counter")
     clerks: int = 0
     counters: int = 0
 
@@ -39,23 +37,22 @@ class Waited(BaseModel):
 
 def chief(work: Work[Patience]) -> Result[Waited]:
     """Wait, then have the clerks wait."""
-    return _waited(work, "chief", "clerk", work.input.clerks)
+    return _waited(work, "clerk", work.input.clerks)
 
 
 def clerk(work: Work[Patience]) -> Result[Waited]:
     """Wait, then have the counters wait."""
-    return _waited(work, "clerk", "counter", work.input.counters)
+    return _waited(work, "counter", work.input.counters)
 
 
 def counter(work: Work[Patience]) -> Result[Waited]:
     """Wait."""
-    return _waited(work, "counter", "", 0)
+    return _waited(work, "", 0)
 
 
-def _waited(work: Work[Patience], mine: str, below: str, count: int) -> Result[Waited]:
+def _waited(work: Work[Patience], below: str, count: int) -> Result[Waited]:
     if work.phase == 0:
-        if mine in work.input.waiting:
-            time.sleep(work.input.seconds)
+        time.sleep(work.input.seconds)
         if count:
             return Spawn([Child(f"{below}{number}", below, work.input) for number in range(count)])
     return Complete(Waited(steps=1 + sum(_steps([child.output for child in work.children.values()]))))

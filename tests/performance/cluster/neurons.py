@@ -1,8 +1,7 @@
 """Neurons from 20 to 100 instances and back over the three layers, with runs in flight, on whatever nodes there are.
 
 The deployment is of the environment `single-node`: production's scale, small requests. The load are runs of the tests'
-process `patience`, whose steps wait: they hold requests and leave the processors free. Some wait at each of the layers,
-so that all three have their load at once, as in the middle of a day. All runs must complete.
+process `patience`, whose steps wait: they hold requests and leave the processors free. All of its runs must complete.
 
     HAL9_CLUSTER_DEPLOYMENT   namespace of a deployment that is there already; else one is made, and deleted at the end
 """
@@ -42,7 +41,7 @@ from tests.performance.peers import ROOT
 from tests.performance.results import AtLeast, AtMost, Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.performance.cluster.benchmark import Bench
 
@@ -59,13 +58,10 @@ _PARTS: Final = ("interpreter", "imports", "open", "pools")
 
 _STEP_SECONDS: Final = 10.0
 _ORGANISATIONS: Final = 8
-_KINDS: Final[tuple[tuple[int, Mapping[str, object], int], ...]] = (
-    (20, {"waiting": ["chief"]}, 1),
-    (16, {"waiting": ["clerk"], "clerks": 2}, 3),
-    (16, {"waiting": ["counter"], "clerks": 2, "counters": 2}, 7),
-)
-"""How many runs of each kind there are at a time, what they are given, and their steps: 20 requests at L4, 32 at L3, 64
-at L2."""
+_RUNS: Final = 64
+_CLERKS: Final = 2
+_COUNTERS: Final = 2
+_STEPS: Final = 1 + _CLERKS * (1 + _COUNTERS)
 _MOST_SECONDS: Final = 240.0
 _HOLD_SECONDS: Final = 20.0
 _BACK_SECONDS: Final = 300.0
@@ -87,7 +83,6 @@ class Load:
     Attributes:
         clients: One for each organisation.
         completed: How many runs ended well.
-        steps: How many steps they had.
         faults: What became of the others.
         asked: Requests that were sent.
         again: Requests that had to be sent again, and why.
@@ -95,18 +90,13 @@ class Load:
 
     clients: Sequence[Client]
     completed: int = 0
-    steps: int = 0
     faults: list[str] = field(default_factory=list)
     asked: int = 0
     again: Counter[str] = field(default_factory=Counter)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self._counting = threading.Lock()
-        kinds = [(given, steps) for count, given, steps in _KINDS for _ in range(count)]
-        self._threads = [
-            threading.Thread(target=self._keep, args=(number, *kind), daemon=True) for number, kind in enumerate(kinds)
-        ]
+        self._threads = [threading.Thread(target=self._keep, args=(number,), daemon=True) for number in range(_RUNS)]
 
     def start(self) -> None:
         """Begin."""
@@ -119,28 +109,28 @@ class Load:
         for thread in self._threads:
             thread.join(_BACK_SECONDS)
 
-    def _keep(self, number: int, given: Mapping[str, object], steps: int) -> None:
+    def _keep(self, number: int) -> None:
         client = self.clients[number % len(self.clients)]
+        self.stopping.wait(_STEP_SECONDS * 3 * number / _RUNS / 4)  # runs shall not all be at the same layer
         while not self.stopping.is_set():
             try:
-                self._run(client, given, steps)
+                self._run(client)
             except Exception as error:  # noqa: BLE001 - it is counted, and the others go on
                 self.faults.append(f"{type(error).__name__}: {error}"[:300])
                 self.stopping.wait(1.0)
 
-    def _run(self, client: Client, given: Mapping[str, object], steps: int) -> None:
-        key, asked = str(new_id()), {"seconds": _STEP_SECONDS, **given}
-        started = self._insisted(lambda: client.runs.start("patience", asked, idempotency_key=key))
+    def _run(self, client: Client) -> None:
+        given = {"seconds": _STEP_SECONDS, "clerks": _CLERKS, "counters": _COUNTERS}
+        key = str(new_id())
+        started = self._insisted(lambda: client.runs.start("patience", given, idempotency_key=key))
         limit = time.monotonic() + _BACK_SECONDS
         while (run := self._insisted(lambda: client.runs.get(started.id))).state not in ENDED:
             if time.monotonic() > limit:
                 raise TimeoutError(f"the run {run.id} hangs")
             time.sleep(3.0)
-        if run.state != "completed" or run.output != {"steps": steps}:
+        if run.state != "completed" or run.output != {"steps": _STEPS}:
             raise RuntimeError(f"the run {run.id} is {run.state} with {run.output}")
-        with self._counting:
-            self.completed += 1
-            self.steps += steps
+        self.completed += 1
 
     def _insisted(self, ask: Any) -> Any:
         """Ask again what was not answered well, and count that: no request is to fail."""
@@ -231,7 +221,7 @@ def _figures(bench: Bench, namespace: str, clients: Sequence[Client], pods: Pods
         Figure("from then until they were ready", begun + out - wanted, "s", AtMost(_GOAL_SECONDS)),
         Figure("back to 20, after the last run", back, "s", AtMost(_BACK_GOAL_SECONDS)),
         Figure("runs completed", load.completed, ""),
-        Figure("steps in them", load.steps, ""),
+        Figure("steps in them", load.completed * _STEPS, ""),
         Figure("runs failed", len(load.faults), "", AtMost(0)),
         Figure("requests of clients", load.asked, ""),
         Figure("requests that failed", sum(load.again.values()), "", AtMost(0)),
