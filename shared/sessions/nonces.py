@@ -9,10 +9,11 @@ resumed twice; seal nothing in a process that is.
 from __future__ import annotations
 
 import os
+from struct import Struct
 from typing import Final
 
 BYTES: Final = 12
-_DRAWN: Final = 64
+_DRAWN: Final = Struct(f"{BYTES}s" * 64)
 _left: Final[list[bytes]] = []
 os.register_at_fork(after_in_child=_left.clear)
 
@@ -23,5 +24,4 @@ def nonce() -> bytes:
         try:
             return _left.pop()  # atomic, so that threads never share one
         except IndexError:
-            drawn = os.urandom(_DRAWN * BYTES)
-            _left.extend(drawn[start : start + BYTES] for start in range(0, len(drawn), BYTES))
+            _left.extend(_DRAWN.unpack(os.urandom(_DRAWN.size)))
