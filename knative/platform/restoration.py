@@ -96,10 +96,10 @@ async def prepare(repository: Repository, target: Target, folder: Path, tell: Ca
     with _beside(folder) as made:
         folders = [made / f"shard-{number}" for number in range(len(target.backup.shards))]
         await fetch_all(repository, target, folders, tell)
-        for one in folders:
+        for number, one in enumerate(folders):
             with (one / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
                 file.write("# hal9 backup\n")
-                file.writelines(f"{name} = '{_quoted(value)}'\n" for name, value in target.recovery().items())
+                file.writelines(f"{name} = '{_quoted(value)}'\n" for name, value in target.recovery(number).items())
         text = _INSTRUCTIONS.format(
             shards=len(folders),
             moment=target.moment.isoformat(),

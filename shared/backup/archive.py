@@ -6,7 +6,7 @@ everything.
 Promises: the server keeps its WAL until it is in the spool (the slot says so), so that nothing is left out while
 nobody takes it; a segment leaves the spool when it is in the store. Two that take at once do no harm: the slot is
 one's. An archive is one history without a hole: a server that was promoted, and a spool that was lost before it was in
-the store, begin a new one.
+the store, begin a new one, which the old one names.
 Does not: survive the loss of a spool: what was only there is in no archive.
 """
 
@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -47,9 +48,10 @@ if TYPE_CHECKING:
     from shared.backup.shard import Connection, Shard, Slot
     from shared.clock import Clock
 
+ARCHIVE: Final = re.compile(r"[0-9a-f]{32}")
 SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
 PARTIAL: Final = ".partial"
-_HISTORY: Final = re.compile(r"[0-9A-F]{8}\.history")
+HISTORY: Final = re.compile(r"[0-9A-F]{8}\.history")
 _PIECE: Final = 1 << 20
 _POLL_SECONDS: Final = 0.1
 _ARRIVE_SECONDS: Final = 30.0
@@ -84,6 +86,22 @@ async def read_status(repository: Repository, archive: str) -> Status | None:
         return Status(int(document["lsn"]), datetime.fromisoformat(document["at"]))
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedError(name) from error
+
+
+async def name_successor(repository: Repository, data_key: DataKey, archive: str, following: str) -> None:
+    """Say of an archive which one was begun in its place; `route` looks whether nothing is missing between them."""
+    await repository.write(data_key, f"{folder(archive)}/successor", following.encode())
+
+
+async def successor(repository: Repository, archive: str) -> str | None:
+    """Give the archive that was begun in place of another one; None while that goes on."""
+    name = f"{folder(archive)}/successor"
+    if not await repository.exists(name):
+        return None
+    following = (await repository.read(name)).decode()
+    if ARCHIVE.fullmatch(following) is None:
+        raise DamagedError(name, "it names no archive")
+    return following
 
 
 class Spool:
@@ -138,7 +156,7 @@ class Spool:
     async def keep(self) -> int:
         """Put what is complete into the store, in its order, and remove it here; how many files that were."""
         complete = sorted(
-            path.name for path in self.path.iterdir() if SEGMENT.fullmatch(path.name) or _HISTORY.fullmatch(path.name)
+            path.name for path in self.path.iterdir() if SEGMENT.fullmatch(path.name) or HISTORY.fullmatch(path.name)
         )
         for name in complete:
             await self._put(name)
@@ -152,12 +170,20 @@ class Spool:
         Args:
             reached: A place that was received already.
         """
+        await self._keep_files()
+        document = {"lsn": reached.lsn, "at": reached.at.isoformat()}
+        await self._repository.write(self.data_key, f"{folder(self.archive)}/status", json.dumps(document).encode())
+
+    async def close(self) -> None:
+        """Put all that is left into the store, and remove the folder: the archive has ended."""
+        await self._keep_files()
+        await asyncio.to_thread(shutil.rmtree, self.path)
+
+    async def _keep_files(self) -> None:
         await self.keep()
         for path in sorted(self.path.glob(f"*{PARTIAL}")):
             if SEGMENT.fullmatch(path.name.removesuffix(PARTIAL)):
                 await self._put(path.name)
-        document = {"lsn": reached.lsn, "at": reached.at.isoformat()}
-        await self._repository.write(self.data_key, f"{folder(self.archive)}/status", json.dumps(document).encode())
 
     async def _put(self, name: str) -> None:
         try:

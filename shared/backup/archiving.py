@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from shared.backup import programs
-from shared.backup.archive import Spool, ensured, received, receiving, whole
+from shared.backup.archive import Spool, ensured, name_successor, received, receiving, whole
 from shared.backup.errors import BackupError
 from shared.backup.shard import mark, new_slot, segment_bytes, slot
 from shared.datakeys import KeysUnavailableError
@@ -147,7 +147,11 @@ class Archiver:
             await spool.keep()
 
     async def _going_on(self, connection: Connection, shard: Shard) -> tuple[Slot, Spool]:
-        """Give the slot that feeds the shard's archive, and what was received of it: of a new one where a hole is."""
+        """Give the slot that feeds the shard's archive, and what was received of it: of a new one where a hole is.
+
+        Only who fed the old archive names the new one as its successor: whether a server is the old one's heir, or a
+        copy of a backup, the servers do not tell.
+        """
         repository = self._places.repository
         before = await slot(connection)
         known = self._archives.get(shard.number, before.archive if before is not None else "")
@@ -157,6 +161,8 @@ class Archiver:
             held = await new_slot(connection, shard.number, held)
             spool = Spool(self._places.spool, held.archive, repository, self._data_key)
         if known and known != held.archive:
+            await Spool(self._places.spool, known, repository, self._data_key).close()
+            await name_successor(repository, self._data_key, known, held.archive)
             _gaps.add(str(shard.number))
             _log.error("a new archive begins: the next backup is a full one", shard=shard.number, archive=held.archive)
             self._anew.set()

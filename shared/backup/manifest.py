@@ -6,6 +6,8 @@
     sets/<id>/<shard>/backup_manifest      PostgreSQL's own manifest, which the next incremental one needs
     wal/<archive>/<segment>                a WAL segment; `<segment>.partial` is the one that is being written
     wal/<archive>/status                   up to which moment the archive has everything
+    wal/<archive>/<timeline>.history       PostgreSQL's own, of a server that was promoted: where it left the one before
+    wal/<archive>/successor                the archive that was begun in its place
 
 Each archive is the WAL of one server since its slot was made, and has an id of its own: servers that were copied from
 one template share a system identifier, and a restored server goes on in a history of its own.

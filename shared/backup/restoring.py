@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from shared.backup import archive, programs
-from shared.backup.archive import PARTIAL, SEGMENT
+from shared.backup import programs
+from shared.backup.archive import PARTIAL
 from shared.backup.errors import BackupError, DamagedError
-from shared.backup.shard import begin_of, segment
+from shared.backup.route import FOREVER, Leg, first_leg, reach, route, segments
 from shared.backup.tar import unpack
 from shared.diskspace import is_full
 
@@ -72,11 +72,13 @@ class Target:
     Attributes:
         backup: The backup, and what it stands on, the full one first.
         at: The moment; None for the backup's own point.
+        routes: Each shard's way through the WAL.
         later: Good backups whose point is after the moment: they bound the WAL that it takes.
     """
 
     chain: tuple[Backup, ...]
     at: datetime | None
+    routes: tuple[tuple[Leg, ...], ...]
     later: tuple[Backup, ...] = ()
 
     @property
@@ -89,8 +91,9 @@ class Target:
         """The moment that it is restored to."""
         return self.at or self.backup.point_at
 
-    def recovery(self) -> dict[str, str]:
-        """PostgreSQL's settings that end recovery there."""
+    def recovery(self, shard: int) -> dict[str, str]:
+        """PostgreSQL's settings that end a shard's recovery there."""
+        legs = self.routes[shard]
         wanted = (
             {"recovery_target_name": self.backup.point}
             if self.at is None
@@ -99,15 +102,15 @@ class Target:
         return {
             "restore_command": f'cp "{WAL}/%f" "%p"',
             "recovery_target_action": "promote",
-            "recovery_target_timeline": "current",
+            "recovery_target_timeline": "current" if len(legs) == 1 else str(legs[-1].timeline),
             **wanted,
         }
 
 
 async def latest(repository: Repository, backup: Backup) -> datetime:
-    """The last moment that every shard's archive reaches."""
-    found = [await archive.read_status(repository, part.archive) for part in backup.shards]
-    return min(backup.point_at if status is None else status.at for status in found)
+    """The last moment that every shard can be brought to."""
+    routes = [await route(repository, part, FOREVER) for part in backup.shards]
+    return min([await reach(repository, legs) or backup.point_at for legs in routes])
 
 
 async def choose(repository: Repository, wanted: datetime | str, now: datetime) -> Target:
@@ -128,12 +131,12 @@ async def choose(repository: Repository, wanted: datetime | str, now: datetime) 
         raise BackupError(f"There is no good backup in the store{why}: see `hal9 backup list`.")
     ordered = [good[each] for each in sorted(good)]
     if wanted == "latest":
-        return Target(_chain(ordered[-1], good), await latest(repository, ordered[-1]))
+        return await _to(repository, _chain(ordered[-1], good), await latest(repository, ordered[-1]))
     if isinstance(wanted, str):
         named = next((one for one in ordered if str(one.id) == wanted), None)
         if named is None:
             raise BackupError(f"There is no good backup {wanted}: see `hal9 backup list`.")
-        return Target(_chain(named, good), None)
+        return Target(_chain(named, good), None, tuple((first_leg(part),) for part in named.shards))
     if wanted > now:
         raise BackupError(f"{wanted.isoformat()} has not come yet.")
     before = [one for one in ordered if one.consistent_at <= wanted]
@@ -142,7 +145,14 @@ async def choose(repository: Repository, wanted: datetime | str, now: datetime) 
             f"The oldest good backup can be restored to {ordered[0].consistent_at.isoformat()} and later, "
             f"not to {wanted.isoformat()}."
         )
-    return Target(_chain(before[-1], good), wanted, tuple(one for one in ordered if one.point_at > wanted))
+    later = tuple(one for one in ordered if one.point_at > wanted)
+    return await _to(repository, _chain(before[-1], good), wanted, later)
+
+
+async def _to(
+    repository: Repository, chain: tuple[Backup, ...], at: datetime, later: tuple[Backup, ...] = ()
+) -> Target:
+    return Target(chain, at, tuple([await route(repository, part, at) for part in chain[-1].shards]), later)
 
 
 async def require_reach(repository: Repository, target: Target) -> None:
@@ -153,12 +163,11 @@ async def require_reach(repository: Repository, target: Target) -> None:
     """
     if target.at is None:
         return  # a backup is not listed before its own point is archived
-    for part in target.backup.shards:
-        status = await archive.read_status(repository, part.archive)
-        reach = target.backup.point_at if status is None else status.at
-        if target.moment > reach:
+    for shard, legs in enumerate(target.routes):
+        reached = await reach(repository, legs) or target.backup.point_at
+        if target.moment > reached:
             raise BackupError(
-                f"The archive of shard {part.shard} reaches until {reach.isoformat()}, not until "
+                f"The archive of shard {shard} reaches until {reached.isoformat()}, not until "
                 f"{target.moment.isoformat()}: choose an earlier moment, or --at latest. WAL that was never archived "
                 "may still be on the server: start it and its archiver, then try again."
             )
@@ -188,7 +197,7 @@ async def fetch(repository: Repository, target: Target, shard: int, folder: Path
     require_room(folder.parent, sum(part.base.plain for part in parts) * (1 if len(parts) == 1 else 2))
     try:
         await _fetch_base(repository, target, shard, folder, tell)
-        await _fetch_wal(repository, parts[-1], _last_lsn(target, shard), folder / WAL, tell, shard)
+        await _fetch_wal(repository, target, shard, folder / WAL, tell)
     except OSError as error:
         if is_full(error):
             raise _full(folder) from error
@@ -239,7 +248,7 @@ def _last_lsn(target: Target, shard: int) -> int | None:
     places = [
         part.archived_lsn
         for part in later
-        if part.archive == target.backup.shards[shard].archive
+        if part.archive == target.routes[shard][-1].archive
         and part.archived_lsn is not None
         and part.archived_at is not None
         and part.archived_at > target.at
@@ -248,52 +257,28 @@ def _last_lsn(target: Target, shard: int) -> int | None:
 
 
 async def _fetch_wal(
-    repository: Repository, part: ShardBackup, last_lsn: int | None, folder: Path, tell: Callable[[str], None],
-    shard: int,
-) -> None:  # fmt: skip
+    repository: Repository, target: Target, shard: int, folder: Path, tell: Callable[[str], None]
+) -> None:
     """Lay the archived WAL where recovery finds it, from where the backup begins."""
+    part, legs = target.backup.shards[shard], target.routes[shard]
     size = part.segment_bytes
-    wanted = await segments(repository, part, last_lsn)
+    wanted = await segments(repository, part, legs, _last_lsn(target, shard))
     _make(folder)
     require_room(folder, len(wanted) * size)
     tell(f"shard {shard}: {len(wanted)} WAL segments of {size / 2**20:.0f} MB")
     for name in wanted:
-        path = folder / name.removesuffix(PARTIAL)
-        with path.open("wb") as file:
-            async for chunk in repository.get(f"{archive.folder(part.archive)}/{name}"):
-                file.write(chunk)
+        path = folder / name.rpartition("/")[2].removesuffix(PARTIAL)
+        await _fetch_file(repository, name, path)
         if path.stat().st_size != size:
-            raise DamagedError(f"{archive.folder(part.archive)}/{name}", f"it has not {size} bytes")
+            raise DamagedError(name, f"it has not {size} bytes")
+    for leg in legs[1:]:
+        await _fetch_file(repository, leg.history, folder / leg.history.rpartition("/")[2])
 
 
-async def segments(repository: Repository, part: ShardBackup, last_lsn: int | None) -> list[str]:
-    """The names of the segments that are needed, without a gap.
-
-    Raises:
-        DamagedError: One is missing.
-    """
-    size = part.segment_bytes
-    prefix = archive.folder(part.archive)
-    there = {name.rpartition("/")[2] async for name in repository.below(prefix)}
-    complete = {name for name in there if SEGMENT.fullmatch(name)}
-    partial = {name for name in there if name.endswith(PARTIAL)}
-    wanted: list[str] = []
-    place = part.start_lsn - part.start_lsn % size
-    while True:
-        name = segment(part.timeline, place, size)
-        if last_lsn is not None and place > last_lsn:
-            return wanted
-        if name in complete:
-            wanted.append(name)
-        elif name + PARTIAL in partial:
-            return [*wanted, name + PARTIAL]
-        elif place <= (part.point_lsn if last_lsn is None else min(last_lsn, part.point_lsn)) or any(
-            begin_of(other, size) > place for other in complete
-        ):
-            raise DamagedError(f"{prefix}/{name}", "the segment is not in the store")
-        else:
-            return wanted
-        place += size
+async def _fetch_file(repository: Repository, name: str, path: Path) -> None:
+    with path.open("wb") as file:
+        async for chunk in repository.get(name):
+            file.write(chunk)
 
 
 @asynccontextmanager
@@ -308,7 +293,7 @@ async def recovered(
         BackupError: It did not come so far.
     """
     tell(f"shard {shard}: recovering to {target.moment.isoformat()}")
-    settings = least_settings(folder) | target.recovery() | {"hot_standby": "off"}
+    settings = least_settings(folder) | target.recovery(shard) | {"hot_standby": "off"}
     server = starting(folder, shard, settings)
     telling = asyncio.ensure_future(_tell_on(shard, tell))
     try:

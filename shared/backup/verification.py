@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.backup import archive
 from shared.backup.errors import BackupError, DamagedError
-from shared.backup.restoring import require_room, segments, verify_folder
+from shared.backup.restoring import require_room, verify_folder
+from shared.backup.route import first_leg, reach, segments
 from shared.backup.tar import unpack
 from shared.diskspace import is_full
 
@@ -40,7 +40,7 @@ class Verified:
         stored: Bytes in the store.
         plain: Bytes of data folders.
         segments: WAL segments, over all shards.
-        until: The last moment that it can be restored to.
+        until: The last moment that it can be restored to from its own archive.
     """
 
     backup: UUID
@@ -64,19 +64,19 @@ async def verify(repository: Repository, backup: Backup, scratch: Path | None, t
         ForeignKeyError: It was sealed under another master key.
     """
     count = 0
-    reach = []
+    until = []
     for part in backup.shards:
         tell(f"shard {part.shard}: {part.base.plain / 2**20:.0f} MB of the {backup.kind} backup {backup.id}")
         await _verify_base(repository, part, scratch)
-        status = await archive.read_status(repository, part.archive)
-        reach.append(backup.point_at if status is None else status.at)
-        names = await segments(repository, part, None)
+        own = (first_leg(part),)
+        until.append(await reach(repository, own) or backup.point_at)
+        names = await segments(repository, part, own, None)
         tell(f"shard {part.shard}: {len(names)} WAL segments")
         for name in names:
-            async for _ in repository.get(f"{archive.folder(part.archive)}/{name}"):
+            async for _ in repository.get(name):
                 pass
         count += len(names)
-    return Verified(backup.id, backup.stored, backup.plain, count, min(reach))
+    return Verified(backup.id, backup.stored, backup.plain, count, min(until))
 
 
 async def _verify_base(repository: Repository, part: ShardBackup, scratch: Path | None) -> None:

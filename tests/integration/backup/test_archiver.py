@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -25,8 +25,9 @@ from shared.backup import BackupError, BackupSettings, DamagedError, Places, Rep
 from shared.backup.archive import Spool, Status, catch_up, read_status, receiving
 from shared.backup.archiving import Archiver
 from shared.backup.programs import end, run, start
-from shared.backup.restoring import fetch, recovered
-from shared.backup.shard import lsn_text, mark, segment_bytes, slot
+from shared.backup.restoring import fetch, recovered, require_reach
+from shared.backup.retention import prune
+from shared.backup.shard import lsn_text, mark, segment, segment_bytes, slot
 from shared.backup.verification import verify
 from shared.datakeys.files import FileMasterKeys
 from shared.objects import ObjectsSettings, open_objects
@@ -197,6 +198,10 @@ async def test_after_a_promotion_a_new_archive_and_a_full_backup_begin_by_themse
             [*_, third] = await backups(repository, 3)
             assert third.kind == "full"
             assert third.shards[0].archive != first.shards[0].archive, "two histories would be in one archive"
+            await writer.more(5)
+            last, known_last = datetime.now(UTC), (set(writer.acknowledged), set(writer.begun))
+            await writer.more(5)
+            await archived(repository, third.shards[0].archive, last)
             writer.over = True
             await writing
     metrics = (tmp_path / "home" / "archive" / "metrics.prom").read_text()
@@ -206,6 +211,23 @@ async def test_after_a_promotion_a_new_archive_and_a_full_backup_begin_by_themse
     assert known[0] <= old <= known[1]
     new = await ids(repository, await choose(repository, after, now), tmp_path / "after")
     assert known_then[0] <= new <= known_then[1]
+
+    await prune(repository, timedelta(days=30), now, silent)
+    for backup in (second, third):  # as if the moment were before they were made
+        await repository.remove(backup.id)
+    through = await choose(repository, after, now)
+    assert (through.backup.id, len(through.routes[0])) == (first.id, 2)
+    assert await ids(repository, through, tmp_path / "through") == new
+    newest = await choose(repository, last, now)
+    assert len(newest.routes[0]) == 3
+    assert known_last[0] <= await ids(repository, newest, tmp_path / "newest") <= known_last[1]
+
+    [_, leg] = through.routes[0]
+    begin = segment(leg.timeline, leg.lsn, first.shards[0].segment_bytes)
+    [hole] = [name async for name in repository.below(f"wal/{leg.archive}") if begin in name]
+    await repository.delete(hole)
+    with pytest.raises(BackupError, match="choose an earlier moment"):
+        await require_reach(repository, await choose(repository, after, now))
 
 
 @pytest.mark.timeout(300)
