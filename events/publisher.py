@@ -30,7 +30,7 @@ _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 _AT_ONCE: Final = 8
 # The broker looked at the event and said no: the same event will not do better.
-_NEVER: Final = frozenset({400, 413, 415, 422})
+_NEVER: Final = frozenset({400, 413, 415, 422, 431})
 
 
 @settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from events import codec
+from functions.gateway.eventlimits import MAX_ID_LENGTH, MAX_SOURCE_LENGTH
 
 _NONCHARACTERS: Final = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
 _STRING: Final = f"^[^\x00-\x1f\x7f-\x9f\ufdd0-\ufdef{_NONCHARACTERS}]*$"
@@ -38,8 +39,11 @@ def _text(description: str, *, optional: bool = False, **more: Any) -> dict[str,
 def _attributes(media_type: str, *, optional: bool = True) -> dict[str, Any]:
     return {
         "specversion": {"const": "1.0", "description": "The version of CloudEvents."},
-        "id": _text("Unique within `source`. The same id again is the same event: it has its effect once."),
-        "source": _text("Who says so; not under `/regions/`.", format="uri-reference"),
+        "id": _text(
+            "Unique within `source`. The same id again is the same event: it has its effect once.",
+            maxLength=MAX_ID_LENGTH,
+        ),
+        "source": _text("Who says so; not under `/regions/`.", format="uri-reference", maxLength=MAX_SOURCE_LENGTH),
         "type": _text("What happened, for example `com.example.order.paid`; not `ai.hal9.…`."),
         "subject": _text("What it happened to.", optional=True),
         "time": {"type": ["string", "null"], "format": "date-time", "description": "When it happened (RFC 3339)."},

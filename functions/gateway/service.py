@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from events import catalogue, codec
 from events.cloudevent import Fault, MalformedEvent
 from events.publisher import Refused
+from functions.gateway.eventlimits import MAX_EVENT_BYTES, excesses
 from shared import apikeys
 from shared.apikeys.wire import KeyPage, KeyView, NewKeyView
 from shared.identifiers import new_id
@@ -62,8 +63,6 @@ register(
     "Create another key, and revoke this one with it, so that you do not lock yourself out.",
 )
 
-MAX_EVENT_BYTES: Final = 1 << 20
-"""A single event's body, and each event's data in a batch, are at most this long."""
 MAX_BATCH_BYTES: Final = 8 << 20
 """A batch is at most this long."""
 _RESERVED_SOURCE: Final = "/regions"
@@ -128,7 +127,7 @@ def _decoded(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, 
 
 
 def _read(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, ...]:
-    """Read one event or a batch; no event may be longer than what every function takes.
+    """Read one event or a batch; no event may be larger than what every function takes.
 
     `7.0` is the Integer 7 here: CloudEvents takes only the second, JSON Schema, in which this door is described, cannot
     tell them apart, and neither can many who write JSON.
@@ -138,10 +137,12 @@ def _read(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, ...
     if len(body) > most:
         raise Problem("event-too-large", 413, f"At most {most} bytes are taken: send less at once.")
     events = codec.decode_all(headers, body, max_bytes=most, whole_numbers=True)
-    long = [index for index, event in enumerate(events) if len(event.data or b"") > MAX_EVENT_BYTES]
-    if long:
-        detail = f"data is too large: at most {MAX_EVENT_BYTES} bytes are taken"
-        faults = [_fault(index, detail, "/data", batch=batch) for index in long]
+    faults = [
+        _fault(index, detail, pointer, batch=batch)
+        for index, event in enumerate(events)
+        for pointer, detail in excesses(event)
+    ]
+    if faults:
         raise Problem("event-too-large", 413, _counted(faults), errors=faults)
     return events
 

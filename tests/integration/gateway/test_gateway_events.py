@@ -181,6 +181,55 @@ async def test_too_many_or_too_large_events_are_refused(client: httpx.AsyncClien
         assert answer.status_code == status, answer.text
 
 
+def extensions(count: int) -> dict[str, str]:
+    return {f"x{number}": "y" for number in range(count)}
+
+
+LARGEST: dict[str, dict[str, Any]] = {
+    "id": {"id": "é" * 256},
+    "source": {"source": "/" + "s" * 1023},
+    "extensions": {**extensions(56), "orgid": "x", "traceparent": "y"},
+    "attributes": {"subject": "é" * 2_600},
+}
+
+
+@pytest.mark.parametrize("changes", LARGEST.values(), ids=LARGEST)
+async def test_what_is_as_large_as_may_be_is_stored(
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage, changes: dict[str, Any]
+) -> None:
+    sent = event(**changes, type=f"com.example.{new_id()}")
+    headers = {**STRUCTURED, **(await caller()).header}
+    answer = await client.post("/v1/events", content=json.dumps(sent), headers=headers)
+    assert answer.status_code == 202, answer.text
+    (stored,) = [one for one in stage.broker.events if one.type == sent["type"]]
+    assert (stored.id, stored.source, stored.subject) == (sent["id"], sent["source"], sent.get("subject"))
+
+
+TOO_LARGE: dict[str, tuple[dict[str, Any], str]] = {
+    "id": ({"id": "i" * 257}, "/id"),
+    "source": ({"source": "/" + "s" * 1024}, "/source"),
+    "extensions": (extensions(57), ""),
+    "as many extensions as there can be": (extensions(64), ""),
+    "attributes": ({"subject": "s" * 16_384}, ""),
+    "attributes when encoded": ({"subject": "é" * 2_800}, ""),
+    "a trace, which goes twice": ({"traceparent": "t" * 8_192}, ""),
+}
+
+
+@pytest.mark.parametrize(("changes", "pointer"), TOO_LARGE.values(), ids=TOO_LARGE)
+async def test_what_could_not_be_delivered_for_its_size_is_refused_at_once(
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage, changes: dict[str, Any], pointer: str
+) -> None:
+    good, bad = event(), event(**changes)
+    headers = (await caller()).header
+    alone = await client.post("/v1/events", content=json.dumps(bad), headers={**STRUCTURED, **headers})
+    assert (alone.status_code, alone.json()["type"]) == (413, "urn:hal9:problem:event-too-large"), alone.text
+    assert [fault["pointer"] for fault in alone.json()["errors"]] == [pointer]
+    batch = await client.post("/v1/events", content=json.dumps([good, bad]), headers={**BATCH, **headers})
+    assert [fault["pointer"] for fault in batch.json()["errors"]] == [f"/1{pointer}"]
+    assert taken(stage, good["id"], bad["id"]) == []
+
+
 async def test_without_the_broker_nothing_is_said_to_be_stored(
     client: httpx.AsyncClient, caller: MakeCaller, stage: Stage
 ) -> None:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import CloudEvent
+from events import CloudEvent, codec
+from functions.gateway.eventlimits import MAX_ATTRIBUTE_BYTES, MAX_OWN_EXTENSIONS, excesses
+from knative.framing import DEFAULT_LIMITS, field_bytes
 from knative.platform.broker.hostile import Hostile
 from knative.platform.broker.rules import (
     LONGEST_PAUSE_SECONDS,
@@ -117,3 +119,19 @@ def test_the_same_seed_decides_the_same() -> None:
 
     assert decisions() == decisions()
     assert {what[2] for what in decisions()} == {"", "before", "after"}  # type: ignore[index]
+
+
+def test_the_largest_event_from_outside_has_room_as_a_dead_letter() -> None:
+    extensions = {f"x{number}": "y" for number in range(MAX_OWN_EXTENSIONS)}
+    stamped = event().replace(extensions=extensions).with_extensions(orgid="o" * 36, traceparent="t" * 55)
+    longest = next(
+        one
+        for length in range(MAX_ATTRIBUTE_BYTES, 0, -1)
+        if not list(excesses(one := stamped.replace(subject="s" * length)))
+    )
+    letter = dead_letter(longest, Outcome(422, '"' * 4000), "http://codegen.hal9.svc.cluster.local/events")
+    headers, _ = codec.to_binary(letter)
+    token = 2048
+    assert sum(field_bytes(*header) for header in headers) + token < DEFAULT_LIMITS.bytes
+    assert len(headers) + 20 < DEFAULT_LIMITS.count
+    assert codec.decode(headers, b"") == letter.replace(extensions={**letter.extensions, "knativeerrorcode": "422"})
