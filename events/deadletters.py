@@ -28,7 +28,9 @@ MAX_PAGE: Final = 200
 """A page of dead letters is at most this long."""
 
 _LONGEST_ERROR: Final = 2000
-_COLUMNS: Final = "id, event, destination, error_code, error, attempts, received_at, redriven_at"
+_COLUMNS: Final = (
+    "id, source, event_id, event_type, subject, destination, error_code, error, attempts, received_at, redriven_at"
+)
 _ERROR_DATA_LETTERS: Final = 1024
 _PROOF: Final = re.compile(rf"([?&]{SECRET_QUERY}=)[^&\s\"']*")
 _TITLE: Final = re.compile(r'"title": ?"((?:[^"\\\x00-\x1f]|\\["\\/])*)"')
@@ -40,11 +42,14 @@ _KNATIVE: Final = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One event that could not be delivered to one destination.
+    """What is known of one event that could not be delivered to one destination, without the event.
 
     Attributes:
         id: Of the dead letter (UUIDv7).
-        event: As it was sent.
+        source: The event's.
+        event_id: The event's.
+        event_type: The event's.
+        subject: The event's; None also for what an earlier release kept, which did not note it.
         destination: Who should have taken it: a trigger or a deployment, or `broker`.
         error_code: The last answer's HTTP status, None when there was none.
         error: What the last answer said.
@@ -54,7 +59,10 @@ class DeadLetter:
     """
 
     id: UUID
-    event: CloudEvent
+    source: str
+    event_id: str
+    event_type: str
+    subject: str | None
     destination: str
     error_code: int | None
     error: str
@@ -71,8 +79,9 @@ async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_cod
     """
     found: UUID = await tx.fetchval(
         """
-        INSERT INTO dead_letters (org_id, id, source, event_id, event_type, event, destination, error_code, error)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO dead_letters
+            (org_id, id, source, event_id, event_type, subject, event, destination, error_code, error)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (org_id, destination, source, event_id) DO UPDATE
         SET event = excluded.event, error_code = excluded.error_code, error = excluded.error,
             attempts = dead_letters.attempts + 1, received_at = now()
@@ -83,6 +92,7 @@ async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_cod
         event.source,
         event.id,
         event.type,
+        event.subject,
         codec.to_structured(event),
         destination,
         error_code,
@@ -131,7 +141,7 @@ def _readable(data: str) -> str:
 
 
 async def page(tx: Transaction, org_id: UUID, *, limit: int = 50, before: UUID | None = None) -> list[DeadLetter]:
-    """Give dead letters, the newest id first.
+    """Give dead letters, the newest id first; it reads none of their events, whatever these weigh.
 
     Args:
         tx: The organisation's transaction.
@@ -146,41 +156,39 @@ async def page(tx: Transaction, org_id: UUID, *, limit: int = 50, before: UUID |
         before,
         min(limit, MAX_PAGE),
     )
-    return [_letter(row) for row in rows]
+    return [DeadLetter(**row) for row in rows]
 
 
-async def find(tx: Transaction, org_id: UUID, letter_id: UUID) -> DeadLetter | None:
-    """Give one dead letter, None when the organisation has none of that id."""
-    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM dead_letters WHERE org_id = $1 AND id = $2", org_id, letter_id)  # noqa: S608 - constant columns
-    return None if row is None else _letter(row)
+async def find(tx: Transaction, org_id: UUID, letter_id: UUID) -> tuple[DeadLetter, CloudEvent] | None:
+    """Give one dead letter with its event, as it was sent; None when the organisation has none of that id."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS}, event FROM dead_letters WHERE org_id = $1 AND id = $2",  # noqa: S608 - constant columns
+        org_id,
+        letter_id,
+    )
+    return None if row is None else _with_event(row)
 
 
-async def redrive(tx: Transaction, org_id: UUID, letter_id: UUID) -> DeadLetter | None:
+async def redrive(tx: Transaction, org_id: UUID, letter_id: UUID) -> tuple[DeadLetter, CloudEvent] | None:
     """Put a dead letter's event into the outbox again, as it was; None when the organisation has none of that id.
 
     Whoever has taken the event meanwhile drops it as a duplicate. Twice in a row sends it twice, which does no harm
     either.
     """
     row = await tx.fetchrow(
-        f"UPDATE dead_letters SET redriven_at = now() WHERE org_id = $1 AND id = $2 RETURNING {_COLUMNS}",  # noqa: S608 - constant columns
+        "UPDATE dead_letters SET redriven_at = now() WHERE org_id = $1 AND id = $2"  # noqa: S608 - constant columns
+        f" RETURNING {_COLUMNS}, event",
         org_id,
         letter_id,
     )
     if row is None:
         return None
-    letter = _letter(row)
-    await outbox.add(tx, letter.event)
-    return letter
+    letter, event = _with_event(row)
+    await outbox.add(tx, event)
+    return letter, event
 
 
-def _letter(row: asyncpg.Record) -> DeadLetter:
-    return DeadLetter(
-        row["id"],
-        codec.from_structured(row["event"], max_bytes=len(row["event"])),
-        row["destination"],
-        row["error_code"],
-        row["error"],
-        row["attempts"],
-        row["received_at"],
-        row["redriven_at"],
-    )
+def _with_event(row: asyncpg.Record) -> tuple[DeadLetter, CloudEvent]:
+    members = dict(row)
+    event = members.pop("event")
+    return DeadLetter(**members), codec.from_structured(event, max_bytes=len(event))

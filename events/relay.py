@@ -33,6 +33,9 @@ _log = logger(__name__)
 BATCH: Final = 100
 """Events that a relay claims at once."""
 
+BATCH_BYTES: Final = 8 << 20
+"""When so many bytes of events are claimed, no further event is: a relay's memory is bounded whatever events weigh."""
+
 LEASE_SECONDS: Final = 30
 """How long a claim holds; a relay that is still at it then may find that another one has published the same event."""
 
@@ -67,6 +70,7 @@ class Publishes(Protocol):
 class _Claimed(msgspec.Struct, frozen=True):
     id: UUID
     event: CloudEvent
+    size: int
 
 
 class Relay:
@@ -144,7 +148,7 @@ class Relay:
                 return total
             taken = await self._publish(org_id, claimed)
             total += taken
-            if taken < len(claimed) or len(claimed) < BATCH:
+            if taken < len(claimed) or not _filled(claimed):
                 return total
 
     async def _publish(self, org_id: UUID, claimed: Sequence[_Claimed]) -> int:
@@ -181,30 +185,44 @@ class Relay:
 
 
 async def _claim(tx: Transaction, org_id: UUID) -> list[_Claimed]:
-    """Claim the oldest rows that are free, but none behind a claimed one with the same partition key."""
+    """Claim the oldest rows that are free, up to both bounds, but none behind a claimed one with its partition key."""
     # One relay claims at a time for an organisation; others wait for the milliseconds that it takes.
     await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 2))", str(org_id))
     rows = await tx.fetch(
         """
         UPDATE outbox SET claimed_until = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
         WHERE org_id = $1 AND id IN (
-            SELECT id FROM outbox AS free
-            WHERE org_id = $1 AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
-            AND NOT EXISTS (
-                SELECT FROM outbox AS ahead
-                WHERE ahead.org_id = $1 AND ahead.partition_key = free.partition_key
-                AND ahead.recorded_at < free.recorded_at AND ahead.claimed_until >= clock_timestamp()
-            )
-            ORDER BY recorded_at, id LIMIT $3
+            SELECT id FROM (
+                SELECT id, sum(size) OVER (ORDER BY recorded_at, id) - size AS before FROM (
+                    SELECT id, recorded_at, octet_length(event) AS size FROM outbox AS free
+                    WHERE org_id = $1 AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+                    AND NOT EXISTS (
+                        SELECT FROM outbox AS ahead
+                        WHERE ahead.org_id = $1 AND ahead.partition_key = free.partition_key
+                        AND ahead.recorded_at < free.recorded_at AND ahead.claimed_until >= clock_timestamp()
+                    )
+                    ORDER BY recorded_at, id LIMIT $3
+                ) AS oldest
+            ) AS measured WHERE before < $4
         )
         RETURNING id, event, recorded_at
         """,
         org_id,
         LEASE_SECONDS,
         BATCH,
+        BATCH_BYTES,
     )
     ordered = sorted(rows, key=lambda row: (row["recorded_at"], row["id"]))
-    return [_Claimed(row["id"], codec.from_structured(row["event"], max_bytes=len(row["event"]))) for row in ordered]
+    return [_claimed(row["id"], row["event"]) for row in ordered]
+
+
+def _claimed(row_id: UUID, event: bytes) -> _Claimed:
+    return _Claimed(row_id, codec.from_structured(event, max_bytes=len(event)), len(event))
+
+
+def _filled(claimed: Sequence[_Claimed]) -> bool:
+    """Whether a claim ended at one of its bounds, so that there may be more."""
+    return len(claimed) == BATCH or sum(row.size for row in claimed) >= BATCH_BYTES
 
 
 async def _release(tx: Transaction, org_id: UUID, *, gone: Sequence[UUID], left: Sequence[UUID]) -> None:

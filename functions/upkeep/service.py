@@ -222,8 +222,8 @@ async def show(resources: Resources, org_id: UUID, letter_id: UUID) -> DeadLette
     Raises:
         Problem: 404 `not-found`, for another organisation's as well.
     """
-    letter = await resources.shards.run(org_id, lambda tx: deadletters.find(tx, org_id, letter_id), readonly=True)
-    return _detail(letter)
+    found = await resources.shards.run(org_id, lambda tx: deadletters.find(tx, org_id, letter_id), readonly=True)
+    return _detail(found)
 
 
 async def redrive(resources: Resources, org_id: UUID, letter_id: UUID) -> DeadLetterDetail:
@@ -232,22 +232,22 @@ async def redrive(resources: Resources, org_id: UUID, letter_id: UUID) -> DeadLe
     Raises:
         Problem: 404 `not-found`, for another organisation's as well.
     """
-    letter = await resources.shards.run(org_id, lambda tx: deadletters.redrive(tx, org_id, letter_id), idempotent=True)
+    found = await resources.shards.run(org_id, lambda tx: deadletters.redrive(tx, org_id, letter_id), idempotent=True)
     point(points.REDRIVE_COMMITTED)
     resources.relay.after_commit(org_id)
-    return _detail(letter)
+    return _detail(found)
 
 
-def _detail(letter: DeadLetter | None) -> DeadLetterDetail:
-    if letter is None:
+def _detail(found: tuple[DeadLetter, CloudEvent] | None) -> DeadLetterDetail:
+    if found is None:
         raise Problem("not-found", detail="There is no such dead letter.")
-    event = json.loads(codec.to_structured(letter.event))
-    return DeadLetterDetail(**_view(letter).model_dump(), event=event)
+    letter, event = found
+    return DeadLetterDetail(**_view(letter).model_dump(), event=json.loads(codec.to_structured(event)))
 
 
 def _view(letter: DeadLetter) -> DeadLetterView:
     return DeadLetterView(
-        id=letter.id, event_id=letter.event.id, event_type=letter.event.type, source=letter.event.source,
-        subject=letter.event.subject, destination=letter.destination, error_code=letter.error_code, error=letter.error,
+        id=letter.id, event_id=letter.event_id, event_type=letter.event_type, source=letter.source,
+        subject=letter.subject, destination=letter.destination, error_code=letter.error_code, error=letter.error,
         attempts=letter.attempts, received_at=letter.received_at, redriven_at=letter.redriven_at,
     )  # fmt: skip

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import tracemalloc
+from dataclasses import dataclass, field
+from random import Random
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,11 +16,12 @@ import pytest
 from events import CloudEvent, catalogue, deadletters, inbox, outbox
 from events.catalogue.neuron import RunCancelled
 from events.relay import BEFORE_PUBLISH, MARKED, PUBLISHED, Relay, sweep
+from functions.gateway.eventlimits import MAX_ID_LENGTH, MAX_SOURCE_LENGTH, excesses
 from shared import chaos
 from shared.identifiers import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from conftest import Door
 
@@ -41,6 +47,17 @@ async def _write(shards: Shards, org_id: UUID, *events: CloudEvent) -> None:
         await outbox.add(tx, *events)
 
     await shards.run(org_id, work)
+
+
+@dataclass
+class _Ledger:
+    """Takes everything, and notes what came together."""
+
+    batches: list[list[str]] = field(default_factory=list)
+
+    async def publish_all(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+        self.batches.append([event.id for event in events])
+        return [None] * len(events)
 
 
 async def _left(shards: Shards, org_id: UUID) -> int:
@@ -144,7 +161,10 @@ async def test_what_the_broker_refuses_becomes_a_dead_letter_and_can_be_redriven
     assert door.ids == ["good"]
     async with shards.transaction(org_id) as tx:
         (letter,) = await deadletters.page(tx, org_id)
-        assert (letter.event, letter.destination, letter.error_code, letter.redriven_at) == (event, "broker", 400, None)
+        assert (letter.source, letter.event_id, letter.event_type) == (event.source, event.id, event.type)
+        assert (letter.subject, letter.destination, letter.error_code) == (event.subject, "broker", 400)
+        assert letter.redriven_at is None
+        assert await deadletters.find(tx, org_id, letter.id) == (letter, event)
         assert await deadletters.find(tx, org_id, new_id()) is None
     door.refuses.clear()
 
@@ -157,14 +177,75 @@ async def test_what_the_broker_refuses_becomes_a_dead_letter_and_can_be_redriven
     async with shards.transaction(org_id) as tx:
         found = await deadletters.find(tx, org_id, letter.id)
         assert found is not None
-        redriven_at = found.redriven_at
+        redriven_at = found[0].redriven_at
         assert redriven_at is not None
         again = await deadletters.add(tx, event, destination="broker", error_code=None, error="x")
         assert again == letter.id
         found = await deadletters.find(tx, org_id, letter.id)
         assert found is not None
-        assert (found.attempts, found.redriven_at) == (2, redriven_at)
-        assert redriven_at < found.received_at
+        assert (found[0].attempts, found[0].redriven_at) == (2, redriven_at)
+        assert redriven_at < found[0].received_at
+
+
+async def test_an_event_whose_attributes_the_broker_finds_too_long_becomes_a_dead_letter(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    await _write(shards, org_id, _event(org_id, "long"))
+    door.answers = [(431, {})]
+    assert await Relay(shards, publisher).drain(org_id) == 1
+    assert len(door.headers) == 1
+    async with shards.transaction(org_id) as tx:
+        (letter,) = await deadletters.page(tx, org_id)
+    assert (letter.event_id, letter.error_code) == ("long", 431)
+
+
+async def test_large_events_are_claimed_few_at_a_time_and_all_are_sent_in_order(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    org_id, ledger = await organisation(), _Ledger()
+    sizes = [1, 3 << 20, 6 << 20, 1, 7 << 20, 1]
+    events = [_event(org_id, str(number)).replace(data=b'"' + b"x" * size + b'"') for number, size in enumerate(sizes)]
+    await _write(shards, org_id, *events)
+    assert await Relay(shards, ledger).drain(org_id) == len(sizes)
+    assert ledger.batches == [["0", "1", "2"], ["3", "4", "5"]]
+    assert await _left(shards, org_id) == 0
+
+
+async def test_a_page_of_dead_letters_is_read_without_their_events(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    org_id = await organisation()
+    megabyte = json.dumps("x" * (1 << 20)).encode()
+    async with shards.transaction(org_id) as tx:
+        for number in range(8):
+            event = _event(org_id, f"large {number}").replace(data=megabyte)
+            await deadletters.add(tx, event, destination="http://codegen/events", error_code=422, error="x")
+    tracemalloc.start()
+    try:
+        async with shards.transaction(org_id) as tx:
+            assert len(await deadletters.page(tx, org_id)) == 8
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(megabyte)
+
+
+async def test_the_longest_names_of_an_event_from_outside_are_kept(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    org_id = await organisation()
+    chance = Random(1)  # what PostgreSQL could compress would prove nothing
+    event_id = "".join(chr(chance.randrange(0x20000, 0x2A000)) for _ in range(MAX_ID_LENGTH))
+    source = "/" + "".join(chance.choices(ascii_letters + digits, k=MAX_SOURCE_LENGTH - 1))
+    event = _event(org_id, event_id).replace(source=source)
+    assert not list(excesses(event))
+    async with shards.transaction(org_id) as tx:
+        assert await inbox.first(tx, event, by="codegen")
+        await deadletters.add(
+            tx, event, destination="http://codegen.hal9.svc.cluster.local/events", error_code=402, error="x"
+        )
+        assert not await inbox.first(tx, event, by="codegen")
 
 
 async def test_dead_letters_of_others_do_not_exist(shards: Shards, organisation: Callable[[], Awaitable[UUID]]) -> None:

@@ -229,3 +229,9 @@ def test_what_a_customer_sends_as_json_has_a_small_limit() -> None:
     assert limits.pop(("gateway", "/v1/events")) == 8 << 20
     assert max(limits.values()) == 256 << 10
     assert limits["gateway", "/v1/keys"] == 64 << 10
+
+
+def test_the_sink_of_dead_letters_takes_whatever_any_function_is_to_take() -> None:
+    described = load_all(ROOT / "functions")
+    (sink,) = (one for one in described if one.dead_letters is not None)
+    assert sink.body_limit_bytes >= max(one.body_limit_bytes for one in described if one.subscriptions)
