@@ -11,6 +11,7 @@ import click
 
 from events import cesql, codec, filters
 from events.cloudevent import CloudEvent, MalformedEvent
+from knative.cli import tables
 from knative.cli.connection import connected
 from shared import strictjson
 
@@ -179,7 +180,7 @@ def _show(letter: DeadLetterDetail, *, as_json: bool) -> None:
         return
     event = document.pop("event")
     for name, value in document.items():
-        click.echo(f"{name.replace('_', ' '):12} {'-' if value is None else value}")
+        click.echo(f"{name.replace('_', ' '):12} {'-' if value is None else tables.harmless(str(value))}")
     click.echo(json.dumps(event, indent=2, ensure_ascii=False))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from knative.cli import running
+from knative.cli import running, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +109,6 @@ def _show(line: dict[str, Any], *, as_json: bool) -> None:
     level = str(line.get("level", "")).upper()
     more = " ".join(f"{key}={value}" for key, value in line.items() if key not in _KNOWN | {"log", "exception"})
     words = [when, str(line["log"]), level, str(line.get("message", "")), more]
-    click.echo(" ".join(word for word in words if word))
+    click.echo(tables.harmless(" ".join(word for word in words if word)))
     if "exception" in line:
-        click.echo(str(line["exception"]))
+        click.echo(tables.harmless(str(line["exception"])))

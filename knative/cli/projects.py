@@ -57,7 +57,7 @@ def show(project_id: UUID, *, as_json: bool) -> None:
     if as_json:
         click.echo(project.model_dump_json(indent=1))
         return
-    click.echo(f"project {project.id}, run {project.run_id}: {project.state}\n{project.request}")
+    click.echo(f"project {project.id}, run {project.run_id}: {project.state}\n{tables.harmless(project.request)}")
     projectview.tell(project, None)
     if project.artefact_id is not None:
         click.echo(f"\nGet it with: hal9 projects download {project.id} --out DIR")

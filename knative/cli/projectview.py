@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from knative.cli.tables import harmless
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,7 +35,6 @@ def tell(project: Project, folder: Path | None) -> None:
         folder: Where it was written to; None when it was not.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     console = Console(highlight=False, soft_wrap=True)
     result = project.result
@@ -41,18 +42,26 @@ def tell(project: Project, folder: Path | None) -> None:
         if project.state == "running":
             console.print(f"Its run is still at work: watch it with `hal9 runs watch {project.run_id}`.")
         else:
-            console.print(f"[red]Nothing was built.[/red] {escape(project.reason or '')}")
+            console.print(f"[red]Nothing was built.[/red] {_literally(project.reason or '')}")
         return
-    written = f" in {escape(str(folder))}" if folder is not None else ""
-    console.print(f"\n[bold]{escape(result.title)}[/bold]  {result.files} files{written}")
+    written = f" in {_literally(str(folder))}" if folder is not None else ""
+    console.print(f"\n[bold]{_literally(result.title)}[/bold]  {result.files} files{written}")
     for clause in result.built:
-        console.print(f"  [green]✓[/green] {escape(clause)}")
+        console.print(f"  [green]✓[/green] {_literally(clause)}")
     for missing in result.not_done:
-        console.print(f"  [yellow]○[/yellow] {escape(missing.text)}  [dim]not done: {escape(missing.reason)}[/dim]")
+        text, reason = _literally(missing.text), _literally(missing.reason)
+        console.print(f"  [yellow]○[/yellow] {text}  [dim]not done: {reason}[/dim]")
     console.print(_verification(project))
     console.print(f"Engine: {project.engine or 'none'}. Cost: ${project.cost_microdollars / 1e6:.4f}.")
     if project.state != "completed" and project.reason:
-        console.print(f"[red]{escape(project.reason)}[/red]")
+        console.print(f"[red]{_literally(project.reason)}[/red]")
+
+
+def _literally(text: str) -> str:
+    """Keep a text from being read as markup, or as orders to the terminal: another organisation may have written it."""
+    from rich.markup import escape
+
+    return escape(harmless(text))
 
 
 def what_next(project: Project, folder: Path) -> list[str]:

@@ -216,11 +216,8 @@ def _show(run: Run, *, as_json: bool) -> None:
     )
     for signal in run.signals:
         hint = f" ({signal.hint})" if signal.hint else ""
-        console.print(
-            escape(
-                f"  ↺ {signal.from_step} blames {signal.blame_step}{signal.contract_path}: {signal.diagnostic}{hint}"
-            )
-        )
+        blamed = f"{signal.blame_step}{signal.contract_path}"
+        console.print(escape(tables.harmless(f"  ↺ {signal.from_step} blames {blamed}: {signal.diagnostic}{hint}")))
     if run.output is not None:
         console.print_json(json.dumps(run.output))
 
@@ -251,7 +248,7 @@ def _state(run: RunSummary) -> str:
 def _why(run: RunSummary) -> str:
     from rich.markup import escape
 
-    return escape(f"({run.code}: {run.reason})") if run.reason else ""
+    return escape(tables.harmless(f"({run.code}: {run.reason})")) if run.reason else ""
 
 
 def _money(microdollars: int) -> str:

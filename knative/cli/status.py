@@ -55,7 +55,7 @@ def _show(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console()
-    console.print(f"[bold]{found['url']}[/]  {found['home']}  {_mebibytes(found['memory_bytes'])} altogether")
+    console.print(f"[bold]{found['url']}[/]  {escape(found['home'])}  {_mebibytes(found['memory_bytes'])} altogether")
     functions = Table("function", "instances", "serving", "held", "requests", "crashes", "memory", box=None)
     for name, about in found["functions"].items():
         instances = about["instances"]

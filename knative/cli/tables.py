@@ -1,7 +1,8 @@
-"""What the tables of commands have in common: how wide they are, and the colours of states."""
+"""What commands have in common in what they print: tables' width, the colours of states, texts of strangers."""
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ STATE_COLOURS: Final = {"running": "yellow", "completed": "green", "failed": "re
 """Of runs, and of the projects that come of them."""
 
 _WIDE: Final = 200
+_ORDERS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def console() -> Console:
@@ -20,6 +22,11 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else _WIDE)
+
+
+def harmless(text: str) -> str:
+    """Give a text of any number of lines that somebody else chose, with no order to the terminal in it."""
+    return _ORDERS.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def stranger(text: str) -> Text:
