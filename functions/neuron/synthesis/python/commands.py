@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.synthesis.database import nullable
 from functions.neuron.synthesis.python import names
-from functions.neuron.synthesis.python.domain import EntityView, relation_methods, view_method
+from functions.neuron.synthesis.python.entities import EntityView, relation_methods, view_method
 from functions.neuron.synthesis.python.functions import constant
 from shared.software import designs
 from shared.software.specification import FieldSpec, FieldType, OperationKind, Parameter, Specification

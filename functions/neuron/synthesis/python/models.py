@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.synthesis.database import nullable, presumed
 from functions.neuron.synthesis.python import names
-from functions.neuron.synthesis.python.domain import EntityView, python_type
+from functions.neuron.synthesis.python.entities import EntityView, python_type
 from shared.software import designs
 from shared.software.fitness import expression_names
 from shared.software.specification import ComputedRule, FieldType

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.neuron.synthesis.python import names, reporting
-from functions.neuron.synthesis.python.domain import EntityView, python_type, relation_methods, view_method
+from functions.neuron.synthesis.python import names
+from functions.neuron.synthesis.python.entities import EntityView, python_type, relation_methods, reporting, view_method
 from functions.neuron.synthesis.python.functions import annotation
 from functions.neuron.synthesis.python.models import ModelField, constrained, parameter_fields
 from shared.software import designs

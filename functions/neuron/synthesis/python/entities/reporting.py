@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.synthesis.database import nullable
 from functions.neuron.synthesis.python import names
-from functions.neuron.synthesis.python.conditions import uses_clock
+from functions.neuron.synthesis.python.entities.conditions import uses_clock
 from functions.neuron.synthesis.sql import quoted
 from shared.software import designs
 from shared.software.specification import FieldType

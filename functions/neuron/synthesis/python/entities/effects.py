@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.neuron.synthesis.database import nullable
-from functions.neuron.synthesis.python import domain, names
-from functions.neuron.synthesis.python.conditions import Conditions
+from functions.neuron.synthesis.python import names
+from functions.neuron.synthesis.python.entities.conditions import Conditions
+from functions.neuron.synthesis.python.entities.parts import Check
+from functions.neuron.synthesis.python.entities.statements import refusal, unless_absent
 from shared.software import designs
 
 if TYPE_CHECKING:
-    from functions.neuron.synthesis.python.domain import Check, EntityView
+    from functions.neuron.synthesis.python.entities.view import EntityView
     from shared.software.specification import EffectRule, Entity, FieldSpec
 
 
@@ -57,13 +59,13 @@ def function(rule: EffectRule, view: EntityView) -> Check:
     table, attribute, left = names.module(parent), designs.attribute(number), names.safe(f"{rule.field}_left")
     body = (
         *_without_effect(rule, view),
-        *view.unless_absent(rule.reference),
+        *unless_absent(view, rule.reference),
         f"{holder} = {table}.get(connection, {view.var}.{designs.attribute(reference)})",
         f"{left} = {_present(holder, number, parent)} {_change(rule, view)}",
         *_bounds(rule, number, left),
         f"{table}.update(connection, {holder}.id, {{{names.text(attribute)}: {left}}})",
     )
-    return domain.Check(
+    return Check(
         name=f"_apply_{rule.name}",
         parameters=("connection: sqlite3.Connection", f"{view.var}: {view.cls}", "times: int"),
         arguments=(),
@@ -95,7 +97,7 @@ def _bounds(rule: EffectRule, number: FieldSpec, left: str) -> list[str]:
         if bound is not None
         for line in (
             f"if {left} {beyond} {names.literal(bound, number)}:",
-            f"    {domain.refusal(rule.name, rule.message)}",
+            f"    {refusal(rule.name, rule.message)}",
         )
     ]
 

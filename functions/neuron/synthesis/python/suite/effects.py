@@ -6,25 +6,20 @@ import math
 from typing import TYPE_CHECKING
 
 from functions.neuron.synthesis.python import names
+from functions.neuron.synthesis.python.suite.records import least
 from shared.software import designs
-from shared.software.specification import EffectRule, FieldSpec, FieldType
+from shared.software.specification import EffectRule, FieldType
 
 if TYPE_CHECKING:
-    from functions.neuron.synthesis.python.tests import TestWriter
+    from functions.neuron.synthesis.python.suite.records import RecordWriter
 
 _ROOM = 10  # how many records the number has room for
-
-
-def least(field: FieldSpec) -> int | float:
-    """Give the least positive value of a numeric field."""
-    lowest = field.minimum if field.minimum is not None and field.minimum > 0 else 1
-    return lowest + 1 if field.exclusive_minimum and field.minimum == lowest else lowest
 
 
 class EffectTests:
     """The tests of one effect."""
 
-    def __init__(self, writer: TestWriter, rule: EffectRule) -> None:
+    def __init__(self, writer: RecordWriter, rule: EffectRule) -> None:
         specification = writer.specification
         self._writer, self._rule = writer, rule
         self._entity = specification.entity(rule.entity)
