@@ -9,7 +9,7 @@ from uuid import UUID
 from starlette.responses import Response, StreamingResponse
 
 from functions.neuron import stream
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from shared.function import Operation, answer
 from shared.neurons.wire import ENDED, EventsQuery, Limits, Run, RunEvent, RunPage, RunQuery, RunRequest
 from shared.problems import Problem, register

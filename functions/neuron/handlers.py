@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from events.subscriber import Delivery, Handler, NotYet
 from functions.neuron.runtime import TryLater
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from shared.telemetry import traceparent
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from functions.neuron import points
+from functions.neuron.lease import LeaseLost
 from shared.chaos import point
 from shared.identifiers import new_id
 from shared.neurons import BudgetExhausted, Reply, Unbilled
@@ -16,11 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from uuid import UUID
 
-    from functions.neuron.store import Claim, Store
-
-
-class LeaseLost(Exception):  # noqa: N818 - a state of affairs: somebody else does the step now
-    """The step is no longer this process's: what it does further is for nothing."""
+    from functions.neuron.store import Store
+    from functions.neuron.transitions import Claim
 
 
 def journal_key(

@@ -16,20 +16,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic import ValidationError
+from pydantic_core import to_json
 
 from functions.neuron import points
-from functions.neuron.ledger import JournalLedger, LeaseLost, journal_key
-from functions.neuron.store import Held, outcome_of
+from functions.neuron.contracts import (
+    Answer,
+    BrokenRuleError,
+    delegated_answer,
+    delegated_key,
+    described_children,
+    given_up,
+    json_of,
+    plain_output,
+    work_of,
+)
+from functions.neuron.lease import Lease, LeaseLost
+from functions.neuron.ledger import JournalLedger
+from functions.neuron.transitions import Held
 from shared import deadlines
 from shared.chaos import point
-from shared.neurons import Backward, BudgetExhausted, Builtin, Complete, Fail, Outcome, Signal, Spawn, Thought, Work
+from shared.neurons import Backward, BudgetExhausted, Builtin, Complete, Fail, Spawn, Thought, Work
 from shared.neurons.engine import NoAnswer
 from shared.telemetry import counter, histogram, logger, span
 
@@ -39,24 +50,15 @@ if TYPE_CHECKING:
 
     from events.catalogue.neuron import StepAnswered, StepFailed, StepRequested
     from functions.neuron.settings import NeuronSettings
-    from functions.neuron.store import Claim, Origin, Store
-    from shared.neurons import Body, Child, Engine, Ledger, Process, Registry, Reply, Result
+    from functions.neuron.store import Store
+    from functions.neuron.transitions import Claim, Origin
+    from shared.neurons import Body, Engine, Ledger, Process, Registry, Reply
 
 _log = logger(__name__)
 _steps = counter("hal9_neuron_steps_total", "Steps worked on, by what became of them.", ("outcome",))
 _seconds = histogram("hal9_neuron_work_seconds", "Seconds that a body and its engine worked, by layer.", ("layer",))
 
-_KEY: Final = re.compile(r"[a-z0-9._-]{1,64}")
-_NUL: Final = "\\u0000"
-_MAX_JSON: Final = 8_000_000
-_MAX_DELEGATED_JSON: Final = 900_000
-"""A delegated step's input travels in its event, and an event holds 1 MiB."""
-
 _RETRY_SECONDS: Final = 2.0
-
-_UNCLAIMED_SECONDS: Final = 0.1
-"""For how long a step may be worked on before it is claimed: what duplicates may do for nothing, and what nobody who
-watches a run would see running."""
 
 
 class TryLater(Exception):  # noqa: N818 - what is to be done
@@ -69,15 +71,6 @@ class TryLater(Exception):  # noqa: N818 - what is to be done
     def __init__(self, seconds: float = _RETRY_SECONDS) -> None:
         super().__init__(f"again in {seconds:g} s")
         self.seconds = seconds
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    """What is to be written of a step."""
-
-    result: Result[Any]
-    engine: str = "builtin"
-    note: str = ""
-    journal: tuple[bytes, str] | None = None
 
 
 class Runtime:
@@ -111,7 +104,7 @@ class Runtime:
             TryLater: It cannot be done just now.
         """
         point(points.CLAIM_BEFORE)
-        lease = _Lease(self._store, self._settings.lease_seconds, lambda: self._claim(org_id, origin, data))
+        lease = Lease(self._store, self._settings.lease_seconds, lambda: self._claim(org_id, origin, data))
         carried = None if process is None else self._carried(process, data)
         try:
             if carried is None:
@@ -139,7 +132,7 @@ class Runtime:
             point(points.CLAIM_COMMITTED)
         return claim
 
-    async def _claimed(self, lease: _Lease, origin: Origin) -> str:
+    async def _claimed(self, lease: Lease, origin: Origin) -> str:
         """Claim a step, work on it while its lease is kept, then write what came out."""
         claim = await lease.take()
         if claim is None:
@@ -162,7 +155,7 @@ class Runtime:
             raise TryLater
         return process
 
-    async def _completed(self, process: Process, claim: Claim, origin: Origin, answer: _Answer) -> str:
+    async def _completed(self, process: Process, claim: Claim, origin: Origin, answer: Answer) -> str:
         verdict = await self._written(process, claim.held, claim.depth, claim.phase, origin, answer)
         point(points.COMPLETION_COMMITTED)
         return verdict
@@ -186,7 +179,7 @@ class Runtime:
         return body, Work(input=given, run_id=data.run_id, path=data.path)
 
     async def _at_once(
-        self, lease: _Lease, org_id: UUID, origin: Origin, data: StepRequested, body: Body[Any, Any], work: Work[Any]
+        self, lease: Lease, org_id: UUID, origin: Origin, data: StepRequested, body: Body[Any, Any], work: Work[Any]
     ) -> str:
         """Work on a step that is not claimed, then claim and complete it in one transaction.
 
@@ -199,7 +192,7 @@ class Runtime:
         seconds = time.perf_counter() - begun
         _seconds.observe(seconds, body.layer)
         point(points.WORKED)
-        output = _plain_output(answer) if lease.claim is None else None
+        output = plain_output(answer) if lease.claim is None else None
         if output is not None:
             point(points.COMPLETION_BEFORE)
             verdict = await self._store.claim_and_complete(
@@ -211,19 +204,19 @@ class Runtime:
         claim = await lease.take()
         if claim is None:
             return "dropped"
-        return await self._completed(self._process(claim), claim, origin, _given_up(claim) or answer)
+        return await self._completed(self._process(claim), claim, origin, given_up(claim) or answer)
 
-    async def _answer(self, process: Process, claim: Claim) -> _Answer | None:
+    async def _answer(self, process: Process, claim: Claim) -> Answer | None:
         """Find what a claimed step answers; None when it must be delegated."""
         try:
             body = process.body(claim.body)
         except KeyError:
-            return _Answer(Fail(f"the process {process.name} has no neuron {claim.body} any more", "body-unknown"))
-        given_up = _given_up(claim)
-        if given_up is not None:
-            return given_up
+            return Answer(Fail(f"the process {process.name} has no neuron {claim.body} any more", "body-unknown"))
+        surrender = given_up(claim)
+        if surrender is not None:
+            return surrender
         if body.unavailable:
-            return _Answer(Fail(body.unavailable, "unavailable"))
+            return Answer(Fail(body.unavailable, "unavailable"))
         if body.delegated:
             return await self._recalled(body, claim)
         begun = time.perf_counter()
@@ -232,8 +225,8 @@ class Runtime:
         _seconds.observe(time.perf_counter() - begun, body.layer)
         return answer
 
-    async def _recalled(self, body: Body[Any, Any], claim: Claim) -> _Answer | None:
-        key = _delegated_key(
+    async def _recalled(self, body: Body[Any, Any], claim: Claim) -> Answer | None:
+        key = delegated_key(
             claim.held.org_id, claim.origin_id, claim.path, claim.generation, claim.revision, claim.input
         )
         known = await self._store.recall(claim.held.org_id, key)
@@ -241,11 +234,11 @@ class Runtime:
             return None
         from events.catalogue.neuron import StepAnswered
 
-        return _delegated_answer(body, StepAnswered.model_validate_json(known[0]), None)
+        return delegated_answer(body, StepAnswered.model_validate_json(known[0]), None)
 
-    async def _thought_and_done(self, process: Process, body: Body[Any, Any], claim: Claim) -> _Answer:
+    async def _thought_and_done(self, process: Process, body: Body[Any, Any], claim: Claim) -> Answer:
         try:
-            work = _work(process, body, claim)
+            work = work_of(process, body, claim)
         except (ValidationError, KeyError) as error:
             # Another release of this function may have written it, and can read it.
             _log.exception("stored work unreadable", body=claim.body)
@@ -253,7 +246,7 @@ class Runtime:
         engine = Builtin() if claim.engine == "builtin" else self._engine_of(body.layer)
         return await self._worked(body, work, engine, JournalLedger(self._store, claim))
 
-    async def _worked(self, body: Body[Any, Any], work: Work[Any], engine: Engine, ledger: Ledger) -> _Answer:
+    async def _worked(self, body: Body[Any, Any], work: Work[Any], engine: Engine, ledger: Ledger) -> Answer:
         """Ask the engine what the body asks, then let the body work."""
         try:
             thought = await self._thought(body, work, engine, ledger)
@@ -262,18 +255,18 @@ class Runtime:
             result = _worker(body)(work) if body.brief else await asyncio.to_thread(_worker(body), work)
         except (NoAnswer, BudgetExhausted) as error:
             code = "budget-exhausted" if isinstance(error, BudgetExhausted) else "no-engine"
-            return _Answer(Fail(f"{body.name}: {error}", code))
+            return Answer(Fail(f"{body.name}: {error}", code))
         except (LeaseLost, TryLater):
             raise
         except Exception as error:  # noqa: BLE001 - a body is pure: it would raise the same again
             _log.exception("body failed", body=body.name)
-            return _Answer(Fail(f"the neuron {body.name} failed unexpectedly ({type(error).__name__})", "body-error"))
+            return Answer(Fail(f"the neuron {body.name} failed unexpectedly ({type(error).__name__})", "body-error"))
         if isinstance(result, Complete) and not isinstance(result.output, body.output):
             found, wanted = type(result.output).__name__, body.output.__name__
-            return _Answer(Fail(f"the neuron {body.name} gave a {found}, its contract says {wanted}", "contract"))
+            return Answer(Fail(f"the neuron {body.name} gave a {found}, its contract says {wanted}", "contract"))
         if thought is None:
-            return _Answer(result)
-        return _Answer(result, thought.engine, thought.note)
+            return Answer(result)
+        return Answer(result, thought.engine, thought.note)
 
     async def _thought(
         self, body: Body[Any, Any], work: Work[Any], engine: Engine, ledger: Ledger
@@ -298,62 +291,48 @@ class Runtime:
         return Thought(await asyncio.to_thread(question.builtin), "builtin", note=note)
 
     async def _written(
-        self, process: Process, held: Held, depth: int, phase: int, origin: Origin, answer: _Answer
+        self, process: Process, held: Held, depth: int, phase: int, origin: Origin, answer: Answer
     ) -> str:
         """Write a step's answer; one that breaks the rules is written as a failure."""
         result, engine, journal = answer.result, answer.engine, answer.journal
         point(points.COMPLETION_BEFORE)
         try:
             if isinstance(result, Complete):
-                output = _json(result.output)
+                output = json_of(result.output)
                 return await self._store.complete(held, origin, output, engine, answer.note or None, journal)
             if isinstance(result, Spawn):
                 return await self._spawned(process, held, depth, phase, origin, answer, result)
             if isinstance(result, Backward):
                 return await self._sent_back(process, held, origin, answer, result)
-            output_even_so = None if result.output is None else _json(result.output)
-        except _BrokenRuleError as broken:
+            output_even_so = None if result.output is None else json_of(result.output)
+        except BrokenRuleError as broken:
             result, output_even_so, journal = Fail(str(broken), broken.code), None, None
         return await self._store.fail(held, origin, result.code, result.reason[:4000], output_even_so, engine, journal)
 
     async def _spawned(
-        self, process: Process, held: Held, depth: int, phase: int, origin: Origin, answer: _Answer, spawn: Spawn
+        self, process: Process, held: Held, depth: int, phase: int, origin: Origin, answer: Answer, spawn: Spawn
     ) -> str:
-        children = self._described(process, spawn.children, depth, phase)
-        memo = None if spawn.memo is None else _json(spawn.memo)
+        children = described_children(process, spawn.children, depth, phase, self._settings)
+        memo = None if spawn.memo is None else json_of(spawn.memo)
         verdict = await self._store.spawn(
             held, origin, memo, children, answer.engine, answer.note or None, self._settings.max_steps
         )
         if verdict == "too-many-steps":
-            raise _BrokenRuleError("limit", f"the run would have more than {self._settings.max_steps} steps")
+            raise BrokenRuleError("limit", f"the run would have more than {self._settings.max_steps} steps")
         if verdict == "key-taken":
-            raise _BrokenRuleError("contract", "a child was spawned under a key that another child has")
+            raise BrokenRuleError("contract", "a child was spawned under a key that another child has")
         return verdict
 
     async def _sent_back(
-        self, process: Process, held: Held, origin: Origin, answer: _Answer, result: Backward[Any]
+        self, process: Process, held: Held, origin: Origin, answer: Answer, result: Backward[Any]
     ) -> str:
         if not any(signal.severity == "error" for signal in result.signals):
-            raise _BrokenRuleError("contract", "a backward signal needs at least one error")
-        output = None if result.output is None else _json(result.output)
+            raise BrokenRuleError("contract", "a backward signal needs at least one error")
+        output = None if result.output is None else json_of(result.output)
         return await self._store.backward(
             held, origin, result.signals, output, answer.engine,
             settles=process.exhausted == "settle", journal=answer.journal,
         )  # fmt: skip
-
-    def _described(self, process: Process, children: Any, depth: int, phase: int) -> list[dict[str, Any]]:
-        """Check children against the rules, and describe them for the store."""
-        limits = self._settings
-        keys = [child.key for child in children]
-        if not keys or len(set(keys)) != len(keys) or not all(_KEY.fullmatch(key) for key in keys):
-            raise _BrokenRuleError("contract", "children need keys of [a-z0-9._-], each its own")
-        if len(keys) > limits.max_children:
-            raise _BrokenRuleError("limit", f"more than {limits.max_children} children at once")
-        if depth + 1 > limits.max_depth:
-            raise _BrokenRuleError("limit", f"the tree would be deeper than {limits.max_depth}")
-        if phase + 1 > limits.max_phases:
-            raise _BrokenRuleError("limit", f"more than {limits.max_phases} phases of one step")
-        return [_described_child(process, child) for child in children]
 
     async def answer(self, org_id: UUID, origin: Origin, data: StepAnswered) -> str:
         """Take a delegated step's answer: `done`, or why it does not count (`seen`, `stale`)."""
@@ -363,13 +342,13 @@ class Runtime:
         process = self._registry.get(row["process"])
         if process is None:
             raise TryLater
-        key = _delegated_key(org_id, row["origin_id"], row["path"], row["generation"], row["revision"], row["input"])
+        key = delegated_key(org_id, row["origin_id"], row["path"], row["generation"], row["revision"], row["input"])
         try:
             body = process.body(row["body"])
         except KeyError:
-            answer = _Answer(Fail(f"the process {process.name} has no neuron {row['body']} any more", "body-unknown"))
+            answer = Answer(Fail(f"the process {process.name} has no neuron {row['body']} any more", "body-unknown"))
         else:
-            answer = _delegated_answer(body, data, key)
+            answer = delegated_answer(body, data, key)
         point(points.ANSWER_BEFORE)
         held = Held(org_id, data.run_id, data.step_id, data.epoch, None)
         verdict = await self._written(process, held, 0, 0, origin, answer)
@@ -384,12 +363,6 @@ class Runtime:
         )
         point(points.UNDELIVERED_COMMITTED)
         return verdict
-
-
-class _BrokenRuleError(Exception):
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
 
 
 class _NothingToSpend:
@@ -407,208 +380,7 @@ class _NothingToSpend:
         raise BudgetExhausted("run")
 
 
-class _Lease:
-    """Keeps a lease while its block runs; cancels the block's task when the lease is lost.
-
-    A block may begin without a claim: then the step is claimed as soon as the block has lasted for a moment.
-
-    Args:
-        store: Where the lease is.
-        seconds: How long it is.
-        claim: Claims the step.
-
-    Attributes:
-        claim: The claim, once there is one.
-    """
-
-    def __init__(self, store: Store, seconds: float, claim: Callable[[], Awaitable[Claim | None]]) -> None:
-        self._store = store
-        self._seconds = seconds
-        self._take = claim
-        self._lost = False
-        self._owner: asyncio.Task[Any] | None = None
-        self._handle: asyncio.TimerHandle | None = None
-        self._taking: asyncio.Task[None] | None = None
-        self._renewal: asyncio.Task[None] | None = None
-        self.claim: Claim | None = None
-
-    async def take(self) -> Claim | None:
-        """Claim the step unless it is claimed: None when it is not to be had."""
-        if self.claim is None:
-            self.claim = await self._take()
-        return self.claim
-
-    async def __aenter__(self) -> None:
-        self._owner = asyncio.current_task()
-        third, loop = self._seconds / 3, asyncio.get_running_loop()
-        if self.claim is None:
-            self._handle = loop.call_later(min(_UNCLAIMED_SECONDS, third), self._begin_taking)
-        else:
-            self._handle = loop.call_later(third, self._begin, self.claim)
-
-    def _begin_taking(self) -> None:
-        self._taking = asyncio.get_running_loop().create_task(self._taken())
-
-    async def _taken(self) -> None:
-        try:
-            with deadlines.no_deadline():
-                claim = await self.take()
-        except Exception as error:  # noqa: BLE001 - a shard that is away now may be back later
-            _log.warning("step not claimed", error=type(error).__name__)
-            self._handle = asyncio.get_running_loop().call_later(self._seconds / 3, self._begin_taking)
-            return
-        if claim is None:
-            self._lose()
-        else:
-            self._handle = asyncio.get_running_loop().call_later(self._seconds / 3, self._begin, claim)
-
-    def _lose(self) -> None:
-        self._lost = True
-        if self._owner is not None:
-            self._owner.cancel()
-
-    def _begin(self, claim: Claim) -> None:
-        # A task only for work that lasts: most steps are done before the first renewal is due.
-        self._renewal = asyncio.get_running_loop().create_task(self._renew(claim))
-
-    async def _renew(self, claim: Claim) -> None:
-        with deadlines.no_deadline():
-            while True:
-                try:
-                    kept = await self._store.renew(claim.held, self._seconds)
-                except Exception as error:  # noqa: BLE001 - a shard that is away now may be back for the next renewal
-                    _log.warning("lease not renewed", error=type(error).__name__)
-                    kept = True
-                if not kept:
-                    self._lose()
-                    return
-                await asyncio.sleep(self._seconds / 3)
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        owner, self._owner = self._owner, None
-        if self._taking is not None:
-            # Not cancelled: a claim that is made and not known would keep the step until its lease has run out.
-            await asyncio.wait([self._taking])
-            self._taking.result()
-        if self._handle is not None:
-            self._handle.cancel()
-        if self._renewal is not None:
-            self._renewal.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._renewal
-        if self._lost:
-            if kind is not None and issubclass(kind, asyncio.CancelledError) and owner is not None:
-                owner.uncancel()
-            raise LeaseLost from error
-
-
-def _given_up(claim: Claim) -> _Answer | None:
-    """What is to be written of a step that was tried too often."""
-    if claim.attempts <= claim.max_attempts:
-        return None
-    return _Answer(Fail(f"given up after {claim.max_attempts} attempts", "attempts-exhausted"))
-
-
-def _plain_output(answer: _Answer) -> str | None:
-    """The JSON of an answer that does no more than complete its step; None of any other."""
-    if not isinstance(answer.result, Complete):
-        return None
-    try:
-        return _json(answer.result.output)
-    except _BrokenRuleError:
-        return None
-
-
 def _worker(body: Body[Any, Any]) -> Callable[[Work[Any]], Any]:
     if body.work is None:
         raise ValueError(f"the body {body.name} has no work")
     return body.work
-
-
-def _work(process: Process, body: Body[Any, Any], claim: Claim) -> Work[Any]:
-    """Read a claim as its body's work.
-
-    Raises:
-        ValidationError: What is stored does not fit the contracts.
-        KeyError: A child's body is no longer in the process.
-    """
-    children: dict[str, Outcome] = {row[0]: outcome_of(row, process.body(row[2])) for row in claim.children}
-    memo: Any = claim.memo
-    if memo is not None and body.memo is not None:
-        memo = body.memo.model_validate_json(memo)
-    return Work(
-        input=body.input.model_validate_json(claim.input),
-        phase=claim.phase,
-        children=children,
-        signals=tuple(Signal.model_validate_json(text) for text in claim.signals),
-        revision=claim.revision,
-        memo=memo,
-        run_id=claim.held.run_id,
-        path=claim.path,
-    )
-
-
-def _described_child(process: Process, child: Child) -> dict[str, Any]:
-    try:
-        body = process.body(child.body)
-    except KeyError:
-        raise _BrokenRuleError("contract", f"the process {process.name} has no neuron {child.body}") from None
-    if not isinstance(child.input, body.input):
-        raise _BrokenRuleError("contract", f"the child {child.key} was given a {type(child.input).__name__}")
-    return {
-        "key": child.key,
-        "body": body.name,
-        "executor": body.executor,
-        "delegated": body.delegated,
-        "optional": child.optional,
-        "input": _json(child.input, _MAX_DELEGATED_JSON if body.delegated else _MAX_JSON),
-        "max_attempts": body.attempts,
-        "deadline_seconds": body.deadline_seconds,
-    }
-
-
-def _json(model: object, limit: int = _MAX_JSON) -> str:
-    """A model as JSON that every reader on the way takes.
-
-    Raises:
-        _BrokenRuleError: It is no model, not what its own model says, too large, or holds U+0000.
-    """
-    if not isinstance(model, BaseModel):
-        raise _BrokenRuleError("contract", f"a {type(model).__name__} came out, not a model")
-    try:
-        text = model.model_dump_json(warnings="error")
-    except (PydanticSerializationError, ValueError) as error:
-        name = type(model).__name__
-        raise _BrokenRuleError("contract", f"a {name} cannot be written as JSON by its own contract") from error
-    if len(text) > limit:
-        raise _BrokenRuleError("limit", f"a {type(model).__name__} of {len(text)} characters is too large")
-    if _NUL in text and _NUL in text.replace("\\\\", ""):
-        raise _BrokenRuleError("contract", f"a {type(model).__name__} holds U+0000")
-    return text
-
-
-def _delegated_key(org_id: UUID, origin_id: UUID, path: str, generation: int, revision: int, request: str) -> bytes:
-    return journal_key("delegated", org_id, origin_id, path, generation, revision, request)
-
-
-def _delegated_answer(body: Body[Any, Any], data: StepAnswered, key: bytes | None) -> _Answer:
-    """Read a delegated executor's answer against the contract.
-
-    A failure is not kept for replays: it lay outside of what was asked (a full disk, no tools), and may be gone then.
-    """
-    journal = None if key is None or data.outcome == "failed" else (key, data.model_dump_json())
-    try:
-        output = None if data.output is None else body.output.model_validate(data.output)
-        signals = tuple(Signal.model_validate(signal.model_dump()) for signal in data.signals)
-    except ValidationError:
-        return _Answer(Fail(f"{body.executor} answered what {body.name}'s contract does not allow", "contract"))
-    result: Result[Any]
-    if data.outcome == "backward":
-        result = Backward(signals, output)
-    elif data.outcome == "failed":
-        result = Fail(data.reason or "failed", data.code, output)
-    elif output is None:
-        result = Fail(f"{body.executor} answered without an output", "contract")
-    else:
-        result = Complete(output)
-    return _Answer(result, data.engine, journal=journal)

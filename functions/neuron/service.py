@@ -11,7 +11,7 @@ import msgspec
 from pydantic import ValidationError
 
 from functions.neuron import points
-from functions.neuron.store import Origin, Start
+from functions.neuron.transitions import Origin, Start
 from shared import cursors
 from shared.chaos import point
 from shared.identifiers import new_id

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from functions.neuron import points
 from functions.neuron.rewind import Exhausted, Node, Plan, plan_rewind
+from functions.neuron.transitions import Claim, Held, Waiting
 from shared.chaos import point
 from shared.identifiers import new_id
-from shared.neurons import Outcome, Signal
 from shared.quotas import COST, MODEL_TOKENS, RUNS
 from shared.quotas.usage import REFUSED as QUOTA_REFUSED
 from shared.randomness import SystemRandomness
@@ -22,8 +21,9 @@ from shared.shards.calls import Calls
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from functions.neuron.transitions import Origin, Start
     from shared.database import Transaction
-    from shared.neurons import Body
+    from shared.neurons import Signal
     from shared.quotas import Allowance, Meter, Tiers
     from shared.randomness import Randomness
     from shared.replicas.lsn import Bookmark
@@ -62,117 +62,6 @@ _NODES: Final = """
     SELECT id, parent_id, path, state, joined_phase, revision, optional FROM steps
     WHERE org_id = $1 AND run_id = $2 AND state <> 'superseded' ORDER BY depth, id
 """
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """Where a transition comes from: what its events will say.
-
-    Attributes:
-        source: The events' `source`.
-        trace: `traceparent`, empty for none.
-        cause: Id of the event that led to it, empty for none.
-        event_source: That event's source, for the inbox; None when no event asked for it.
-        event_id: That event's id, for the inbox; None when no event asked for it.
-    """
-
-    source: str
-    trace: str = ""
-    cause: str = ""
-    event_source: str | None = None
-    event_id: str | None = None
-
-
-class Held(msgspec.Struct, frozen=True):
-    """A step as its holder knows it.
-
-    Attributes:
-        org_id: The organisation.
-        run_id: The run.
-        step_id: The step.
-        epoch: The epoch that is worked on.
-        token: The lease's token; None for a delegated step, which has none.
-    """
-
-    org_id: UUID
-    run_id: UUID
-    step_id: UUID
-    epoch: int
-    token: UUID | None
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """A claimed step with everything that its body needs; JSON is still text."""
-
-    held: Held
-    process: str
-    engine: str | None
-    origin_id: UUID
-    replay: bool
-    body: str
-    path: str
-    depth: int
-    generation: int
-    revision: int
-    phase: int
-    attempts: int
-    max_attempts: int
-    delegated: bool
-    input: str
-    memo: str | None
-    children: Sequence[tuple[Any, ...]]
-    signals: Sequence[str]
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """A step that waits to be begun: the one of its organisation that has waited longest."""
-
-    org_id: UUID
-    run_id: UUID
-    step_id: UUID
-    epoch: int
-    phase: int
-    body: str
-    path: str
-
-
-class Start(msgspec.Struct, frozen=True):
-    """A run to start.
-
-    Attributes:
-        run_id: Its id; starting it twice is starting it once.
-        origin_id: Whose journal it uses: its own id, unless it is a replay.
-        replay_of: The run that it replays.
-        process: The kind of run.
-        engine: What the caller allows.
-        input: The root's input, JSON.
-        subject: Who started it.
-        correlation: What the caller wants to find in the run's events.
-        key: Idempotency key.
-        request_hash: What the key stands for.
-        cost_cap: Micro-dollars.
-        per_step: Cap on revisions of a step.
-        per_run: Cap on revisions of the run.
-        deadline_seconds: From now.
-        body: The root's body; None when `fault` says why there is none.
-        fault: Why the run is born failed: (code, reason).
-    """
-
-    run_id: UUID
-    origin_id: UUID
-    replay_of: UUID | None
-    process: str
-    engine: str | None
-    input: str
-    subject: str
-    correlation: str | None
-    key: str | None
-    request_hash: bytes | None
-    cost_cap: int
-    per_step: int
-    per_run: int
-    deadline_seconds: float
-    body: Body[Any, Any] | None
-    fault: tuple[str, str] | None = None
 
 
 class Store:
@@ -636,19 +525,4 @@ def _described(plan: Plan) -> str:
                 for blamed in plan.signals
             ],
         }
-    )
-
-
-def outcome_of(row: Sequence[Any], body: Body[Any, Any]) -> Outcome:
-    """A child's row of a claim as its parent's body sees it."""
-    key, path, name, output, engine, failure, exhausted, leftover = row
-    return Outcome(
-        key=key,
-        path=path,
-        body=name,
-        output=None if output is None else body.output.model_validate_json(output),
-        engine=engine,
-        exhausted=exhausted,
-        signals=tuple(Signal.model_validate(signal) for signal in json.loads(leftover)) if leftover else (),
-        failure=failure,
     )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from events.catalogue.neuron import StepRequested
 from functions.neuron.runtime import TryLater
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from shared.fairness import FairShares
 from shared.quotas.tiers import weight
 from shared.telemetry import counter, logger, set_organisation
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from functions.neuron.runtime import Runtime
-    from functions.neuron.store import Store, Waiting
+    from functions.neuron.store import Store
+    from functions.neuron.transitions import Waiting
     from shared.clock import Clock
 
 _AHEAD_SECONDS: Final = 10.0

@@ -29,7 +29,8 @@ from events.relay import Relay
 from functions.neuron.runtime import Runtime
 from functions.neuron.service import Runs
 from functions.neuron.settings import NeuronSettings
-from functions.neuron.store import Origin, Store
+from functions.neuron.store import Store
+from functions.neuron.transitions import Origin
 from knative.platform.servers import Servers
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings

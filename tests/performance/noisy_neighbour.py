@@ -25,7 +25,8 @@ from functions.neuron import handlers
 from functions.neuron.runtime import Runtime
 from functions.neuron.service import Runs
 from functions.neuron.settings import NeuronSettings
-from functions.neuron.store import Origin, Store
+from functions.neuron.store import Store
+from functions.neuron.transitions import Origin
 from functions.neuron.turns import Turns
 from knative.platform.servers import Servers
 from shared.clock import SystemClock

@@ -24,7 +24,8 @@ from uuid import UUID
 import asyncpg
 
 from functions.neuron.service import Runs
-from functions.neuron.store import Origin, Store
+from functions.neuron.store import Store
+from functions.neuron.transitions import Origin
 from knative.platform.servers import Servers
 from shared import apikeys
 from shared.clock import SystemClock

@@ -18,7 +18,7 @@ from events.subscriber import NotYet
 from functions.codegen import attempts, service, store, verification
 from functions.codegen.models import derived_id
 from functions.codegen.resources import Resources
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from shared import chaos
 from shared.clock import ManualClock
 from shared.fairness import Places

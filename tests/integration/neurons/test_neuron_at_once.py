@@ -16,7 +16,7 @@ from events import catalogue, subscriber
 from events.catalogue.neuron import StepFailed
 from functions.neuron import handlers, points
 from functions.neuron.settings import NeuronSettings
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from functions.upkeep import service
 from functions.upkeep.resources import UpkeepSettings
 from functions.upkeep.store import Store as UpkeepStore

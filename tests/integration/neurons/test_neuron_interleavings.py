@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from events import catalogue
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from functions.upkeep import service
 from functions.upkeep.resources import UpkeepSettings
 from functions.upkeep.store import Store as UpkeepStore
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from events import CloudEvent
-    from functions.neuron.store import Claim
+    from functions.neuron.transitions import Claim
     from shared.shards import Shards
 
 WORDS = st.sampled_from(["a", "bb", "ccc", "lie", "maybefail", "fail"])

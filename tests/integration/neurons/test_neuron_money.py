@@ -10,7 +10,7 @@ import pytest
 
 from functions.neuron.ledger import JournalLedger
 from functions.neuron.settings import NeuronSettings
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from shared.neurons import BudgetExhausted, Reply, Thought, Unbilled
 from shared.problems import Problem
 from tests.processes.office import Office, answered

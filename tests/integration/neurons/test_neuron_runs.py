@@ -11,7 +11,7 @@ import pytest
 from events import catalogue
 from events.catalogue.neuron import RunRequested
 from functions.neuron.settings import NeuronSettings
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from shared.identifiers import new_id
 from shared.neurons.wire import RunRequest
 from shared.problems import Problem

@@ -17,7 +17,7 @@ from events.catalogue.upkeep import ProbeRequested
 from events.publisher import Unpublished
 from events.subscriber import Delivery
 from functions.neuron.settings import NeuronSettings
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from functions.upkeep import handlers, service
 from functions.upkeep.resources import UpkeepSettings
 from functions.upkeep.store import Due

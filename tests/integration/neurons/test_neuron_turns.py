@@ -14,7 +14,8 @@ from events import catalogue
 from events.subscriber import Delivery
 from functions.neuron import handlers
 from functions.neuron.settings import NeuronSettings
-from functions.neuron.store import WAITING_AT_MOST, Origin
+from functions.neuron.store import WAITING_AT_MOST
+from functions.neuron.transitions import Origin
 from functions.neuron.turns import Turns
 from shared.clock import ManualClock
 from shared.database import ShardUnavailableError

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from events import catalogue
 from events.catalogue.upkeep import UsageRecorded
 from events.subscriber import Delivery
-from functions.neuron.store import Origin
+from functions.neuron.transitions import Origin
 from functions.upkeep import handlers, usage
 from knative.cli.main import main
 from shared.cache import Cache
