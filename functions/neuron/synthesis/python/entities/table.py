@@ -159,24 +159,17 @@ class TableWriter:
             parts.append(f"(:{end} IS NULL OR own.{quoted(start)} < :{end})")
         else:
             parts.append(f"own.{quoted(start)} < :{end} AND own.{quoted(end)} > :{start}")
-        condition = self._condition(" AND ".join(parts), rule.when)
-        values = ", ".join(f"{names.text(name)}: {self._view.var}.{name}" for name in ("id", *per, start, end))
-        clock = ("now: datetime",) if uses_clock(rule.when) else ()
-        bindings = "".join(f", {binding}" for binding in clock_bindings(condition))
-        return Question(
-            name=f"count_{rule.name}",
-            parameters=(f"{self._view.var}: {self._view.cls}", *clock),
-            returns="int",
-            doc=names.docstring(f"Count those that stand in its way: {_uncapitalised(rule.message)}", 8),
-            body=(
-                f"values = self._encoded({{{values}}})",
-                f"return self.count(connection, {sql_literal(condition)}, **values{bindings})",
-            ),
-        )
+        return self._others_question(rule, parts, [*per, start, end], "Count those that stand in its way")
 
     def _double_question(self, rule: UniqueRule) -> Question:
         columns = [self._view.attribute(name) for name in rule.fields]
         parts = ["own.id <> :id", *(f"own.{quoted(name)} = :{name}" for name in columns)]
+        return self._others_question(rule, parts, columns, "Count those that it would double")
+
+    def _others_question(
+        self, rule: NoOverlapRule | UniqueRule, parts: list[str], columns: list[str], does: str
+    ) -> Question:
+        """Write a question for the records but one that stand in a relation to this one, by its columns."""
         condition = self._condition(" AND ".join(parts), rule.when)
         values = ", ".join(f"{names.text(name)}: {self._view.var}.{name}" for name in ("id", *columns))
         clock = ("now: datetime",) if uses_clock(rule.when) else ()
@@ -185,7 +178,7 @@ class TableWriter:
             name=f"count_{rule.name}",
             parameters=(f"{self._view.var}: {self._view.cls}", *clock),
             returns="int",
-            doc=names.docstring(f"Count those that it would double: {_uncapitalised(rule.message)}", 8),
+            doc=names.docstring(f"{does}: {_uncapitalised(rule.message)}", 8),
             body=(
                 f"values = self._encoded({{{values}}})",
                 f"return self.count(connection, {sql_literal(condition)}, **values{bindings})",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def write(project: Project) -> None:
     """Write the share."""
     out, specification = project.renderer, project.specification
-    locks = Path(__file__).parent / "locks"
+    locks = Path(__file__).parents[1] / "locks"
     service = project.kind is Kind.API
     if service:
         out.add("requirements.lock", (locks / "service.lock").read_text(encoding="utf-8"))
