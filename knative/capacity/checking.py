@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from knative.capacity.arrivals import Arrivals, Closed, Open, trace
 from knative.capacity.autoscaler import AutoscalerSettings
 from knative.capacity.measurements import Measurements, MeasurementsError, faults_of
-from knative.capacity.revision import Revision, RevisionSettings, Second, Tally
+from knative.capacity.revision import Revision, RevisionSettings
+from knative.capacity.tally import Second, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from knative.capacity.autoscaler import AutoscalerSettings
 from knative.capacity.measurements import mean
-from knative.capacity.revision import RevisionSettings, Tally
+from knative.capacity.revision import RevisionSettings
 from knative.capacity.scenario import (
     DOOR,
     RAMP_SECONDS,
@@ -40,6 +40,7 @@ from knative.capacity.scenario import (
     kinds_behind,
     run,
 )
+from knative.capacity.tally import Tally
 from knative.render.services import autoscaling
 from knative.render.target import Target
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from knative.capacity.measurements import Measurements, Work
-    from knative.capacity.revision import Second
+    from knative.capacity.tally import Second
     from knative.description import Deployment, FunctionDescription
 
 LOOP_BUSY: Final = 0.7

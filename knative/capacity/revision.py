@@ -20,11 +20,12 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_left
-from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, field
+from collections import defaultdict, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from knative.capacity.autoscaler import TICK_SECONDS, Autoscaler, AutoscalerSettings
+from knative.capacity.tally import RESOLUTION, Second, Tally, quantile
 
 if TYPE_CHECKING:
     import random
@@ -39,9 +40,6 @@ ACTIVATOR_QUEUE: Final = 10_000
 
 POD_QUEUE_FACTOR: Final = 10
 """Requests that wait in a queue-proxy, times containerConcurrency: buildBreaker in queue/sharedmain/main.go."""
-
-RESOLUTION: Final = 10_000
-"""Latencies are counted in parts of a second this fine: 0.1 ms."""
 
 _INTERLEAVE: Final = 1e-9  # slots of pods that came together are taken in turns
 _SAMPLED: Final = 3  # of so many requests plus one, one tells how long it queued
@@ -94,73 +92,6 @@ class RevisionSettings:
     timeout_seconds: float = 300.0
     activators: int = 1
     starts_per_second: float = math.inf
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of the requests.
-
-    Attributes:
-        arrived: all of them.
-        answered: with an answer.
-        refused: 503, a queue was full.
-        timed_out: 504.
-        latencies: answered ones but streams, by latency, in parts of a second (`RESOLUTION`).
-    """
-
-    arrived: int = 0
-    answered: int = 0
-    refused: int = 0
-    timed_out: int = 0
-    latencies: Counter[int] = field(default_factory=Counter)
-
-    def percentile(self, part: float) -> float:
-        """Give the latency, in seconds, that this part of the answered requests took at most; 0 without any."""
-        rank, seen = math.ceil(part * self.latencies.total()), 0
-        for latency in sorted(self.latencies):
-            seen += self.latencies[latency]
-            if seen >= rank:
-                return latency / RESOLUTION
-        return 0.0
-
-    def add(self, other: Tally) -> None:
-        """Add what became of other requests."""
-        self.arrived += other.arrived
-        self.answered += other.answered
-        self.refused += other.refused
-        self.timed_out += other.timed_out
-        self.latencies.update(other.latencies)
-
-
-@dataclass(frozen=True, slots=True)
-class Second:
-    """What one second was like.
-
-    Attributes:
-        second: which.
-        ready: pods at its end.
-        wanted: pods that the reconciler had asked for.
-        activator: whether the activator was in the path.
-        concurrency: requests at once, waiting included, on average.
-        arrived: requests.
-        failed: requests refused or timed out.
-        processor: processor seconds that were used.
-        p50: of the latencies, in seconds; 0 when nothing was answered.
-        p95: the same.
-        p99: the same.
-    """
-
-    second: int
-    ready: int
-    wanted: int
-    activator: bool
-    concurrency: float
-    arrived: int
-    failed: int
-    processor: float
-    p50: float
-    p95: float
-    p99: float
 
 
 class Revision:
@@ -318,9 +249,9 @@ class Revision:
                 arrived=tally.arrived - self._arrived_before,
                 failed=failed - self._failures_before,
                 processor=answered * self._processor_seconds,
-                p50=_at(shown, 0.5),
-                p95=_at(shown, 0.95),
-                p99=_at(shown, 0.99),
+                p50=quantile(shown, 0.5),
+                p95=quantile(shown, 0.95),
+                p99=quantile(shown, 0.99),
             )
         )
         self._failures_before, self._arrived_before = failed, tally.arrived
@@ -572,9 +503,3 @@ class Revision:
         self.tally.timed_out += 1
         if self.ended is not None:
             self.ended.append(moment)
-
-
-def _at(ordered: Sequence[float], part: float) -> float:
-    if not ordered:
-        return 0.0
-    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]

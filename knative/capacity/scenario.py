@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from knative.capacity.arrivals import Closed, Open
-from knative.capacity.revision import Revision, RevisionSettings, Second, Tally
+from knative.capacity.revision import Revision, RevisionSettings
+from knative.capacity.tally import Second, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,8 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from knative.capacity.autoscaler import AutoscalerSettings
-from knative.capacity.revision import RESOLUTION, Revision, RevisionSettings
+from knative.capacity.revision import Revision, RevisionSettings
+from knative.capacity.tally import RESOLUTION
 
 if TYPE_CHECKING:
     import random

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knative.capacity.autoscaler import AutoscalerSettings
-from knative.capacity.revision import ACTIVATOR_QUEUE, RESOLUTION, Revision, RevisionSettings
+from knative.capacity.revision import ACTIVATOR_QUEUE, Revision, RevisionSettings
+from knative.capacity.tally import RESOLUTION
 from tests.unit.capacity.queues import (
     exponential,
     feed,
