@@ -106,20 +106,6 @@ class Closed:
         return self._chance.expovariate(1 / self._think_seconds) if self._think_seconds > 0 else 0.0
 
 
-def steps(*levels: tuple[int, float]) -> Callable[[int], float]:
-    """Give a rate that changes in steps: (from this second on, this rate); zero before the first."""
-    ordered = sorted(levels)
-
-    def rate(second: int) -> float:
-        now = 0.0
-        for begin, level in ordered:
-            if begin <= second:
-                now = level
-        return now
-
-    return rate
-
-
 def trace(values: Sequence[float]) -> Callable[[int], float]:
     """Give the rate that was recorded for each second; zero after the last."""
     return lambda second: values[second] if second < len(values) else 0.0

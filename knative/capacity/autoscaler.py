@@ -153,11 +153,6 @@ class Autoscaler:
         self._panic_since: float | None = now - _STARTED_BEFORE if ready > 1 else None
         self._panic_pods = ready
 
-    @property
-    def panicking(self) -> bool:
-        """Whether it is in panic mode: it then only scales up."""
-        return self._panic_since is not None
-
     def record(self, now: float, concurrency: float) -> None:
         """Take the average number of requests at once during the last second."""
         self._stable.record(now, concurrency)

@@ -37,7 +37,6 @@ _QUANTILE: Final = 0.95
 _NOTICEABLE_SECONDS: Final = 0.02
 """A version is not held to be slower for less."""
 
-_SUCCESS: Final = 2
 _REFUSED: Final = 4
 _FAILED: Final = 5
 

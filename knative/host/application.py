@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from knative.host.loading import Loaded
     from knative.host.settings import HostSettings
 
-    _Own = Callable[[Exchange], Awaitable[None]]
-
 _log = logger(__name__)
 _CHECK_SECONDS: Final = 2.0
 _STATUS_TEXTS: Final = {status: str(status) for status in range(100, 600)}

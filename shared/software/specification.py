@@ -13,7 +13,6 @@ what each part of the request became.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -575,10 +574,3 @@ class Specification(_Part):
         if found:
             raise ValueError("; ".join(found))
         return self
-
-
-def snake(text: str) -> str:
-    """Turn words into a `Name`: "Due date" -> "due_date"; gives "item" when nothing is left."""
-    words = re.findall(r"[a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text).lower())
-    name = "_".join(words)[:63].rstrip("_")
-    return name if name and name[0].isalpha() else f"item_{name}".rstrip("_")

@@ -7,25 +7,23 @@ import statistics
 
 import pytest
 
-from knative.capacity.arrivals import Closed, Open, steps, trace
+from knative.capacity.arrivals import Closed, Open, trace
 
 
 def test_open_arrivals_are_poisson() -> None:
-    source = Open(steps((0, 200)), random.Random(4))
+    source = Open(lambda _: 200, random.Random(4))
     counts = [len(source.until(second, second + 1)) for second in range(2000)]
     assert statistics.fmean(counts) == pytest.approx(200, rel=0.01)
     assert statistics.variance(counts) == pytest.approx(200, rel=0.1)
 
 
 def test_they_are_in_order_and_within_their_second() -> None:
-    moments = Open(steps((0, 500)), random.Random(4)).until(7, 8)
+    moments = Open(lambda _: 500, random.Random(4)).until(7, 8)
     assert moments == sorted(moments)
     assert 7 <= moments[0] <= moments[-1] < 8
 
 
-def test_rates_follow_steps_and_traces() -> None:
-    rate = steps((10, 5), (20, 1))
-    assert [rate(second) for second in (0, 9, 10, 19, 20, 99)] == [0, 0, 5, 5, 1, 1]
+def test_a_rate_follows_its_trace() -> None:
     recorded = trace([3, 4])
     assert [recorded(second) for second in (0, 1, 2)] == [3, 4, 0]
     assert Open(recorded, random.Random(1)).until(5, 6) == []
