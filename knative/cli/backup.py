@@ -203,10 +203,10 @@ def verify_backups(backup_id: str | None, *, really: bool, everything: bool, as_
 
     Exit code 1 when anything is not as it was made.
     """
+    if everything and (really or backup_id is not None):
+        raise click.UsageError("--all is for every backup: leave it out with --restore, or when you name one.")
     source = _source()
     if really:
-        if everything:
-            raise click.UsageError("--restore tests one backup: leave --all out.")
         _test(source, backup_id, as_json=as_json)
         return
 

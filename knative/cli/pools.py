@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from shared.pools import Advice, Holder
 
 _FUNCTIONS: Final = Path(__file__).resolve().parents[2] / "functions"
+_RESERVED: Final = 3
+_SHARDS: Final = 3
 
 
 @click.group("pools")
@@ -39,34 +41,32 @@ def command() -> None:
     type=click.IntRange(1),
     help="A server's max_connections, instead of asking it; repeat it for each server, in shard order.",
 )
-@click.option(
-    "--reserved", default=3, show_default=True, type=click.IntRange(0), help="With --max-connections: for superusers."
-)
-@click.option(
-    "--shards", "count", default=3, show_default=True, type=click.IntRange(1), help="With --max-connections: shards."
-)
+@click.option("--reserved", type=click.IntRange(0), help="With --max-connections: for superusers; 3 when left out.")
+@click.option("--shards", "count", type=click.IntRange(1), help="With --max-connections: shards; 3 when left out.")
 @click.option("--pool-size", type=click.IntRange(1, 100), help="Try this pool in every deployment.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(
     environment: str,
     given: tuple[int, ...],
-    reserved: int,
-    count: int,
+    reserved: int | None,
+    count: int | None,
     pool_size: int | None,
     as_json: bool,
 ) -> None:
     """Show the arithmetic of connections, and refuse what could exhaust a server.
 
     Every deployment counts with its greatest scale times its pool (`connections` in function.toml), twice for the time
-    of a roll-out, when two revisions run side by side. The servers are those of HAL9_SHARDS_ADMIN or HAL9_SHARDS, else
-    the local platform that runs. Exit code 1 when a server could be exhausted, with what to set instead.
+    of a roll-out, when two revisions run side by side. The servers are those of HAL9_SHARDS_ADMIN, else of the local
+    platform that runs. Exit code 1 when a server could be exhausted, with what to set instead.
 
     \b
     Example:
       hal9 pools plan --environment production --max-connections 1200
     """
+    if not given and (reserved is not None or count is not None):
+        raise click.UsageError("--reserved and --shards go with --max-connections: without it the servers are asked.")
     holders = _holders(environment, pool_size)
-    servers = _assumed(given, reserved, count) if given else _asked()
+    servers = _assumed(given, _RESERVED if reserved is None else reserved, count or _SHARDS) if given else _asked()
     made = Plan(servers, holders)
     if as_json:
         click.echo(json.dumps(_document(made, environment), indent=2))

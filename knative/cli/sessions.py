@@ -7,7 +7,7 @@ import json
 import os
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from knative.cli import tables
 from knative.cli.organisationnames import organisation
 from knative.cli.servers import admin_addresses
 from knative.platform.home import Home, PlatformSettings
-from shared.database import DatabaseSettings
+from shared.database import DatabaseSettings, hosts
 from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
 from shared.permissions import CUSTOMER_ROLES
 from shared.problems import Problem
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from shared.sessions.sessions import Device, Opened
 
 T = TypeVar("T")
+_ASK_SECONDS: Final = 5.0
+"""For how long the directory is asked whether there is such an organisation."""
+
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -87,7 +90,7 @@ def begin(org_id: UUID, user_id: UUID, roles: tuple[str, ...], device: str, *, a
         await require_open(at.directory, org_id)
         return await at.sessions.create(org_id, user_id, roles, device=device)
 
-    begun = _run(work)
+    begun = _run(org_id, work)
     cookie = f"{COOKIE}={begun.cookie}"
     document = {"session": str(begun.session.ref), "cookie": cookie, "ends_at": begun.session.ends_at.isoformat()}
     click.echo(json.dumps(document, indent=2) if as_json else cookie)
@@ -99,7 +102,7 @@ def begin(org_id: UUID, user_id: UUID, roles: tuple[str, ...], device: str, *, a
 @_JSON
 def list_sessions(org_id: UUID, user_id: UUID, *, as_json: bool) -> None:
     """List a user's sessions in all regions, the one last used first."""
-    found = _run(lambda opened: opened.sessions.devices(org_id, user_id))
+    found = _run(org_id, lambda opened: opened.sessions.devices(org_id, user_id))
     if as_json:
         click.echo(json.dumps([_document(one) for one in found], indent=2))
     else:
@@ -131,7 +134,7 @@ def revoke(org_id: UUID, user_id: UUID | None, ref: UUID | None, *, everyone: bo
             raise click.ClickException(f"The user has no session {ref}: see `hal9 sessions list`.")
         return f"{ref} is revoked."
 
-    said = _run(work)
+    said = _run(org_id, work)
     whom = {"organisation": org_id, "user": user_id, "session": ref}
     document = {name: str(value) for name, value in whom.items() if value is not None}
     click.echo(json.dumps({"revoked": document}) if as_json else said)
@@ -139,17 +142,22 @@ def revoke(org_id: UUID, user_id: UUID | None, ref: UUID | None, *, everyone: bo
 
 @command.command("rotate-key")
 @_ORGANISATION
-@click.option("--region", help="The region whose key it is; HAL9_REGION, when left out.")
+@click.option("--region", help="The region whose key it is, of those that are known; HAL9_REGION, when left out.")
 @_JSON
 def rotate_key(org_id: UUID, region: str | None, *, as_json: bool) -> None:
     """Seal an organisation's sessions with a new key from now on; what the old one sealed is still opened."""
 
     async def work(opened: _Opened) -> dict[str, str]:
         where = region or opened.region
+        if where not in opened.sessions.regions:
+            known = ", ".join(sorted(opened.sessions.regions))
+            raise click.BadParameter(
+                f"{where!r} is none of the regions that HAL9_REGION and HAL9_SESSION_REGIONS name: {known}."
+            )
         key = await opened.keys.rotate(org_id, where)
         return {"organisation": str(org_id), "region": where, "key": str(key.key_id)}
 
-    made = _run(work)
+    made = _run(org_id, work)
     click.echo(
         json.dumps(made) if as_json else f"{made['key']} seals in {made['region']}, everywhere within 5 minutes."
     )
@@ -161,7 +169,7 @@ def rotate_key(org_id: UUID, region: str | None, *, as_json: bool) -> None:
 def prune_keys(org_id: UUID, *, as_json: bool) -> None:
     """Delete an organisation's keys that were superseded so long ago that no session sealed with them can be left."""
     before = datetime.now(UTC) - UNREAD
-    pruned = _run(lambda opened: opened.keys.prune(org_id, before))
+    pruned = _run(org_id, lambda opened: opened.keys.prune(org_id, before))
     click.echo(json.dumps({"pruned": pruned}) if as_json else f"{pruned} superseded keys are deleted.")
 
 
@@ -173,14 +181,15 @@ def shred(org_id: UUID, *, yes: bool, as_json: bool) -> None:
     """Delete an organisation's data keys in all regions, and end its sessions. What they sealed is unreadable then."""
     if not yes:
         raise click.UsageError("Nothing brings back what the keys sealed: give --yes if that is what you want.")
-    deleted = _run(lambda opened: opened.sessions.shred(org_id))
+    deleted = _run(org_id, lambda opened: opened.sessions.shred(org_id))
     click.echo(json.dumps({"shredded": deleted}) if as_json else f"{deleted} keys are deleted, all sessions revoked.")
 
 
-def _run(work: Callable[[_Opened], Coroutine[Any, Any, T]]) -> T:
-    """Run, and say in a sentence what stands in the way."""
+def _run(org_id: UUID, work: Callable[[_Opened], Coroutine[Any, Any, T]]) -> T:
+    """Run for an organisation, and say in a sentence what stands in the way."""
 
     async def run() -> T:
+        await _require_known(org_id)
         async with opened() as there:
             return await work(there)
 
@@ -200,6 +209,25 @@ def _run(work: Callable[[_Opened], Coroutine[Any, Any, T]]) -> T:
         raise click.ClickException("The schema is not up to date: run `hal9 migrate`.") from None
     except (SettingsError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+
+
+async def _require_known(org_id: UUID) -> None:
+    """Refuse an organisation that there is not: who has mistyped its slug must not read that its sessions are ended.
+
+    Where the directory does not answer nothing is refused: a revocation needs the caches only.
+    """
+    try:
+        directory = await hosts.connect(admin_addresses()[0], timeout=_ASK_SECONDS, command_timeout=_ASK_SECONDS)
+    except (OSError, asyncpg.PostgresError):
+        return
+    try:
+        known = await directory.fetchval("SELECT true FROM directory.organisations WHERE org_id = $1", org_id)
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+        return
+    finally:
+        directory.terminate()  # it may hang
+    if not known:
+        raise click.ClickException(f"There is no such organisation ({org_id}): see `hal9 organisations list`.")
 
 
 @asynccontextmanager

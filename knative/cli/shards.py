@@ -183,6 +183,8 @@ def rebalance(
     """
     if only_plan + apply_it + cancel > 1:
         raise click.UsageError("Give one of --plan, --apply and --cancel.")
+    if at_most is not None and not apply_it:
+        raise click.UsageError("--at-most goes with --apply.")
     if cancel:
         count = len(moving.run(_cancel()))
         click.echo(json.dumps({"cancelled": count}) if as_json else f"{count} moves are cancelled.")

@@ -159,6 +159,6 @@ def _table(found: Sequence[Move]) -> None:
             "-" if one.rows is None else str(one.rows),
             "-" if one.pause_ms is None else f"{one.pause_ms:.0f} ms",
             one.changed_at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-            one.reason or "-",
+            tables.stranger(one.reason or "-"),  # with what servers say, brackets and all
         )
     tables.console().print(table)

@@ -117,6 +117,11 @@ async def _read(
             raise BackupError(f"The organisation {org_id} was not there at {target.moment.isoformat()}.")
         if row["shard"] == 0:
             return await organisation.read(directory, live, org_id, tables)
+    if row["shard"] >= len(target.backup.shards):
+        raise BackupError(
+            f"At that moment {org_id} was on shard {row['shard']}, of which the backup {target.backup.id} has nothing, "
+            "as it was added later. Choose an earlier moment, or one after the point of a backup that has it."
+        )
     async with _aside(places, target, row["shard"], folder, tell) as then:
         return await organisation.read(then, live, org_id, tables)
 

@@ -18,6 +18,7 @@ import asyncpg
 from knative.platform.environment import as_role
 from knative.platform.home import FORMAT
 from knative.platform.servers.aside import aside
+from shared.backup.errors import BackupError
 from shared.backup.restoring import WAL, fetch, least_settings, recovered, require_free
 from shared.database import DatabaseSettings
 from shared.folders import replace, staging
@@ -79,6 +80,7 @@ async def restore_home(
         await fetch_all(repository, target, folders, tell)
         async with AsyncExitStack() as stack:
             addresses = await opened(stack, folders, target, tell)
+            await require_complete(addresses)
             tell("settling what is in doubt between the shards")
             await settle(addresses)
             tell("closing")
@@ -125,6 +127,34 @@ def _beside(folder: Path) -> Iterator[Path]:
         made.mkdir(mode=0o700)
         yield made
         replace(made, folder, stage / "before")
+
+
+async def require_complete(addresses: Sequence[str]) -> None:
+    """Check that the backup has every shard on which the restored directory says that somebody is.
+
+    A shard that was added after the backup is not in it, and organisations may have moved there before the moment.
+
+    Args:
+        addresses: Superusers' addresses of the recovered servers.
+
+    Raises:
+        BackupError: It has not.
+    """
+    directory = await asyncpg.connect(addresses[0], timeout=_CONNECT_SECONDS)
+    try:
+        missing = await directory.fetch(
+            "SELECT shard, count(*) AS organisations FROM directory.organisations WHERE shard >= $1"
+            " GROUP BY shard ORDER BY shard",
+            len(addresses),
+        )
+    finally:
+        await directory.close()
+    if missing:
+        there = " and ".join(f"{row['organisations']} organisations were on shard {row['shard']}" for row in missing)
+        raise BackupError(
+            f"At that moment {there}, of which this backup has nothing, as it was added later. Choose an earlier "
+            "moment, or one after the point of a backup that has it."
+        )
 
 
 async def settle(addresses: Sequence[str]) -> None:

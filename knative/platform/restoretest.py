@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from knative.platform.restoration import fetch_all, opened, settle
+from knative.platform.restoration import fetch_all, opened, require_complete, settle
 from shared.backup import evidence
 from shared.backup.errors import BackupError
 from shared.backup.evidence import Evidence
@@ -80,6 +80,7 @@ async def _restored(repository: Repository, target: Target, tell: Callable[[str]
         await fetch_all(repository, target, folders, tell)
         async with AsyncExitStack() as stack:
             addresses = await opened(stack, folders, target, tell)
+            await require_complete(addresses)
             await settle(addresses)
             connections = [await stack.enter_async_context(_connected(address)) for address in addresses]
             tell("counting")

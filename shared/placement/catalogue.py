@@ -30,13 +30,28 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relreplident::text AS id
           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
          WHERE i.indrelid = c.oid AND i.indisprimary) AS key,
        ARRAY(SELECT format('%I.%I', sn.nspname, s.relname)
-               FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-               JOIN pg_namespace sn ON sn.oid = s.relnamespace
-              WHERE d.classid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype IN ('a', 'i')
+               FROM pg_class s JOIN pg_namespace sn ON sn.oid = s.relnamespace
+              WHERE s.relkind = 'S' AND s.oid IN (
+                    SELECT d.objid FROM pg_depend d
+                     WHERE d.classid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype IN ('a', 'i')
+                     UNION SELECT d.refobjid FROM pg_attrdef f
+                      JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+                     WHERE f.adrelid = c.oid AND d.refclassid = 'pg_class'::regclass)
               ORDER BY 1) AS sequences
   FROM tenant_tables() AS t(oid) JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
  ORDER BY 1
 """
+
+_UNLOGGED: Final = """
+SELECT format('%I.%I', n.nspname, c.relname)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'org_id' AND NOT a.attisdropped
+ WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'u'
+   AND coalesce(obj_description(c.oid, 'pg_class'), '') NOT LIKE '%hal9: stays%'
+ ORDER BY 1
+"""
+_GIVEN: Final = "s.last_value - CASE WHEN s.is_called THEN 0 ELSE q.seqincrement END"
+"""The last number that the sequence `s` has given out; before its first one, the one that would have been before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +96,11 @@ async def tables(connection: Connection) -> list[Table]:
     ]
 
 
+async def unlogged(connection: Connection) -> list[str]:
+    """Tables with `org_id` that no log has, so that nothing replicates them: none may be there where one moves."""
+    return [row[0] for row in await connection.fetch(_UNLOGGED)]
+
+
 def _columns(written: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
     return tuple(_column(one) for one in written or ())
 
@@ -92,21 +112,27 @@ def _column(written: str) -> tuple[str, str]:
 
 
 async def last_numbers(connection: Connection, sequences: Sequence[str]) -> dict[str, int]:
-    """The last number that each of these sequences gave out, or its first one before that; in one round trip."""
+    """The last number that each of these sequences gave out, or the one before its first; in one round trip."""
     if not sequences:
         return {}
-    each = (f"SELECT {_literal(name)} AS name, last_value FROM {name}" for name in sequences)  # noqa: S608 - quoted
-    return {row["name"]: row["last_value"] for row in await connection.fetch(" UNION ALL ".join(each))}
+    each = (f"SELECT {_literal(name)} AS name, {_GIVEN} AS given FROM {_sequence(name)}" for name in sequences)  # noqa: S608 - quoted
+    return {row["name"]: row["given"] for row in await connection.fetch(" UNION ALL ".join(each))}
 
 
 async def advance(connection: Connection, numbers: Mapping[str, int]) -> None:
-    """Let sequences give out nothing up to these numbers; in one round trip."""
+    """Let sequences give out nothing up to these numbers, in the direction that each counts in; in one round trip."""
     each = [
-        f"SELECT setval({_literal(name)}, {last:d}) FROM {name} WHERE last_value < {last:d}"  # noqa: S608 - quoted
+        f"SELECT setval({_literal(name)}, {last:d}) FROM {_sequence(name)}"  # noqa: S608 - quoted
+        f" WHERE ({last:d} - ({_GIVEN})) * sign(q.seqincrement) > 0"
         for name, last in numbers.items()
     ]
     if each:
         await connection.execute(";".join(each))
+
+
+def _sequence(name: str) -> str:
+    """A sequence, `s`, with its definition, `q`."""
+    return f"{name} AS s JOIN pg_sequence AS q ON q.seqrelid = {_literal(name)}::regclass"
 
 
 def _literal(name: str) -> str:

@@ -295,6 +295,11 @@ class Mover:
         reasons = [refusal] if refusal else []
         reasons += await replication.faults(opened.old, opened.new, opened.link)
         reasons += catalogue.differences(await catalogue.tables(opened.old), await catalogue.tables(opened.new))
+        reasons += [
+            f"{name} is UNLOGGED, so that its rows would not come along: ALTER TABLE {name} SET LOGGED, or let its "
+            "comment say `hal9: stays`"
+            for name in await catalogue.unlogged(opened.old)
+        ]
         return reasons
 
     async def _refusal(self, opened: Hands, move: Move) -> str | None:

@@ -24,7 +24,7 @@ from shared.sessions.session import MICROSECONDS, Session, State
 from shared.telemetry import counter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from shared.cache import Cache
@@ -95,6 +95,11 @@ class Sessions:
         self._settings = settings
         self._pinned = pinned
         self._randomness = randomness or SystemRandomness()
+
+    @property
+    def regions(self) -> Collection[str]:
+        """The regions that can be reached, this one among them."""
+        return self._regions.keys()
 
     async def create(
         self,

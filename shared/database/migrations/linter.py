@@ -227,6 +227,8 @@ def _tenancy(text: str, file: _File) -> Iterator[Fault]:
     if match is None or match["rest"].startswith("partition of"):
         return
     table = _plain(match["table"])
+    if text.startswith("create unlogged"):
+        yield "unlogged", f"a crash empties {table}, and replicas, backups and moves leave it out: CREATE TABLE"
     name = rf"(?:public\.)?{re.escape(table)}\b"
     if not _led_by_organisation(match["rest"]):
         yield "org-id", f"the primary key of {table} must begin with org_id: a tenant's rows lie and move together"

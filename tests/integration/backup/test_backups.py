@@ -18,6 +18,7 @@ import asyncpg
 import pytest
 from conftest import LEDGER, NOBODY
 
+from knative.platform.organisationrestore import restore_organisation
 from knative.platform.restoretest import restore_test
 from knative.platform.servers.aside import aside
 from shared.backup import BackupError, DamagedError, choose, create, evidence
@@ -400,6 +401,28 @@ async def test_a_restore_test_that_fails_leaves_evidence_too(stage: Stage, backu
     [last] = (await evidence.read(repository))[-1:]
     assert (last.backup, last.tables) == (backup.id, ())
     assert "not in the store" in (last.fault or "")
+
+
+async def test_who_was_on_a_shard_that_the_backup_has_not_is_missed(stage: Stage, tmp_path: Path) -> None:
+    """A shard was added, an organisation moved there, and no backup has been made since."""
+    org_id = new_id()
+    repository, home = stage.repository(), tmp_path / "home"
+    async with stage.shards[0].connected() as directory:
+        await directory.execute("INSERT INTO directory.organisations VALUES ($1, 3, 'us-west')", org_id)
+        try:
+            made = await create(stage.places(), silent)
+            target = await choose(repository, str(made.id), datetime.now(UTC))
+            with pytest.raises(BackupError, match="1 organisations were on shard 3, of which this backup has nothing"):
+                await stage.restored(str(made.id), home)
+            assert not home.exists()
+            with pytest.raises(BackupError, match="on shard 3"):
+                await restore_test(repository, target, SystemClock(), silent)
+            assert "on shard 3" in str((await evidence.read(repository))[-1].fault)
+        finally:
+            await directory.execute("DELETE FROM directory.organisations WHERE org_id = $1", org_id)
+    await stage.place(org_id, 1)  # it is elsewhere by now
+    with pytest.raises(BackupError, match=f"{org_id} was on shard 3, of which the backup {made.id} has nothing"):
+        await restore_organisation(stage.places(), target, org_id, silent)
 
 
 async def test_shards_of_different_moments_are_told_apart(stage: Stage) -> None:

@@ -61,10 +61,17 @@ CREATE TABLE later_lines (
     FOREIGN KEY (org_id, of_key) REFERENCES later (org_id, "a key")
 );
 CREATE TABLE counters (org_id uuid PRIMARY KEY, n bigint NOT NULL);
-GRANT SELECT, INSERT, UPDATE, DELETE ON later, later_lines, counters TO hal9_app;
-GRANT USAGE ON SEQUENCE later_number_seq TO hal9_app;
+CREATE SEQUENCE of_several_tables;
+CREATE SEQUENCE downwards INCREMENT -1;
+CREATE TABLE numbered (
+    org_id uuid, number bigint GENERATED ALWAYS AS IDENTITY, up bigint DEFAULT nextval('of_several_tables'),
+    down bigint DEFAULT nextval('downwards'), PRIMARY KEY (org_id, number)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON later, later_lines, counters, numbered TO hal9_app;
+GRANT USAGE ON SEQUENCE later_number_seq, of_several_tables, downwards TO hal9_app;
 """
-"""Tables that no release knows: with a quoted name, a sequence, a generated column, a foreign key, the key alone."""
+"""Tables that no release knows: with a quoted name, a sequence, a generated column, a foreign key, the key alone; with
+an identity column, and defaults from sequences that are no table's own."""
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
@@ -233,6 +240,19 @@ async def test_a_move_under_load_loses_and_doubles_nothing(pair: Servers, own: S
     assert await left_over(pair, org_id) == []
 
 
+async def test_numbers_go_on_where_they_were_at_the_new_home(pair: Servers, own: Shards) -> None:
+    """From the first one on, in either direction, also where no table owns the sequence."""
+    org_id, first = await fresh(own)
+    given = []
+    for target in (1 - first.shard, first.shard, None):
+        async with own.transaction(org_id) as tx:
+            row = await tx.fetchrow("INSERT INTO numbered (org_id) VALUES ($1) RETURNING number, up, down", org_id)
+        given.append(tuple(row or ()))
+        if target is not None:
+            assert (await mover(pair).move(org_id, target)).step == "finished"
+    assert given == [(1, 1, -1), (2, 2, -2), (3, 3, -3)]
+
+
 async def test_it_moves_back_while_the_old_copy_is_still_there(pair: Servers, own: Shards) -> None:
     org_id, first = await fresh(own)
     async with busy(own, org_id):
@@ -380,13 +400,16 @@ async def test_what_may_not_be_moved_is_refused_with_every_reason(pair: Servers,
         await directory.execute("UPDATE directory.organisations SET pinned = false WHERE org_id = $1", org_id)
         async with on(pair, first.shard) as old:
             await old.execute("CREATE TABLE keyless (org_id uuid)")
+            await old.execute("CREATE UNLOGGED TABLE hasty (org_id uuid PRIMARY KEY)")
             with pytest.raises(
-                RefusedError, match="keyless has no primary key with org_id in it; the new shard has no"
+                RefusedError,
+                match=r"keyless has no primary key with org_id in it; the new shard has no.*hasty is UNLOGGED",
             ):
                 await mover(pair).move(org_id, 1 - first.shard)
-            await old.execute("COMMENT ON TABLE keyless IS 'Of the shard. hal9: stays'")
+            for table in ("keyless", "hasty"):
+                await old.execute(f"COMMENT ON TABLE {table} IS 'Of the shard. hal9: stays'")
             assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
-            await old.execute("DROP TABLE keyless")
+            await old.execute("DROP TABLE keyless, hasty")
         assert [one.step for one in await moves.listed(directory, 1)] == ["finished"]
 
 

@@ -154,3 +154,38 @@ async def test_a_region_that_is_away_is_named(regions: Regions, someone: Someone
 )
 async def test_a_revocation_that_does_not_say_of_what_is_wrong_usage(shell: Shell, arguments: tuple[str, ...]) -> None:
     assert (await shell("revoke", "--organisation", "acme", *arguments)).returncode == 2
+
+
+async def test_who_mistypes_an_organisation_does_not_read_that_its_sessions_are_ended(shell: Shell) -> None:
+    of_nobody = ("--organisation", "acmee")
+    user = ("--user", str(new_id()))
+    for arguments in (
+        ("revoke", *of_nobody, "--all"),
+        ("revoke", *of_nobody, *user),
+        ("list", *of_nobody, *user),
+        ("shred", *of_nobody, "--yes"),
+        ("prune-keys", *of_nobody),
+        ("rotate-key", *of_nobody),
+    ):
+        done = await shell(*arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "There is no such organisation" in done.stderr
+
+
+async def test_a_region_that_nobody_has_gets_no_key(regions: Regions, someone: Someone, shell: Shell) -> None:
+    org_id, _ = await someone()
+    done = await shell("rotate-key", "--organisation", str(org_id), "--region", "us-wset")
+    assert (done.returncode, f"{EAST}, {WEST}" in done.stderr) == (2, True)
+    made = await shell("rotate-key", "--organisation", str(org_id), "--region", EAST, "--json")
+    assert json.loads(made.stdout)["key"] == str((await regions.keys().current(org_id, EAST)).key_id)
+
+
+async def test_revocations_do_not_wait_for_the_directory(someone: Someone, shell: Shell) -> None:
+    who = await someone()
+    whose = ("--organisation", str(who[0]), "--user", str(who[1]))
+    assert (await shell("begin", *whose, "--role", "viewer")).returncode == 0
+    assert len(json.loads((await shell("list", *whose, "--json")).stdout)) == 1
+    away = "postgresql://hal9_owner@/hal9?host=/nowhere"
+    done = await shell("revoke", *whose, HAL9_SHARDS_ADMIN=away)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((await shell("list", *whose, "--json")).stdout) == []

@@ -89,3 +89,20 @@ def test_what_is_printed_otherwise_and_its_exit_code_stay() -> None:
     assert run("--version").exit_code == 0
     assert run("runs", "--help").exit_code == 0
     assert json.loads(run("chaos", "points", "--json").stdout)["points"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pools plan --shards 5",
+        "pools plan --reserved 0",
+        "shards rebalance --plan --at-most 2",
+        "shards rebalance --cancel --at-most 2",
+        "backup verify 0199c7a3-5d5e-7b2f-8a51-1d3c5e7f9a0b --all",
+        "backup verify --restore --all",
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(line: str) -> None:
+    done = run(*line.split(), "--json")
+    assert done.exit_code == 2
+    assert problem(done)["type"] == "urn:hal9:problem:command-line-invalid"

@@ -68,6 +68,7 @@ def test_our_own_migrations_are_clean() -> None:
         ("CREATE TABLE things (id uuid PRIMARY KEY, org_id uuid);" + SECURED, "org-id"),
         ("CREATE TABLE things (id uuid, org_id uuid, PRIMARY KEY (id, org_id));" + SECURED, "org-id"),
         ("CREATE TABLE things (org_id uuid, name text);" + SECURED, "org-id"),
+        (TABLE.replace("TABLE", "UNLOGGED TABLE") + SECURED, "unlogged"),
         (TABLE + SECURED.replace("FORCE", "NO FORCE"), "row-security"),
         (TABLE + SECURED.replace("things ENABLE", "others ENABLE"), "row-security"),
         (TABLE + SECURED.replace("CREATE POLICY", "DROP POLICY"), "row-security"),
