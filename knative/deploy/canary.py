@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from knative.deploy.cluster import Cluster
+    from knative.deploy.kinds import Kind
     from knative.render.target import Manifest
 
 LONGEST: Final = 3
@@ -165,8 +166,16 @@ class _Tried:
 
 async def settled(cluster: Cluster, services: Iterable[Manifest]) -> list[Manifest]:
     """Give services as they can be applied to what stands (`traffic.settled`)."""
-    lives = {one["metadata"]["name"]: one for one in await cluster.listed(SERVICE)}
-    return [traffic.settled(one, lives.get(one["metadata"]["name"])) for one in services]
+    lives, revisions = await _by_name(cluster, SERVICE), await _by_name(cluster, REVISION)
+    stand = [(one, lives.get(one["metadata"]["name"])) for one in services]
+    return [
+        traffic.settled(one, live, revisions.get(traffic.revision_name(live)) if live is not None else None)
+        for one, live in stand
+    ]
+
+
+async def _by_name(cluster: Cluster, kind: Kind) -> dict[str, Manifest]:
+    return {one["metadata"]["name"]: one for one in await cluster.listed(kind)}
 
 
 async def clear(cluster: Cluster, services: Iterable[Manifest], seconds: float, watcher: Watcher) -> None:
@@ -185,7 +194,7 @@ async def clear(cluster: Cluster, services: Iterable[Manifest], seconds: float, 
     Raises:
         ClusterError: The old version does not get its requests back.
     """
-    lives = {one["metadata"]["name"]: one for one in await cluster.listed(SERVICE)}
+    lives = await _by_name(cluster, SERVICE)
     known = [(one, lives[one["metadata"]["name"]]) for one in services if one["metadata"]["name"] in lives]
     abandoned = []
     for manifest, live in known:
@@ -201,13 +210,12 @@ async def clear(cluster: Cluster, services: Iterable[Manifest], seconds: float, 
         abandoned.append(name)
     if left := await roll_back(cluster, abandoned, seconds, watcher):
         raise ClusterError(f"{left[0].name} does not get back to its old version: {left[0].reason}")
-    for manifest, live in known:
-        await _clear_name(cluster, traffic.revision_name(manifest), live)
+    for manifest in await settled(cluster, (one for one, _ in known)):
+        await _clear_name(cluster, traffic.revision_name(manifest), lives[manifest["metadata"]["name"]])
 
 
 async def _clear_name(cluster: Cluster, name: str, live: Manifest) -> None:
-    shares = (live.get("status") or {}).get("traffic") or []
-    if not name or any(share.get("revisionName") == name for share in shares):
+    if not name or name in traffic.served(live):
         return
     left = await cluster.get(REVISION, name)
     current = name == traffic.revision_name(live)
@@ -233,6 +241,8 @@ async def roll_out(
     Raises:
         ClusterError: The server refused something, or went away: what was applied stays, and is found again.
     """
+    if unready := await _revive(cluster, services, seconds, watcher):
+        return RollOut(canary.percent, unready=tuple(unready))
     tried, new = await _sorted_out(cluster, await settled(cluster, services), watcher)
     if not tried:
         return RollOut(canary.percent)
@@ -252,11 +262,27 @@ async def roll_out(
     return RollOut(result.percent, result.held_seconds, result.trials, (*result.unready, *left), rolled_back=not left)
 
 
+async def _revive(cluster: Cluster, services: Iterable[Manifest], seconds: float, watcher: Watcher) -> list[Unready]:
+    """Make old versions anew that serve and are written off: else none of them could keep its share."""
+    lives, revisions = await _by_name(cluster, SERVICE), await _by_name(cluster, REVISION)
+    revived = []
+    for name in sorted({one["metadata"]["name"] for one in services} & lives.keys()):
+        found = traffic.standing(lives[name])
+        old = revisions.get(found.stable) if found is not None else None
+        if old is not None and traffic.written_off(old):
+            watcher.note(f"{name}: Knative has written {old['metadata']['name']} off: the old version is started anew.")
+            revived.append(traffic.restored(lives[name], old))
+            await _clear_name(cluster, traffic.revision_name(revived[-1]), lives[name])
+    for manifest in revived:
+        await cluster.apply(manifest)
+    return await until_ready(cluster, revived, seconds, watcher)
+
+
 async def _sorted_out(
     cluster: Cluster, services: Iterable[Manifest], watcher: Watcher
 ) -> tuple[list[_Tried], list[Manifest]]:
     """Give the services that changed, and those that have nothing to be judged by: new ones, or the old one is gone."""
-    lives = {one["metadata"]["name"]: one for one in await cluster.listed(SERVICE)}
+    lives = await _by_name(cluster, SERVICE)
     tried, new = [], []
     for manifest in services:
         live = lives.get(manifest["metadata"]["name"])
@@ -298,19 +324,22 @@ async def roll_back(cluster: Cluster, names: Sequence[str], seconds: float, prog
         if revision is None:
             raise ClusterError(f"{name} cannot go back: its revision {found.stable} is gone. Deploy its version anew.")
         back[found.stable] = traffic.restored(live, revision)
+        if traffic.written_off(revision):
+            await _clear_name(cluster, traffic.revision_name(back[found.stable]), live)
     for manifest in back.values():
         await cluster.apply(manifest)
     left = await until_ready(cluster, back.values(), seconds, progress)
     if not left:
         for stable, manifest in back.items():
-            await _delete_newer(cluster, manifest["metadata"]["name"], stable)
+            await _delete_newer(cluster, stable, manifest)
     return left
 
 
-async def _delete_newer(cluster: Cluster, service: str, stable: str) -> None:
-    revisions = await cluster.listed(REVISION, f"{_OF_SERVICE}={service}")
+async def _delete_newer(cluster: Cluster, stable: str, restored: Manifest) -> None:
+    revisions = await cluster.listed(REVISION, f"{_OF_SERVICE}={restored['metadata']['name']}")
     for one in traffic.newer(revisions, stable):
-        await cluster.delete(REVISION, one["metadata"]["name"], uid=one["metadata"]["uid"])
+        if one["metadata"]["name"] != traffic.revision_name(restored):
+            await cluster.delete(REVISION, one["metadata"]["name"], uid=one["metadata"]["uid"])
 
 
 class _Hold:

@@ -141,7 +141,7 @@ def _resource(kind: Kind, part: str) -> str:
 
 async def _needed(cluster: Cluster, target: Target, *, canary: bool) -> list[tuple[str, Kind, str]]:
     more = (*(_WITH_DATA if target.data is not None else ()), *(_WITH_BACKUPS if target.backups else ()))
-    kinds = (*_ALWAYS, *more)
+    kinds = dict.fromkeys((*_ALWAYS, *more))
     return [
         *await _namespace(cluster),
         *((verb, kind, "") for kind in kinds for verb in _APPLY),

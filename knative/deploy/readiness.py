@@ -3,6 +3,11 @@
 Knative's objects say it by the condition `Ready`, once `observedGeneration` is the generation that was applied; a
 StatefulSet and a Deployment by their replicas; a Job by `Complete` or `Failed`. What has no such thing is ready when it
 is there.
+
+A Knative Service is more than one thing: `ConfigurationsReady` speaks of the revision that was made last, `RoutesReady`
+of those that requests go to, which until that one is ready are the ones before. These may have failed long ago; what
+was applied has not while `ConfigurationsReady` is `Unknown`.
+Source: knative.dev/serving 0.42, pkg/reconciler/service/service.go and route/traffic/traffic.go.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from knative.deploy.kinds import JOB, STATEFUL_SET, WORKLOAD, kind_of
+from knative.deploy.kinds import JOB, SERVICE, STATEFUL_SET, WORKLOAD, kind_of
 
 if TYPE_CHECKING:
     from knative.render.target import Manifest
@@ -48,7 +53,11 @@ def readiness(manifest: Manifest) -> Readiness:
         return _job(status)
     if not kind.group.endswith("knative.dev"):
         return Readiness("ready")
-    return _custom(manifest, status)
+    found = _custom(manifest, status)
+    if kind == SERVICE and found.state == "failed":
+        newest = _conditions(status).get("ConfigurationsReady", {})
+        return found if newest.get("status") in {_TRUE, _FALSE} else Readiness("waiting", _words(newest))
+    return found
 
 
 def _replicas(manifest: Manifest, status: dict[str, Any], *, current: bool) -> Readiness:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _VALUE: Final = "value"
 _DATA_KEYS: Final = "HAL9_DATA_KEYS"
+_OF_SERVERS: Final = frozenset({"HAL9_SHARDS", "HAL9_SHARDS_ADMIN", "HAL9_BACKUP_SHARDS", "HAL9_CACHE_URL"})
+"""What follows from the passwords of the servers for trying out."""
+
 _PASSWORD_BYTES: Final = 24
 _PROOF_BYTES: Final = 32
 _DIGITS: Final = 16
@@ -153,9 +156,8 @@ def _proofs(
 def _of_servers(there: Mapping[str, Manifest], target: Target) -> dict[str, dict[str, bytes]]:
     """Give the passwords of the servers for trying out, and the addresses that they make."""
     kept = identities.values_of(there[data.PASSWORDS]) if data.PASSWORDS in there else {}
-    passwords = {
-        name: kept.get(name) or secrets.token_urlsafe(_PASSWORD_BYTES).encode() for name in ("owner", "app", "cache")
-    }
+    names = dict.fromkeys(("owner", "app", "cache", *(("backup",) if target.backups else ()), *kept))
+    passwords = {name: kept.get(name) or secrets.token_urlsafe(_PASSWORD_BYTES).encode() for name in names}
     text = {name: value.decode("ascii") for name, value in passwords.items()}
 
     def shards(role: str) -> bytes:
@@ -168,6 +170,7 @@ def _of_servers(there: Mapping[str, Manifest], target: Target) -> dict[str, dict
         data.PASSWORDS: passwords,
         secret_name("HAL9_SHARDS"): {_VALUE: shards("app")},
         SHARDS_ADMIN: {_VALUE: shards("owner")},
+        **({secret_name("HAL9_BACKUP_SHARDS"): {_VALUE: shards("backup")}} if target.backups else {}),
         secret_name("HAL9_CACHE_URL"): {_VALUE: data.cache_address(text["cache"], target.namespace).encode()},
     }
 
@@ -177,7 +180,7 @@ def _given(
 ) -> dict[str, dict[str, bytes]]:
     """Give what the environment names; with servers of its own a deployment's addresses are those."""
     names = {secret.env for function in functions for secret in function.secrets} | _of_pods(target)
-    own = {"HAL9_SHARDS", "HAL9_SHARDS_ADMIN", "HAL9_CACHE_URL"} if target.data is not None else set()
+    own = _OF_SERVERS if target.data is not None else frozenset()
     return {secret_name(name): {_VALUE: environment[name].encode()} for name in names - own if environment.get(name)}
 
 

@@ -4,7 +4,6 @@ A Deployment of one, `Recreate`, with a volume: WAL lies there until the store h
 there. So it needs no CronJobs: what is due is known from the store (HAL9_BACKUP_EVERY_HOURS, HAL9_BACKUP_TEST_HOURS),
 also after a pod that was away, and a backup that must follow a promotion at once waits for no schedule. It is ready
 once it has archived every shard, so that a role without the rights is seen when it is deployed, not when it is needed.
-Does not: back up the servers of `--with-data`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,9 @@ STORE: Final = "hal9-backup-store"
 SECRETS: Final = ("HAL9_BACKUP_SHARDS", "HAL9_DATA_KEYS")
 """What it must be given, beside HAL9_SHARDS_ADMIN."""
 
-_LABELS: Final = {"app.kubernetes.io/name": NAME}
+LABELS: Final = {"app.kubernetes.io/name": NAME}
+"""Of its pod."""
+
 _FOLDER: Final = "/var/lib/hal9"
 _ENDING_SECONDS: Final = 60
 """WAL that was received is put into the store first."""
@@ -40,7 +41,7 @@ _ALIVE: Final = {"httpGet": {"path": "/healthz/live", "port": PORT}, "periodSeco
 
 def manifests(target: Target) -> list[Manifest]:
     """Give the Deployment with its account, its volume, its policy, and the Service that metrics are read from."""
-    policy = network.of_archiver(NAME, _LABELS, target)
+    policy = network.of_archiver(NAME, LABELS, target)
     return [account(NAME, target), policy, _claim(target), _service(target), _deployment(target)]
 
 
@@ -63,7 +64,7 @@ def _service(target: Target) -> Manifest:
         "kind": "Service",
         "metadata": target.metadata(NAME),
         "spec": {
-            "selector": _LABELS,
+            "selector": LABELS,
             "ports": [{"name": "metrics", "port": PORT, "targetPort": PORT, "protocol": "TCP"}],
         },
     }
@@ -77,9 +78,9 @@ def _deployment(target: Target) -> Manifest:
         "spec": {
             "replicas": 1,
             "strategy": {"type": "Recreate"},  # a server's slot is one's, as the volume is
-            "selector": {"matchLabels": _LABELS},
+            "selector": {"matchLabels": LABELS},
             "template": {
-                "metadata": {"labels": {"app.kubernetes.io/part-of": "hal9", **_LABELS}, "annotations": {}},
+                "metadata": {"labels": {"app.kubernetes.io/part-of": "hal9", **LABELS}, "annotations": {}},
                 "spec": _pod(target),
             },
         },

@@ -1,9 +1,10 @@
 """Servers for trying out: one PostgreSQL for each shard, one Valkey, a claim for artefacts; and who may reach them.
 
-Single-node and not replicated, and backed up by nobody: for production the databases are elsewhere (`Target.data` is
-None). Their images have versions of their own, so that a release restarts none of them without need. Each PostgreSQL
-allows the connections that `hal9 pools plan` asks for in the same environment. Valkey keeps nothing over a restart:
-only limits are in it. The passwords lie in the Secret `hal9-data`, which `hal9 deploy --with-data` makes.
+Single-node and not replicated: for production the databases are elsewhere (`Target.data` is None). Their images have
+versions of their own, so that a release restarts none of them without need. Each PostgreSQL allows the connections that
+`hal9 pools plan` asks for in the same environment. Valkey keeps nothing over a restart: only limits are in it. The
+passwords lie in the Secret `hal9-data`, which `hal9 deploy --with-data` makes. Where the archiver is rendered, it
+reaches the servers as `hal9_backup`; that role has no password, and so no way in, elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from knative.render import migrations, network, probe
+from knative.render import backups, migrations, network, probe
 from knative.render.connections import max_connections
 from knative.render.pods import CONTAINER_SECURITY, POD_SECURITY, account, secret_variable
 from knative.render.target import OBJECTS_CLAIM
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 SHARDS: Final = 3
 DATABASE: Final = "hal9"
 PASSWORDS: Final = "hal9-data"
-"""The Secret with the keys `owner`, `app` and `cache`."""
+"""The Secret with the keys `owner`, `app` and `cache`, and with the archiver `backup`."""
 
 _VALKEY: Final = "hal9-valkey"
 _VALKEY_PORT: Final = 6379
@@ -57,9 +58,10 @@ def _valkey(version: str) -> _Server:
     return _Server(_VALKEY, "valkey", version, _VALKEY_PORT, passwords, "25m", "32Mi", "256Mi", keeps=False)
 
 
-def _postgres(shard: int, version: str, connections: int) -> _Server:
+def _postgres(shard: int, version: str, connections: int, *, archived: bool) -> _Server:
     """Describe a shard's server, which allows so many connections: they cost memory only while they are open."""
     passwords = {"HAL9_POSTGRES_OWNER_PASSWORD": "owner", "HAL9_POSTGRES_APP_PASSWORD": "app"}
+    passwords |= {"HAL9_POSTGRES_BACKUP_PASSWORD": "backup"} if archived else {}
     limit = f"{_POSTGRES_MEBIBYTES + _CONNECTION_MEBIBYTES * connections}Mi"
     arguments = ("-c", f"max_connections={connections}")
     return _Server(_name(shard), "postgres", version, _POSTGRES_PORT, passwords, "50m", "128Mi", limit, True, arguments)
@@ -83,15 +85,17 @@ def cache_address(password: str, namespace: str) -> str:
 def servers(deployments: Sequence[Deployment], data: Data, target: Target) -> list[Manifest]:
     """Give the servers, their addresses, and the policies that let in and out whoever needs them."""
     connections = max_connections(deployments, target.pool_size)
-    postgres = [_postgres(shard, data.postgres, connections) for shard in range(SHARDS)]
+    archived = bool(target.backups)
+    postgres = [_postgres(shard, data.postgres, connections, archived=archived) for shard in range(SHARDS)]
     all_servers = [*postgres, _valkey(data.valkey)]
     shards = [one.name for one in deployments if "database" in one.function.needs]
+    beside = [migrations.LABELS, probe.LABELS, *([backups.LABELS] if archived else [])]
     cache = [one.name for one in deployments if network.needs_cache(one.function)]
     return [
         account(_ACCOUNT, target),
         *([_claim(OBJECTS_CLAIM, data, target)] if target.objects_claim else []),
         *(part for one in all_servers for part in (_service(one, target), _stateful_set(one, data, target))),
-        *network.between("postgres", shards, [migrations.LABELS, probe.LABELS], _POSTGRES_PORT, target),
+        *network.between("postgres", shards, beside, _POSTGRES_PORT, target),
         *network.between("valkey", cache, [], _VALKEY_PORT, target),
     ]
 

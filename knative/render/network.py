@@ -56,7 +56,8 @@ def _egress(deployment: Deployment, target: Target) -> Manifest:
         rules.append(_to([_ingress(name) for name in target.ingress_namespaces], tcp=_INGRESS))
     if target.oidc and is_delivered_to(deployment):
         rules.append(_to([{"ipBlock": {"cidr": cidr}} for cidr in target.api_cidrs], tcp=[target.api_port]))
-    asks_for_keys = _reads(function, "HAL9_DATA_KEYS") and target.data is None  # for trying out there is no KMS
+    has_keys = target.data is None or target.backups  # for trying out there is no KMS, unless backups need one
+    asks_for_keys = _reads(function, "HAL9_DATA_KEYS") and has_keys
     if function.egress.hosts or "objects" in function.needs or asks_for_keys:
         rules.append(_to([{"ipBlock": {"cidr": "0.0.0.0/0", "except": _PRIVATE}}], tcp=_outside(function.egress.hosts)))
     return _policy(deployment.name, {_SERVICE: deployment.name}, target, egress=rules)
@@ -69,17 +70,22 @@ def is_delivered_to(deployment: Deployment) -> bool:
 
 def of_job(name: str, labels: dict[str, str], target: Target, *, broker: bool = False) -> Manifest:
     """Let a Job reach the databases, and the Broker where it must, and nothing else."""
-    ranges = [{"ipBlock": {"cidr": cidr}} for cidr in target.database_cidrs]
-    reached = [{"podSelector": {"matchLabels": _server("postgres")}}] if target.data is not None else ranges
-    rules = [_names(), _to(reached, tcp=_POSTGRES), *([_to_broker(target)] if broker else [])]
+    rules = [_names(), _to(_databases(target), tcp=_POSTGRES), *([_to_broker(target)] if broker else [])]
     return _policy(name, labels, target, egress=rules)
 
 
 def of_archiver(name: str, labels: dict[str, str], target: Target) -> Manifest:
     """Let the archiver reach the databases (no pooler), and the store and the keys outside; nobody reaches it."""
-    databases = [{"ipBlock": {"cidr": cidr}} for cidr in target.database_cidrs]
     outside = [{"ipBlock": {"cidr": "0.0.0.0/0", "except": _PRIVATE}}]
-    return _policy(name, labels, target, egress=[_names(), _to(databases, tcp=_POSTGRES[:1]), _to(outside, tcp=[443])])
+    rules = [_names(), _to(_databases(target), tcp=_POSTGRES[:1]), _to(outside, tcp=[443])]
+    return _policy(name, labels, target, egress=rules)
+
+
+def _databases(target: Target) -> list[Manifest]:
+    """Give the shards' servers: those of the namespace, or those elsewhere."""
+    if target.data is not None:
+        return [{"podSelector": {"matchLabels": _server("postgres")}}]
+    return [{"ipBlock": {"cidr": cidr}} for cidr in target.database_cidrs]
 
 
 def _to_broker(target: Target) -> Manifest:

@@ -14,6 +14,7 @@ from knative.deploy import canary, traffic
 from knative.deploy.canary import Canary, clear, roll_out
 from knative.deploy.kinds import REVISION, SERVICE
 from tests.cluster.conftest import ROOT
+from tests.cluster.kubectl import kubectl
 from tests.cluster.rolling import SECONDS, Told, release
 from tests.cluster.standins import NAME, Behaviour, load, service
 
@@ -159,6 +160,55 @@ async def test_a_roll_out_whose_command_is_killed_is_tried_again_or_rolled_back(
     assert "is rolled back" in told.notes[0]
     assert await shares(cluster) == {traffic.revision_name(new): 100}
     assert traffic.revision_name(old) not in await revisions(cluster)
+
+
+async def test_a_version_that_knative_wrote_off_is_made_anew_and_nobody_notices(
+    cluster: Cluster, old: Manifest
+) -> None:
+    """One container that ended while none was available is enough, however well it serves afterwards."""
+    name = traffic.revision_name(old)
+    await write_off(cluster, name)
+    async with load(cluster, PER_SECOND) as answers:
+        await release(cluster, old)
+    assert set(answers.statuses) == {200}
+    assert await shares(cluster) == {f"{name}-2": 100}
+
+
+async def test_a_new_version_is_judged_by_one_that_was_written_off(cluster: Cluster, old: Manifest) -> None:
+    name = traffic.revision_name(old)
+    await write_off(cluster, name)
+    told = Told()
+    async with load(cluster, PER_SECOND) as answers:
+        bad = await release(cluster, service(cluster, Behaviour("bad", fail=0.5)), Canary(20, 600), told)
+    assert f"has written {name} off" in told.notes[0]
+    assert (bad.rolled_back, bad.trials[0].old.revision) == (True, f"{name}-2")
+    assert set(answers.statuses) == {200, 500}
+    assert await shares(cluster) == {f"{name}-2": 100}
+
+
+async def test_a_version_goes_back_to_one_that_was_written_off_meanwhile(cluster: Cluster, old: Manifest) -> None:
+    name, new = traffic.revision_name(old), service(cluster, Behaviour("new", slow=0.01))
+    await killed_in_between(cluster, new)
+    await write_off(cluster, name)
+    assert await canary.roll_back(cluster, [NAME], SECONDS, Told()) == []
+    assert await shares(cluster) == {f"{name}-2": 100}
+    assert traffic.revision_name(new) not in await revisions(cluster)
+
+
+async def write_off(cluster: Cluster, name: str) -> None:
+    """Have Knative believe that a container of the revision ended: it never takes that back."""
+    found = await cluster.get(REVISION, name)
+    assert found is not None
+    conditions = [
+        {**one, "status": "False", "reason": "ExitCode3"} if one["type"] in {"ContainerHealthy", "Ready"} else one
+        for one in found["status"]["conditions"]
+    ]
+    patch = json.dumps({"status": {"conditions": conditions}})
+    where = ("-n", cluster.namespace, "patch", "revision", name, "--subresource=status", "--type=merge", "-p", patch)
+    await asyncio.to_thread(kubectl, *where)
+
+    until = ("wait", "--for=condition=Ready=False", f"ksvc/{NAME}", f"--timeout={SECONDS}s")
+    await asyncio.to_thread(kubectl, "-n", cluster.namespace, *until)
 
 
 async def killed_in_between(cluster: Cluster, manifest: Manifest) -> None:

@@ -2,8 +2,9 @@
 
 Makes the data folder at the first start (HAL9_POSTGRES_DATA, /var/lib/hal9/postgres; its parent is the volume), with
 the roles and the database of shared/database/bootstrap.sql, then serves TCP on every address. The passwords of the two
-roles that may connect over the network, HAL9_POSTGRES_OWNER_PASSWORD and HAL9_POSTGRES_APP_PASSWORD (or …_FILE), are
-set at every start, so that a changed Secret counts after a restart. Arguments go to `postgres`, after our own.
+roles that connect over the network, HAL9_POSTGRES_OWNER_PASSWORD and HAL9_POSTGRES_APP_PASSWORD (or …_FILE), are
+set at every start, so that a changed Secret counts after a restart; that of a third one, which replicates for backups,
+where HAL9_POSTGRES_BACKUP_PASSWORD (or …_FILE) is set. Arguments go to `postgres`, after our own.
 
 Promises: a first start that was cut off begins again; SIGTERM and SIGINT are a fast shutdown (transactions that are
 open are rolled back), SIGQUIT an immediate one. Does not: upgrade another major version's folder, encrypt (no TLS),
@@ -25,13 +26,14 @@ from typing import IO, TYPE_CHECKING, Final
 from knative.images.entry.secret import SecretMissingError, secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
 DATABASE: Final = "hal9"
 _DATA: Final = "/var/lib/hal9/postgres"
 _SUPERUSER: Final = "postgres"
 _ROLES: Final = {"hal9_owner": "HAL9_POSTGRES_OWNER_PASSWORD", "hal9_app": "HAL9_POSTGRES_APP_PASSWORD"}
+_BACKUP: Final = ("hal9_backup", "HAL9_POSTGRES_BACKUP_PASSWORD")
 _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstrap.sql"
 _PASSED_ON: Final = {signal.SIGTERM: signal.SIGINT, signal.SIGINT: signal.SIGINT, signal.SIGQUIT: signal.SIGQUIT}
 """SIGTERM alone would wait for every client to leave by itself."""
@@ -39,10 +41,19 @@ _PASSED_ON: Final = {signal.SIGTERM: signal.SIGINT, signal.SIGINT: signal.SIGINT
 _REPLICATES: Final = "ALTER ROLE hal9_owner REPLICATION;\n\nGRANT pg_create_subscription TO hal9_owner;\n\n"
 """Also in folders that were made before bootstrap.sql said so."""
 
+_MAY_BACK_UP: Final = (
+    "DO $$ BEGIN CREATE ROLE hal9_backup LOGIN REPLICATION; EXCEPTION WHEN duplicate_object THEN NULL; END $$;\n\n"
+    "GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal() TO hal9_backup;\n\n"
+    "GRANT pg_read_all_stats TO hal9_backup;\n\n"
+    f"GRANT CONNECT ON DATABASE {DATABASE} TO hal9_backup;\n\n"
+)
+"""Likewise."""
+
 _HBA: Final = """\
-# Within the container whoever may enter the socket's folder; over the network two roles, with their passwords.
+# Within the container whoever may enter the socket's folder; over the network three roles, with their passwords.
 local all all trust
-host hal9 hal9_owner,hal9_app all scram-sha-256
+host hal9 hal9_owner,hal9_app,hal9_backup all scram-sha-256
+host replication hal9_backup all scram-sha-256
 """
 
 SETTINGS: Final = {
@@ -54,6 +65,8 @@ SETTINGS: Final = {
     "max_prepared_transactions": "64",
     "wal_level": "logical",  # moving an organisation
     "wal_retrieve_retry_interval": "200ms",
+    "summarize_wal": "on",  # incremental backups
+    "max_slot_wal_keep_size": "512MB",  # of an archiver that is away: its volume is a small one
     "shared_buffers": "128MB",
     "max_parallel_workers_per_gather": "0",  # their memory is /dev/shm, of which a container has 64 MB
     "huge_pages": "off",
@@ -94,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
     os.umask(0o077)
     folder = Path(os.environ.get("HAL9_POSTGRES_DATA") or _DATA)
     try:
-        passwords = {role: secret(variable) for role, variable in _ROLES.items()}
+        passwords = _passwords()
     except SecretMissingError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -108,6 +121,17 @@ def main(arguments: Sequence[str]) -> int:
     except (StartError, OSError) as error:
         sys.stderr.write(f"PostgreSQL cannot start: {error}\n")
         return 1
+
+
+def _passwords() -> dict[str, str | None]:
+    """Give each role's password; None for the role of backups where none is set.
+
+    Raises:
+        SecretMissingError: One is missing, or cannot be read.
+    """
+    role, variable = _BACKUP
+    asked = variable in os.environ or f"{variable}_FILE" in os.environ
+    return {**{one: secret(name) for one, name in _ROLES.items()}, role: secret(variable) if asked else None}
 
 
 def _alone(folder: Path) -> IO[bytes]:
@@ -126,12 +150,12 @@ def _alone(folder: Path) -> IO[bytes]:
     return lock
 
 
-def prepare(folder: Path, passwords: dict[str, str]) -> None:
+def prepare(folder: Path, passwords: Mapping[str, str | None]) -> None:
     """Make the data folder when it is not there, and set the roles' passwords.
 
     Args:
         folder: the data folder; it appears whole or not at all.
-        passwords: by role.
+        passwords: by role; None for a role that nobody may be over the network.
 
     Raises:
         StartError: another version made the folder, or a program of PostgreSQL failed.
@@ -143,11 +167,8 @@ def prepare(folder: Path, passwords: dict[str, str]) -> None:
         raise StartError(f"{folder} was made by PostgreSQL {found}, and this image has {wanted}: name another volume")
     (folder / "pg_hba.conf").write_text(_HBA, encoding="utf-8")
     (folder / "postmaster.pid").unlink(missing_ok=True)  # we hold the lock: whoever it names is no more
-    _single(
-        folder,
-        DATABASE,
-        "".join(f"ALTER ROLE {role} PASSWORD {_literal(passwords[role])};\n\n" for role in passwords) + _REPLICATES,
-    )
+    given = "".join(f"ALTER ROLE {role} PASSWORD {_literal(text)};\n\n" for role, text in passwords.items())
+    _single(folder, DATABASE, _REPLICATES + _MAY_BACK_UP + given)
 
 
 def _major() -> str:
@@ -155,9 +176,9 @@ def _major() -> str:
     return said.split()[-1].partition(".")[0]
 
 
-def _literal(text: str) -> str:
+def _literal(text: str | None) -> str:
     """Write a text as SQL does where backslashes are ordinary (`standard_conforming_strings`)."""
-    return "'" + text.replace("'", "''") + "'"
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 
 def _make(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from knative.deploy.readiness import Readiness, readiness
 
 SERVICE = ("serving.knative.dev/v1", "Service")
+TRIGGER = ("eventing.knative.dev/v1", "Trigger")
 JOB = ("batch/v1", "Job")
 SET = ("apps/v1", "StatefulSet")
 DEPLOYMENT = ("apps/v1", "Deployment")
@@ -40,14 +41,59 @@ def condition(kind: str, status: str, **more: str) -> dict[str, Any]:
         (
             {
                 "observedGeneration": 2,
-                "conditions": [condition("Ready", "False"), condition("RoutesReady", "False", message="no route")],
+                "conditions": [condition("Ready", "False"), condition("BrokerReady", "False", message="no broker")],
             },
-            Readiness("failed", "no route"),
+            Readiness("failed", "no broker"),
         ),
     ],
 )
 def test_a_knative_object(status: dict[str, Any], expected: Readiness) -> None:
-    assert standing(SERVICE, status) == expected
+    assert standing(TRIGGER, status) == expected
+
+
+OLD_FAILED = {"reason": "RevisionMissing", "message": 'Revision "gateway-old" failed to become ready.'}
+NEW_FAILED = {"reason": "RevisionFailed", "message": 'Revision "gateway-new" failed with message: no image.'}
+
+
+@pytest.mark.parametrize(
+    ("newest", "routes", "ready", "expected"),
+    [
+        ({"status": "True"}, {"status": "True"}, {"status": "True"}, Readiness("ready")),
+        (
+            {"status": "Unknown"},
+            {"status": "False", **OLD_FAILED},
+            {"status": "False", **OLD_FAILED},
+            Readiness("waiting"),
+        ),
+        (
+            {"status": "Unknown", "reason": "OutOfDate"},
+            {"status": "False", **OLD_FAILED},
+            {"status": "False", **OLD_FAILED},
+            Readiness("waiting", "OutOfDate"),
+        ),
+        (
+            {"status": "False", **NEW_FAILED},
+            {"status": "True"},
+            {"status": "False", **NEW_FAILED},
+            Readiness("failed", 'RevisionFailed: Revision "gateway-new" failed with message: no image.'),
+        ),
+        (
+            {"status": "True"},
+            {"status": "False", **OLD_FAILED},
+            {"status": "False", **OLD_FAILED},
+            Readiness("failed", 'RevisionMissing: Revision "gateway-old" failed to become ready.'),
+        ),
+    ],
+)
+def test_a_service_has_not_failed_while_only_those_before_its_newest_revision_have(
+    newest: dict[str, str], routes: dict[str, str], ready: dict[str, str], expected: Readiness
+) -> None:
+    conditions = [
+        condition("ConfigurationsReady", **newest),
+        condition("Ready", **ready),
+        condition("RoutesReady", **routes),
+    ]
+    assert standing(SERVICE, {"observedGeneration": 2, "conditions": conditions}) == expected
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from knative.deploy.secrets import Secrets, prepare
 from knative.description import FunctionDescription, load_all
 from knative.description.model import Secret
 from knative.render import Target, render
+from knative.render.target import Data
 from tests.unit.deploy.apiserver import api_server
 
 if TYPE_CHECKING:
@@ -107,6 +109,22 @@ async def test_backups_want_addresses_that_may_replicate_and_keys_of_kms(context
     assert found.faults == ()
     refused = await prepared(context, FUNCTIONS, backed_up, **given | {"HAL9_DATA_KEYS": "file:///keys"})
     assert ["names no keys of KMS" in one.what for one in refused.faults] == [True]
+
+
+async def test_servers_for_trying_out_have_a_password_for_backups_where_these_are_asked_for(context: str) -> None:
+    trial = Target("eu-central", environment="trial", data=Data(postgres="18-a", valkey="9-b"))
+    written: dict[str, dict[str, str]] = {}
+    for target, keys in ((trial, {"owner", "app", "cache"}), (replace(trial, backups="s3://b"), {"backup"})):
+        before = written.get("hal9-data", {}).keys()
+        found = await prepared(context, FUNCTIONS, target, HAL9_DATA_KEYS=KEYS, HAL9_BACKUP_SHARDS="postgresql://d")
+        written = {one["metadata"]["name"]: one.get("data", {}) for one in found.writes}
+        assert written["hal9-data"].keys() - before == keys
+        assert found.faults == ()
+    password = base64.b64decode(written["hal9-data"]["backup"]).decode()
+    addresses = base64.b64decode(written["hal9-backup-shards"]["value"]).decode().split(",")
+    assert [one.partition(".")[0] for one in addresses] == [
+        f"postgresql://hal9_backup:{password}@hal9-postgres-{shard}" for shard in range(3)
+    ], "its own servers', whatever the environment names"
 
 
 @pytest.mark.parametrize("value", ["file:///keys", "", "nonsense"])

@@ -97,6 +97,44 @@ def test_a_template_of_the_same_name_is_applied_as_it_stands() -> None:
     assert settled(named(service("two")), live) == named(service("two"))
 
 
+WRITTEN_OFF = {"conditions": [{"type": "ContainerHealthy", "status": "False"}, {"type": "Ready", "status": "False"}]}
+UNSCHEDULED = {"conditions": [{"type": "ResourcesAvailable", "status": "False"}, {"type": "Ready", "status": "False"}]}
+
+
+def serving(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A service that stands, with all requests at the revision of its template."""
+    return {**manifest, "status": {"traffic": [{"revisionName": revision_name(manifest), "percent": 100}]}}
+
+
+def test_a_template_whose_revision_is_written_off_gets_the_next_name_and_then_stays() -> None:
+    wanted = named(service())
+    again = settled(wanted, serving(wanted), {**revision(wanted, 1), "status": WRITTEN_OFF})
+    assert revision_name(again) == f"{revision_name(wanted)}-2"
+    assert again["spec"]["template"]["spec"] == wanted["spec"]["template"]["spec"]
+    assert revision_name(settled(wanted, serving(again), revision(again, 2))) == revision_name(again)
+    third = settled(wanted, serving(again), {**revision(again, 2), "status": WRITTEN_OFF})
+    assert revision_name(third) == f"{revision_name(wanted)}-3"
+    other = named(service("two"))
+    assert settled(other, serving(again), {**revision(again, 2), "status": WRITTEN_OFF}) == other
+
+
+def test_a_revision_that_gets_no_requests_or_waits_for_a_node_keeps_its_name() -> None:
+    wanted = named(service())
+    assert revision_name(settled(wanted, wanted, {**revision(wanted, 1), "status": WRITTEN_OFF})) == revision_name(
+        wanted
+    ), "it is deleted, and made anew under its name"
+    waiting = {**revision(wanted, 1), "status": UNSCHEDULED}
+    assert revision_name(settled(wanted, serving(wanted), waiting)) == revision_name(wanted)
+
+
+def test_what_is_restored_has_the_next_name_where_the_old_revision_is_written_off() -> None:
+    old, new = named(service()), named(service("two"))
+    live = split(new, revision_name(old), 10, "2026-11-28T10:00:00Z")
+    found = restored(live, {**revision(old, 1), "status": WRITTEN_OFF})
+    assert revision_name(found) == f"{revision_name(old)}-2"
+    assert found["spec"]["template"]["spec"] == old["spec"]["template"]["spec"]
+
+
 def test_only_what_was_made_after_the_old_revision_was_rolled_back() -> None:
     made = [revision(named(service(image)), generation) for image, generation in (("a", 2), ("b", 4), ("c", 10))]
     names = [one["metadata"]["name"] for one in made]

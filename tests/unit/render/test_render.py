@@ -529,6 +529,21 @@ def test_backups_are_made_by_one_pod_that_reaches_databases_store_and_keys_and_n
     assert of_kind("Deployment") == []
 
 
+def test_the_servers_for_trying_out_let_in_who_backs_them_up_where_that_is_asked_for() -> None:
+    for backups in ("", "s3://backups/hal9"):
+        target = Target("us-west", environment="trial", broker="channel", data=DATA, backups=backups)
+        policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind("NetworkPolicy", target)}
+        within = json.dumps(policies["hal9-postgres"]["ingress"])
+        of_postgres = [one for one in of_kind("StatefulSet", target) if "postgres" in one["metadata"]["name"]]
+        given = {one["name"] for pod in of_postgres for one in pod["spec"]["template"]["spec"]["containers"][0]["env"]}
+        assert ("hal9-archiver" in within) is bool(backups)
+        assert ("HAL9_POSTGRES_BACKUP_PASSWORD" in given) is bool(backups)
+        asks = {port["port"] for rule in policies["gateway"].get("egress", []) for port in rule["ports"]}
+        assert (443 in asks) is bool(backups), "the master keys are asked for where there are some"
+    (way,) = [rule["to"] for rule in policies["hal9-archiver"]["egress"] if rule["ports"][0]["port"] == 5432]
+    assert way == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "hal9-postgres"}}}]
+
+
 def test_no_manifest_holds_a_secret() -> None:
     text = json.dumps([manifest for target in TARGETS for manifest in manifests(target)])
     assert "Secret" not in {manifest["kind"] for manifest in manifests(TARGETS[0])}
@@ -586,7 +601,6 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
         ["--backups", "file:///backups"],
         ["--backups", "s3://bucket", "--backups-size", "much"],
         ["--backups", "s3://bucket", "--backups-storage-class", "F A"],
-        ["--backups", "s3://bucket", "--with-data"],
     ],
 )
 def test_nonsense_is_refused_before_anything_is_written(arguments: list[str], tmp_path: Path) -> None:
@@ -603,7 +617,7 @@ def test_nonsense_is_refused_before_anything_is_written(arguments: list[str], tm
         (["--storage-class", "fast"], "--storage-class is of the volumes of --with-data"),
         (["--cache-cidr", "10.0.0.1/8"], "'10.0.0.1/8' is an address within a range: the range is 10.0.0.0/8"),
         (["--cache-cidr", "10.0.0.1"], "'10.0.0.1' is no range in CIDR notation"),
-        (["--backups", "s3://b", "--with-data"], "servers of --with-data are for trying out: nobody backs them up"),
+        (["--backups", "b", "--with-data"], "'b' is no address of a bucket, s3://bucket/prefix"),
     ],
 )
 def test_a_refusal_says_what_is_at_fault(tmp_path: Path, arguments: list[str], told: str) -> None:
