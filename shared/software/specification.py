@@ -136,6 +136,19 @@ class Operator(StrEnum):
     NOT_NULL = "not_null"
 
 
+OPPOSITES: Final = {
+    Operator.EQ: Operator.NE,
+    Operator.NE: Operator.EQ,
+    Operator.LT: Operator.GE,
+    Operator.LE: Operator.GT,
+    Operator.GT: Operator.LE,
+    Operator.GE: Operator.LT,
+    Operator.IS_NULL: Operator.NOT_NULL,
+    Operator.NOT_NULL: Operator.IS_NULL,
+}
+"""The operator that holds just when this one does not; `IN` has none."""
+
+
 class Condition(_Part):
     """A predicate on an entity.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import inference, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
-from shared.software.specification import Condition, FieldType, Operator
+from shared.software.specification import OPPOSITES, Condition, FieldType, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,16 +19,6 @@ _RUNNING: Final = lexicon.words(
 )
 _NEGATING: Final = ("in", "un", "not_", "non_", "non")
 _INITIALLY_TRUE: Final = frozenset(["active", "enabled", "available", "valid"])
-_OPPOSITE: Final = {
-    Operator.EQ: Operator.NE,
-    Operator.NE: Operator.EQ,
-    Operator.LT: Operator.GE,
-    Operator.GE: Operator.LT,
-    Operator.GT: Operator.LE,
-    Operator.LE: Operator.GT,
-    Operator.IS_NULL: Operator.NOT_NULL,
-    Operator.NOT_NULL: Operator.IS_NULL,
-}
 _TRUTHS: Final = lexicon.words(
     "closed completed cancelled sold ended finished active enabled verified approved suspended blocked banned "
     "locked archived published retired disabled frozen confirmed validated certified paid premium deactivated "
@@ -38,7 +28,7 @@ _TRUTHS: Final = lexicon.words(
 
 def opposite(condition: Condition) -> Condition:
     """Give the condition that holds when this one does not."""
-    return condition.model_copy(update={"operator": _OPPOSITE[condition.operator]})
+    return condition.model_copy(update={"operator": OPPOSITES[condition.operator]})
 
 
 def negate(conditions: Sequence[Condition]) -> tuple[Condition, ...] | None:
@@ -49,7 +39,7 @@ def negate(conditions: Sequence[Condition]) -> tuple[Condition, ...] | None:
         if not (c.operator is Operator.EQ and len(conditions) > 1 and c.field in {"status", "state"})
     ]
     if len(conditions) == 1:
-        return (opposite(conditions[0]),) if conditions[0].operator in _OPPOSITE else None
+        return (opposite(conditions[0]),) if conditions[0].operator in OPPOSITES else None
     return (opposite(meaningful[0]),) if len(meaningful) == 1 else None
 
 

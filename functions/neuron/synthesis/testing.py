@@ -16,6 +16,7 @@ from functions.neuron.synthesis.patterns import sample
 from shared.software import designs
 from shared.software.designs import CaseDesign, FieldRecipe, Recipe, TestDesign, ValueDesign
 from shared.software.specification import (
+    OPPOSITES,
     AggregateRule,
     CapacityRule,
     ComputedRule,
@@ -46,16 +47,6 @@ _USUAL: Final = {
     FieldType.DATE: ValueDesign(kind="day", offset=1),
     FieldType.DATETIME: ValueDesign(kind="moment", offset=24),
     FieldType.TIME: ValueDesign(kind="constant", value="09:30:00"),
-}
-_FLIPPED: Final = {
-    Operator.EQ: Operator.NE,
-    Operator.NE: Operator.EQ,
-    Operator.LT: Operator.GE,
-    Operator.LE: Operator.GT,
-    Operator.GT: Operator.LE,
-    Operator.GE: Operator.LT,
-    Operator.IS_NULL: Operator.NOT_NULL,
-    Operator.NOT_NULL: Operator.IS_NULL,
 }
 
 
@@ -283,7 +274,7 @@ class Planner:
                 rest = tuple(v for v in field.values if v not in values) if field else ()
                 opposite = condition.model_copy(update={"value": rest})
             else:
-                opposite = condition.model_copy(update={"operator": _FLIPPED[condition.operator]})
+                opposite = condition.model_copy(update={"operator": OPPOSITES[condition.operator]})
             way = self.way(entity, (opposite,))
             if way is not None:
                 return way

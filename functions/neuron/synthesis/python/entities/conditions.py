@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.synthesis.database import nullable
 from functions.neuron.synthesis.python import names
 from shared.software import designs
-from shared.software.specification import Condition, Entity, FieldSpec, FieldType, Operator, Scalar, Specification
+from shared.software.specification import (
+    OPPOSITES,
+    Condition,
+    Entity,
+    FieldSpec,
+    FieldType,
+    Operator,
+    Scalar,
+    Specification,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,19 +29,9 @@ _SIGNS: Final = {
     Operator.GT: ">",
     Operator.GE: ">=",
 }
-_OPPOSITE: Final = {
-    Operator.EQ: Operator.NE,
-    Operator.NE: Operator.EQ,
-    Operator.LT: Operator.GE,
-    Operator.LE: Operator.GT,
-    Operator.GT: Operator.LE,
-    Operator.GE: Operator.LT,
-    Operator.IS_NULL: Operator.NOT_NULL,
-    Operator.NOT_NULL: Operator.IS_NULL,
-}
 
 
-OPPOSITE_SIGNS: Final = {operator: _SIGNS[opposite] for operator, opposite in _OPPOSITE.items() if opposite in _SIGNS}
+OPPOSITE_SIGNS: Final = {operator: _SIGNS[opposite] for operator, opposite in OPPOSITES.items() if opposite in _SIGNS}
 """The sign that says that a comparison does not hold."""
 
 
@@ -113,7 +112,7 @@ class Conditions:
         if condition.operator is Operator.IN:
             expression, field, _ = self._operand(condition.field)
             return f"{expression} not in {names.literal(_tuple(condition), field)}"
-        return self._test(condition, _OPPOSITE[condition.operator])
+        return self._test(condition, OPPOSITES[condition.operator])
 
     def _test(self, condition: Condition, operator: Operator) -> str:
         expression, field, _ = self._operand(condition.field)
