@@ -15,7 +15,6 @@ from functions.codegen.sandbox import Limits
 from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
 from shared.fairness import Places
-from shared.keys import PrivateKey, TrustSettings
 from shared.objects import ObjectsSettings, open_objects
 from shared.quotas import QuotaSettings, Tiers
 from shared.settings import load, setting, settings
@@ -79,9 +78,7 @@ class Resources:
 
     async def open(self) -> None:
         """Open everything; connects at the first use."""
-        identity = load(TrustSettings).identity_key
-        if identity is None:
-            raise RuntimeError("HAL9_IDENTITY_KEY is not set: codegen cannot give its events to the broker")
+        issuer = Issuer.own(self.clock)
         self.settings = load(CodegenSettings)
         self.source = catalogue.source("codegen", self.settings.region)
         self.tiers = Tiers.of(load(QuotaSettings))
@@ -91,9 +88,7 @@ class Resources:
         self.objects = open_objects(load(ObjectsSettings))
         publishing = load(PublisherSettings)
         self.broker = BrokerConnection(publishing.broker_url)
-        self.relay = Relay(
-            self.shards, publisher_over(self.broker, publishing, Issuer(PrivateKey.load(identity), self.clock))
-        )
+        self.relay = Relay(self.shards, publisher_over(self.broker, publishing, issuer))
 
     async def allowance(self, org_id: UUID, meter: Meter) -> Allowance:
         """Give what the organisation's tier allows of a meter.

@@ -16,7 +16,6 @@ from shared.caching import Guarded, Remote
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
-from shared.keys import PrivateKey, TrustSettings
 from shared.permissions import RoleTable
 from shared.quotas import QuotaSettings, Tiers
 from shared.randomness import SystemRandomness
@@ -76,9 +75,7 @@ class Resources:
     async def open(self) -> None:
         """Open everything; connects at the first use."""
         settings = load(GatewaySettings)
-        identity = load(TrustSettings).identity_key
-        if identity is None:
-            raise RuntimeError("HAL9_IDENTITY_KEY is not set: the gateway cannot sign tokens")
+        self.issuer = Issuer.own(self.clock)
         self.limits = settings.limits()
         self.origins = settings.origins()
         self.cache = Cache.at(load(CacheSettings).url, settings.cache_seconds)
@@ -93,7 +90,6 @@ class Resources:
         self.source = catalogue.source("gateway", settings.region)
         self.lookups = Lookups(self.directory, self.cache, self.clock)
         self._open_sessions(settings)
-        self.issuer = Issuer(PrivateKey.load(identity), self.clock)
         self.forwarder = Forwarder(self.issuer, self.clock)
         publishing = load(PublisherSettings)
         self.broker = BrokerConnection(publishing.broker_url)

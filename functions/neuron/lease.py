@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _log = logger(__name__)
 
-_UNCLAIMED_SECONDS: Final = 0.1
+UNCLAIMED_SECONDS: Final = 0.1
 """For how long a step may be worked on before it is claimed: what duplicates may do for nothing, and what nobody who
 watches a run would see running."""
 
@@ -35,14 +35,22 @@ class Lease:
         store: Where the lease is.
         seconds: How long it is.
         claim: Claims the step.
+        unclaimed_seconds: How long the block may last before it is claimed.
 
     Attributes:
         claim: The claim, once there is one.
     """
 
-    def __init__(self, store: Store, seconds: float, claim: Callable[[], Awaitable[Claim | None]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        seconds: float,
+        claim: Callable[[], Awaitable[Claim | None]],
+        unclaimed_seconds: float = UNCLAIMED_SECONDS,
+    ) -> None:
         self._store = store
         self._seconds = seconds
+        self._unclaimed_seconds = unclaimed_seconds
         self._take = claim
         self._lost = False
         self._owner: asyncio.Task[Any] | None = None
@@ -61,7 +69,7 @@ class Lease:
         self._owner = asyncio.current_task()
         third, loop = self._seconds / 3, asyncio.get_running_loop()
         if self.claim is None:
-            self._handle = loop.call_later(min(_UNCLAIMED_SECONDS, third), self._begin_taking)
+            self._handle = loop.call_later(min(self._unclaimed_seconds, third), self._begin_taking)
         else:
             self._handle = loop.call_later(third, self._begin, self.claim)
 

@@ -15,7 +15,6 @@ from functions.neuron.stream import Seats
 from functions.neuron.turns import Turns
 from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
-from shared.keys import PrivateKey, TrustSettings
 from shared.neurons.engines import engine_for
 from shared.quotas import QuotaSettings, Tiers
 from shared.settings import load
@@ -31,9 +30,7 @@ class Resources:
 
     async def open(self) -> None:
         """Open everything; connects at the first use."""
-        identity = load(TrustSettings).identity_key
-        if identity is None:
-            raise RuntimeError("HAL9_IDENTITY_KEY is not set: a neuron cannot give its events to the broker")
+        issuer = Issuer.own(self.clock)
         settings = load(NeuronSettings)
         processes = registry(settings.processes)
         self.source = catalogue.source("neuron", settings.region)
@@ -44,7 +41,6 @@ class Resources:
         self.runtime = Runtime(self.store, processes, engine_for, settings)
         publishing = load(PublisherSettings)
         self.broker = BrokerConnection(publishing.broker_url)
-        issuer = Issuer(PrivateKey.load(identity), self.clock)
         self.relay = Relay(self.shards, publisher_over(self.broker, publishing, issuer))
         self.turns = Turns(self.store, self.runtime, self.clock, settings.backlog_seconds, self.relay.after_commit)
 

@@ -35,7 +35,7 @@ from functions.neuron.contracts import (
     plain_output,
     work_of,
 )
-from functions.neuron.lease import Lease, LeaseLost
+from functions.neuron.lease import UNCLAIMED_SECONDS, Lease, LeaseLost
 from functions.neuron.ledger import JournalLedger
 from functions.neuron.transitions import Held
 from shared import deadlines
@@ -81,15 +81,22 @@ class Runtime:
         registry: The processes.
         engine_of: The engine configured for a layer.
         settings: Lease and limits.
+        unclaimed_seconds: How long a step may be worked on before it is claimed.
     """
 
     def __init__(
-        self, store: Store, registry: Registry, engine_of: Callable[[str], Engine], settings: NeuronSettings
+        self,
+        store: Store,
+        registry: Registry,
+        engine_of: Callable[[str], Engine],
+        settings: NeuronSettings,
+        unclaimed_seconds: float = UNCLAIMED_SECONDS,
     ) -> None:
         self._store = store
         self._registry = registry
         self._engine_of = engine_of
         self._settings = settings
+        self._unclaimed_seconds = unclaimed_seconds
 
     async def work(self, org_id: UUID, origin: Origin, data: StepRequested, process: str | None = None) -> str:
         """Do a step: `done`, or why there was nothing to do (`dropped`, `seen`, `stale`).
@@ -104,7 +111,12 @@ class Runtime:
             TryLater: It cannot be done just now.
         """
         point(points.CLAIM_BEFORE)
-        lease = Lease(self._store, self._settings.lease_seconds, lambda: self._claim(org_id, origin, data))
+        lease = Lease(
+            self._store,
+            self._settings.lease_seconds,
+            lambda: self._claim(org_id, origin, data),
+            self._unclaimed_seconds,
+        )
         carried = None if process is None else self._carried(process, data)
         try:
             if carried is None:

@@ -12,7 +12,6 @@ from functions.upkeep.store import Store
 from shared.cache import Cache, CacheSettings
 from shared.clock import Clock, SystemClock
 from shared.database import DatabaseSettings
-from shared.keys import PrivateKey, TrustSettings
 from shared.quotas import QuotaSettings, Tiers
 from shared.quotas.gates import Gates
 from shared.replicas.observing import observe
@@ -64,15 +63,13 @@ class Resources:
 
     async def open(self) -> None:
         """Open everything; connects at the first use."""
-        identity = load(TrustSettings).identity_key
-        if identity is None:
-            raise RuntimeError("HAL9_IDENTITY_KEY is not set: upkeep cannot give events to the broker")
+        issuer = Issuer.own(self.clock)
         self.settings = load(UpkeepSettings)
         self.shards = Shards.open(load(DatabaseSettings), application_name="upkeep", clock=self.clock)
         self.store = Store(self.shards, catalogue.source("neuron", self.settings.region))
         publishing = load(PublisherSettings)
         self.broker = BrokerConnection(publishing.broker_url)
-        self.publisher = publisher_over(self.broker, publishing, Issuer(PrivateKey.load(identity), self.clock))
+        self.publisher = publisher_over(self.broker, publishing, issuer)
         self.relay = Relay(self.shards, self.publisher)
         self.source = catalogue.source("upkeep", self.settings.region)
         self.tiers = Tiers.of(load(QuotaSettings))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from shared.clock import SystemClock
 from shared.identifiers import new_id
-from shared.keys import base64url
+from shared.keys import PrivateKey, TrustSettings, base64url
+from shared.settings import load
 from shared.tokens.claims import Claims
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from shared.clock import Clock
-    from shared.keys import PrivateKey
     from shared.permissions import Principal
 
 LIFETIME_SECONDS: Final = 60
@@ -35,6 +35,18 @@ class Issuer:
         self._clock = clock or SystemClock()
         self._token_id = token_id
         self._header = base64url.encode(f'{{"alg":"EdDSA","kid":"{key.kid}","typ":"JWT"}}'.encode())
+
+    @classmethod
+    def own(cls, clock: Clock | None = None) -> Issuer:
+        """Give the issuer that signs as this process, with the key that HAL9_IDENTITY_KEY names.
+
+        Raises:
+            RuntimeError: The variable is not set.
+        """
+        identity = load(TrustSettings).identity_key
+        if identity is None:
+            raise RuntimeError("HAL9_IDENTITY_KEY is not set: without its key a function can sign no token")
+        return cls(PrivateKey.load(identity), clock)
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from events.catalogue.neuron import StepAnswered
 from events.relay import Relay
 from events.subscriber import Delivery, NotYet
 from functions.neuron import handlers
+from functions.neuron.lease import UNCLAIMED_SECONDS
 from functions.neuron.runtime import Runtime
 from functions.neuron.service import Runs
 from functions.neuron.settings import NeuronSettings
@@ -53,6 +54,7 @@ class Office:
         seed: Of the order of deliveries.
         cap: What an organisation may spend on models in a month.
         limits: Hard limits of other meters, by name, in the place of those of the tier.
+        unclaimed_seconds: How long a step may be worked on before it is claimed.
         log: Every event published, in order.
     """
 
@@ -63,6 +65,7 @@ class Office:
     seed: int = 0
     cap: int = 10**9
     limits: Mapping[str, int] = field(default_factory=dict)
+    unclaimed_seconds: float = UNCLAIMED_SECONDS
     settings: NeuronSettings = field(default_factory=lambda: NeuronSettings(lease_seconds=10.0))
     log: list[CloudEvent] = field(default_factory=list)
     auditor: Callable[[CloudEvent], CloudEvent | None] | None = None
@@ -74,7 +77,7 @@ class Office:
         self.relay: Any = Quiet()
         self.store = Store(self.shards, Tiers({"professional": {**self.limits, "cost": self.cap}}), self.source)
         self.runs = Runs(self.store, registry, self.clock)
-        self.runtime = Runtime(self.store, registry, lambda _layer: self.engine, self.settings)
+        self.runtime = Runtime(self.store, registry, lambda _layer: self.engine, self.settings, self.unclaimed_seconds)
         self.turns = Turns(self.store, self.runtime, self.clock, self.settings.backlog_seconds, self.relay.after_commit)
         self.waiting: list[CloudEvent] = []
         self.random = random.Random(self.seed)

@@ -47,6 +47,11 @@ def counting_by(work: Callable[[Work[Any]], Result[Any]], **members: Any) -> Pro
     return msgspec.structs.replace(TALLY, bodies=bodies)
 
 
+def unhurried(shards: Shards) -> Office:
+    """Give an office that claims no step before its work is done, however slow the machine is."""
+    return Office(shards, unclaimed_seconds=60.0, settings=NeuronSettings(lease_seconds=600))
+
+
 def stripped(event: CloudEvent) -> CloudEvent:
     """A request as the release before sent it."""
     return event.with_extensions(process=None)
@@ -93,7 +98,7 @@ async def told(office: Office, org_id: Any, run: Any, step_id: Any) -> list[tupl
 async def test_a_step_that_needs_only_its_input_is_one_round_trip_and_tells_the_same(
     shards: Shards, organisation: Any
 ) -> None:
-    org_id, office = await organisation(), Office(shards)
+    org_id, office = await organisation(), unhurried(shards)
     run, event = await counted(office, org_id, "abc de")
     assert event.extensions["process"] == "tally"
     assert catalogue.parse(event).input == {"word": "abc"}
@@ -111,7 +116,7 @@ async def test_a_step_that_needs_only_its_input_is_one_round_trip_and_tells_the_
 
 
 async def test_it_tells_what_a_claimed_step_tells(shards: Shards, organisation: Any) -> None:
-    org_id, office = await organisation(), Office(shards)
+    org_id, office = await organisation(), unhurried(shards)
     told_of = []
     for change in (lambda event: event, stripped):
         run, event = await counted(office, org_id, "abc de")
@@ -236,7 +241,7 @@ async def test_what_may_cost_money_is_claimed_first(shards: Shards, organisation
 
 
 async def test_who_dies_over_it_each_time_ends_as_a_dead_letter(shards: Shards, organisation: Any) -> None:
-    org_id, office = await organisation(), Office(shards)
+    org_id, office = await organisation(), unhurried(shards)
     run, event = await counted(office, org_id, "abc")
 
     def kill(name: str) -> None:

@@ -25,7 +25,6 @@ from shared.function import Call, Function, Operation
 from shared.function.brokerproof import DEAD_LETTERS, EVENTS
 from shared.function.operation import BROKER_ISSUERS
 from shared.function.outgoing import Outgoing, address_of
-from shared.keys import PrivateKey, TrustSettings
 from shared.permissions import Principal
 from shared.settings import load
 from shared.tokens import Issuer
@@ -69,18 +68,12 @@ async def publish(call: Call) -> Response:
     connection = BrokerConnection(settings.broker_url)
     try:
         event = codec.from_structured(await call.request.body())
-        await publisher_over(connection, settings, _issuer()).publish(event)
+        await publisher_over(connection, settings, Issuer.own()).publish(event)
     except (Refused, Unpublished) as error:
         return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 502)
     finally:
         await connection.close()
     return JSONResponse({}, 202)
-
-
-def _issuer() -> Issuer:
-    identity = load(TrustSettings).identity_key
-    assert identity is not None
-    return Issuer(PrivateKey.load(identity))
 
 
 async def fetch(call: Call) -> Response:
@@ -89,7 +82,7 @@ async def fetch(call: Call) -> Response:
     headers = [(name.encode(), value.encode()) for name, value in wanted.get("headers", {}).items()]
     if "sign_for" in wanted:
         principal = Principal(UUID(int=1), "probe", (), frozenset(), "eu-central")
-        token = _issuer().mint(wanted["sign_for"], principal, ["runs.read"])
+        token = Issuer.own().mint(wanted["sign_for"], principal, ["runs.read"])
         headers.append((b"authorization", f"Bearer {token}".encode()))
     address = address_of(wanted["deployment"]) if "deployment" in wanted else wanted["url"]
     outgoing = Outgoing(address, most_idle=0)
