@@ -8,7 +8,6 @@ import os
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
-from urllib.parse import quote
 from uuid import UUID
 
 import asyncpg
@@ -178,8 +177,7 @@ def _seen(said: str) -> None:
 
 def _objects() -> ObjectsSettings:
     """Where archives are: HAL9_OBJECTS, else the platform's that runs here."""
-    local = f"file://{quote(str(Home.at(load(PlatformSettings).home).objects))}"
-    return load(ObjectsSettings, {"HAL9_OBJECTS": local, **os.environ})
+    return load(ObjectsSettings, {**Home.at(load(PlatformSettings).home).defaults, **os.environ})
 
 
 async def _shut(org_id: UUID, keys: Sequence[UUID]) -> None:

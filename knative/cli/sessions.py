@@ -8,7 +8,6 @@ import os
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
-from urllib.parse import quote
 from uuid import UUID
 
 import asyncpg
@@ -256,7 +255,7 @@ def _environment() -> dict[str, str]:
     """The process's own, with the running platform's in the place of what is not set."""
     home = Home.at(load(PlatformSettings).home)
     state = home.read_state() or {}
-    defaults = {"HAL9_DATA_KEYS": f"file://{quote(str(home.master_keys))}"}
+    defaults = home.defaults
     if "cache" in state:
         defaults["HAL9_CACHE_URL"] = str(state["cache"])
     return {**defaults, **{name: value for name, value in os.environ.items() if value}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from knative.platform.environment import SUPERUSER, as_role
 from knative.platform.home import Home, PlatformSettings
@@ -37,10 +37,7 @@ class Backups:
         self._platform = load(PlatformSettings, own)
         self.home = Home.at(self._platform.home)
         self._state = self.home.read_state() if self.home.locked else None
-        defaults = {
-            "HAL9_BACKUPS": f"file://{quote(str(self.home.backups))}",
-            "HAL9_DATA_KEYS": f"file://{quote(str(self.home.master_keys))}",
-        }
+        defaults = self.home.defaults
         if self._state is not None and "region" in self._state:
             defaults["HAL9_REGION"] = str(self._state["region"])
         self.settings = load(BackupSettings, defaults | own)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from knative.platform.processes import MARK
 
@@ -120,8 +120,8 @@ def of_deployment(
     }
     defaults = {
         "HAL9_REGION": region,
-        "HAL9_OBJECTS": f"file://{quote(str(home.objects))}",
-        "HAL9_DATA_KEYS": f"file://{quote(str(home.master_keys))}",
+        "HAL9_OBJECTS": home.defaults["HAL9_OBJECTS"],
+        "HAL9_DATA_KEYS": home.defaults["HAL9_DATA_KEYS"],
     }
     if deployment.connections:
         defaults["HAL9_POOL_SIZE"] = str(deployment.connections)

@@ -29,6 +29,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from shared.diskspace import is_full
 from shared.settings import setting, settings
@@ -168,6 +169,12 @@ class Home:
     def archive(self) -> Path:
         """WAL on its way to the backups; the first backup makes the folder."""
         return self.path / "archive"
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        """What HAL9_OBJECTS, HAL9_DATA_KEYS and HAL9_BACKUPS stand for where nobody has set them."""
+        folders = {"HAL9_OBJECTS": self.objects, "HAL9_DATA_KEYS": self.master_keys, "HAL9_BACKUPS": self.backups}
+        return {name: f"file://{quote(str(folder))}" for name, folder in folders.items()}
 
     @property
     def logs(self) -> Path:
