@@ -8,10 +8,10 @@ the line that introduces it in `header`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import frames, lexicon, morphology
+from functions.neuron.reading import frames, lexicon, morphology, quantities
 from functions.neuron.reading.tokens import Kind, Token
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ _KIND_WORDS: Final = lexicon.words(
 _HEADINGS: Final = lexicon.words(
     "rule rules constraint constraints requirement requirements feature features entity entities note notes "
     "command commands endpoint endpoints model models resource resources field fields data details validation "
-    "behaviour behavior functionality operations specification spec logic following functions domain"
+    "behaviour behavior functionality operations specification spec logic following functions domain results "
+    "statistics reports"
 )
 _DASHES: Final = frozenset({"—", "\u2013", "--", "-"})
 
@@ -143,7 +144,9 @@ def _sentences(tokens: Sequence[Token]) -> list[tuple[list[Token], tuple[Token, 
     for i, token in enumerate(tokens):
         depth = max(0, depth + (token.text in {"(", "["}) - (token.text in {")", "]"}))
         hard = token.kind is Kind.BULLET or (token.kind is Kind.BREAK and _is_hard(tokens, i))
-        if hard or (token.text in _ENDS and depth == 0 and _ends_sentence(tokens, i)):
+        if token.text == ";" and depth == 0 and _lists_on(current, tokens, i + 1):
+            current.append(replace(token, text=","))
+        elif hard or (token.text in _ENDS and depth == 0 and _ends_sentence(tokens, i)):
             depth = 0
             sentences.end(current, listed=_list_follows(tokens, i))
             current = []
@@ -152,6 +155,20 @@ def _sentences(tokens: Sequence[Token]) -> list[tuple[list[Token], tuple[Token, 
             current.append(token)
     sentences.end(current)
     return sentences.found
+
+
+def _lists_on(before: Sequence[Token], tokens: Sequence[Token], at: int) -> bool:
+    """Whether what stands behind a semicolon goes on with what a thing has: "hives have a number; a location; …"."""
+    verb = frames.finite_verb(before, 0)
+    if verb is None or frames.verb_group(before, verb).verb not in {"have", "contain", "include", "carry", "hold"}:
+        return False
+    end = next((i for i in range(at, len(tokens)) if tokens[i].text in _ENDS), len(tokens))
+    said = [token for token in tokens[at:end] if token.kind is not Kind.BREAK]
+    start = 1 if said and said[0].low == "and" else 0
+    listed = start < len(said) and (
+        said[start].low in {"a", "an"} or quantities.phrase(said, start, "by default") is not None
+    )
+    return bool(listed) and frames.finite_verb(said, start) is None
 
 
 def _list_follows(tokens: Sequence[Token], at: int) -> bool:
@@ -421,6 +438,12 @@ def _goes_on(sentence: list[Token], after: int, group: frames.VerbGroup) -> bool
     "A priority from 1 to 5, default 3", "records when it left", "until the manager approves or rejects them".
     """
     token = sentence[after]
+    lacking = token.low in {"empty", "blank", "missing", "unset"} and after + 1 < len(sentence)
+    if lacking and sentence[after + 1].low in {"until", "till", "while"}:
+        return True  # "a discharge date, empty until the patient goes home"
+    begins = token.verb in {"begin", "start", "default"} and token.low.endswith("s") and _in_relative(sentence, after)
+    if begins and group.verb in lexicon.HOLDING_VERBS:
+        return True  # "a stock which never falls below zero and begins at 0"
     told = token.low in {"whether", "when"} and group.verb in lexicon.HOLDING_VERBS | _SAYING
     deeds = sentence[after - 1].low == "or" and token.verb is not None and _subordinate_before(sentence, after)
     return told or deeds or token.low == "default"
@@ -442,9 +465,9 @@ def _in_relative(sentence: list[Token], after: int) -> bool:
             return False
         if (
             sentence[i].low in {"which", "that"}
-            and i > 0
-            and sentence[i - 1].is_word
-            and not morphology.is_plural(sentence[i - 1].low)
+            and i > 1
+            and (noun := sentence[i - 1 - (sentence[i - 1].text == ",")]).is_word
+            and not morphology.is_plural(noun.low)
         ):
             return True
     return False

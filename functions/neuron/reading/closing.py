@@ -375,25 +375,7 @@ def _existing_link(draft: Draft, verb: str, subject: str, target: str) -> DraftE
 
 def _ending(draft: Draft, entity: DraftEntity, verb: str, action: str, ended: str) -> None:
     started = f"{lexicon_participle(verb)}_at"
-    has_start = any(
-        name in entity.fields
-        for name in (
-            "start_date",
-            "start_time",
-            "start",
-            "starts_at",
-            "loan_date",
-            "borrow_date",
-            "checkout_date",
-            "date",
-            "rental_date",
-            "borrowed_on",
-            "borrowed_date",
-            "borrowed_at",
-            "loaned_at",
-        )
-    )
-    if not has_start:
+    if not any(map(_begins, entity.fields)):
         entity.fields[started] = DraftField(
             started, FieldType.DATETIME, managed=True, required=True, description="When it began."
         )
@@ -417,6 +399,20 @@ def _ending(draft: Draft, entity: DraftEntity, verb: str, action: str, ended: st
             open_ended=False,
         )
         draft.mark(("machine", entity.name), ("field", entity.name, "status"))
+
+
+_BEGINNING: Final = lexicon.words(
+    "start starts starting begin begins beginning first pickup loan borrow checkout rental"
+)
+_MOMENTS: Final = lexicon.words("date day time moment at on")
+
+
+def _begins(name: str) -> bool:
+    """Whether a field is named as the moment at which a record begins: from, a start date, a first day, borrowed on."""
+    if name in {"from", "start", "begin", "date", "borrowed_on", "borrowed_date", "borrowed_at", "loaned_at"}:
+        return True
+    words = name.split("_")
+    return len(words) > 1 and words[0] in _BEGINNING and words[-1] in _MOMENTS
 
 
 def lexicon_participle(verb: str) -> str:

@@ -163,10 +163,20 @@ def _moment(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
 _UNFINISHED_WORDS: Final = lexicon.words("done completed is_done is_completed finished complete paid returned")
 
 
+_MOMENTS: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
+_ENDING_WORDS: Final = lexicon.words(
+    "end ended exit exited discharge discharged return returned departure left checkout"
+)
+
+
 def _unfinished(entity: DraftEntity) -> tuple[Condition, ...]:
     found = running(entity)
     if found:
         return found
+    ends = [f for f in entity.fields.values() if f.required is False and kind_of(f) in _MOMENTS]
+    ended = [f for f in ends if _ENDING_WORDS & set(f.name.split("_"))]
+    if len(ended) == 1:
+        return (Condition(field=ended[0].name, operator=Operator.IS_NULL),)
     for item in entity.fields.values():
         if item.name in _UNFINISHED_WORDS and kind_of(item) is FieldType.BOOLEAN:
             return (Condition(field=item.name, operator=Operator.EQ, value=False),)
@@ -304,6 +314,32 @@ def holding(tokens: Sequence[Token], entity: DraftEntity, *, without: bool) -> t
     if read[0].required is not False:
         return None
     return (Condition(field=read[0].name, operator=Operator.IS_NULL if without else Operator.NOT_NULL),)
+
+
+def measured(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read "(with) a battery level below 20" to its end."""
+    start = 1 if tokens and tokens[0].low in lexicon.DETERMINERS else 0
+    read = field_at(tokens, start, entity) if start < len(tokens) else None
+    at = read[1] + (read[1] < len(tokens) and tokens[read[1]].low == "of") if read is not None else 0
+    limits = quantities.bound(tokens, at) if read is not None and at < len(tokens) else None
+    if read is None or limits is None or kind_of(read[0]) not in {FieldType.INTEGER, FieldType.DECIMAL}:
+        return None
+    behind = [t for t in tokens[limits[1] :] if t.low not in {"percent", "%"}]
+    return None if behind else _bounds(read[0], limits[0])
+
+
+def valued(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read "(in) poor condition" where a condition is one of several values."""
+    words = [t for t in tokens if t.low not in lexicon.DETERMINERS]
+    for length in range(1, len(words)):
+        read = field_at(words, length, entity)
+        said = morphology.name(*[t.low for t in words[:length]])
+        if read is None or read[1] != len(words):
+            continue
+        meant = next((value for value in read[0].values if morphology.name(value) == said), None)
+        if meant is not None:
+            return (Condition(field=read[0].name, operator=Operator.EQ, value=meant),)
+    return None
 
 
 _SIGNED: Final = {"negative": Operator.LT, "positive": Operator.GT}

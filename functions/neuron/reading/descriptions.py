@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import declarations, fields, frames, inference, lexicon, morphology, quantities, relating
+from functions.neuron.reading.declarations import phrases
 from functions.neuron.reading.draft import DraftField
-from functions.neuron.reading.tokens import Kind
+from functions.neuron.reading.tokens import Kind, Token
 from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from functions.neuron.reading.declarations import Open
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.frames import Frame
-    from functions.neuron.reading.tokens import Token
 
 
 def early(clause: Clause, draft: Draft, later: Open) -> bool:
@@ -51,10 +51,37 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
         return False
     if _detailed(words, frame, draft, later):
         return True
+    if _owned(words, frame, draft, later):
+        return True
     if _getting(clause, draft, later) or any(reader(frame, draft, later) for reader in (_composed, _measured)):
         return True
     _tell(frame, draft)
     return relating.note(clause, draft, later)
+
+
+_LYING: Final = frozenset({"lie", "be", "range", "vary"})
+
+
+def _owned(words: Sequence[Token], frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "its ticket price lies between 5 and 500": what was spoken of last has a ticket price."""
+    topic = draft.entities.get(draft.topic or "")
+    if topic is None or frame.subject[0].low not in {"its", "their"} or frame.verb not in _LYING or frame.negated:
+        return False
+    name = morphology.name(*[t.low for t in frame.subject[1:]])
+    told = (
+        not frame.group.passive
+        and not frame.conditions
+        and any(
+            (bound := quantities.bound(frame.rest, i)) is not None and not bound[0].exact
+            for i in range(len(frame.rest))
+        )
+    )
+    if len(frame.subject) == 1 or not all(t.is_word for t in frame.subject) or name in topic.fields or not told:
+        return False
+    at = frame.subject[-1].end
+    behind = words[len(words) - len(frame.rest) - (frame.group.end - frame.group.start) :]
+    said = (*frame.subject[1:], Token(Kind.WORD, "that", at, at), *behind)
+    return declarations.hold(topic, said, draft, later) and draft.settle()
 
 
 def _detailed(words: Sequence[Token], frame: Frame, draft: Draft, later: Open) -> bool:
@@ -247,10 +274,11 @@ def _assigned(frame: Frame, draft: Draft, _later: Open) -> bool:
         or morphology.is_plural(frame.subject[-1].low)
     ):
         return False
-    name = declarations.noun_name(frame.rest[1:], draft)
-    if name is None or (declarations.is_generic(name) and name not in draft.entities):
+    target, spared = phrases.or_nobody(frame.rest[1:])
+    name = declarations.noun_name(target, draft)
+    if name is None or (declarations.is_generic(name) and name not in draft.entities and not spared):
         return False
-    optional = frame.modal in {"can", "may", "might", "could"}
+    optional = spared or frame.modal in {"can", "may", "might", "could"}
     return declarations.refer(entity, name, draft, optional=optional)
 
 

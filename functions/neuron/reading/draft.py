@@ -69,7 +69,8 @@ class DraftField:
     def merge(self, other: DraftField) -> None:
         """Take over everything that the other one says."""
         for key, value in vars(other).items():
-            if key not in {"name", "words", "at"} and value not in (None, False, (), ""):
+            said = value is not None and value is not False and value not in ((), "")  # nought is something to say
+            if key not in {"name", "words", "at"} and said:
                 setattr(self, key, value)
 
 

@@ -159,6 +159,7 @@ def enumeration(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | Non
     i = at
     closed = False
     for opening in (
+        "out of",
         "one of the following :",
         "one of the following",
         "one of the values",

@@ -27,6 +27,7 @@ _FINITE_HELPERS: Final = (
 )
 _PERMISSIONS: Final = lexicon.words("allowed able permitted free required supposed expected forbidden prohibited")
 _WISHES: Final = frozenset({"want", "wants", "wish", "wishes", "like", "need"})
+_CHANGING: Final = frozenset({"change", "edit", "modify", "alter"})
 _RECORDING: Final = frozenset({"record", "store", "log", "note", "save", "capture"})
 _LETTING: Final = frozenset(["let", "allow", "enable", "permit", "help"])
 
@@ -131,7 +132,7 @@ def _counted_noun(tokens: Sequence[Token], at: int, i: int) -> bool:
     ) and morphology.is_plural(tokens[i].low)
 
 
-_CONTACT: Final = frozenset({"they", "he", "she", "we", "you", "it"})
+_CONTACT: Final = frozenset({"they", "he", "she", "we", "you", "it", "nobody", "noone"})
 
 
 def _is_noun(token: Token) -> bool:
@@ -151,7 +152,8 @@ def _ends_subject(token: Token, *, conjoined: bool, first: bool) -> bool:
 
 def _past_relative(tokens: Sequence[Token], at: int) -> int:
     """Give the position behind the verb of the relative clause at `at`."""
-    for i in range(at + 1, min(at + 6, len(tokens))):
+    first = at + 1 + (tokens[at].low == "whose")  # "an artist whose name may be unknown": the name is no verb
+    for i in range(first, min(at + 6, len(tokens))):
         if tokens[i].low in _FINITE_HELPERS or tokens[i].verb is not None:
             modal = tokens[i].low in lexicon.MODALS and i + 1 < len(tokens)
             if modal and tokens[i + 1].verb == tokens[i + 1].low:
@@ -270,8 +272,8 @@ def _agrees_in_singular(tokens: Sequence[Token], at: int, i: int) -> bool:
 
 
 _BEGINS_COMPLEMENT_WORDS: Final = lexicon.words(
-    "at up more only for to from in into by through between them it twice once on as with new which when something "
-    "everything"
+    "at up out more only for to from in into by through between them it twice once on as with new which when "
+    "something everything"
 )
 
 
@@ -340,7 +342,7 @@ def verb_group(tokens: Sequence[Token], at: int) -> VerbGroup:
     i, modal, negated, only, be = at, None, False, False, False
     while i < len(tokens):
         word = tokens[i].low
-        if word in lexicon.NEGATIONS:
+        if word in lexicon.NEGATIONS or (word == "neither" and i > at):
             negated = True
             modal = {"cannot": "can", "must-not": "must"}.get(word, modal)
             be = be or word == "is-not"
@@ -348,7 +350,7 @@ def verb_group(tokens: Sequence[Token], at: int) -> VerbGroup:
             modal = "must" if word == "needs" else word
             if word == "needs" and not (i + 1 < len(tokens) and tokens[i + 1].low == "to"):
                 return VerbGroup(at, i + 1, ("need",), word, None, negated, only)
-        elif word in {"do", "does", "to"} and i + 1 < len(tokens):
+        elif _auxiliary(tokens, i, modal):
             modal = "must" if word == "to" and modal is None and not be else modal
         elif word == "only":
             only = True
@@ -357,10 +359,19 @@ def verb_group(tokens: Sequence[Token], at: int) -> VerbGroup:
         elif word in _PERMISSIONS and be and _infinitive_follows(tokens, i + 1):
             modal, be = ("must" if word in {"required", "supposed", "expected"} else "can"), False
             negated = negated or word in {"forbidden", "prohibited"}
-        elif not _helper(tokens, i):
+        elif _helper(tokens, i):
+            be = be or word in {"get", "gets"}  # "claims get paid"
+        else:
             break
         i += 1
     return _main_verb(tokens, at, i, VerbGroup(at, i, ("be",), "", modal, negated, only, be))
+
+
+def _auxiliary(tokens: Sequence[Token], i: int, modal: str | None) -> bool:
+    """Whether "do" or "to" helps another verb; in "cannot do more than five inspections" it is the verb itself."""
+    if tokens[i].low not in {"do", "does", "to"} or i + 1 >= len(tokens):
+        return False
+    return tokens[i].low != "do" or modal is None or not _begins_complement(tokens, i + 1)
 
 
 def _infinitive_follows(tokens: Sequence[Token], at: int) -> bool:
@@ -418,7 +429,8 @@ def _coordinated(tokens: Sequence[Token], at: int, *, passive: bool) -> int | No
     if i == at or i >= len(tokens) or tokens[i].kind is not Kind.WORD:
         return None
     if passive:
-        return i if morphology.is_participle(tokens[i].low) else None
+        ones = i + 1 < len(tokens) and tokens[i + 1].low == "ones"  # "can be paused and paused ones resumed"
+        return i if morphology.is_participle(tokens[i].low) and not ones else None
     if tokens[i].verb != tokens[i].low or tokens[i].low in lexicon.BE:
         return None
     return i
@@ -427,6 +439,7 @@ def _coordinated(tokens: Sequence[Token], at: int, *, passive: bool) -> int | No
 def parse(tokens: Sequence[Token]) -> Frame | None:
     """Take a clause apart; None when it has no verb."""
     tokens = _strip_lead(tokens)
+    tokens = tokens[_possibility(tokens) :]
     tokens, conditions = _leading_condition(tokens)
     if not tokens:
         return None
@@ -439,6 +452,17 @@ def parse(tokens: Sequence[Token]) -> Frame | None:
             return None
         subject, group = tuple(tokens[:at]), verb_group(tokens, at)
     return _letting(Frame(subject, group, tuple(tokens[group.end :]), tuple(conditions)))
+
+
+def _possibility(tokens: Sequence[Token]) -> int:
+    """Give where the order begins in "it should also be possible to delete a workout"; 0 where there is none."""
+    if not tokens or tokens[0].low != "it":
+        return 0
+    passed = lexicon.MODALS | lexicon.BE | lexicon.ADVERBS
+    at = next((i for i in range(1, len(tokens)) if tokens[i].low not in passed), len(tokens))
+    denied = {t.low for t in tokens[:at]} & lexicon.NEGATIONS
+    led = [t.low for t in tokens[at : at + 2]] == ["possible", "to"]
+    return at + 2 if led and not denied and imperative_at(tokens, at + 2) else 0
 
 
 def _letting(frame: Frame) -> Frame:
@@ -504,7 +528,9 @@ _ABSENT: Final = (
     "not given", "it is not given", "none is given", "nothing is given", "omitted", "left out", "it is left out",
     "it is omitted", "not specified", "it is not specified", "it is missing", "missing",
     "stated otherwise", "otherwise stated", "agreed otherwise", "otherwise agreed",
-    "specified otherwise", "otherwise specified",
+    "specified otherwise", "otherwise specified", "specified", "nothing else is", "nothing is said", "told otherwise",
+    "told something else", "set otherwise", "i say otherwise", "i say something else", "something else is",
+    "another is given", "i give another", "i give one", "nothing else was",
 )  # fmt: skip
 
 
@@ -520,9 +546,47 @@ def _any(behind: Sequence[Token]) -> bool:
 
 
 def _stays(before: Sequence[Token]) -> bool:
-    """Whether a relative clause ends here that says that a value is missing for a while."""
+    """Whether it was said that a value is missing for a while: "which stays empty", ", empty"."""
     lows = [token.low for token in before[-4:]]
-    return bool({"which", "that"} & set(lows)) and lows[-1] in {"empty", "blank", "unset", "missing", "open"}
+    return bool({"which", "that"} & set(lows) or lows[-2:-1] == [","]) and lows[-1] in {
+        "empty",
+        "blank",
+        "unset",
+        "missing",
+        "open",
+    }
+
+
+def _between_commas(rest: Sequence[Token], at: int) -> bool:
+    comma = next((i for i in range(at + 1, len(rest)) if rest[i].text == ","), None)
+    return (
+        at > 0
+        and rest[at - 1].text == ","
+        and comma is not None
+        and [t.low for t in rest[comma + 1 : comma + 2]] == ["no"]
+    )
+
+
+def at_creation(tokens: Sequence[Token], at: int) -> int | None:
+    """Give where "when a rider signs up", "when it is created" ends: words for the moment at which a thing begins."""
+    if at + 1 >= len(tokens) or tokens[at].low != "when":
+        return None
+    i = at + 1
+    while (
+        i < len(tokens) and i - at <= _FEW and (tokens[i].low in lexicon.DETERMINERS | lexicon.PRONOUNS or i == at + 2)
+    ):
+        if tokens[i].verb in _BEGINNING:
+            break
+        i += 1
+    i += i < len(tokens) and tokens[i].low in lexicon.BE
+    i += i < len(tokens) and tokens[i].low in {"first", "newly"}
+    if i >= len(tokens) or tokens[i].verb not in _BEGINNING:
+        return None
+    return i + 1 + (i + 1 < len(tokens) and tokens[i + 1].low in {"up", "it", "one"})
+
+
+_FEW: Final = 3
+_BEGINNING: Final = lexicon.words("sign join register create add enrol enter begin open make")
 
 
 def _begins_condition(rest: Sequence[Token], at: int) -> bool:
@@ -530,6 +594,23 @@ def _begins_condition(rest: Sequence[Token], at: int) -> bool:
     if at >= len(rest):
         return False
     return morphology.is_participle(rest[at].low) or finite_verb(rest, at, conjoined=True) is not None
+
+
+def _attributes(frame: Frame, rest: Sequence[Token], at: int) -> bool:
+    """Whether what looks like a condition says something of what is listed."""
+    low, before = rest[at].low, rest[at - 1] if at else None
+    if low in {"if", "unless"}:
+        return _any(rest[at + 1 :])  # "a phone number if they have one"
+    if low == "when" and frame.verb in _RECORDING:
+        return True  # "records when it left": what is recorded
+    if frame.verb not in lexicon.HOLDING_VERBS or before is None:
+        return False
+    if low == "when":
+        listed = before.low in {"and", ","}  # "an item has a name and when we bought it": a moment
+        return listed or at_creation(rest, at) is not None or _stays(rest[:at])
+    if low in {"while", "until", "till"}:
+        return _between_commas(rest, at) or _stays(rest[:at])
+    return low == "once" and before.verb in _CHANGING  # "a number that nobody may change once set"
 
 
 def _with_conditions(frame: Frame) -> Frame:
@@ -541,14 +622,8 @@ def _with_conditions(frame: Frame) -> Frame:
             closed = max(closed, close_of(rest, i))
         if i <= closed:
             continue
-        if token.low == "when" and frame.verb in _RECORDING:
-            continue  # "records when it left": what is recorded
-        if token.low == "when" and frame.verb in lexicon.HOLDING_VERBS and i and rest[i - 1].low in {"and", ","}:
-            continue  # "an item has a name and when we bought it": a moment
-        if token.low in {"while", "until", "when"} and frame.verb in lexicon.HOLDING_VERBS and _stays(rest[:i]):
-            continue  # "a departure time, which stays empty while the car is there"
-        if token.low in {"if", "unless"} and _any(rest[i + 1 :]):
-            continue  # "a phone number if they have one": an attribute, no condition
+        if _attributes(frame, rest, i):
+            continue
         cuts = (token.low in _SPLITTING and (token.low != "once" or _begins_condition(rest, i + 1))) or (
             token.low in _TIMELY and finite_verb(rest, i + 1, conjoined=True) is not None
         )

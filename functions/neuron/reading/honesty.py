@@ -27,7 +27,7 @@ _UNSAID: Final = frozenset({"message", "description", "summary", "examples", "ti
 
 _PROHIBITION: Final = lexicon.words(
     "not never cannot can't forbidden prohibited disallowed mustn't shouldn't can't doesn't don't isn't aren't "
-    "unless refused rejected"
+    "unless refused rejected must-not do-not is-not"
 )
 _CONDITION: Final = lexicon.words("unless while provided if")
 _HOLLOW: Final = lexicon.words(
@@ -54,7 +54,8 @@ _HOLLOW: Final = lexicon.words(
     "checks say says said come comes whether convert converts find finds search searched sort sorted filter filtered "
     "greater below above "
     "report reports reported calculate calculated km kg cm mm ml m2 sqm euros dollars percent me "
-    "divided multiplied squared terminal cli module print prints printed tell tells turn turns n algorithm"
+    "divided multiplied squared terminal cli module print prints printed tell tells turn turns n algorithm "
+    "assigned must-not do-not is-not has-not anywhere somewhere perhaps maybe possibly nobody"
 )
 _STATUSES: Final = frozenset({"400", "404", "409", "422"})
 """What a service answers when it refuses."""
@@ -134,7 +135,8 @@ def _untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     for before, token, behind in zip([None, *said], said, [*said[1:], None], strict=False):
         named = behind is not None and behind.low in names and before is not None and before.low not in _TO_NOUNS
         done = before is not None and before.low in names and behind is not None and behind.low == "by"
-        tells = named and (token.verb is None or morphology.is_participle(token.low)) and token.low.isalpha()
+        adjective = token.verb is None or morphology.is_participle(token.low) or token.low == "open"
+        tells = named and adjective and token.low.isalpha()
         deed = done and morphology.is_participle(token.low) and not _made(token)
         if (tells or deed) and token.value is None and not hollow(token) and not _found(token, stems):
             found.append(token.text)
@@ -173,6 +175,7 @@ def _made(token: Token) -> bool:
 def _stems(parts: Sequence[Any]) -> set[str]:
     texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
     texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
+    texts += [field.description for part in parts for field in _fields(part) if field.description.startswith("In ")]
     return {_stem(word) for text in texts for word in re.split(r"[-_ .]", text.lower()) if word}
 
 
@@ -421,7 +424,7 @@ _MEANT: Final[dict[type, str]] = {
     spec.NoOverlapRule: "double booked overlap same twice parallel simultaneous",
     spec.RangeRule: "exceed differ different same lie future past",
     spec.OrderedRule: "exceed",
-    spec.UniqueRule: "same twice duplicate repeat again",
+    spec.UniqueRule: "same twice duplicate repeat again together pair combination combined",
     spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
     spec.QuotaRule: "simultaneously handle again lent lend taken rented booked borrowed out",
     spec.CapacityRule: "full sold out left room enough reached further",

@@ -105,6 +105,7 @@ IRREGULAR_PLURALS: Final = {
 }
 IRREGULAR_SINGULARS: Final = {
     **{many: one for one, many in IRREGULAR_PLURALS.items() if many != "axes"},
+    **{f"{one}s": one for one in ("ski", "taxi", "kiwi", "bikini", "safari", "alibi", "rabbi", "emoji", "pepperoni")},
     "indices": "index",
     "persons": "person",
     "matrixes": "matrix",
@@ -367,6 +368,9 @@ PARTICLES: Final = {
     ("sign", "up"): "sign-up",
     ("check", "in"): "check-in",
     ("tick", "off"): "tick-off",
+    ("carry", "out"): "carry-out",
+    ("hand", "out"): "hand-out",
+    ("give", "out"): "give-out",
 }
 
 VERBS: Final = words(
@@ -401,7 +405,7 @@ VERBS: Final = words(
     "work wrap write yield drive fly ride wear feed assist supervise coach "
     "reference concern come file lodge tick cast bring "
     "differ reactivate administer possess capture cover draft assess catalogue catalog "
-    "capitalise capitalize lowercase uppercase tokenize"
+    "capitalise capitalize lowercase uppercase tokenize miss sit"
 )
 # Words that are nouns more often than verbs: as a main verb only where the grammar leaves nothing else.
 NOUN_VERBS: Final = words(
@@ -582,6 +586,9 @@ PARTICIPLES: Final = {
     "sign-up": "signed_up",
     "check-out": "checked_out",
     "tick-off": "ticked_off",
+    "carry-out": "carried_out",
+    "hand-out": "handed_out",
+    "give-out": "given_out",
     "signup": "signed_up",
     "rsvp": "rsvped",
     "pack": "packed",

@@ -260,6 +260,8 @@ def _span(tokens: Sequence[Token], at: int) -> tuple[Bound, int] | None:
         "in the range",
         "in the range from",
         "ranging from",
+        "anywhere from",
+        "anywhere between",
         "range",
         "of",
         "within",
@@ -287,12 +289,11 @@ def _span(tokens: Sequence[Token], at: int) -> tuple[Bound, int] | None:
 
 
 def _unit_end(tokens: Sequence[Token], at: int) -> int:
-    return (
-        at + 1
-        if at < len(tokens)
-        and tokens[at].singular in {"character", "char", "letter", "star", "point", "digit", "percent"}
-        else at
-    )
+    """Give the position behind a unit and behind what explains a number in brackets: "1 (worst)"."""
+    units = {"character", "char", "letter", "star", "point", "digit", "percent"}
+    end = at + (at < len(tokens) and tokens[at].singular in units)
+    explained = end + 2 < len(tokens) and tokens[end].text == "(" and tokens[end + 2].text == ")"
+    return end + 3 if explained and tokens[end + 1].value is None else end
 
 
 def _compared(tokens: Sequence[Token], at: int) -> tuple[Bound, int] | None:
@@ -336,12 +337,12 @@ def _bare(tokens: Sequence[Token], at: int) -> tuple[Bound, int] | None:
     return Bound(value, value, exact=True), end
 
 
-def trailing(tokens: Sequence[Token], at: int, value: Bound) -> Bound:
-    """Turn an exact bound into a side when a trailer ("or more", "maximum") stands at `at`."""
+def trailing(tokens: Sequence[Token], at: int, value: Bound) -> tuple[Bound, int]:
+    """Turn an exact bound into a side when a trailer ("or more", "maximum") stands at `at`; gives where that ends."""
     for words, (side, is_open) in _TRAILERS.items():
-        if value.exact and value.low is not None and phrase(tokens, at, words) is not None:
-            return _sided(side, is_open, value.low)
-    return value
+        if value.exact and value.low is not None and (end := phrase(tokens, at, words)) is not None:
+            return _sided(side, is_open, value.low), end
+    return value, at
 
 
 def duration(tokens: Sequence[Token], at: int) -> tuple[Duration, int] | None:

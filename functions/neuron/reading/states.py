@@ -23,7 +23,8 @@ _PLAIN: Final = lexicon.words(
     "retrieve make use have be do store save rate set keep allow let need must require include select sell "
     "reference concern involve assign "
     "increase decrease raise reduce lower deduct subtract debit credit increment decrement "
-    "total sum average come go occur happen bring put say tell know refuse forbid prohibit permit disallow"
+    "total sum average come go occur happen bring put say tell know refuse forbid prohibit permit disallow "
+    "identify describe administer manage run operate offer name"
 )
 # States whose action is not their participle's verb.
 _ACTIONS: Final = {
@@ -283,7 +284,10 @@ def path(r: Reading, draft: Draft) -> bool:
     living = r.frame.verb in {"start", "begin"} and bool({"then", "become", "becomes", "finally"} & set(r.lows))
     told = (r.frame.verb in _GOING or living) and r.frame.rest
     listed_in_order = (
-        "then" in r.lows and r.frame.modal is None and not r.frame.negated and any(t.low in lexicon.BE for t in r.words)
+        (bool({"then", "finally", "afterwards"} & set(r.lows)) or ("first" in r.lows and "later" in r.lows))
+        and (r.frame.modal is None or (r.frame.modal in {"can", "may"} and _begun(r, draft)))
+        and not r.frame.negated
+        and any(t.low in lexicon.BE for t in r.words)
     )
     if not (told or listed_in_order):
         return False
@@ -311,6 +315,12 @@ def path(r: Reading, draft: Draft) -> bool:
     return True
 
 
+def _begun(r: Reading, draft: Draft) -> bool:
+    """Whether it is known how a thing begins, so that "it can be put in progress, then resolved" goes on from there."""
+    entity = _entity(r, draft)
+    return entity is not None and entity.machine is not None and entity.machine.initial is not None
+
+
 def _in_listed_order(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
     """Read "a batch moves through the stages in this order": the values that are listed already are the path."""
     if "order" not in [t.low for t in r.frame.rest[-3:]] or r.frame.negated:
@@ -329,10 +339,22 @@ def _in_listed_order(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
 _FEWEST: Final = 2
 
 
+_PUT: Final = lexicon.words("initially is a put set")
+
+
+def _without_first(tokens: Sequence[Token]) -> list[Token]:
+    """Leave out "at" in "planned at first", whose other half only says that more follows."""
+    return [
+        t
+        for t, behind in itertools.zip_longest(tokens, tokens[1:])
+        if not (t.low == "at" and behind is not None and behind.low == "first")
+    ]
+
+
 def _stated_chain(r: Reading, entity: DraftEntity, *, told: bool, cut: int) -> list[list[str]]:
     """Give the steps of a path, from the state that the thing has begun in when the path goes on from there."""
     rest = r.frame.rest[: len(r.frame.rest) - cut]
-    chain = _chain(rest if told else [t for t in _complement(r) if t.low not in {"first", "initially", "is", "a"}])
+    chain = _chain(rest if told else [t for t in _without_first(_complement(r)) if t.low not in _PUT])
     begun = entity.machine.initial if entity.machine is not None else None
     if not told and begun is not None and begun not in {s for step in chain for s in step}:
         return [[begun], *chain]
@@ -376,7 +398,7 @@ def _entity(r: Reading, draft: Draft) -> DraftEntity | None:
 
 _CHAIN_WORDS: Final = lexicon.words(
     "become becomes as forward only always from to through via then , -> → and finally into > - \u2013 directly "
-    "straight back or eventually next later"
+    "straight back or eventually next later get gets first afterwards"
 )
 
 
@@ -413,7 +435,7 @@ def _alternatives(step: Sequence[Token]) -> list[str]:
         if token.low == "or":
             parts.append([])
         elif token.is_word and token.low not in lexicon.DETERMINERS | {"state", "status", "being"}:
-            parts[-1].append(token.low)
+            parts[-1].append(token.singular if token.verb is not None else token.low)  # "vacancies are drafts first"
     return [" ".join(part) for part in parts if part]
 
 
@@ -429,8 +451,14 @@ def listed(r: Reading, draft: Draft) -> bool:
         return False
     probe = DraftField("probe")
     end = fields.attributes([*_be(r), *tokens], 0, probe)
+    if _names_states(r):
+        named_states = [" ".join(words) for words in _cut([t.low for t in tokens], {",", "and", "or"}) if words]
+        short = all(len(state.split()) <= _LONGEST_STATE for state in named_states)
+        probe.values, end = (tuple(named_states), len(tokens)) if short else ((), 0)
     if len(probe.values) < 2 or end < len(tokens):
         return False
+    if r.frame.group.passive and not _names_states(r) and _sources(r, entity, draft):
+        return False  # "a claim under review is approved or rejected": what may be done then
     deeds = r.frame.group.passive and all(morphology.is_participle(v.split()[0].lower()) for v in probe.values)
     begun = entity.machine is not None and entity.machine.initial not in probe.values
     if deeds and r.frame.modal is not None and (begun or (r.subjects and r.subjects[0].adjectives)):
@@ -446,6 +474,12 @@ def listed(r: Reading, draft: Draft) -> bool:
     if probe.default is not None:
         machine.initial = spelled(machine, str(probe.default)) or machine.initial
     return True
+
+
+def _names_states(r: Reading) -> bool:
+    """Whether a clause says what states there are: "the states of a claim are submitted, approved and paid"."""
+    heads = [t.singular for t in r.frame.subject[:3] if t.low not in lexicon.DETERMINERS | {"possible"}]
+    return heads[:1] in (["state"], ["status"], ["stage"], ["phase"]) and "be" in {t.verb for t in _be(r)}
 
 
 def _be(r: Reading) -> list[Token]:
@@ -540,13 +574,24 @@ def moves(r: Reading, draft: Draft) -> bool:
         return draft.mark(*[("field", entity.name, name) for name in flags])
     if set(verbs) & (lexicon.LINKING_VERBS.keys() - {"complete", "submit", "review"}) and r.objects:
         return False
-    untold = r.frame.modal is None and not r.frame.conditions
+    untold = r.frame.modal is None and not r.frame.conditions and not _sources(r, entity, draft)
     if not verbs or untold or _links(verbs, entity, draft) or (r.frame.negated and _checked(r, entity, draft)):
         return False
     if set(verbs) <= _MARKING and not r.frame.negated and r.frame.rest and r.frame.rest[0].low in {"as", "off"}:
         return _marked(draft, entity, r.frame.rest[1:])
     moved = [_move(r, draft, entity, verb) for verb in verbs]
+    _move_ones(r, draft, entity)
     return _guarded(r, draft, moved=any(moved))
+
+
+def _move_ones(r: Reading, draft: Draft, entity: DraftEntity) -> None:
+    """Read what the same sentence says of others: "active subscriptions can be paused and paused ones resumed"."""
+    for before, ones, deed in zip(r.frame.rest, r.frame.rest[1:], r.frame.rest[2:], strict=False):
+        source = spelled(entity.machine, before.low) if entity.machine is not None else None
+        if ones.low != "ones" or source is None or not morphology.is_participle(deed.low) or deed.verb is None:
+            continue
+        undone = spelled(entity.machine, _UNDOING.get(deed.verb, "")) if entity.machine is not None else None
+        add_move(draft, entity, undone or deed.low, [source], name=_name(deed.verb))
 
 
 def _guarded(r: Reading, draft: Draft, *, moved: bool) -> bool:
@@ -694,11 +739,11 @@ def _sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
     named = _named(words, entity, loose=True) if words else []
     relative = next((i for i, t in enumerate(r.frame.subject) if i and t.low in _RELATING), None)
     if not named and relative is not None:
-        named = _named([t.low for t in r.frame.subject[relative + 1 :]], entity, loose=False)
+        named = _named([t.low for t in r.frame.subject[relative:]], entity, loose=False)
     return named or _conditional(r, entity, draft) or _adverbial(r, entity)
 
 
-_RELATING: Final = frozenset({"that", "which", "who", "in", "with"})
+_RELATING: Final = frozenset({"that", "which", "who", "in", "with", "under"})
 
 
 _EXCEPTING: Final = lexicon.words("unless until till before")

@@ -14,7 +14,7 @@ from shared.software.specification import ClauseStatus, FieldType
 
 MENDED = (
     "corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "heldout_eighth", "heldout_ninth",
-    "heldout_tenth", "libraries",
+    "heldout_tenth", "heldout_eleventh", "heldout_twelfth", "libraries",
 )  # fmt: skip
 CASES = [
     case for name in MENDED for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
@@ -45,15 +45,21 @@ def number(value: Any) -> Any:
 def of_field(entity: Any, field: Any) -> Any:
     """Say everything about a field, one statement a line."""
     head = f"field {entity.name}.{field.name}"
-    bits = []
-    if field.values:
-        bits.append("|".join(field.values))
+    kind = () if field.values else (field.type.value,)
+    return f"{head} {' '.join([*kind, *of_presence(field), *of_limits(field)])}".strip()
+
+
+def of_presence(field: Any) -> Any:
+    bits = ["|".join(field.values)] if field.values else []
     if field.unique:
         bits.append("unique")
     if not field.required and field.default is None and not field.managed:
         bits.append("optional")
-    if field.immutable:
-        bits.append("immutable")
+    return [*bits, "immutable"] if field.immutable else bits
+
+
+def of_limits(field: Any) -> Any:
+    bits = []
     if field.minimum is not None:
         bits.append(f"{'above' if field.exclusive_minimum else 'min'} {number(field.minimum)}")
     if field.maximum is not None:
@@ -62,8 +68,9 @@ def of_field(entity: Any, field: Any) -> Any:
         bits.append(f"length {field.min_length or ''}..{field.max_length}")
     if field.default is not None:
         bits.append(f"default {field.default}")
-    kind = () if field.values else (field.type.value,)
-    return f"{head} {' '.join([*kind, *bits])}".strip()
+    if field.type is FieldType.DECIMAL:
+        bits.append(f"scale {field.scale}")
+    return [*bits, f"pattern {field.pattern}"] if field.pattern is not None else bits
 
 
 def of_change(rule: Any, tail: Any) -> Any:

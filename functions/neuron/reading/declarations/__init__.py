@@ -63,6 +63,7 @@ def of_frame(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
         for reader in (
             measures.measured,
             measures.numbered,
+            holding.giving,
             holding.holding,
             belonging.belonging,
             managing.managing,

@@ -196,6 +196,8 @@ def _make(
     bare = bool(head) and not morphology.is_plural(head[-1].low) and frame.rest[0].low not in lexicon.DETERMINERS
     if frame.negated or (bare and frame.verb == "start" and name not in draft.entities):
         return False  # "it starts open" makes nothing
+    if frame.verb == "raise" and "by" in {token.low for token in frame.rest}:
+        return False  # "raises the stock by its amount" changes a number
     if {"once", "twice"} & {token.low for token in frame.rest}:
         return False  # "log a cache only once": a limit, which makes no cache
     later.makers.append((maker, name, others, draft.at))

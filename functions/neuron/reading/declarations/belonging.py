@@ -13,13 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BELONGING: Final = lexicon.words("belong refer relate link point attach connect associate")
-_BELONGING_WORDS_4: Final = lexicon.words("assign connect link join relate pair match combine associate tie bind")
+_BELONGING_WORDS_4: Final = lexicon.words(
+    "hand-out give-out distribute assign connect link join relate pair match combine associate tie bind"
+)
 _BELONGING_WORDS_3: Final = lexicon.words("by to in for from on at with against under")
 _BELONGING_WORDS_2: Final = lexicon.words("a an one exactly some the several many multiple")
 _BELONGING_WORDS: Final = lexicon.words("for of in on at by about between from")
 
 
 _COMING: Final = frozenset({("come", "from"), ("originate", "from"), ("stem", "from"), ("go", "to")})
+_LYING: Final = lexicon.words("sit stand lie hang live happen grow occur sleep")
+_PLACES: Final = lexicon.words("in on at under")
+
+
+def _lies(frame: frames.Frame) -> bool:
+    """Whether a clause says where a thing is: "each box sits on a shelf"."""
+    return frame.verb in _LYING and not frame.group.passive and frame.modal is None and frame.rest[0].low in _PLACES
+
+
+def _taking_place(frame: frames.Frame) -> tuple[Token, ...]:
+    """Give what stands behind the verb, "at a venue" in "takes place at a venue"."""
+    takes = frame.verb == "take" and len(frame.rest) > 1 and frame.rest[0].low == "place"
+    return frame.rest[1:] if takes and frame.rest[1].low in _PLACES else frame.rest
 
 
 def _references_one(frame: frames.Frame) -> bool:
@@ -37,10 +52,11 @@ def _as_belonging(frame: frames.Frame, rest: tuple[Token, ...], *, joins: bool) 
 
 def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read "a task belongs to a project", "a reservation is for one room and one guest, with …"."""
-    rest = frame.rest
+    rest = _taking_place(frame)
     if not frame.subject or not rest or frame.negated:
         return False
-    comes = (frame.verb, rest[0].low) in _COMING and len(rest) > 1 and rest[1].low in {"a", "an", "one", "exactly"}
+    placed = (frame.verb, rest[0].low) in _COMING or rest is not frame.rest or _lies(frame)
+    comes = placed and len(rest) > 1 and rest[1].low in {"a", "an", "one", "exactly"}
     belongs = comes or (
         frame.verb in _BELONGING
         and rest[0].low in {"to", "with", "for"}
@@ -69,7 +85,8 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
         and any(t.low in {"with", "to", "and"} for t in rest)
     )
     belongs = belongs or _references_one(frame)
-    rest = _as_belonging(frame, rest, joins=joins)
+    if rest is frame.rest:
+        rest = _as_belonging(frame, rest, joins=joins)
     if not (belongs or is_for or made or joins) or (
         (frame.group.passive and quantities.phrase(rest, 1, "at most"))
         or quantities.phrase(rest, 1, "up to")
@@ -100,6 +117,7 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
     entity = draft.entity(names[0], declared=True)
     draft.topic = entity.name
     targets, found = _from_one_to_another(rest[1:cut], entity, draft)
+    targets, spared = phrases.or_nobody(targets)
     for item in fields.items(phrases.without_prepositions(targets)):
         if not item.field.name or (not item.determined and not draft.known(item.field.name.split("_"))):
             continue
@@ -107,7 +125,7 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
             added = entity.add(item.field)
             found = draft.mark(("field", entity.name, added.name))
             continue
-        optional = frame.modal in {"can", "may"} or _given_later(frame, draft)
+        optional = spared or frame.modal in {"can", "may"} or _given_later(frame, draft)
         found = references.refer_to_item(entity, item, draft, later, optional=optional) or found
     if cut < len(rest):
         holder = _person(rest, cut, entity, draft) or entity
@@ -138,7 +156,7 @@ def _from_one_to_another(targets: Sequence[Token], entity: DraftEntity, draft: D
     return [*targets[:at], *targets[at + 5 :]], True
 
 
-_OF_PERSONS: Final = lexicon.words(
+OF_PERSONS: Final = lexicon.words(
     "name first_name last_name full_name email email_address phone phone_number address age "
     "birth_date birthday date_of_birth"
 )
@@ -152,4 +170,4 @@ def _person(rest: Sequence[Token], cut: int, entity: DraftEntity, draft: Draft) 
     owner = draft.entities.get(reference.target or "") if reference is not None else None
     held = {item.field.name for item in fields.items(rest[cut + 1 :])}
     new = owner is not None and not owner.fields and rest[cut - 2].low in {"a", "an"}
-    return owner if new and held and held <= _OF_PERSONS else None
+    return owner if new and held and held <= OF_PERSONS else None

@@ -121,6 +121,8 @@ def verbless(words: Sequence[Token], draft: Draft, later: references.Open) -> bo
         words, cut = [*words[: cut - 2], *words[cut:]], cut - 2  # "households, each with an address"
     if cut is None or cut == 0 or any(t.kind is Kind.PUNCTUATION for t in words[:cut]):
         return False
+    if words[0].low in {"i", "we", "i'd", "we'd", "i'm", "we're"}:
+        return False
     of = next((i for i, t in enumerate(words[:cut]) if i and t.low in {"for", "of", "per", "by"}), cut)
     names = naming.subject_names(words[:of], draft)
     if not names or naming.is_generic(names[-1]) or names[-1] in naming.NOT_ENTITIES:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import frames, lexicon, morphology, quantities
-from functions.neuron.reading.declarations import contents, listings, naming, references
+from functions.neuron.reading import fields, frames, lexicon, morphology, quantities
+from functions.neuron.reading.declarations import belonging, contents, listings, naming, references
 from functions.neuron.reading.draft import Draft
-from functions.neuron.reading.tokens import Token
+from functions.neuron.reading.tokens import Kind, Token
 from shared.software.specification import Kind as SoftwareKind
 
 if TYPE_CHECKING:
@@ -23,69 +23,133 @@ _HOLDING_WORDS: Final = lexicon.words("record store track show need require incl
 
 def holding(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read what a thing has: its items, or, of what looks after things, those things."""
-    verb = frame.verb
-    passive_record = (
-        frame.group.passive
-        and verb in {"identify", "describe", "define", "characterise", "know", "recognise"}
-        and frame.rest
-        and frame.rest[0].low in {"by", "with"}
-    )
-    tells = (
-        verb in {"say", "tell", "note", "state"} and frame.rest and frame.rest[0].low in {"who", "which", "when", "how"}
-    )
-    lists = tells or (verb == "list" and bool(frame.subject) and frame.subject[0].low in {"a", "an", "each", "every"})
-    if not frame.subject or frame.negated or not (verb in _HOLDING_WORDS_3 or passive_record or lists):
-        return False
-    shown = verb == "show" and frame.subject[0].low == "it" and draft.kind is not SoftwareKind.API
-    if shown or any(t.low in {"how", "whether", "what"} for t in frame.subject):
-        return False  # the program shows, not the thing that was spoken of last
-    if frame.group.passive and not passive_record and verb in _HOLDING_WORDS:
+    if not frame.subject or frame.negated or not _holds(frame, draft):
         return False
     subjects = naming.subject_names(frame.subject, draft)
-    named = [
-        name
-        for name in subjects
-        if (
-            naming.may_hold(name)
-            or naming.is_record(frame.subject, name)
-            or morphology.is_plural(frame.subject[-1].low)
-        )
-        and (
-            not naming.is_generic(name)
-            or (verb in {"have", "consist", "contain", "include"} and (name not in naming.SYSTEM or verb == "have"))
-            or (name in draft.entities and draft.entities[name].declared)
-        )
-    ]
+    named = [name for name in subjects if _may_hold(name, frame, draft)]
     rest = frame.rest[1:] if frame.rest and frame.rest[0].low in {"of", "by", "with"} else frame.rest
-    speaker = frame.subject[0].low in {"it", "we", "there"} or bool(subjects)
-    if (
-        not named
-        and speaker
-        and verb in {"have", "include", "contain", "store", "track"}
-        and listings.listed_entities(rest, draft, later)
-    ):
-        return True
-    if frame.subject[0].low in {"our", "my"} and verb in naming.MANAGING_WORDS | {"record", "store", "keep"}:
-        return listings.declare_list(rest, draft, later)
-    if not named:
-        return speaker and verb in _HOLDING_WORDS_2 and listings.declare_list(rest, draft, later)
-    if frame.conditions or any(quantities.is_number(t) or t.low in lexicon.RELATIVES for t in frame.subject):
+    ours = frame.subject[0].low in {"our", "my"} and frame.verb in naming.MANAGING_WORDS | {"record", "store", "keep"}
+    if not named or ours:
+        return _of_software(frame, rest, draft, later, speaker=bool(subjects), ours=ours)
+    return _of_things(frame, named, rest, draft, later)
+
+
+def giving(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
+    """Read "speakers register with a name and an email": what is kept of those who register."""
+    subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
+    told = len(subjects) == 1 and not frame.negated and not frame.conditions and not frame.group.passive
+    opens = [t.low for t in frame.rest[:2]]
+    given = opens[:1] == ["with"] and opens[1:] in (["a"], ["an"], ["their"])
+    if frame.verb not in _JOINING or not told or not given or not naming.may_hold(subjects[0]):
         return False
-    if (
-        named[0] in naming.COLLECTIVE
-        and verb == "have"
-        and named[0] not in draft.entities
-        and not _singular_items(rest)
-    ):
+    entity = draft.entity(subjects[0], declared=True)
+    return contents.hold(entity, frame.rest[1:], draft, later) and draft.settle()
+
+
+_JOINING: Final = lexicon.words("register sign-up signup join")
+
+
+def _holds(frame: frames.Frame, draft: Draft) -> bool:
+    """Whether the verb says what something has, and not what the program shows."""
+    shown = frame.verb == "show" and frame.subject[0].low == "it" and draft.kind is not SoftwareKind.API
+    if shown or any(t.low in {"how", "whether", "what"} for t in frame.subject):
+        return False
+    if _by_what(frame):
+        return True
+    if frame.group.passive and frame.verb in _HOLDING_WORDS:
+        return False
+    asked = bool(frame.rest) and frame.rest[0].low in {"who", "which", "when", "how"}
+    tells = frame.verb in {"say", "tell", "note", "state"} and asked
+    return frame.verb in _HOLDING_WORDS_3 or tells or _lists(frame)
+
+
+def _by_what(frame: frames.Frame) -> bool:
+    """Whether a thing is said to be identified or described by what it has."""
+    led = bool(frame.rest) and frame.rest[0].low in {"by", "with"}
+    return frame.group.passive and led and frame.verb in _RECORDING
+
+
+_RECORDING: Final = lexicon.words("identify describe define characterise know recognise")
+
+
+def _may_hold(name: str, frame: frames.Frame, draft: Draft) -> bool:
+    several = morphology.is_plural(frame.subject[-1].low)
+    if not (naming.may_hold(name) or naming.is_record(frame.subject, name) or several):
+        return False
+    has = frame.verb in {"have", "consist", "contain", "include"}
+    return (
+        not naming.is_generic(name)
+        or (has and (name not in naming.SYSTEM or frame.verb == "have"))
+        or (name in draft.entities and draft.entities[name].declared)
+    )
+
+
+def _of_software(
+    frame: frames.Frame, rest: Sequence[Token], draft: Draft, later: references.Open, *, speaker: bool, ours: bool
+) -> bool:
+    """Read what the software, or we, look after: "it has books (title, author)"."""
+    speaker = speaker or frame.subject[0].low in {"it", "we", "there"}
+    listing = speaker and not ours and frame.verb in {"have", "include", "contain", "store", "track"}
+    if listing and listings.listed_entities(rest, draft, later):
+        return True
+    return (ours or (speaker and frame.verb in _HOLDING_WORDS_2)) and listings.declare_list(rest, draft, later)
+
+
+def _of_things(
+    frame: frames.Frame, named: Sequence[str], rest: tuple[Token, ...], draft: Draft, later: references.Open
+) -> bool:
+    if any(quantities.is_number(t) or t.low in lexicon.RELATIVES for t in frame.subject):
+        return False
+    cut = _conditional_attribute(frame) if frame.conditions else len(frame.rest)
+    if cut is None:
+        return False
+    shared = named[0] in naming.COLLECTIVE and frame.verb == "have" and named[0] not in draft.entities
+    if shared and not _singular_items(rest):
         return listings.declare_list(rest, draft, later)
     if _is_rule(frame, draft):
         return False
+    if frame.conditions:
+        draft.leave([*frame.rest[cut:], *frame.conditions[-1][1]], "that it holds under a condition is not checked")
+    rest = rest[: len(rest) - (len(frame.rest) - cut)]
+    if _by_what(frame) and frame.verb in {"identify", "recognise", "know"}:
+        rest = _telling_apart(rest)
     optional = frame.modal in {"may", "can", "might", "could"}
     _of_owner(frame.subject, named, draft)
     return (
         all([contents.hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])  # noqa: C419 - every one is to be held
         and draft.settle()
     )
+
+
+def _conditional_attribute(frame: frames.Frame) -> int | None:
+    """Give where "which are mandatory if the result is failed" begins behind a list of what a thing has."""
+    comma = next((i for i in range(len(frame.rest) - 1, -1, -1) if frame.rest[i].text == ","), None)
+    told = comma is not None and comma > 1 and len(frame.conditions) == 1 and frame.conditions[0][0] == "if"
+    relative = comma is not None and comma + 1 < len(frame.rest) and frame.rest[comma + 1].low in {"which", "that"}
+    return comma + 1 if comma is not None and told and relative else None
+
+
+def _lists(frame: frames.Frame) -> bool:
+    """Whether "each line names a cake and a quantity", "a customer gives a name and a phone" says what they hold."""
+    if not frame.subject or frame.subject[0].low not in {"a", "an", "each", "every"}:
+        return False
+    if frame.verb == "list":
+        return True
+    if frame.group.passive or not frame.rest or frame.rest[0].low not in lexicon.ARTICLES:
+        return False
+    if frame.verb in {"name", "state", "bear"}:
+        return True
+    held = {item.field.name for item in fields.items(frame.rest)}
+    return frame.verb in {"give", "leave"} and len(held) > 1 and held <= belonging.OF_PERSONS
+
+
+def _telling_apart(rest: tuple[Token, ...]) -> tuple[Token, ...]:
+    """Write "(identified by) a patient number" as a unique one, when one thing alone tells them apart."""
+    at = next((i for i, t in enumerate(rest[:2]) if t.low in lexicon.ARTICLES), None)
+    alone = at is not None and not any(t.low == "and" or t.text == "," for t in rest)
+    if at is None or not alone or any(t.low == "unique" for t in rest):
+        return rest
+    return (*rest[: at + 1], Token(Kind.WORD, "unique", rest[at].end, rest[at].end), *rest[at + 1 :])
 
 
 def _of_owner(subject: Sequence[Token], named: Sequence[str], draft: Draft) -> None:

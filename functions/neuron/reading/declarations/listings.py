@@ -55,8 +55,8 @@ def _is_figure(name: str) -> bool:
     return name.partition("_")[0] in {"total", "sum", "average"} and "_" in name
 
 
-_COLLECTIONS: Final = frozenset(
-    {"collection", "list", "log", "catalogue", "catalog", "record", "register", "inventory", "set", "number"}
+_COLLECTIONS: Final = lexicon.words(
+    "collection list log catalogue catalog record register inventory set number fleet pool portfolio directory"
 )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import fields, frames, lexicon, quantities
+from functions.neuron.reading import enumerations, fields, frames, lexicon, morphology, quantities
 from functions.neuron.reading.declarations import contents, listings, naming, phrases, references
-from functions.neuron.reading.draft import Draft, DraftEntity
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.tokens import Kind, Token
+from shared.software.specification import FieldType
 from shared.software.specification import Kind as SoftwareKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
@@ -22,6 +26,8 @@ def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
     if frame.group.passive and frame.rest and frame.rest[0].low in {"in", "on", "at", "by"}:
         return False
+    if frame.group.passive and (owner := _for_each_of(frame.subject, draft)) is not None:
+        return _kept_for(frame, owner, draft, later)
     if frame.group.passive:
         held = {field for entity in draft.entities.values() for field in entity.fields}
         names = [name for name in subjects if not naming.is_generic(name) and name not in held - draft.entities.keys()]
@@ -38,6 +44,44 @@ def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
         return False
     start = quantities.phrase(frame.rest, 0, "track of") or listings.behind_collection(frame.rest, 0) or 0
     return listings.declare_list(frame.rest[start:], draft, later)
+
+
+def _for_each_of(subject: Sequence[Token], draft: Draft) -> tuple[DraftEntity, int] | None:
+    """Give the thing in "for every hive inspections are kept", and where what is kept of it begins."""
+    if len(subject) <= _LEAST_KEPT or subject[0].low != "for" or subject[1].low not in {"each", "every", "a", "an"}:
+        return None
+    mention = next((m for m in draft.mentions(subject) if m.start == _LEAST_KEPT - 1), None)
+    start = mention.end + (mention.end < len(subject) and subject[mention.end].text == ",") if mention else 0
+    return (mention.entity, start) if mention is not None and start < len(subject) else None
+
+
+_LEAST_KEPT: Final = 3
+
+
+def _kept_for(frame: frames.Frame, owner: tuple[DraftEntity, int], draft: Draft, later: references.Open) -> bool:
+    """Read what is kept for each of something, with what stands behind a colon as its fields."""
+    entity, start = owner
+    kept = frame.subject[start:]
+    whose = next((i for i, t in enumerate(kept) if t.low == "of"), None)
+    if not morphology.is_plural(kept[-1].low):
+        return False
+    names = [name for name in naming.subject_names(kept, draft) if not naming.is_generic(name)]
+    if len(names) != 1 or draft.known(names[0].split("_")) is entity:
+        return False
+    held = draft.entity(names[0], declared=True)
+    references.refer(held, entity.name, draft, optional=False)
+    for mention in draft.mentions(kept[whose + 1 :]) if whose is not None else ():  # "the attendance of singers"
+        references.refer(held, mention.entity.name, draft, optional=False)
+    draft.topic = held.name
+    colon = next((i for i, t in enumerate(frame.rest) if t.text == ":" or t.low == "with"), None)
+    said = frame.rest[colon + 1 :] if colon is not None else ()
+    values = enumerations.until_or(said, 0) if said else None
+    if values is not None and values[1] == len(said):
+        status = held.add(DraftField("status", FieldType.ENUM, values=tuple(values[0]), words=("status",)))
+        draft.mark(("field", held.name, status.name))
+    elif said:
+        contents.hold(held, said, draft, later)
+    return draft.mark(("entity", held.name)) and draft.settle()
 
 
 _BEGINNING: Final = frozenset({"start", "open", "begin", "schedule", "plan"})

@@ -31,7 +31,7 @@ COLLECTIVE: Final = lexicon.words(
 )
 NOT_ENTITIES: Final = GENERIC | lexicon.words(
     "name title email price date status type description number count amount list total sum average report "
-    "overview summary csv json file text word character moment"
+    "overview summary csv json file text word character moment letter digit up out"
 )
 SHARED_NOUNS: Final = lexicon.words(
     "author tag genre category label keyword student ingredient song skill actor member user participant "

@@ -107,3 +107,18 @@ def _comparative(tokens: Sequence[Token], at: int) -> bool:
 
 
 EACH_WITH: Final = 2
+
+
+def or_nobody(targets: Sequence[Token]) -> tuple[Sequence[Token], bool]:
+    """Take "possibly to nobody" and "or to none" off what a thing belongs to: it may belong to nothing."""
+    none = next((i for i, t in enumerate(targets) if i and t.low in _NOTHING), None)
+    if none is None:
+        return targets, False
+    start = none
+    while start and targets[start - 1].low in _PERHAPS:
+        start -= 1
+    return (targets[:start], True) if start and none == len(targets) - 1 else (targets, False)
+
+
+_NOTHING: Final = lexicon.words("nobody none nothing noone")
+_PERHAPS: Final = lexicon.words("possibly perhaps maybe or to , by for also")

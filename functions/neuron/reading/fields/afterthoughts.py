@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon
+from functions.neuron.reading import lexicon, quantities
 from functions.neuron.reading.fields import qualifiers
 from functions.neuron.reading.tokens import Kind, Token
 
@@ -20,6 +20,8 @@ _FEWEST: Final = 2
 
 def of_several(tokens: Sequence[Token], at: int, found: Sequence[Item]) -> int | None:
     """Read "neither of which may be empty" into the fields before; gives where it ends, None where there is none."""
+    if (end := _together(tokens, at, found)) is not None:
+        return end
     told = [token.low for token in tokens[at : at + 3]]
     if len(found) < _FEWEST or not told or told[0] not in _LAST or told[1:] not in _OF_WHICH:
         return None
@@ -35,6 +37,22 @@ def of_several(tokens: Sequence[Token], at: int, found: Sequence[Item]) -> int |
     return end
 
 
+def _together(tokens: Sequence[Token], at: int, found: Sequence[Item]) -> int | None:
+    """Read "title and composer, together unique" into the two fields before; gives where it ends."""
+    end = next((e for words in _PAIRS if (e := quantities.phrase(tokens, at, words)) is not None), None)
+    if end is None or len(found) < _FEWEST:
+        return None
+    first, second = found[-_FEWEST].field, found[-1].field
+    second.unique_per = (*second.unique_per, first.name)
+    return end
+
+
+_PAIRS: Final = (
+    "together unique", "unique together", "which together are unique", "which are together unique",
+    "which are unique together", "which are unique in combination", "pair of which is unique",
+    "combination of which is unique", "combination of which must be unique", "whose combination is unique",
+    "pair of which must be unique", "which together must be unique", "which must be unique together",
+)  # fmt: skip
 _OF_WHICH: Final = (["of", "which"], ["of", "them"], ["of", "whom"])
 
 

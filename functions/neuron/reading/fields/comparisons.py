@@ -29,7 +29,9 @@ def compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     k = j + 1 + (j + 1 < len(tokens) and tokens[j + 1].low == "than")
     if k == j + 1 and tokens[j].low not in _ALONE:
         return None
-    if k + 1 >= len(tokens) or tokens[k].low not in lexicon.ARTICLES or quantities.bound(tokens, k) is not None:
+    bare = k > j + 1 and k < len(tokens) and tokens[k].is_word and tokens[k].value is None  # "later than start time"
+    named = k + 1 < len(tokens) and tokens[k].low in lexicon.ARTICLES
+    if not (bare or named) or quantities.bound(tokens, k) is not None:
         return None
     end = next(
         (

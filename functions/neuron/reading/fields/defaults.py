@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import enumerations, lexicon, quantities
+from functions.neuron.reading import enumerations, frames, lexicon, quantities
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.fields import vocabulary
 from shared.software.specification import FieldType
@@ -45,7 +45,8 @@ def present(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     return at if opened else None
 
 
-_GIVING: Final = lexicon.words("give specify state provide set enter supply say choose pick agree fill")
+_GIVEN: Final = lexicon.words("one it any anything otherwise something else a an another other date day time value")
+_GIVING: Final = lexicon.words("give specify state provide set enter supply say choose pick agree fill mention tell")
 _LONGEST_ABSENCE: Final = 7
 
 
@@ -61,7 +62,7 @@ def absent(tokens: Sequence[Token], at: int) -> int | None:
     if bool(denied) is (tokens[at].low == "unless"):
         return None
     end += 1
-    while end < len(tokens) and tokens[end].low in {"one", "it", "any", "anything", "otherwise", "something", "else"}:
+    while end < len(tokens) and tokens[end].low in _GIVEN:
         end += 1
     return end if end >= len(tokens) or not tokens[end].is_word or tokens[end].low in lexicon.CONJUNCTIONS else None
 
@@ -99,6 +100,10 @@ def default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         "starts out at",
         "starting off at",
         "beginning at",
+        "begins at",
+        "begins with",
+        "begins as",
+        "starts with",
         "which starts at",
         "that starts at",
         "that starts as",
@@ -146,6 +151,7 @@ def value_by_default(tokens: Sequence[Token], i: int, target: DraftField) -> int
     """Read "draft by default" and "true by default"."""
     for end in range(i + 1, min(i + 4, len(tokens))):
         behind = next((e for words in _AT_FIRST if (e := quantities.phrase(tokens, end, words)) is not None), None)
+        behind = behind or frames.at_creation(tokens, end)
         if behind is not None and all(t.is_word or t.value is not None for t in tokens[i:end]):
             words = [t for t in tokens[i:end] if t.low not in vocabulary.FILLER]
             if [t.low for t in words] in _NOTHING:

@@ -23,7 +23,7 @@ def said_values(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
         j += 1
     if (set_end := _set(tokens, j, target)) is not None:
         return set_end
-    opens = j > i or tokens[i].low in {"one", "either", "any"}
+    opens = j > i or tokens[i].low in {"one", "either", "any", "out"}
     behind_helper = i > 0 and tokens[i - 1].low in lexicon.BE | {":", "=", "being"}
     if j >= len(tokens) or not (opens or behind_helper):
         return None

@@ -17,6 +17,7 @@ from functions.neuron.reading.fields import (
     qualifiers,
     vocabulary,
 )
+from functions.neuron.reading.frames import close_of
 from functions.neuron.reading.tokens import Kind
 from shared.software.specification import FieldType
 
@@ -33,7 +34,8 @@ def items(tokens: Sequence[Token]) -> list[naming.Item]:
     while i < len(tokens):
         start = i
         i, optional = _skip_separators(tokens, i)
-        if (behind := afterthoughts.of_several(tokens, i, found)) is not None:
+        told = i - (start < i < len(tokens) and tokens[i - 1].low == "both")
+        if (behind := afterthoughts.of_several(tokens, told, found)) is not None:
             i = behind
             continue
         if (read := _of_another_form(tokens, i, start)) is not None:
@@ -42,7 +44,7 @@ def items(tokens: Sequence[Token]) -> list[naming.Item]:
             continue
         if i >= len(tokens):
             break
-        if found and (_compares(tokens, i) or _does(tokens, i) or _in_steps(tokens, i)):
+        if found and any(reader(tokens, i) for reader in (_compares, _does, _in_steps, _is_written)):
             i = _leave(tokens, i, found[-1])
             continue
         if len(found) > 1 and tokens[i - 1].low == "both" and (behind := _of_both(tokens, i, found[-2:])) is not None:
@@ -63,6 +65,13 @@ def _in_steps(tokens: Sequence[Token], at: int) -> bool:
     return (
         tokens[at].low == "in" and at + 2 < len(tokens) and tokens[at + 1].low in {"steps", "multiples", "increments"}
     )
+
+
+def _is_written(tokens: Sequence[Token], at: int) -> bool:
+    """Whether "stored in lower case" begins here, which names no field."""
+    return tokens[at].low in {"stored", "written", "kept", "spelled"} and [t.low for t in tokens[at + 1 : at + 2]] == [
+        "in"
+    ]
 
 
 _STEPS: Final = frozenset({"steps", "multiples", "increments"})
@@ -112,6 +121,8 @@ def _of_another_form(tokens: Sequence[Token], at: int, start: int) -> tuple[list
         return [asked[0]], qualifiers.attributes(tokens, asked[1], asked[0].field) if bracket else asked[1]
     if (pair := _pair(tokens, at)) is not None:
         return pair
+    if (ends := _range_ends(tokens, at)) is not None:
+        return ends
     for reader in (_measured, _so_many, _whether):
         if (read := reader(tokens, at)) is not None:
             return [read[0]], read[1]
@@ -213,6 +224,7 @@ def _how_many(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | Non
     end = next((i for i in range(behind + 1, len(tokens)) if tokens[i].low in vocabulary.SEPARATORS), len(tokens))
     core = (tokens[behind].low,)
     item = DraftField(morphology.name(*core), FieldType.INTEGER, minimum=0, words=("number", "of", *core))
+    end = qualifiers.attributes(tokens, end, item)
     return naming.Item(item, tuple(tokens[at:end]), determined=True), end
 
 
@@ -237,6 +249,23 @@ def _so_many(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None
     return naming.Item(item, tuple(tokens[at:end]), determined=True), end
 
 
+def _range_ends(tokens: Sequence[Token], at: int) -> tuple[list[naming.Item], int] | None:
+    """Read "a salary range (minimum salary and maximum salary)" as the two fields between which the range lies."""
+    opened = next((i for i in range(at, min(at + 5, len(tokens))) if tokens[i].text == "("), None)
+    if opened is None or opened == at or tokens[opened - 1].low not in {"range", "span", "interval", "period"}:
+        return None
+    close = close_of(tokens, opened)
+    inner = items(tokens[opened + 1 : close])
+    ends = [item for item in inner if set(item.field.words) & _ENDS_OF_RANGES]
+    if len(ends) < enumerating.SEVERAL or any(item.field.values for item in ends):
+        return None
+    ends[-1].left += [item.tokens for item in inner if item not in ends]
+    return ends[:2], close + 1
+
+
+_ENDS_OF_RANGES: Final = lexicon.words(
+    "minimum maximum min max lowest highest lower upper from to until start end first last begin beginning"
+)
 _PAIRED: Final = lexicon.words(
     "opening start first home billing minimum birth starting departure check-in origin source arrival begin "
     "given low lower min maximum white sender"
@@ -319,7 +348,7 @@ def _whether(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None
 
 
 _SKIP_SEPARATORS_WORDS: Final = lexicon.words(
-    "also with has have the its their following : or \u2013 — - maybe may can includes including both fields "
+    "also with has have the its their following : or \u2013 — - may can includes including both fields "
     "attributes properties"
 )
 
@@ -328,7 +357,10 @@ def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
     optional = False
     while i < len(tokens):
         token = tokens[i]
-        if token.low in {"optionally", "possibly"}:
+        if (behind := _not_yet(tokens, i)) is not None:
+            i, optional = behind, True
+            continue
+        if token.low in {"optionally", "possibly", "perhaps", "maybe"}:
             optional = True
         elif (
             end := quantities.phrase(tokens, i, "as well as")
@@ -345,6 +377,14 @@ def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
     return i, optional
 
 
+def _not_yet(tokens: Sequence[Token], at: int) -> int | None:
+    """Give where the field begins in "until the car leaves, no exit time": it is missing for a while."""
+    if tokens[at].low not in {"until", "till", "while"} or at == 0 or tokens[at - 1].text != ",":
+        return None
+    comma = next((i for i in range(at + 2, len(tokens)) if tokens[i].text == ","), None)
+    return comma + 2 if comma is not None and comma + 2 < len(tokens) and tokens[comma + 1].low == "no" else None
+
+
 def _plus_one(tokens: Sequence[Token], at: int) -> bool:
     """Whether "plus one" is whom a guest brings, rather than one more of the list."""
     end = quantities.phrase(tokens, at, "plus one")
@@ -357,6 +397,7 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[naming.Item | None, int]:
     core, i = naming.core_name(tokens, i, item)
     if not core or set(core) <= _NO_NAMES:
         return None, i
+    core, i = _renamed(tokens, i) or (core, i)
     core, i = _bare_enumeration(tokens, core, i, item)
     if item.plural:
         core = [*core[:-1], morphology.plural(morphology.singular(core[-1]))]
@@ -365,6 +406,8 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[naming.Item | None, int]:
     i = qualifiers.attributes(tokens, i, item.field, item.left)
     if (example := _example(tokens, i)) is not None:
         i = qualifiers.attributes(tokens, example, item.field, item.left)
+    if (behind := _on_which(tokens, i)) is not None:
+        i = behind
     if item.determined and (apposed := _apposed(tokens, i, item.field)) is not None:
         i = apposed
     if i < len(tokens) and tokens[i].low in _EXPLAINING:
@@ -380,6 +423,28 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[naming.Item | None, int]:
     return item, i
 
 
+def _renamed(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
+    """Read "a limited number of boxes (its capacity)": the bracket names the field."""
+    if at + 3 >= len(tokens) or tokens[at].text != "(" or tokens[at + 1].low not in {"its", "their", "the", "called"}:
+        return None
+    end = next((j for j in range(at + 2, min(at + 5, len(tokens))) if tokens[j].text == ")"), None)
+    words = tokens[at + 2 : end] if end is not None else ()
+    if end is None or not words or not all(t.is_word and t.value is None and t.verb is None for t in words):
+        return None
+    return [t.low for t in words], end + 1
+
+
+def _on_which(tokens: Sequence[Token], at: int) -> int | None:
+    """Pass over "on which it was delivered" behind a date; gives where that ends."""
+    led = at + 3 < len(tokens) and tokens[at].low in {"on", "at", "in"} and tokens[at + 1].low == "which"
+    if not led or tokens[at + 2].low not in lexicon.PRONOUNS | lexicon.ARTICLES:
+        return None
+    return next(
+        (i for i in range(at + 3, len(tokens)) if tokens[i].text in {",", ";", "("} or tokens[i].low == "and"),
+        len(tokens),
+    )
+
+
 _EXPLAINING: Final = lexicon.words("where when who which that it they he she we i you")
 _NO_NAMES: Final = lexicon.words("most least max min once twice more less it them not only")
 _CHOSEN: Final = lexicon.words(
@@ -392,7 +457,7 @@ def _apposed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None
     """Read "a result, passed or failed, and …" and "a colour, one of red and blue": the values stand behind a comma."""
     if at >= len(tokens) or tokens[at].text != "," or target.values or target.type is not None:
         return None
-    if quantities.phrase(tokens, at + 1, "one of") is not None and at + 3 < len(tokens):
+    if any(quantities.phrase(tokens, at + 1, w) is not None for w in ("one of", "either")) and at + 3 < len(tokens):
         return enumerating.said_values(tokens, at + 1, target)
     read = enumerations.until_or(tokens, at + 1)
     if read is None or tokens[at + 1].low in lexicon.CONJUNCTIONS:
@@ -412,7 +477,11 @@ def _example(tokens: Sequence[Token], at: int) -> int | None:
     """Pass over an example behind a field, with the commas around it: ", e.g. "A12", unique on its floor"."""
     i = at + (at < len(tokens) and tokens[at].text == ",")
     behind = next((e for words in _EXAMPLES if (e := quantities.phrase(tokens, i, words)) is not None), None)
-    if behind is None or behind >= len(tokens) or (tokens[behind].kind is Kind.WORD and tokens[behind].low.islower()):
+    if (
+        behind is None
+        or behind >= len(tokens)
+        or (tokens[behind].kind is Kind.WORD and tokens[behind].text.isalpha() and tokens[behind].text.islower())
+    ):
         return None
     end = next((j for j in range(behind, len(tokens)) if tokens[j].text in {",", ";", "("}), len(tokens))
     comma = end < len(tokens) and tokens[end].text == "," and qualifiers.continues(tokens, end + 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import enumerations, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
-from functions.neuron.reading.fields import vocabulary
+from functions.neuron.reading.fields import sequences, uniqueness, vocabulary
 from functions.neuron.reading.tokens import Kind
 from shared.software.specification import FieldType
 
@@ -209,6 +209,14 @@ _STOPS_WORDS: Final = lexicon.words(
 
 def _stops(tokens: Sequence[Token], i: int) -> bool:
     token = tokens[i]
+    if sequences.leads(tokens, i) is not None or uniqueness.exclusive(tokens, i) is not None:
+        return True
+    if sequences.in_case(tokens, i) is not None:
+        return True
+    if any(quantities.phrase(tokens, i, words) is not None for words in (*vocabulary.NOT_NOUGHT, "out of")):
+        return True
+    if token.low == "like" and i + 1 < len(tokens) and any(c.isdigit() for c in tokens[i + 1].text):
+        return True  # "a label like A12"
     if token.low in {"in", "on", "it"}:
         return not token.text.isupper()
     if token.low in {"yes", "no", "true", "false"} and any(

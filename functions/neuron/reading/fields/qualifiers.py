@@ -61,6 +61,7 @@ def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
         (i for i in range(at + 1, len(tokens)) if tokens[i].text in _DASHES and tokens[i].start > tokens[i - 1].end),
         len(tokens),
     )
+    end = _told_end(tokens, at + 1, end)
     said = list(tokens[at + 1 : end])
     while (
         said
@@ -79,12 +80,21 @@ def _dashed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
     ):
         return None
     _parenthesised(said, target, None)
-    return min(end + 1, len(tokens))
+    return min(end + (end < len(tokens) and tokens[end].text in _DASHES), len(tokens))
+
+
+def _told_end(tokens: Sequence[Token], start: int, end: int) -> int:
+    """Give where what a dash opens ends: at the comma in "phone - optional, address", where the next field begins."""
+    comma = next((i for i in range(start, end) if tokens[i].text in {",", ";"}), end)
+    further = tokens[comma + 1 : end]
+    if comma == end or not _part(tokens[start:comma], DraftField("probe"), alone=False) or not further:
+        return end
+    return end if _part(further, DraftField("probe"), alone=False) else comma
 
 
 _CONTINUES_WORDS: Final = lexicon.words(
-    "default defaulting defaults starting starts beginning optional unique required at up between initially not never "
-    "non-negative min max minimum maximum"
+    "default defaulting defaults starting starts begins beginning optional unique required at up between initially "
+    "not never non-negative min max minimum maximum"
 )
 
 
@@ -97,8 +107,14 @@ def continues(tokens: Sequence[Token], i: int) -> bool:
     probe = DraftField("probe")
     if defaults.value_by_default(tokens, i, probe) is not None:
         return True
-    bare = quantities.bound(tokens, i) if tokens[i].value is not None else None
-    if bare is not None and not bare[0].exact and (bare[1] >= len(tokens) or tokens[bare[1]].text in {",", ")"}):
+    bare = quantities.bound(tokens, i)
+    if bare is not None and not bare[0].exact and _ends_bound(tokens, bare[1]):
+        return True
+    if tokens[i].low in {"of", "with"} and i + 1 < len(tokens) and tokens[i + 1].low not in vocabulary.SEPARATORS:
+        return _attribute(tokens, i, probe) is not None
+    if quantities.phrase(tokens, i, "by default") is not None and defaults.default(tokens, i, probe) is not None:
+        return probe.default is not None
+    if sequences.case(tokens, i, probe) is not None or requirements.for_a_while(tokens, i) is not None:
         return True
     if (
         tokens[i].value is not None
@@ -116,6 +132,12 @@ def continues(tokens: Sequence[Token], i: int) -> bool:
     return False
 
 
+def _ends_bound(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a bound stands by itself, with its unit at most: "more than 100" and "up to 20 characters"."""
+    at += at < len(tokens) and (tokens[at].low in vocabulary.UNITS or tokens[at].singular in sizes.CHARACTERS)
+    return at >= len(tokens) or tokens[at].text in {",", ";", ")"} or tokens[at].low in lexicon.CONJUNCTIONS
+
+
 def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     token = tokens[i]
     for reader in (
@@ -128,6 +150,8 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
         requirements.requirement,
         requirements.named_type,
         sequences.sequence,
+        sequences.case,
+        sizes.decimal_places,
         sizes.sizes,
         sizes.unit_of,
         roles.role,
@@ -163,7 +187,7 @@ _CHARACTERS: Final = {
 
 def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple[Token, ...]] | None) -> None:
     """Read what stands in brackets behind a field: attributes, or the values of an enumeration."""
-    tokens = _without_format(tokens, target)
+    tokens = _without_sequence(_without_format(tokens, target), target)
     parts = [] if _one_of(tokens, target) else _parts(tokens)
     bare: list[str] = []
     characters: set[str] = set()
@@ -208,6 +232,12 @@ _CASES: Final = {
 }
 
 
+def _without_sequence(tokens: Sequence[Token], target: DraftField) -> Sequence[Token]:
+    """Read "one capital letter and two digits" at the beginning into the field; gives what is left."""
+    end = sequences.sequence(tokens, 0, target) if tokens else None
+    return tokens[end + 1 :] if end is not None and (end >= len(tokens) or tokens[end].text == ",") else tokens
+
+
 def _without_format(tokens: Sequence[Token], target: DraftField) -> Sequence[Token]:
     """Read "format: three capital letters, a dash and five digits" into the field; gives what is left."""
     for i in range(len(tokens)):
@@ -244,6 +274,8 @@ def _like_value(part: Sequence[Token], parts: Sequence[Sequence[Token]]) -> bool
 
 def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
     i = 0
+    if len(part) > _NAMED and part[0].low in {"a", "an"} and part[1].low == "year":
+        target.type, i = FieldType.INTEGER, _NAMED  # "(a year no earlier than 1900)"
     while i < len(part):
         chosen = part[i].low in {"one", "either"} and quantities.phrase(part, i, "one or more") is None
         end = enumerating.said_values(part, i, target) if chosen else _attribute(part, i, target)
@@ -263,6 +295,7 @@ def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
     return True
 
 
+_NAMED: Final = 2
 _CURRENCIES: Final = frozenset({"£", "€", "$"})
 _PARTS_WORDS: Final = lexicon.words("more less fewer above over higher older at")
 

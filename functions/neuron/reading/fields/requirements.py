@@ -33,6 +33,8 @@ _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
     "cannot be missing": ("required", True),
     "missing": ("required", False),
     "absent": ("required", False),
+    "may be unknown": ("required", False),
+    "can be unknown": ("required", False),
     "unknown at first": ("required", False),
     ("left empty"): ("required", False),
     ("left out"): ("required", False),
@@ -68,8 +70,11 @@ _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
 }
 
 
-def _for_a_while(tokens: Sequence[Token], i: int) -> int | None:
-    """Read "which stays empty while the car is there"; gives where that ends."""
+def for_a_while(tokens: Sequence[Token], i: int) -> int | None:
+    """Read "which stays empty while the car is there", "empty until the patient goes home"; gives where that ends."""
+    bare = tokens[i].low in {"empty", "blank", "unset", "missing"} and i + 1 < len(tokens)
+    if bare and tokens[i + 1].low in {"while", "until", "till"}:
+        return next((j for j in range(i + 1, len(tokens)) if tokens[j].text in {",", ";"}), len(tokens))
     if tokens[i].low not in {"which", "that"} or i + 2 >= len(tokens):
         return None
     if tokens[i + 1].verb not in {"stay", "remain"} and tokens[i + 1].low not in lexicon.BE:
@@ -83,30 +88,57 @@ def _for_a_while(tokens: Sequence[Token], i: int) -> int | None:
 
 def requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read whether a field must be given, and may change; gives where that ends."""
-    if (end := _for_a_while(tokens, i)) is not None:
+    if (end := for_a_while(tokens, i)) is not None:
         target.required = False
         return end
     if (end := quantities.phrase(tokens, i, "in any order")) is not None:
+        return end
+    if end := next((e for w in vocabulary.NOT_NOUGHT if (e := quantities.phrase(tokens, i, w)) is not None), None):
+        target.nonzero = True
+        return end
+    if tokens[i].low == "whose" and (end := _may_lack(tokens, i)) is not None:
+        target.required = False
+        return end
+    if (end := _unchanged(tokens, i)) is not None:
+        target.immutable = True
         return end
     for words, (name, value) in _REQUIREMENTS.items():
         end = quantities.phrase(tokens, i, words)
         if end is not None:
             setattr(target, name, value)
             if name == "immutable":
-                for trailer in (
-                    "once set",
-                    "after creation",
-                    "once created",
-                    "afterwards",
-                    "later",
-                    "after it is created",
-                    "once it is set",
-                    "once it has been created",
-                    "after it has been created",
-                ):
+                for trailer in _LATER:
                     end = quantities.phrase(tokens, end, trailer) or end
             return end
     return None
+
+
+def _may_lack(tokens: Sequence[Token], i: int) -> int | None:
+    """Read "whose name may be unknown"; gives where that ends."""
+    end = next((j for j in range(i + 2, min(i + 6, len(tokens))) if tokens[j].low in _LACKING), None)
+    allowed = end is not None and {"may", "can", "might", "could"} & {t.low for t in tokens[i + 2 : end]}
+    return end + 1 if end is not None and allowed else None
+
+
+_LACKING: Final = lexicon.words("unknown missing absent empty unclear")
+
+
+def _unchanged(tokens: Sequence[Token], i: int) -> int | None:
+    """Read "that nobody may change once set"; gives where that ends."""
+    at = i + (tokens[i].low in {"that", "which"})
+    nobody = next((e for w in ("nobody", "no one", "no user") if (e := quantities.phrase(tokens, at, w))), None)
+    if nobody is None:
+        return None
+    at = nobody + (nobody < len(tokens) and tokens[nobody].low in lexicon.MODALS)
+    if at >= len(tokens) or tokens[at].verb not in {"change", "edit", "modify", "alter", "correct"}:
+        return None
+    return next((e for w in _LATER if (e := quantities.phrase(tokens, at + 1, w)) is not None), at + 1)
+
+
+_LATER: Final = (
+    "once set", "after creation", "once created", "afterwards", "later", "after it is created", "once it is set",
+    "once it has been created", "after it has been created", "any more", "later on",
+)  # fmt: skip
 
 
 def named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -130,6 +162,7 @@ def named_type(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     target.type = vocabulary.TYPES[tokens[j].low]
     if tokens[j].low in {"percentage", "percent"} and target.minimum is None:
         target.minimum, target.maximum = 0, 100
-    if tokens[j].low == "whole" and j + 1 < len(tokens) and tokens[j + 1].singular == "number":
+    numeric = tokens[j].low in {"whole", "decimal", "integer", "numeric"} and j + 1 < len(tokens)
+    if numeric and tokens[j + 1].singular in {"number", "value"}:
         j += 1
     return j + 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import lexicon
 from functions.neuron.reading.draft import DraftField
-from functions.neuron.reading.fields import defaults, enumerating, requirements, sizes, uniqueness
+from functions.neuron.reading.fields import defaults, enumerating, requirements, sizes, uniqueness, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,8 @@ def role(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         ),
         len(tokens),
     )
+    if tokens[start].low in vocabulary.TYPES:
+        return None  # "a value that is a decimal number"
     target.role_of = (*[t.low for t in tokens[start : end - 1]], tokens[end - 1].singular)
     return end
 

@@ -26,9 +26,24 @@ _JOINTS: Final = ("followed by", "and then", "then", "and", "plus", ",")
 _FEWEST: Final = 2
 
 
+_LEADS: Final = (
+    "made up of", "made of", "consisting of", "consists of", "consist of", "composed of", "in the form of",
+    "of the form", "in the form", "in the format of", "in the format", "formed of", "formed by", "built from",
+)  # fmt: skip
+
+
+def leads(tokens: Sequence[Token], i: int) -> int | None:
+    """Give the position behind words that say what a text is made of: "consisting of", "in the form of"."""
+    at = i + (tokens[i].low in {"which", "that"})
+    at += at < len(tokens) and tokens[at].low in {"is", "are", "must", "has"}
+    at += at < len(tokens) and tokens[at].low == "be"
+    return next((e for words in _LEADS if (e := quantities.phrase(tokens, at, words)) is not None), None)
+
+
 def sequence(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
-    """Read two or more runs of characters into a pattern; gives where they end."""
-    at = i + (tokens[i].low in {"of", "with"})
+    """Read two or more runs of characters into a pattern; one is enough behind "made of". Gives where they end."""
+    led = leads(tokens, i)
+    at = led if led is not None else i + (tokens[i].low in {"of", "with"})
     parts: list[str] = []
     end = at
     while (run := _run(tokens, at)) is not None:
@@ -38,11 +53,43 @@ def sequence(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         if joint is None:
             break
         at = joint
-    if len(parts) < _FEWEST:
+    if len(parts) < (_FEWEST if led is None else 1):
         return None
     target.type, target.pattern = FieldType.STRING, f"^{''.join(parts)}$"
     target.min_length = target.max_length = None
     return end
+
+
+def case(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read that a text has no letters of the other case: "in upper case", "in capitals"; gives where that ends."""
+    told = in_case(tokens, i)
+    if told is None or "email" in target.name:
+        return None  # an address keeps its own form
+    target.type, target.pattern = FieldType.STRING, told[0]
+    return told[1]
+
+
+def in_case(tokens: Sequence[Token], i: int) -> tuple[str, int] | None:
+    """Give the pattern for "written in upper case", and where that ends."""
+    at = i + (tokens[i].low in {"written", "all", "always", "only", "stored", "kept", "entered", "spelled"})
+    for pattern, told in _IN_CASE.items():
+        end = next((e for words in told if (e := quantities.phrase(tokens, at, words)) is not None), None)
+        if end is not None:
+            return pattern, end
+    return None
+
+
+_IN_CASE: Final = {
+    "^[^a-z]+$": (
+        "in upper case",
+        "in uppercase",
+        "in upper-case",
+        "in capitals",
+        "in capital letters",
+        "in upper-case letters",
+    ),
+    "^[^A-Z]+$": ("in lower case", "in lowercase", "in lower-case", "in small letters", "in lower-case letters"),
+}
 
 
 def _run(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:

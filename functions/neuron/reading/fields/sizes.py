@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _SIZES_WORDS: Final = lexicon.words(
     "of with from within a an the must be has have is and in cannot consists consist contain use not should "
     "length range may can ranging never go must-not measured value whole number integer contains exceed on "
-    "scale minimum maximum max min : fall drop sink rise get become"
+    "scale minimum maximum max min : fall drop sink rise get become falls drops sinks rises goes becomes somewhere lie "
+    "lies lying"
 )
 
 
@@ -67,6 +68,8 @@ def apply_bound(
     start = end
     if end < len(tokens) and tokens[end].text == "-":
         end += 1
+    measured = end < len(tokens) and (tokens[end].singular in CHARACTERS or tokens[end].low in vocabulary.UNITS)
+    bound, trailer = quantities.trailing(tokens, end + 1, bound) if measured else (bound, end)
     letters = {
         "uppercase": "A-Z",
         "upper-case": "A-Z",
@@ -80,14 +83,18 @@ def apply_bound(
         target.pattern = _repeated(letters, bound.whole())
         end += 1
     unit = tokens[end].singular if end < len(tokens) else ""
-    if unit in {"character", "char", "letter", "digit", "symbol"} or has_length:
+    if unit in CHARACTERS or has_length:
         limits = bound.whole()
         target.min_length = int(limits.low) if limits.low is not None else target.min_length
         target.max_length = max(1, int(limits.high)) if limits.high is not None else target.max_length
+        both = limits.low is not None and limits.high is not None  # "up to 50 letters" means characters of any kind
+        if unit == "letter" and not letters and both and target.type in {None, FieldType.STRING}:
+            target.type = FieldType.STRING
+            target.pattern = _repeated("A-Za-z", limits)
         if unit == "digit" and target.type in {None, FieldType.STRING}:
             target.type = FieldType.STRING
             target.pattern = _repeated("0-9", bound.whole())
-        end += unit in {"character", "char", "letter", "digit", "symbol"}
+        end = max(end + (unit in CHARACTERS), trailer)
         return end + (end < len(tokens) and tokens[end].low in {"long", "each", "maximum", "max"})
     if bound.exact and start == end and unit not in vocabulary.UNITS:
         return None
@@ -101,7 +108,28 @@ def apply_bound(
         target.type = FieldType.DECIMAL  # a number of hours between 0.25 and 12
     if unit in vocabulary.UNITS | {"star", "point"} or (end < len(tokens) and tokens[end].low in vocabulary.UNITS):
         end += 1
+    return max(end, trailer)
+
+
+CHARACTERS: Final = frozenset({"character", "char", "letter", "digit", "symbol"})
+
+
+def decimal_places(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "with three decimal places" and "to two decimals": a decimal number with so many digits behind its point."""
+    at = i + (tokens[i].low in {"with", "to", "of", "has", "having"})
+    at = next((e for words in _LIMITING if (e := quantities.phrase(tokens, at, words)) is not None), at)
+    read = quantities.number(tokens, at) if at < len(tokens) else None
+    if read is None or read[1] >= len(tokens) or not 0 <= read[0] <= _MOST_PLACES or read[0] != int(read[0]):
+        return None
+    end = next((e for words in _PLACES if (e := quantities.phrase(tokens, read[1], words)) is not None), None)
+    if end is not None:
+        target.type, target.scale = FieldType.DECIMAL, int(read[0])
     return end
+
+
+_LIMITING: Final = ("up to", "at most", "exactly", "a maximum of", "no more than")
+_PLACES: Final = ("decimal places", "decimal place", "decimal digits", "decimals", "places after the decimal point")
+_MOST_PLACES: Final = 9
 
 
 def _fraction(limit: float | None) -> bool:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read that a field is unique, and within what; gives where that ends."""
-    exclusive = _exclusive(tokens, i)
-    if exclusive is not None:
+    alone = exclusive(tokens, i)
+    if alone is not None:
         target.unique = True
-        return exclusive
+        return alone
     if (
         tokens[i].low not in {"unique", "distinct", "uniquely", "unique-per"}
         and quantities.phrase(tokens, i, "no duplicates") is None
@@ -82,12 +82,16 @@ def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     return end
 
 
-def _exclusive(tokens: Sequence[Token], i: int) -> int | None:
-    """Read "which nobody else may have", "that no other member has", "not used by anyone else"."""
+def exclusive(tokens: Sequence[Token], i: int) -> int | None:
+    """Read "which nobody else may have", "that no other member has", "no two donors share one", "never repeats"."""
     j = i + (tokens[i].low in {"which", "that"})
     nobody = next((e for w in _NOBODY if (e := quantities.phrase(tokens, j, w)) is not None), None)
-    if quantities.phrase(tokens, j, "no two") is not None and j > i:
+    if quantities.phrase(tokens, j, "no two") is not None:
         return _no_two(tokens, j + 2)
+    once = j + (j < len(tokens) and tokens[j].low in {"must", "may", "can", "does", "do"})
+    repeated = next((e for w in _ONCE if (e := quantities.phrase(tokens, once, w)) is not None), None)
+    if repeated is not None:
+        return repeated
     if nobody is None and quantities.phrase(tokens, j, "no other") is not None and j + 2 < len(tokens):
         nobody = j + 3 if tokens[j + 2].is_word else None
     if nobody is None:
@@ -100,12 +104,25 @@ def _exclusive(tokens: Sequence[Token], i: int) -> int | None:
     return end if end > nobody else None
 
 
+_ONCE: Final = (
+    "not repeat", "must-not repeat", "cannot repeat", "never repeat", "never repeats", "do-not repeat",
+    "not be repeated", "must-not be repeated", "cannot be repeated", "not be used twice", "must-not be used twice",
+    "cannot be used twice", "not occur twice", "must-not occur twice", "cannot occur twice", "not be shared",
+    "must-not be shared", "cannot be shared", "be used only once", "only be used once", "be given only once",
+)  # fmt: skip
+
+
 def _no_two(tokens: Sequence[Token], at: int) -> int | None:
     """Read "which no two members share" and "that no two members may have in common" from the members on."""
     end = at + 1
     while end < len(tokens) and (tokens[end].low in lexicon.MODALS or tokens[end].verb in {"have", "share", "use"}):
         end += 1
-    return (quantities.phrase(tokens, end, "in common") or end) if end > at + 1 else None
+    if end <= at + 1:
+        return None
+    return next((e for w in _COMMON if (e := quantities.phrase(tokens, end, w)) is not None), end)
+
+
+_COMMON: Final = ("in common", "the same one", "the same", "one", "it")
 
 
 _NOBODY: Final = ("nobody else", "no one else", "noone else", "no-one else", "none else")

@@ -92,6 +92,7 @@ FILLER: Final = lexicon.words(
     "whose never must-be text on long ranging characters character chars char letters letter stars star "
     "points digits digit when then initially"
 )
+NOT_NOUGHT: Final = ("other than zero", "other than 0", "different from zero", "different from 0", "not equal to zero")
 UNITS: Final = lexicon.words(
     "minute minutes hour hours day days second seconds week weeks month months year years euro euros eur "
     "dollar dollars usd gbp pound pounds cent cents kg kilogram kilograms kilo kilos gram grams g cm m mm km "

@@ -33,7 +33,7 @@ def aggregate(r: readings.Reading, draft: Draft) -> bool:
     verb_at = field_rules.verb_start(r)
     if "than" in r.lows:
         return False
-    at = next((i for i in range(verb_at, len(words)) if words[i].low in functions and i + 1 < len(words)), None)
+    at = next((i for i in range(verb_at, len(words) - 1) if words[i].low in functions and _counts(words, i)), None)
     if at is None and r.subject is not None:
         return _shown(r, draft, functions)
     if (
@@ -61,6 +61,11 @@ def aggregate(r: readings.Reading, draft: Draft) -> bool:
     if function != "count" and expression is None:
         return False
     return _add_aggregate(r, draft, entity, child, name, function, expression)
+
+
+def _counts(words: Sequence[Token], at: int) -> bool:
+    """Whether "number" counts something ("the number of votes") and is no part of a name ("a phone number which …")."""
+    return words[at].low != "number" or words[at + 1].low == "of"
 
 
 def _without(tokens: Sequence[Token], entity: DraftEntity) -> list[Token]:
@@ -142,10 +147,20 @@ def _child_by_fields(tokens: Sequence[Token], entity: DraftEntity, draft: Draft)
         (
             c
             for c in draft.entities.values()
-            if c is not entity and c.reference_to(entity.name) and conditions.find_field(tokens, c) is not None
+            if c is not entity and c.reference_to(entity.name) and _names_figure(tokens, c)
         ),
         None,
     )
+
+
+def _names_figure(tokens: Sequence[Token], child: DraftEntity) -> bool:
+    """Whether a field of the child's own is named, and not only what it refers to: the weight, not the hive."""
+    at = 0
+    while (named := conditions.find_field(tokens, child, at)) is not None:
+        if named[0].target is None:
+            return True
+        at = named[2]
+    return False
 
 
 def _aggregate_name(

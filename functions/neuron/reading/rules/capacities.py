@@ -80,9 +80,21 @@ def capacity(r: readings.Reading, draft: Draft) -> bool:
             or {"full", "available", "left", "sold", "overbooked", "oversold", "overfilled"} & set(r.lows)
         ) and (named & {entity.name, parent.name} or closing.makes(r.frame.verb, entity)):
             return draft.mark(
-                add_capacity(draft, entity, reference.name, limit.name, readings.sentence(r.words, draft.request))
+                add_capacity(
+                    draft,
+                    entity,
+                    reference.name,
+                    limit.name,
+                    readings.sentence(r.words, draft.request),
+                    each=_number_of(r, entity, draft),
+                )
             )
     return False
+
+
+def _number_of(r: readings.Reading, entity: DraftEntity, draft: Draft) -> bool:
+    """Whether a clause speaks of "the number of boxes", which are counted whatever is in each."""
+    return any(r.lows[m.start - 2 : m.start] == ["number", "of"] for m in draft.mentions(r.words) if m.entity is entity)
 
 
 _DAILY: Final = ("on a date", "on a day", "on one day", "on any day", "per day", "per date", "on the same day", "a day")
@@ -93,7 +105,8 @@ _RESTRICTING: Final = lexicon.words(
 
 def _counted_more(r: readings.Reading, draft: Draft) -> DraftEntity | None:
     """Give what stands right behind "more", or begins: "the tickets of a show must not exceed …"."""
-    if "exceed" in r.frame.group.verbs and r.subjects:
+    compared = r.frame.verb == "be" and [t.low for t in r.frame.rest[:2]] == ["more", "than"]
+    if ("exceed" in r.frame.group.verbs or compared) and r.subjects:
         return r.subjects[0].entity
     at = next((i for i, t in enumerate(r.words[:-1]) if t.low in {"more", "fewer", "many"}), None)
     first = next(iter(draft.mentions(r.words[at + 1 :])), None) if at is not None else None
@@ -173,17 +186,36 @@ def capacity_field(entity: DraftEntity) -> DraftField | None:
     )
 
 
-def add_capacity(draft: Draft, entity: DraftEntity, reference: str, limit: str, message: str) -> tuple[str, ...]:
-    """Add the rule that no more entities count at a time than the parent's field says."""
-    weight = next(
-        (
-            name
-            for name in (limit, "seats", "quantity", "places", "tickets", "number_of_tickets", "party_size", "guests")
-            if name in entity.fields
-            and entity.fields[name].type in {None, FieldType.INTEGER, *([FieldType.DECIMAL] if name == limit else [])}
-            and name != "capacity"
-        ),
-        None,
+def add_capacity(
+    draft: Draft, entity: DraftEntity, reference: str, limit: str, message: str, *, each: bool = False
+) -> tuple[str, ...]:
+    """Add the rule that no more entities count at a time than the parent's field says.
+
+    `each`: they are counted, however much of something each of them is.
+    """
+    weight = (
+        None
+        if each
+        else next(
+            (
+                name
+                for name in (
+                    limit,
+                    "seats",
+                    "quantity",
+                    "places",
+                    "tickets",
+                    "number_of_tickets",
+                    "party_size",
+                    "guests",
+                )
+                if name in entity.fields
+                and entity.fields[name].type
+                in {None, FieldType.INTEGER, *([FieldType.DECIMAL] if name == limit else [])}
+                and name != "capacity"
+            ),
+            None,
+        )
     )
     rule = spec.CapacityRule(
         name=readings.rule_name(entity.name, reference, "capacity"),

@@ -134,8 +134,13 @@ def _relative(r: readings.Reading, draft: Draft) -> tuple[Condition, ...] | None
             return conditions.adjective(r.frame.subject[i + 2].low, r.subject)
         if i and token.low in {"with", "without"} and r.subject is not None:
             held = conditions.holding(r.frame.subject[i + 1 :], r.subject, without=token.low == "without")
+            held = held or (conditions.measured(r.frame.subject[i + 1 :], r.subject) if token.low == "with" else None)
             if held is not None:
                 return held
+        if i and token.low == "in" and r.subject is not None:
+            valued = conditions.valued(r.frame.subject[i + 1 :], r.subject)
+            if valued is not None:
+                return valued
         if (
             i
             and token.low in {"in", "with"}
@@ -280,14 +285,18 @@ def _in_time(tokens: Sequence[Token], reference: DraftField, parent: DraftEntity
 def _too_late(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:
     """Read "pledges after the deadline are refused": a point in time of what is referred to."""
     at = next((i for i, t in enumerate(r.frame.subject) if t.low in {"after", "before"}), None)
-    if at is None:
+    led = next(
+        (c for c in r.frame.conditions if c[0] in {"after", "before"}), None
+    )  # "after its end, bids are refused"
+    if at is None and led is None:
         return False
+    word, said = led if led is not None and at is None else (r.frame.subject[at or 0].low, r.frame.subject[(at or 0) :])
     for reference in entity.fields.values():
         parent = draft.entities.get(reference.target or "")
-        named = conditions.find_field(r.frame.subject, parent, at) if parent is not None else None
+        named = conditions.find_field(said, parent) if parent is not None else None
         if named is None or conditions.kind_of(named[0]) not in {FieldType.DATE, FieldType.DATETIME}:
             continue
-        operator = Operator.GE if r.frame.subject[at].low == "after" else Operator.LE
+        operator = Operator.GE if word == "after" else Operator.LE
         requires = (
             Condition(field=f"{reference.name}.{named[0].name}", operator=operator, other=conditions.moment(named[0])),
         )
@@ -321,6 +330,7 @@ def _guard_by_object(r: readings.Reading, draft: Draft) -> bool:
                 if reference is not None and (
                     closing.makes(verb, other)
                     or (other is r.subject and verb in {"refer", "contain", "include", "use"})
+                    or (other is r.subject and r.frame.group.passive and verb in _CREATING)
                 ):
                     requires = _prefixed(required, reference.name)
                     if requires:

@@ -32,7 +32,8 @@ def due(r: readings.Reading, draft: Draft) -> bool:
     }
     verbs = _DUE_WORDS
     read = _duration(r.words)
-    if read is None or "older" in lows:  # how old something is sets no date
+    next_one = bool({"next", "following"} & {t.low for t in r.frame.subject})  # due from another one's date
+    if read is None or next_one or "older" in lows:  # how old something is sets no date
         return False
     if not (
         verbs & lows
@@ -236,7 +237,8 @@ def ordered_pair(r: readings.Reading, entity: DraftEntity) -> tuple[DraftField, 
             loose = quantities.phrase(words, end, "or equal to") is not None or any(
                 quantities.phrase(words, j, "or on") is not None for j in range(end, len(words))
             )
-            denied = r.frame.negated and not text.startswith(("no ", "at ", "on "))
+            told = r.frame.negated or (i > 0 and words[i - 1].low in lexicon.NEGATIONS)  # "which is never before …"
+            denied = told and not text.startswith(("no ", "at ", "on "))
             strictly = (strict and not loose) != denied
             return (first, second[0], strictly) if is_before != denied else (second[0], first, strictly)
     return None

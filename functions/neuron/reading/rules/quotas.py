@@ -27,6 +27,8 @@ def quota(r: readings.Reading, draft: Draft) -> bool:
     if counted is None:
         return False
     entity, per, adjectives = counted
+    if per is not None and r.subject not in {None, entity, per} and not _reaches(entity, r.subject):
+        return False  # "one singer has one attendance per rehearsal" where an attendance names no singer
     per = per or _parent_named(r, entity)
     if per is not None and twofold(entity, per):
         return False
@@ -54,6 +56,10 @@ def quota(r: readings.Reading, draft: Draft) -> bool:
         **({"also": others} if others else {}),
     )
     return draft.mark(draft.add_rule(rule))
+
+
+def _reaches(entity: DraftEntity, holder: DraftEntity | None) -> bool:
+    return holder is not None and entity.reference_to(holder.name) is not None
 
 
 def _of_holders(r: readings.Reading, entity: DraftEntity) -> tuple[Condition, ...] | None:
@@ -100,7 +106,7 @@ def _limit(r: readings.Reading, draft: Draft) -> tuple[int, int, str] | None:
     for part, tokens in (("rest", r.frame.rest), ("subject", r.frame.subject)):
         for i in range(len(tokens)):
             read = quantities.bound(tokens, i)
-            if read is None:
+            if read is None or _measures_text(tokens, read[1]):
                 continue
             bound = read[0]
             if part == "rest" and r.frame.negated and not bound.exact and bound.high is None:
@@ -108,7 +114,7 @@ def _limit(r: readings.Reading, draft: Draft) -> tuple[int, int, str] | None:
             if part == "subject" and tokens[0].low == "no" and i > 0 and bound.high is None:
                 bound = bound.negated()
             if bound.exact:
-                bound = quantities.trailing(tokens, read[1] + 1, bound)
+                bound, _ = quantities.trailing(tokens, read[1] + 1, bound)
             if bound.exact and (
                 r.frame.only
                 or (
@@ -147,6 +153,14 @@ def _parted(r: readings.Reading) -> tuple[int, int, str] | None:
         return None
     read = quantities.number(rest, than + 1)
     return (int(read[0]), more + 1, "rest") if read is not None and float(read[0]).is_integer() else None
+
+
+def _measures_text(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a bound is on how long a text is: "with a cover letter of at most 2000 characters"."""
+    return at < len(tokens) and tokens[at].singular in _OF_TEXTS
+
+
+_OF_TEXTS: Final = frozenset({"character", "char", "letter", "digit", "symbol", "word"})
 
 
 def _is_figure(tokens: Sequence[Token], at: int, draft: Draft) -> bool:
@@ -239,7 +253,7 @@ def twofold(entity: DraftEntity, parent: DraftEntity) -> bool:
 def _linked(verb: str, draft: Draft, target: DraftEntity | None, holder: DraftEntity | None) -> DraftEntity | None:
     """Find the entity that the verb makes between the two."""
     for entity in draft.entities.values():
-        if not closing.is_link(entity) or (not closing.makes(verb, entity) and verb not in {"have", "hold", "make"}):
+        if not closing.is_link(entity) or (not closing.makes(verb, entity) and verb not in _HAVING):
             continue
         if (
             not closing.makes(verb, entity)
@@ -254,6 +268,7 @@ def _linked(verb: str, draft: Draft, target: DraftEntity | None, holder: DraftEn
     return None
 
 
+_HAVING: Final = lexicon.words("have hold make do perform get receive")
 _PER_WORDS: Final = lexicon.words("per each every for by from to in on")
 
 

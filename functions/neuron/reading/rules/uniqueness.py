@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def unique(r: readings.Reading, draft: Draft) -> bool:
     """Read "no two rooms share a name", "a customer can review a product only once", "an email can be used once"."""
-    readers = (_combined, _shared, _with_the_same, _repeated, _once_per, _once_within)
+    readers = (_combined, _shared, _with_the_same, _repeated, _once_per, _once_within, _identifies)
     return any(reader(r, draft) for reader in readers)
 
 
@@ -41,6 +41,18 @@ def _with_the_same(r: readings.Reading, draft: Draft) -> bool:
     return add_unique(r, draft, entity, (*within, *names), conditions.running(entity) if within else ())
 
 
+def _identifies(r: readings.Reading, draft: Draft) -> bool:
+    """Read "the flat number identifies a tenant": no two tenants have the same."""
+    if r.frame.verb != "identify" or r.frame.negated or r.frame.group.passive or len(r.objects) != 1:
+        return False
+    entity = r.objects[0].entity
+    named = conditions.find_field(r.frame.subject, entity)
+    if named is None or named[2] != len(r.frame.subject) or named[0].target is not None:
+        return False
+    return add_unique(r, draft, entity, (named[0].name,))
+
+
+_INSIDE: Final = frozenset({"within", "in", "per"})
 _OCCURRING: Final = lexicon.words("occur appear exist repeat be use have")
 
 
@@ -49,13 +61,16 @@ def _once_within(r: readings.Reading, draft: Draft) -> bool:
     lows = r.lows
     once = "once" in lows and ("only" in lows or "most" in lows)
     twice = r.frame.negated and "twice" in lows
-    inside = next((i for i, t in enumerate(r.frame.rest) if t.low in {"within", "in", "per"}), None)
-    if not (once or twice) or inside is None or r.frame.verb not in _OCCURRING or not r.frame.subject:
+    opened = next((i for i, t in enumerate(r.frame.subject) if t.text == ","), 0)
+    led = opened > 1 and r.frame.subject[0].low in _INSIDE  # "within a team, a shirt number may be used only once"
+    inside = next((i for i, t in enumerate(r.frame.rest) if t.low in _INSIDE), None)
+    if not (once or twice) or (inside is None and not led) or r.frame.verb not in _OCCURRING or not r.frame.subject:
         return False
-    parents = [m.entity for m in draft.mentions(r.frame.rest[inside + 1 :])]
+    within = r.frame.subject[:opened] if led or inside is None else r.frame.rest[inside + 1 :]
+    parents = [m.entity for m in draft.mentions(within)]
     for entity in readings.candidate_entities(r, draft) if len(parents) == 1 else ():
         reference = entity.reference_to(parents[0].name)
-        named = conditions.find_field(r.frame.subject, entity)
+        named = conditions.find_field(r.frame.subject, entity, opened)
         if reference is not None and named is not None and named[2] == len(r.frame.subject):
             return add_unique(r, draft, entity, (reference.name, named[0].name))
     return False
@@ -132,7 +147,7 @@ def _repeated(r: readings.Reading, draft: Draft) -> bool:
     lows = r.lows
     once = (
         "once" in lows
-        and (r.frame.only or "only" in lows or "more" in lows or r.frame.modal in {"can", "may", "must"})
+        and (r.frame.only or {"only", "more", "most"} & set(lows) or r.frame.modal in {"can", "may", "must"})
         and not quotas.period_in(r.words)
     )
     again = (
