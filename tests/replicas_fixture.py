@@ -107,8 +107,11 @@ class Writer:
     """Writes to one organisation's ledger until it is told to stop, and remembers what it was told.
 
     Attributes:
+        shards: where it writes.
+        org_id: the organisation.
         begun: what it began to write: whatever is in the ledger is one of these.
         acknowledged: what was committed, as the database said.
+        over: whether it was told to stop.
     """
 
     shards: Shards

@@ -29,6 +29,7 @@ class Plan:
         changes: one for each manifest, in their order, then what would be pruned.
         faults: what the server refuses, and its warnings, each with the object that it is about.
         checked: whether the server looked at the manifests: it cannot before their namespace is there.
+        obsolete: what would be pruned, as it stands in the cluster.
     """
 
     changes: tuple[Change, ...]

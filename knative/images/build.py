@@ -68,6 +68,7 @@ class Request:
         work: a folder for what is being made.
         wheels: the folder of wheels; None for the user's cache.
         layers: the folder of layers that are kept between builds; None to make each anew.
+        tell: hears of each step, for people.
     """
 
     checkout: Path

@@ -85,6 +85,7 @@ class _Watch:
         moved: when it confirmed anything more, or had all of it.
         confirmed: what it had confirmed then.
         wanted: the position that the replica must confirm before it may be promoted again; None: not asked for yet.
+        lag_bytes: by how much of the log the replica is behind; None while nobody can say.
         ends: when its process ended, lately.
         waiting: commits wait for the replica, or may do.
         changing: roles are being changed: what is down is meant to be.

@@ -79,6 +79,15 @@ class Platform:
         user: The environment in which it was started.
         tell: Hears of each step, for people.
         functions: Where the functions' folders are; `root/functions` unless a test says otherwise.
+        deployments: What is kept at work of each function, by the deployment's name.
+        servers: PostgreSQL and Valkey, once they are started.
+        keeper: Watches replicas, where there are any.
+        broker: The broker's process.
+        port: Where the gateway listens.
+        ready: Whether the gateway has answered.
+        archiver: Ships the log, where backups want it.
+        broker_restarts: How often the broker had to be started again.
+        server_restarts: The same of the servers.
     """
 
     home: Home

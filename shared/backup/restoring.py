@@ -70,7 +70,7 @@ class Target:
     """What to restore.
 
     Attributes:
-        backup: The backup, and what it stands on, the full one first.
+        chain: The backup, and what it stands on, the full one first.
         at: The moment; None for the backup's own point.
         routes: Each shard's way through the WAL.
         later: Good backups whose point is after the moment: they bound the WAL that it takes.

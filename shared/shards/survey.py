@@ -79,6 +79,9 @@ class Replica:
     """A replica, or a slot that holds back the log.
 
     Attributes:
+        name: the replica's, or the slot's.
+        state: as PostgreSQL says it.
+        lag_bytes: of the log that it is behind.
         lag_seconds: None when nobody reads the slot.
         synchronous: whether commits wait for it, but for those of tiers that do not.
     """

@@ -55,7 +55,10 @@ class Office:
         cap: What an organisation may spend on models in a month.
         limits: Hard limits of other meters, by name, in the place of those of the tier.
         unclaimed_seconds: How long a step may be worked on before it is claimed.
+        settings: The function's.
         log: Every event published, in order.
+        auditor: Answers delegated steps in the place of `audit`.
+        source: `source` of its events.
     """
 
     shards: Shards

@@ -53,7 +53,6 @@ class Stage:
         cluster: the namespace.
         target: what was rendered for it.
         manifests: what was applied.
-        host: the gateway's name at the ingress.
         client: speaks to the gateway.
     """
 

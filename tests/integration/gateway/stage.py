@@ -60,6 +60,7 @@ class Stage:
         folder: For sockets and keys.
         environment: What every process is told.
         broker: Takes their events.
+        processes: Those that run.
     """
 
     folder: Path

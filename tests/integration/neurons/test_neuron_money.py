@@ -32,7 +32,8 @@ class Priced:
         price: What an answer costs.
         most: What is reserved for it.
         asked: Every prompt that was paid for.
-        fault: Raised instead of an answer, once for each.
+        faults: Raised instead of an answer, once for each.
+        hold: What an answer waits for.
     """
 
     price: int = PRICE

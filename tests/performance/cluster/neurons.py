@@ -86,6 +86,7 @@ class Load:
         faults: What became of the others.
         asked: Requests that were sent.
         again: Requests that had to be sent again, and why.
+        stopping: Set when no further run is to begin.
     """
 
     clients: Sequence[Client]
