@@ -14,10 +14,11 @@ connections.
 from __future__ import annotations
 
 from shared.database.pool import Database, DatabaseSettings, Transaction, savepoint
-from shared.database.retry import CommitUnknownError, ShardUnavailableError, retrying
+from shared.database.retry import CommitUnknownError, ContendedError, ShardUnavailableError, retrying
 
 __all__ = [
     "CommitUnknownError",
+    "ContendedError",
     "Database",
     "DatabaseSettings",
     "ShardUnavailableError",

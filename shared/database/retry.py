@@ -3,7 +3,8 @@
 A transaction is retried whole, never one of its statements: what it read before may be stale. Three tries, full jitter.
 Promises: nothing is retried whose outcome is unknown (a connection lost during COMMIT), unless the caller says that
 doing it twice does no harm; a query that ran into its time-out (57014) is never retried.
-Does not: wait for a server that is down for long; after the last try it is the caller's `ShardUnavailableError`.
+Does not: wait for a server that is down for long, nor for others that hold the same rows; after the last try it is the
+caller's `ShardUnavailableError` or `ContendedError`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,19 @@ register(
     "It is not known whether the change was made",
     "Read the state, or send the same request again with the same Idempotency-Key.",
 )
+register(
+    "transactions-contended",
+    503,
+    "Others hold what the transaction needs",
+    "Wait for as long as Retry-After says, then try again; nothing was changed by the request.",
+)
+
+
+class ContendedError(Problem):
+    """Others changed, or hold, what the transaction needs (40001, 40P01, 55P03), at each try. Nothing was committed."""
+
+    def __init__(self) -> None:
+        super().__init__("transactions-contended", headers={"Retry-After": "1"})
 
 
 class ShardUnavailableError(Problem):
@@ -72,6 +86,8 @@ class CommitUnknownError(Problem):
 
 def is_contention(error: BaseException) -> bool:
     """Whether the same transaction may succeed when it is run again, on the same connection."""
+    if isinstance(error, ContendedError):
+        return True
     if isinstance(error, asyncpg.PostgresError):
         # A plan that a migration made invalid; asyncpg has forgotten it by now.
         return error.sqlstate in _CONTENTION or isinstance(error, asyncpg.InvalidCachedStatementError)
@@ -114,9 +130,10 @@ async def retrying(
 
     Raises:
         ShardUnavailableError: the database could not be reached.
+        ContendedError: others held, or changed, what was needed at each try.
         Problem: 503 `shard-full`.
         CommitUnknownError: the connection was lost during COMMIT and `idempotent` is False.
-        asyncpg.PostgresError: the last try's error, or one that is not worth a retry.
+        asyncpg.PostgresError: one that is not worth a retry.
     """
     clock = clock or SystemClock()
     randomness = randomness or SystemRandomness()
@@ -131,11 +148,16 @@ async def retrying(
             pause = uniform(randomness) * min(_CAP_SECONDS, _BASE_SECONDS * 2.0**number)
             left = deadlines.remaining()
             if number == tries or (left is not None and left <= pause):
-                if is_connection_lost(error):
-                    raise ShardUnavailableError from error
-                raise
+                raise _for_the_caller(error) from error
         await clock.sleep(pause)
     raise AssertionError("unreachable")  # the last try returned or raised
+
+
+def _for_the_caller(error: Exception) -> Exception:
+    """What an error that was worth a retry is when there is none left."""
+    if is_connection_lost(error):
+        return ShardUnavailableError()
+    return ContendedError() if is_contention(error) else error
 
 
 def _worth_it(error: Exception, *, idempotent: bool) -> bool:

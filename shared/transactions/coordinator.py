@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.chaos import point
 from shared.database import CommitUnknownError, ShardUnavailableError, retrying
-from shared.database.retry import is_contention
 from shared.identifiers import new_id
-from shared.problems import Problem, register
+from shared.problems import Problem
 from shared.telemetry import counter, logger
 from shared.transactions import decisions, points
 from shared.transactions.branch import Branch
@@ -29,13 +28,6 @@ if TYPE_CHECKING:
     Work = Callable[[Mapping[UUID, Transaction]], Awaitable[Any]]
 
 T = TypeVar("T")
-
-register(
-    "transactions-contended",
-    503,
-    "Others hold what the transaction needs",
-    "Wait for as long as Retry-After says, then try again; nothing was changed by the request.",
-)
 
 _log = logger(__name__)
 _ended = counter("hal9_transactions_total", "Transactions over several organisations, by their end.", ("outcome",))
@@ -87,8 +79,6 @@ class Transactions:
             result = await retrying(attempt, clock=self._clock, randomness=self._randomness)
         except Exception as error:
             _ended.add("unknown" if isinstance(error, CommitUnknownError) else "aborted")
-            if is_contention(error):
-                raise Problem("transactions-contended", headers={"Retry-After": "1"}) from error
             raise
         _ended.add("committed")
         return result

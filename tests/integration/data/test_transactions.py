@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from shared import deadlines
 from shared.clock import ManualClock
-from shared.database import CommitUnknownError, Database, ShardUnavailableError, savepoint
+from shared.database import CommitUnknownError, ContendedError, Database, ShardUnavailableError, savepoint
 from shared.identifiers import new_id
 from shared.problems import Problem
 from shared.shards import Placement, Shards, SlotMap
@@ -173,6 +173,27 @@ async def test_contention_is_retried_as_a_whole(shards: Shards, organisation: Or
     await shards.run(org_id, add)
     assert len(tries) == 2
     assert await said(shards, org_id) == ["1"]
+
+
+async def test_who_finds_what_it_needs_held_each_time_is_told_to_come_again(
+    shards: Shards, organisation: Organisation
+) -> None:
+    org_id = await organisation()
+    async with shards.transaction(org_id) as tx:
+        await tx.execute("INSERT INTO notes VALUES ($1, $2, '')", org_id, new_id())
+    tries = []
+
+    async def change(tx: Transaction) -> None:
+        tries.append(1)
+        await tx.execute("SET LOCAL lock_timeout = '1ms'")
+        await tx.execute("UPDATE notes SET said = 'late'")
+
+    async with shards.transaction(org_id) as holder:
+        await holder.execute("UPDATE notes SET said = 'first'")
+        with pytest.raises(ContendedError) as caught:
+            await shards.run(org_id, change)
+    assert (caught.value.status, caught.value.headers["Retry-After"], len(tries)) == (503, "1", 3)
+    assert await said(shards, org_id) == ["first"]
 
 
 async def test_a_deadlock_is_resolved(shards: Shards, organisation: Organisation) -> None:

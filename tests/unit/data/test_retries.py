@@ -10,7 +10,7 @@ import pytest
 
 from shared import deadlines
 from shared.clock import ManualClock
-from shared.database import CommitUnknownError, ShardUnavailableError, retrying
+from shared.database import CommitUnknownError, ContendedError, ShardUnavailableError, retrying
 from shared.randomness import SeededRandomness
 
 if TYPE_CHECKING:
@@ -76,10 +76,19 @@ async def test_what_may_succeed_is_tried_three_times(error: Exception) -> None:
 
 
 @pytest.mark.parametrize("error", CONTENTION, ids=repr)
-async def test_contention_that_lasts_is_raised_as_it_is(error: Exception) -> None:
+async def test_contention_that_lasts_is_a_503_that_says_when_to_come_back(error: Exception) -> None:
     attempt, tries = failing(error, error, error, None)
-    with pytest.raises(type(error)):
+    with pytest.raises(ContendedError) as caught:
         await run(attempt)
+    assert len(tries) == 3
+    assert (caught.value.status, caught.value.slug) == (503, "transactions-contended")
+    assert caught.value.headers["Retry-After"] == "1"
+    assert caught.value.__cause__ is error
+
+
+async def test_contention_within_an_attempt_is_contention_of_the_whole() -> None:
+    attempt, tries = failing(ContendedError(), ContendedError(), None)
+    assert await run(attempt) == "done"
     assert len(tries) == 3
 
 
@@ -116,6 +125,6 @@ async def test_a_deadline_ends_the_tries() -> None:
     attempt, tries = failing(asyncpg.SerializationError("x"), None)
     with deadlines.deadline(1.0, lambda: now[0]):
         now[0] = 1.0
-        with pytest.raises(asyncpg.SerializationError):
+        with pytest.raises(ContendedError):
             await run(attempt)
     assert len(tries) == 1
