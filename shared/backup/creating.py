@@ -27,6 +27,7 @@ from shared.backup.manifest import Backup, ShardBackup
 from shared.backup.shard import lsn_of, segment_bytes
 from shared.backup.tar import Watched
 from shared.identifiers import new_id
+from shared.tasks import together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -182,15 +183,8 @@ async def _copied(
 ) -> list[_Copy]:
     """Copy every shard's data folder, all at once; when one fails, the others are given up."""
     with tempfile.TemporaryDirectory(prefix="hal9-backup-") as scratch:
-        try:
-            async with asyncio.TaskGroup() as group:
-                copies = [
-                    group.create_task(_copy(places, data_key, backup, shard, parent, Path(scratch), tell))
-                    for shard in places.shards
-                ]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed
-    return [copy.result() for copy in copies]
+        copying = (_copy(places, data_key, backup, shard, parent, Path(scratch), tell) for shard in places.shards)
+        return list(await together(*copying))
 
 
 async def _copy(

@@ -29,6 +29,7 @@ from shared.identifiers import new_id
 from shared.placement import catalogue, hands, homes, moves, points, replication, verification
 from shared.placement.refused import RefusedError
 from shared.shards import topology
+from shared.tasks import together
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -510,7 +511,7 @@ class Mover:
             return tables
 
         # Whatever has to be asked is asked while the last writes are on their way.
-        (old, numbers), new = await asyncio.gather(ask_old(), ask_new())
+        (old, numbers), new = await together(ask_old(), ask_new())
         point(points.DRAINED)
         _require_unchanged(old, new, compared.published)
         await verification.verify_hot(opened.old, opened.new, compared.tables, move.org_id)
