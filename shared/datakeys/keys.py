@@ -67,7 +67,7 @@ class DataKeys:
     def __init__(
         self, directory: Database, masters: MasterKeys, seconds: float = 300.0, clock: Clock | None = None
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self.masters = masters
         self._seconds = seconds
         self._clock = clock or SystemClock()
@@ -95,7 +95,7 @@ class DataKeys:
 
     async def rotate(self, org_id: UUID, region: str) -> DataKey:
         """Make a new key the one that seals, here at once, elsewhere within `seconds`; the old one still opens."""
-        before = await rows.current(self._directory, org_id, region)
+        before = await rows.current(self.directory, org_id, region)
         await self._make(org_id, region, None if before is None else before.key_id)
         self._kept.pop((org_id, region, None), None)
         return await self.current(org_id, region)
@@ -107,11 +107,11 @@ class DataKeys:
             org_id: The organisation.
             superseded_before: By the database's clock; leave the lifetime of what was sealed, and `seconds`.
         """
-        return await rows.delete(self._directory, org_id, superseded_before=superseded_before)
+        return await rows.delete(self.directory, org_id, superseded_before=superseded_before)
 
     async def shred(self, org_id: UUID) -> int:
         """Delete the organisation's keys in all regions, and forget them here; how many they were."""
-        deleted = await rows.delete(self._directory, org_id)
+        deleted = await rows.delete(self.directory, org_id)
         self.forget(org_id)
         return deleted
 
@@ -153,12 +153,12 @@ class DataKeys:
 
     async def _wrapped(self, org_id: UUID, region: str, key_id: UUID | None) -> WrappedKey | None:
         if key_id is not None:
-            return await rows.find(self._directory, org_id, region, key_id)
-        return await rows.current(self._directory, org_id, region) or await self._make(org_id, region, None)
+            return await rows.find(self.directory, org_id, region, key_id)
+        return await rows.current(self.directory, org_id, region) or await self._make(org_id, region, None)
 
     async def _make(self, org_id: UUID, region: str, instead_of: UUID | None) -> WrappedKey:
         _, wrapped = await self.masters.generate(org_id, region)
-        return await rows.keep(self._directory, org_id, region, WrappedKey(new_id(), wrapped), instead_of=instead_of)
+        return await rows.keep(self.directory, org_id, region, WrappedKey(new_id(), wrapped), instead_of=instead_of)
 
     def _keep(self, place: _Place, key: DataKey, until: float) -> None:
         self._kept[place] = (key, until)

@@ -13,8 +13,9 @@ Promises: whoever reads the cache reads no session and can use none; a value und
 organisation or region, changed in any bit, or cut, is no session. One live copy of a session at most, in all regions,
 whatever runs at once or dies half-way. A revocation counts from the next read on, in every process and region; when a
 region did not answer, it says so. A privilege that was lost is lost at once, one that was won is never the old id's.
-Does not: survive a cache that loses its data (people sign in again); stop who can write the cache from putting back
-what was sealed for the same id before, within the session's lifetime.
+What was revoked stays so when a cache comes back with an older state: the directory has it, and tells it to every
+history of a cache's data that has not heard it. Does not: survive a cache that loses its data (people sign in again);
+stop who can write the cache from putting back what was sealed for the same id before, within the session's lifetime.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from shared.sessions.cookie import SessionId
+from shared.sessions.ended import Ended
 from shared.sessions.session import State
 
 if TYPE_CHECKING:
@@ -48,5 +49,6 @@ async def complete(source: Region, target: Region, found: Found, milliseconds: i
     if not await target.arrive(arriving(moving, target.name), moving.follower):
         await source.remove(moving.org_id, moving.user_id, moving.ref, found.digest, found.value)
         return None
+    await source.note(moving.org_id, Ended("id", found.digest), moving)
     await source.leave(found, dataclasses.replace(moving, state=State.GONE), milliseconds)
     return SessionId(target.name, moving.follower)

@@ -2,6 +2,10 @@
 
 Every key of one organisation begins with `session:{place}:` and so lies in one slot of a cluster. Scripts find the keys
 of a session's devices and of its void moments from the value's clear part; they are in the same slot.
+
+Scripts that could give a session ask first whether what ended was told to the history that the server's data have now
+(`master_replid`, another one after each start and each promotion of a replica). If not, the directory's rows
+(`shared.sessions.ended`) are told once for the organisation, and the script is run again.
 """
 
 from __future__ import annotations
@@ -10,8 +14,12 @@ import dataclasses
 import hmac
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from uuid import UUID
 
-from shared.cache import Script
+from shared import deadlines
+from shared.cache import CacheUnavailableError, Script
+from shared.flights import Flights
+from shared.sessions import ended
 from shared.sessions.cookie import SessionId
 from shared.sessions.sealing import open_session, read_clear, seal_session
 from shared.sessions.session import MICROSECONDS, Session, State
@@ -21,10 +29,9 @@ from shared.telemetry import counter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from shared.cache import Cache
-    from shared.cache.resp import Argument
+    from shared.cache.resp import Argument, Reply
     from shared.clock import Clock
     from shared.datakeys import DataKeys
 
@@ -33,6 +40,10 @@ _COMMON: Final = (_FOLDER / "common.lua").read_text(encoding="utf-8")
 _PURPOSE: Final = b"hal9 sessions: ids"
 _MILLISECONDS: Final = 1000
 _REMEMBERED: Final = 10_000
+_TOLD_AT_ONCE: Final = 1000
+"""Rows in one call, during which the server answers nobody else."""
+_TRIES: Final = 8
+"""How often a server may have another history each time that it was told."""
 REVOKED_SECONDS: Final = 600
 """For how long a revoked device cannot arrive from another region: longer than any move takes that was not seen."""
 
@@ -40,6 +51,10 @@ refused: Final = counter(
     "hal9_sessions_refused_total",
     "Cookies that were no session, by reason: absent, unsealable, ended, void.",
     ("reason",),
+)
+told_again: Final = counter(
+    "hal9_sessions_told_total",
+    "Organisations whose ended sessions the directory told to a cache that had not been told.",
 )
 
 
@@ -59,6 +74,7 @@ _PEEK: Final = _script("peek")
 _REMOVE: Final = _script("remove")
 _VOID: Final = _script("void")
 _DEVICES: Final = _script("devices")
+_TELL: Final = _script("tell")
 
 
 class Found(NamedTuple):
@@ -75,6 +91,20 @@ class Found(NamedTuple):
     value: bytes
     session: Session
     now: int
+
+
+class Moment(NamedTuple):
+    """What an organisation's sessions are void until, in microseconds.
+
+    Attributes:
+        now: The cache's time.
+        void: The latest moment until which sessions are void: the user's, or anyone's.
+        begun: The latest beginning of a session; after `now` where the clock was set back.
+    """
+
+    now: int
+    void: int
+    begun: int
 
 
 class _Place(NamedTuple):
@@ -94,6 +124,9 @@ class _Place(NamedTuple):
 
     def void(self, org_id: UUID) -> bytes:
         return self.prefix + b"void:" + org_id.bytes
+
+    def state(self, org_id: UUID) -> bytes:
+        return self.prefix + b"state:" + org_id.bytes
 
     def move(self, digest: bytes) -> bytes:
         return self.prefix + b"move:" + digest
@@ -119,6 +152,7 @@ class Region:
         self._clock = clock
         self._secret: bytes | None = None
         self._void: dict[UUID, int] = {}
+        self._telling: Flights[bytes, None, None] = Flights()
 
     async def digest(self, raw: bytes) -> bytes:
         """What the cache knows of an id: its HMAC-SHA-256 under a secret of the region."""
@@ -133,7 +167,7 @@ class Region:
             Problem: 503 `cache-unavailable`, `keys-unavailable`, `shard-unavailable`.
         """
         place, digest = _Place.of(session_id.place), await self.digest(session_id.raw)
-        reply = await self._cache.run(_READ, [place.session(digest)], [self._now(), place.prefix, digest])
+        reply = await self._run(place, _READ, [place.session(digest)], [self._now(), place.prefix, digest])
         if reply is None:
             refused.add("absent")
             return None
@@ -148,6 +182,43 @@ class Region:
         else:
             return Found(digest, value, session, int(now))
         return None
+
+    async def _run(self, place: _Place, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Reply:
+        """Run a script that asks whether the server was told what ended; tell it where it was not."""
+        for _ in range(_TRIES):
+            reply = await self._cache.run(script, keys, arguments)
+            if not isinstance(reply, list) or reply[0] != b"untold":
+                return reply
+            _, history, org = cast("list[bytes]", reply)
+            await self._told(place, UUID(bytes=org), history)
+        raise CacheUnavailableError
+
+    async def _told(self, place: _Place, org_id: UUID, history: bytes) -> None:
+        """Return when the server was told, by whoever came first."""
+        key = place.state(org_id) + history
+        telling = self._telling.join(key, lambda: None, lambda _: self._tell(place, org_id, history), lambda _: True)
+        await deadlines.awaited(telling)
+
+    async def _tell(self, place: _Place, org_id: UUID, history: bytes) -> None:
+        """Tell the server what ended in an organisation, unless its data have another history by now."""
+        rows = await ended.of(self._keys.directory, org_id)
+        keys = [place.state(org_id), place.void(org_id)]
+        for start in range(0, len(rows) or 1, _TOLD_AT_ONCE):
+            last = start + _TOLD_AT_ONCE >= len(rows)
+            told = [part for row in rows[start : start + _TOLD_AT_ONCE] for part in row]
+            arguments = [history, place.prefix, REVOKED_SECONDS, "1" if last else "", *told]
+            if await self._cache.run(_TELL, keys, arguments) != 1:
+                return
+        told_again.add()
+
+    async def note(self, org_id: UUID, what: ended.Ended, session: Session | None = None) -> None:
+        """Keep in the directory what ends now, for as long as the session, or any, could live.
+
+        Raises:
+            Problem: 503 `shard-unavailable`.
+        """
+        most = MOST_SECONDS if session is None else _kept(session) / _MILLISECONDS
+        await ended.note(self._keys.directory, org_id, what, most)
 
     async def _opened(self, value: bytes, digest: bytes, void_of_all: int = 0) -> Session | None:
         clear = read_clear(value)
@@ -169,14 +240,14 @@ class Region:
         """Give a session's value for an id of this region."""
         return seal_session(await self._keys.current(session.org_id, self.name), session, digest)
 
-    async def moment(self, org_id: UUID, user_id: UUID | None) -> tuple[int, int]:
-        """Give the cache's time, and the latest moment until which sessions are void: the user's, or anyone's."""
+    async def moment(self, org_id: UUID, user_id: UUID | None) -> Moment:
+        """Give until when an organisation's sessions are void, a user's or anyone's."""
         place = _place(org_id)
         user = b"" if user_id is None else user_id.bytes
-        reply = await self._cache.run(_MOMENT, [place.void(org_id)], [self._now(), user])
-        now, latest, void_of_all = cast("list[bytes]", reply)
+        keys = [place.void(org_id), place.state(org_id)]
+        now, void, void_of_all, begun = cast("list[bytes]", await self._run(place, _MOMENT, keys, [self._now(), user]))
         self._heed(org_id, int(void_of_all))
-        return int(now), int(latest)
+        return Moment(int(now), int(void), int(begun))
 
     async def create(self, session: Session, raw: bytes, most: int) -> bool:
         """Put a new session in its place; False when it began too early for a revocation.
@@ -191,13 +262,14 @@ class Region:
             place.session(digest),
             place.devices(session.org_id, session.user_id),
             place.void(session.org_id),
+            place.state(session.org_id),
         ]
         value = await self.sealed(session, digest)
         arguments: list[Argument] = [
             value, session.idle_seconds * _MILLISECONDS, session.ref.bytes, digest, most, _kept(session), session.begun,
             session.user_id.bytes, place.prefix,
         ]  # fmt: skip
-        return await self._cache.run(_CREATE, keys, arguments) == b"created"
+        return await self._run(place, _CREATE, keys, arguments) == b"created"
 
     async def swap(self, found: Found, session: Session, milliseconds: int | None = None) -> bool:
         """Replace a session's value by another one; False when it is not as it was found any more.
@@ -248,12 +320,13 @@ class Region:
             place.void(session.org_id),
             place.move(digest),
             place.revoked(session.ref),
+            place.state(session.org_id),
         ]
         arguments: list[Argument] = [
             await self.sealed(session, digest), session.idle_seconds * _MILLISECONDS, session.ref.bytes, digest,
             _kept(session), session.begun, session.user_id.bytes,
         ]  # fmt: skip
-        return await self._cache.run(_ARRIVE, keys, arguments) == b"arrived"
+        return await self._run(place, _ARRIVE, keys, arguments) == b"arrived"
 
     async def cancel(self, session: Session) -> None:
         """Decide that a move to here does not happen, unless it has."""
@@ -308,8 +381,8 @@ class Region:
     async def devices(self, org_id: UUID, user_id: UUID) -> Sequence[tuple[Session, int]]:
         """Give a user's sessions here, each with when it was last used, in microseconds."""
         place = _place(org_id)
-        keys = [place.devices(org_id, user_id), place.void(org_id)]
-        reply = await self._cache.run(_DEVICES, keys, [self._now(), place.prefix, user_id.bytes])
+        keys = [place.devices(org_id, user_id), place.void(org_id), place.state(org_id)]
+        reply = await self._run(place, _DEVICES, keys, [self._now(), place.prefix, user_id.bytes])
         now, void, *rest = cast("list[Any]", reply)
         found = []
         for digest, value, left in zip(rest[::3], rest[1::3], rest[2::3], strict=True):

@@ -2,7 +2,7 @@
 
 A user's and an organisation's sessions are made void up to a moment that is later than the beginning of each of them in
 every region; a single device's session is removed where it is, after every region was told to let it arrive no more, so
-that it cannot slip away in a move.
+that it cannot slip away in a move. The directory has it before the caches do (`shared.sessions.ended`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from shared.cache import CacheError, CacheUnavailableError
+from shared.database import ShardUnavailableError
+from shared.problems import Problem
+from shared.sessions import ended
 from shared.sessions.errors import RevocationIncompleteError
 from shared.sessions.session import State
 
@@ -42,6 +45,7 @@ async def revoke_everywhere(regions: Mapping[str, Region], org_id: UUID, user_id
 
     Raises:
         RevocationIncompleteError: Some regions did not answer; the others are done.
+        Problem: 503 `shard-unavailable`: the directory does not have it; the regions that answer are done.
     """
     while True:
         voided = await void_everywhere(regions, org_id, user_id)
@@ -53,20 +57,38 @@ async def revoke_everywhere(regions: Mapping[str, Region], org_id: UUID, user_id
 
 
 async def void_everywhere(regions: Mapping[str, Region], org_id: UUID, user_id: UUID | None) -> Voided:
-    """Make void all sessions of a user, or of the organisation, once, in all regions that answer."""
+    """Make void all sessions of a user, or of the organisation, once, in all regions that answer.
+
+    Raises:
+        Problem: 503 `shard-unavailable`: they are void, but the directory does not have it.
+    """
     moments, silent = await _each(regions, lambda region: region.moment(org_id, user_id))
     # A session may have begun a microsecond after the moment that was void before.
-    latest = max((max(now, void + 1) for now, void in moments.values()), default=0)
+    latest = max((max(now, void + 1, begun) for now, void, begun in moments.values()), default=0)
+    unnoted = await _noted(regions, org_id, user_id, latest) if moments else None
     reached = {name: regions[name] for name in moments}
     before, failed = await _each(reached, lambda region: region.void(org_id, user_id, latest))
+    if unnoted is not None:
+        raise unnoted
     return Voided(latest, max(before.values(), default=0), silent | failed)
+
+
+async def _noted(regions: Mapping[str, Region], org_id: UUID, user_id: UUID | None, latest: int) -> Problem | None:
+    """Write to the directory what is void; give the problem when it does not answer: the caches can still be told."""
+    what = ended.Ended("void", ended.ALL if user_id is None else user_id.bytes, latest)
+    try:
+        await next(iter(regions.values())).note(org_id, what)
+    except Problem as problem:
+        return problem
+    return None
 
 
 async def revoke_device(regions: Mapping[str, Region], org_id: UUID, user_id: UUID, ref: UUID) -> bool:
     """End one session; whether there was one.
 
     Raises:
-        RevocationIncompleteError: Some regions did not answer; the others are done.
+        RevocationIncompleteError: Some regions did not answer, or the directory did not where it is, so that it has not
+            ended there; the others are done.
     """
     _, silent = await _each(regions, lambda region: region.bar(org_id, ref))
     ended, failed = await _each(regions, lambda region: _end(regions, region, org_id, user_id, ref))
@@ -82,6 +104,7 @@ async def _end(regions: Mapping[str, Region], region: Region, org_id: UUID, user
         if session is not None and session.state is State.MOVING and session.target in regions:
             # Whoever completes it later must find it decided. If it has arrived already, it is ended there.
             await regions[session.target].cancel(session)
+        await region.note(org_id, ended.Ended("device", user_id.bytes + ref.bytes), session)
         if await region.remove(org_id, user_id, ref, digest, value):
             return bool(value)
     return False
@@ -90,7 +113,7 @@ async def _end(regions: Mapping[str, Region], region: Region, org_id: UUID, user
 async def _each(
     regions: Mapping[str, Region], work: Callable[[Region], Awaitable[T]]
 ) -> tuple[dict[str, T], frozenset[str]]:
-    """Do something in all regions at once: what came of it, and where the cache did not answer."""
+    """Do something in all regions at once: what came of it, and where the cache, or the directory, did not answer."""
 
     async def one(region: Region) -> T:
         return await work(region)
@@ -99,7 +122,7 @@ async def _each(
     done: dict[str, T] = {}
     silent = set()
     for name, answer in zip(regions, answers, strict=True):
-        if isinstance(answer, CacheUnavailableError | CacheError):
+        if isinstance(answer, CacheUnavailableError | CacheError | ShardUnavailableError):
             silent.add(name)
         elif isinstance(answer, BaseException):
             raise answer

@@ -11,6 +11,7 @@ from shared.identifiers import new_id
 from shared.randomness import SystemRandomness
 from shared.sessions import moving
 from shared.sessions.cookie import SessionId
+from shared.sessions.ended import Ended
 from shared.sessions.errors import (
     RevocationIncompleteError,
     SessionElsewhereError,
@@ -135,7 +136,7 @@ class Sessions:
         """
         idle = min(self._settings.idle_seconds, idle_seconds or self._settings.idle_seconds)
         lasts = min(self._settings.seconds, seconds or self._settings.seconds) * MICROSECONDS
-        now, void = await self._home.moment(org_id, user_id)
+        now, void, _ = await self._home.moment(org_id, user_id)
         begun = max(now, void + 1)
         opened = await self._begin(Session(
             org_id, user_id, new_id(), self._home.name, frozenset(privileges), begun, begun + lasts, idle, device,
@@ -206,6 +207,7 @@ class Sessions:
             follower = SessionId.new(self._home.name, found.session.org_id, self._randomness)
             session = dataclasses.replace(found.session, privileges=wanted)
             tombstone = superseding(found.session, wanted)
+            await self._home.note(session.org_id, Ended("id", found.digest), session)
             if await self._home.renew(found, follower.raw, session, tombstone, milliseconds):
                 _happened.add("renewed")
                 return Opened(follower.text, session)
@@ -302,6 +304,7 @@ class Sessions:
 
         Raises:
             RevocationIncompleteError: A region did not answer.
+            Problem: 503 when the directory does not; the caches were told.
         """
         await revoke_everywhere(self._regions, org_id, user_id)
         _happened.add("revoked-user")
@@ -342,6 +345,7 @@ class Sessions:
 
         Raises:
             RevocationIncompleteError: A region did not answer.
+            Problem: 503 when the directory does not; the caches were told.
         """
         await revoke_everywhere(self._regions, org_id, None)
         _happened.add("revoked-organisation")
@@ -399,7 +403,9 @@ class Sessions:
         region = self._regions[session_id.region]
         found = await region.read(session_id)
         if found is not None and found.session.state is State.LIVE:
-            tombstone = superseding(found.session, found.session.privileges)
+            session = found.session
+            await region.note(session.org_id, Ended("device", session.user_id.bytes + session.ref.bytes), session)
+            tombstone = superseding(session, session.privileges)
             await region.swap(found, tombstone, self._settings.tombstone_seconds * 1000)
 
     async def _must_be_allowed(self, org_id: UUID, region: str) -> None:

@@ -1,6 +1,10 @@
 -- The decision of a move, in the region that it goes to: the first of `arrived` and `cancelled` stands.
--- KEYS: the session, the user's devices, the organisation's void moments, the decision, the device's revocation.
+-- KEYS: the session, the user's devices, the organisation's void moments, the decision, the device's revocation, the organisation's state.
 -- ARGV: value, idle milliseconds, ref, hash, milliseconds that devices and decision are kept, when it began, user.
+local stale = untold(KEYS[6])
+if stale then
+  return stale
+end
 local decided = redis.call('GET', KEYS[4])
 if decided then
   return decided
@@ -17,5 +21,6 @@ if verdict == 'arrived' then
     redis.call('PEXPIRE', KEYS[2], ARGV[5])
   end
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  begun(KEYS[6], ARGV[6])
 end
 return verdict

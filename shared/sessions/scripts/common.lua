@@ -27,6 +27,26 @@ local function field(key, name)
   return type(value) == 'string' and value or false
 end
 
+-- Which history the server's data have: another one after each start, and after each promotion of a replica.
+local function history()
+  local found = redis.call('INFO', 'replication'):match('master_replid:(%x+)')
+  return found or error('INFO names no master_replid, without which nobody knows whether what was revoked is known here')
+end
+
+-- What a script answers while the server's data may be from before a revocation: what the directory has was not told to this history.
+-- KEY: the organisation's state, which ends with the organisation.
+local function untold(key)
+  local now = history()
+  return field(key, 'told') ~= now and {'untold', now, key:sub(-16)}
+end
+
+-- The latest beginning of a session of the organisation is kept, so that a revocation is after it whatever the clock says.
+local function begun(key, moment)
+  if tonumber(field(key, 'latest') or 0) < tonumber(moment) then
+    redis.call('HSET', key, 'latest', moment)
+  end
+end
+
 -- The moment until which sessions that began are void: of the organisation, and of the user.
 local function voids(key, user)
   return tonumber(field(key, 'all') or 0), tonumber(field(key, user) or 0)

@@ -1,6 +1,10 @@
--- KEYS: the session, the user's devices, the organisation's void moments.
+-- KEYS: the session, the user's devices, the organisation's void moments, its state.
 -- ARGV: value, idle milliseconds, ref, hash, how many a user may have, milliseconds that the devices are kept, when it began, user, prefix.
 -- Answers 'void' when it began too early, else 'created'. Of too many the one that began first goes.
+local stale = untold(KEYS[4])
+if stale then
+  return stale
+end
 local all, own = voids(KEYS[3], ARGV[8])
 if math.max(all, own) >= tonumber(ARGV[7]) then
   return 'void'
@@ -28,4 +32,5 @@ if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[6]) then
   redis.call('PEXPIRE', KEYS[2], ARGV[6])
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+begun(KEYS[4], ARGV[7])
 return 'created'

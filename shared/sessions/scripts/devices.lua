@@ -1,5 +1,9 @@
--- KEYS: the user's devices, the organisation's void moments. ARGV: now in microseconds or '', the prefix, the user.
+-- KEYS: the user's devices, the organisation's void moments, its state. ARGV: now in microseconds or '', the prefix, the user.
 -- Answers now, the latest void moment, and for each session: hash, value, milliseconds until it is idle too long. Forgets what is gone.
+local stale = untold(KEYS[3])
+if stale then
+  return stale
+end
 local all, own = voids(KEYS[2], ARGV[3])
 local answer = {text(now_or(ARGV[1])), text(math.max(all, own))}
 local devices = redis.call('HGETALL', KEYS[1])

@@ -5,6 +5,10 @@ if not value then
   return false
 end
 local state, org, user, ref = value:sub(2, 2), value:sub(19, 34), value:sub(35, 50), value:sub(51, 66)
+local stale = untold(ARGV[2] .. 'state:' .. org)
+if stale then
+  return stale
+end
 if state ~= 'G' then
   -- Its device must not have been revoked, and of a device's values only one is live.
   local holder = field(ARGV[2] .. 'devices:' .. org .. user, ref)

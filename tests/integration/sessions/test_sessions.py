@@ -22,6 +22,7 @@ from shared.sessions import (
     session_caches,
     setting_cookie,
 )
+from shared.sessions.region import Moment
 from shared.settings import load
 from tests.sessions_fixture import WEST, Regions
 
@@ -282,7 +283,7 @@ async def test_a_revocation_while_somebody_signs_in_refuses_them(regions: Region
     sessions = regions.process()
     moment = sessions._home.moment
 
-    async def revoked_after(org_id: UUID, user_id: UUID | None) -> tuple[int, int]:
+    async def revoked_after(org_id: UUID, user_id: UUID | None) -> Moment:
         found = await moment(org_id, user_id)
         await regions.process().revoke_user(*who)
         return found
