@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from shared import deadlines
 from shared.chaos import point
 from shared.problems import Problem, register
 from shared.transactions import points
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from shared.transactions.naming import Gid
 
 _FINISH_SECONDS: Final = 10.0
+_PREPARE_SECONDS: Final = 15.0
+"""What PREPARE may take for whoever has no deadline: it waits for a replica, which may be away."""
+_ROLL_BACK_SECONDS: Final = 1.0
+"""What is rolled back is so on the server itself at once; for a replica nobody has to wait."""
 _NONE_LEFT: Final = frozenset({"55000", "53200"})
 """SQLSTATEs of PREPARE TRANSACTION where max_prepared_transactions is 0, or reached."""
+_NOT_REPLICATED: Final = "A database's replica does not answer: try again later; nothing was changed by the request."
 
 register(
     "transactions-unavailable",
@@ -43,6 +49,7 @@ class Branch:
         self._shards = shards
         self._block: AbstractAsyncContextManager[Transaction] | None = None
         self._tx: Transaction | None = None
+        self._preparing = False
         self.gid = gid
 
     async def open(self) -> Transaction:
@@ -60,12 +67,24 @@ class Branch:
         """Prepare: from now on it survives everything, and holds its locks.
 
         Raises:
-            Problem: 503 `transactions-unavailable`.
+            Problem: 503 `transactions-unavailable`; 504 `deadline-exceeded`. It may be prepared all the same, as it is
+                on the server itself before it waits for a replica: whoever rolls back ends it.
             asyncpg.PostgresError: It cannot be prepared.
         """
         assert self._tx is not None  # noqa: S101 - it was opened
+        left = deadlines.remaining()
+        if left is not None and left <= 0:
+            raise Problem("deadline-exceeded")
+        self._preparing = True
         try:
-            status = await self._tx.execute(f"PREPARE TRANSACTION '{self.gid}'")
+            # The server's own timer is off by now.
+            status = await self._tx.execute(
+                f"PREPARE TRANSACTION '{self.gid}'", timeout=deadlines.remaining(_PREPARE_SECONDS)
+            )
+        except TimeoutError as error:
+            if left is not None and left <= _PREPARE_SECONDS:
+                raise Problem("deadline-exceeded") from error
+            raise Problem("transactions-unavailable", detail=_NOT_REPLICATED, headers={"Retry-After": "1"}) from error
         except asyncpg.PostgresError as error:
             if error.sqlstate in _NONE_LEFT:
                 raise Problem("transactions-unavailable", headers={"Retry-After": "1"}) from error
@@ -77,13 +96,16 @@ class Branch:
 
     async def commit(self) -> None:
         """Commit what is prepared; what recovery has committed meanwhile is no error."""
-        await self._finish("COMMIT")
+        await self._finish("COMMIT", _FINISH_SECONDS)
         point(points.COMMITTED_ONE)
 
     async def roll_back(self) -> None:
         """Roll back what is open or prepared."""
-        await self.close()
-        await self._finish("ROLLBACK")
+        try:
+            if self._preparing:
+                await self._finish("ROLLBACK", _ROLL_BACK_SECONDS)
+        finally:
+            await self.close()
 
     async def close(self) -> None:
         """Give the connection back; what is open and not prepared is rolled back."""
@@ -92,10 +114,15 @@ class Branch:
             with contextlib.suppress(Exception):
                 await block.__aexit__(None, None, None)
 
-    async def _finish(self, how: str) -> None:
+    async def _finish(self, how: str, seconds: float) -> None:
         if self._tx is not None:
-            with contextlib.suppress(asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError):
-                await _finished(self._tx, self.gid, how)
+            try:
+                await _finished(self._tx, self.gid, how, seconds)
+            except TimeoutError:
+                raise  # it is finished on the server itself, whose replica is away, or that hangs
+            except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError):
+                pass
+            else:
                 return
         # What is prepared holds the fence, so its organisation cannot have left the shard that it is prepared on.
         placement = await self._shards.home(self.gid.org_id)
@@ -111,12 +138,12 @@ async def finish(database: Database, gid: Gid, how: str) -> bool:
         how: `COMMIT` or `ROLLBACK`.
     """
     async with database.connection() as connection:
-        return await _finished(connection, gid, how)
+        return await _finished(connection, gid, how, _FINISH_SECONDS)
 
 
-async def _finished(connection: Transaction, gid: Gid, how: str) -> bool:
+async def _finished(connection: Transaction, gid: Gid, how: str, seconds: float) -> bool:
     try:
-        await connection.execute(f"{how} PREPARED '{gid}'", timeout=_FINISH_SECONDS)
+        await connection.execute(f"{how} PREPARED '{gid}'", timeout=seconds)
     except (asyncpg.UndefinedObjectError, asyncpg.ObjectNotInPrerequisiteStateError):
         return False
     return True

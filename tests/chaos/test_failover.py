@@ -22,14 +22,20 @@ from knative.platform.servers.replicated import Promotion
 from shared import deadlines
 from shared.database import CommitUnknownError, DatabaseSettings, ShardUnavailableError, hosts
 from shared.identifiers import new_id
+from shared.problems import Problem
 from shared.replicas import lease
 from shared.replicas.lsn import Lsn, parse, spell
 from shared.settings import load
 from shared.shards import Shards
+from shared.transactions import Transactions, prepared, recover
 from tests.replicas_fixture import Pair, Writer, pair, signal_all
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
     from knative.platform.servers import Postgres
+    from shared.database import Transaction
 
 
 async def test_no_acknowledged_write_is_lost_whatever_befalls_the_primary() -> None:
@@ -255,10 +261,7 @@ async def test_a_commit_waits_for_a_replica_no_longer_than_its_deadline() -> Non
     async with pair(kept=False) as one:
         org_id = await one.organisation("enterprise")
         await one.shards.run(org_id, lambda tx: tx.execute("INSERT INTO ledger VALUES ($1, $2)", org_id, new_id()))
-        async with one.shard.superuser(one.shard.primary) as connection, asyncio.timeout(60):
-            await lease.wait_for(connection, [one.shard.replica.name])
-            while not (await lease.standing(connection, one.shard.replica.name)).synchronous:  # noqa: ASYNC110 - its state
-                await asyncio.sleep(0.02)
+        await _waited_for(one)
         hanging = signal_all(one.shard.replica, signal.SIGSTOP)
         try:
             with deadlines.deadline(5.0), pytest.raises(CommitUnknownError):
@@ -269,6 +272,49 @@ async def test_a_commit_waits_for_a_replica_no_longer_than_its_deadline() -> Non
         finally:
             for pid in hanging:
                 os.kill(pid, signal.SIGCONT)
+
+
+async def _waited_for(one: Pair) -> None:
+    """Return when commits wait for the replica."""
+    async with one.shard.superuser(one.shard.primary) as connection, asyncio.timeout(60):
+        await lease.wait_for(connection, [one.shard.replica.name])
+        while not (await lease.standing(connection, one.shard.replica.name)).synchronous:  # noqa: ASYNC110 - its state
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("has_deadline", [True, False])
+async def test_what_is_prepared_waits_for_a_replica_no_longer_than_its_deadline_and_is_rolled_back(
+    monkeypatch: pytest.MonkeyPatch, *, has_deadline: bool
+) -> None:
+    monkeypatch.setattr("shared.transactions.branch._PREPARE_SECONDS", 5.0)
+    async with pair(kept=False) as one:
+        home, other = await one.organisation("enterprise"), await one.organisation("enterprise")
+
+        async def work(branches: Mapping[UUID, Transaction]) -> None:
+            for org_id, tx in branches.items():
+                await tx.execute("INSERT INTO ledger VALUES ($1, $2)", org_id, new_id())
+
+        transactions = Transactions(one.shards)
+        await transactions.run(home, [other], work)
+        await _waited_for(one)
+        hanging = signal_all(one.shard.replica, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(60):
+                with contextlib.ExitStack() as stack:
+                    if has_deadline:
+                        stack.enter_context(deadlines.deadline(5.0))
+                    refused = stack.enter_context(pytest.raises(Problem))
+                    await transactions.run(home, [other], work)
+            slug = "deadline-exceeded" if has_deadline else "transactions-unavailable"
+            assert refused.value.slug == slug
+        finally:
+            for pid in hanging:
+                os.kill(pid, signal.SIGCONT)
+        async with asyncio.timeout(60):
+            while await prepared(one.shards, 0):
+                await recover(one.shards, older_than_seconds=0)
+        assert [len(await one.written(org_id)) for org_id in (home, other)] == [1, 1]
+        await transactions.run(home, [other], work)
 
 
 async def test_a_keeper_that_had_no_time_itself_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,6 +399,11 @@ async def test_a_primary_that_was_paused_accepts_no_write_after_another_was_prom
             ),
             (stranger, f"INSERT INTO tenants (org_id, epoch) VALUES ('{stranger}', 1)"),
             (writer.org_id, "DELETE FROM directory.data_keys"),
+            (
+                writer.org_id,
+                "INSERT INTO directory.ended_sessions (org_id, kind, subject, kept_until)"
+                f" VALUES ('{writer.org_id}', 'void', 'all', now())",
+            ),
         ):
             with pytest.raises(ShardUnavailableError) as caught:
                 async with alone.directory.transaction(f"SET LOCAL hal9.org_id='{org_id}'") as tx:
