@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from events.cloudevent import CloudEvent
     from functions.gateway.resources import Resources
-    from shared.apikeys import ApiKey
     from shared.apikeys.wire import KeyRequest
     from shared.permissions import Principal
 
@@ -236,17 +235,18 @@ async def create_key(resources: Resources, principal: Principal, wanted: KeyRequ
         new,
         name=wanted.name,
         roles=roles,
+        made_by=principal.subject,
         created_at=now,
         expires_at=None if days is None else now + timedelta(days=days),
     )
-    return NewKeyView(**_view(key).model_dump(), key=new.text)
+    return NewKeyView(**KeyView.of(key).model_dump(), key=new.text)
 
 
 async def list_keys(resources: Resources, principal: Principal, cursor: UUID | None, limit: int) -> KeyPage:
     """Give a page of the organisation's keys, the newest first."""
     found = await apikeys.list_keys(resources.directory, principal.org_id, before=cursor, limit=limit + 1)
     page = found[:limit]
-    return KeyPage(keys=[_view(key) for key in page], next_cursor=page[-1].key_id if len(found) > limit else None)
+    return KeyPage(keys=[KeyView.of(key) for key in page], next_cursor=page[-1].key_id if len(found) > limit else None)
 
 
 async def revoke_key(resources: Resources, principal: Principal, key_id: UUID) -> None:
@@ -282,16 +282,3 @@ def _beyond(principal: Principal, roles: Iterable[str]) -> list[str]:
 def not_found() -> Problem:
     """Give the problem for what is not there, and for what is another organisation's."""
     return Problem("not-found", 404, "There is no such key: check its id.")
-
-
-def _view(key: ApiKey) -> KeyView:
-    return KeyView(
-        id=key.key_id,
-        name=key.name,
-        prefix=f"hal9_{key.prefix}",
-        roles=list(key.roles),
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        revoked_at=key.revoked_at,
-        last_used_at=key.last_used_at,
-    )

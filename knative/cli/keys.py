@@ -13,6 +13,7 @@ from knative.cli.connection import connected
 from shared.permissions import CUSTOMER_ROLES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from shared.apikeys.wire import KeyView
@@ -59,7 +60,7 @@ def list_keys(*, everything: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([key.model_dump(mode="json") for key in keys], indent=2))
     else:
-        _table(keys)
+        show(keys)
 
 
 @command.command("revoke")
@@ -72,12 +73,14 @@ def revoke(key_id: UUID, *, as_json: bool) -> None:
     click.echo(json.dumps({"revoked": str(key_id)}) if as_json else f"{key_id} is revoked.")
 
 
-def _table(keys: list[KeyView]) -> None:
+def show(keys: Sequence[KeyView]) -> None:
+    """Print keys as a table."""
     from rich.table import Table
 
-    table = Table("ID", "KEY", "NAME", "ROLES", "CREATED", "LAST USED", "ENDS", box=None, pad_edge=False)
+    table = Table("ID", "KEY", "NAME", "ROLES", "MADE BY", "CREATED", "LAST USED", "ENDS", box=None, pad_edge=False)
     for key in keys:
-        table.add_row(str(key.id), f"{key.prefix}_…", tables.stranger(key.name), ", ".join(key.roles), *_times(key))
+        name, maker = tables.stranger(key.name), tables.stranger(key.made_by or "-")
+        table.add_row(str(key.id), f"{key.prefix}_…", name, ", ".join(key.roles), maker, *_times(key))
     tables.console().print(table)
 
 

@@ -1,4 +1,4 @@
-"""`hal9 organisations`: for the platform's operator, make, list, split and merge organisations, change their tiers."""
+"""`hal9 organisations`: for the platform's operator, make, list, split, merge organisations, tiers, their keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 import click
 
-from knative.cli import reorganising, tables
+from knative.cli import organisationkeys, reorganising, tables
 from knative.cli.organisationnames import new_slug
 from knative.cli.servers import admin_addresses, cache_address
 from knative.platform.home import PlatformSettings
@@ -45,7 +45,7 @@ def _region(context: click.Context, parameter: click.Parameter, value: str | Non
 
 @click.group("organisations")
 def command() -> None:
-    """Make, list, split and merge organisations, change their tiers, as the platform's operator.
+    """Make, list, split and merge organisations, change their tiers, end their keys, as the platform's operator.
 
     Reads HAL9_SHARDS_ADMIN, else the local platform that runs; `create` works on a cluster too, through its API.
     """
@@ -140,6 +140,8 @@ def change(slug: str, tier: str, *, as_json: bool) -> None:
 
 command.add_command(reorganising.split)
 command.add_command(reorganising.merge)
+command.add_command(organisationkeys.list_keys)
+command.add_command(organisationkeys.revoke_keys)
 
 
 async def _change(org_id: UUID, tier: str) -> str | None:

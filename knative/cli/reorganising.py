@@ -13,10 +13,11 @@ from uuid import UUID
 import asyncpg
 import click
 
+from knative.cli import organisationkeys
 from knative.cli.organisationnames import new_slug, organisation
-from knative.cli.servers import administered, application_addresses, cache_address
+from knative.cli.servers import administered, application_addresses
 from knative.platform.home import Home, PlatformSettings
-from shared.cache import Cache, CacheError, CacheUnavailableError
+from shared.cache import CacheError, CacheUnavailableError
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.objects import ObjectsFullError, ObjectsSettings, open_objects
@@ -182,21 +183,13 @@ def _objects() -> ObjectsSettings:
 
 async def _shut(org_id: UUID, keys: Sequence[UUID]) -> None:
     """Let every process know that an organisation's keys have ended, and end its sessions."""
-    from functions.gateway.lookups import mark_revoked
     from knative.cli import sessions
 
-    address = cache_address()
-    if address is None:
-        click.echo("There is no cache to tell: keys end within 10 s.", err=True)
-        return
-    cache = Cache.at(address)
     try:
-        for key_id in keys:
-            await mark_revoked(cache, org_id, key_id)
+        if not await organisationkeys.mark(org_id, keys):
+            return
     except (CacheError, CacheUnavailableError) as error:
         raise click.ClickException(f"The cache does not answer ({error}): give the same command again.") from None
-    finally:
-        await cache.close()
     async with sessions.opened() as there:
         await there.sessions.revoke_organisation(org_id)
 

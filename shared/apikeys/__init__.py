@@ -13,14 +13,27 @@ from typing import TYPE_CHECKING, Any
 from shared.apikeys.key import NewKey, PresentedKey, generate, present
 
 if TYPE_CHECKING:
-    from shared.apikeys.rows import ApiKey, LastOwnerKeyError, create, find, get, list_keys, revoke, touch
+    from shared.apikeys.rows import (
+        OPERATOR,
+        ApiKey,
+        LastOwnerKeyError,
+        create,
+        end,
+        find,
+        get,
+        list_keys,
+        revoke,
+        touch,
+    )
 
 __all__ = [
+    "OPERATOR",
     "ApiKey",
     "LastOwnerKeyError",
     "NewKey",
     "PresentedKey",
     "create",
+    "end",
     "find",
     "generate",
     "get",

@@ -24,7 +24,11 @@ register(
     "Ask the other organisation for what was its; choose another name for a new one.",
 )
 
-_COLUMNS: Final = "org_id, key_id, prefix, secret_hash, name, roles, created_at, expires_at, revoked_at, last_used_at"
+_COLUMNS: Final = (
+    "org_id, key_id, prefix, secret_hash, name, roles, made_by, created_at, expires_at, revoked_at, last_used_at"
+)
+OPERATOR: Final = "operator"
+"""Who makes keys by the platform's own commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class ApiKey:
         secret_hash: SHA-256 of the part that is.
         name: What its makers call it.
         roles: What it may do.
+        made_by: Who made it: the subject that asked for it, or `OPERATOR`; None where a release before did not say.
         created_at: When it was made.
         expires_at: When it ends by itself; None for never.
         revoked_at: When it was ended; None if it was not.
@@ -50,6 +55,7 @@ class ApiKey:
     secret_hash: bytes = field(repr=False)
     name: str
     roles: tuple[str, ...]
+    made_by: str | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -83,6 +89,7 @@ async def create(
     *,
     name: str,
     roles: Sequence[str],
+    made_by: str,
     created_at: datetime,
     expires_at: datetime | None = None,
 ) -> ApiKey:
@@ -95,6 +102,7 @@ async def create(
         new: The key; only its prefix and hash are kept.
         name: What its makers call it.
         roles: What it may do.
+        made_by: Who asks for it: a principal's subject, or `OPERATOR`.
         created_at: Now.
         expires_at: When it ends by itself; None for never.
 
@@ -102,8 +110,9 @@ async def create(
         Problem: 409 `organisation-merged`: it is part of another one, and lets nobody in.
     """
     statement = (
-        "INSERT INTO directory.api_keys (org_id, key_id, prefix, secret_hash, name, roles, created_at, expires_at)"  # noqa: S608 - constant text
-        f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_COLUMNS}"
+        "INSERT INTO directory.api_keys"  # noqa: S608 - constant text
+        " (org_id, key_id, prefix, secret_hash, name, roles, made_by, created_at, expires_at)"
+        f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {_COLUMNS}"
     )
 
     async def attempt() -> Any:
@@ -111,8 +120,9 @@ async def create(
             if whole := await tx.fetchval("SELECT directory.merged_into_held()"):
                 raise merged(org_id, whole)
             return await tx.fetchrow(
-                statement, org_id, key_id, new.prefix, new.secret_hash, name, list(roles), created_at, expires_at
-            )
+                statement, org_id, key_id, new.prefix, new.secret_hash, name, list(roles), made_by, created_at,
+                expires_at,
+            )  # fmt: skip
 
     return _key(await retrying(attempt))
 
@@ -178,6 +188,21 @@ async def revoke(directory: Database, org_id: UUID, key_id: UUID, at: datetime) 
 
     row = await retrying(attempt, idempotent=True)
     return None if row is None else _key(row)
+
+
+async def end(directory: Database, org_id: UUID, key_ids: Sequence[UUID], at: datetime) -> list[UUID]:
+    """End keys as the platform's operator, the last one of an owner, too; give those that had not ended before."""
+
+    async def attempt() -> list[UUID]:
+        async with _organisation(directory, org_id) as tx:
+            rows = await tx.fetch(
+                "UPDATE directory.api_keys SET revoked_at = $3"
+                " WHERE org_id = $1 AND key_id = ANY ($2) AND revoked_at IS NULL RETURNING key_id",
+                org_id, key_ids, at,
+            )  # fmt: skip
+            return [row["key_id"] for row in rows]
+
+    return await retrying(attempt)
 
 
 async def touch(directory: Database, org_id: UUID, key_id: UUID, at: datetime) -> None:

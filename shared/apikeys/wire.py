@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+if TYPE_CHECKING:
+    from shared.apikeys.rows import ApiKey
 
 Role = Literal["owner", "admin", "developer", "viewer"]
 _EXAMPLE_ID = "01997cc8-8b5c-7d3e-9a41-3f5a6c0d2e11"
@@ -15,6 +18,7 @@ _EXAMPLE_KEY: dict[str, JsonValue] = {
     "name": "continuous integration",
     "prefix": "hal9_k3v7q2m5xw4a",
     "roles": ["developer"],
+    "made_by": "key:w4t2n6c8y3ze",
     "created_at": "2026-01-05T09:30:00Z",
     "expires_at": "2026-04-05T09:30:00Z",
     "revoked_at": None,
@@ -64,10 +68,29 @@ class KeyView(BaseModel):
     name: str
     prefix: str = Field(description="How the key begins: enough to recognise it, of no use to anyone else.")
     roles: list[str]
+    made_by: str | None = Field(
+        None,
+        description="Who made it: `key:<prefix>`, `user:<id>`, or `operator`, the platform's own; null: not known.",
+    )
     created_at: datetime
     expires_at: datetime | None = Field(description="When it ends by itself; null for never.")
     revoked_at: datetime | None = Field(description="When it was revoked; null if it was not.")
     last_used_at: datetime | None = Field(description="When it was last used, to a minute or so; null for never.")
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """Give the view of a key's row."""
+        return cls(
+            id=key.key_id,
+            name=key.name,
+            prefix=f"hal9_{key.prefix}",
+            roles=list(key.roles),
+            made_by=key.made_by,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
+        )
 
 
 class NewKeyView(KeyView):

@@ -95,14 +95,18 @@ async def establish_with(
     if await _owned(shards.directory, org_id, clock.now()):
         return False
     now = clock.now()
-    await apikeys.create(shards.directory, org_id, new_id(), new, name=slug, roles=_OWNER, created_at=now)
+    await apikeys.create(
+        shards.directory, org_id, new_id(), new, name=slug, roles=_OWNER, made_by=apikeys.OPERATOR, created_at=now
+    )
     return True
 
 
 async def owner_key(directory: Database, org_id: UUID, name: str, clock: Clock, randomness: Randomness) -> str:
     """Make another key of an owner; give its text."""
     new = apikeys.generate(randomness)
-    await apikeys.create(directory, org_id, new_id(), new, name=name, roles=_OWNER, created_at=clock.now())
+    await apikeys.create(
+        directory, org_id, new_id(), new, name=name, roles=_OWNER, made_by=apikeys.OPERATOR, created_at=clock.now()
+    )
     return new.text
 
 

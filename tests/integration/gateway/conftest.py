@@ -117,7 +117,7 @@ def caller(shards: Shards, organisation: Callable[[], Awaitable[UUID]]) -> MakeC
     async def create(*roles: str, org_id: UUID | None = None, **more: Any) -> Caller:
         owner = org_id or await organisation()
         new = apikeys.generate(SystemRandomness())
-        times = {"created_at": SystemClock().now(), **more}
+        times = {"created_at": SystemClock().now(), "made_by": apikeys.OPERATOR, **more}
         key = await apikeys.create(
             shards.directory, owner, new_id(), new, name="test", roles=roles or ("owner",), **times
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,19 @@ import asyncpg
 import pytest
 
 from shared import apikeys
+from shared.identifiers import new_id
+from shared.sessions import COOKIE
+from tests.integration.data.test_shard_commands import hal9
 from tests.integration.gateway.stage import DOORWAY, connect
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     import httpx
 
     from knative.platform.servers import Servers
+    from shared.sessions import Sessions
     from shared.shards import Shards
     from tests.integration.gateway.stage import MakeCaller, Stage
 
@@ -49,6 +55,67 @@ async def test_a_key_is_made_used_listed_and_revoked(
     assert (await client.post("/v1/mirror/x", headers=theirs)).status_code == 401
     listed = (await client.get("/v1/keys", headers=me.header)).json()["keys"]
     assert listed[0]["revoked_at"] is not None
+
+
+async def test_a_key_says_who_made_it(
+    client: httpx.AsyncClient, caller: MakeCaller, sessions: Sessions, shards: Shards
+) -> None:
+    me = await caller()
+    signed_in, user = await sessions.create(me.org_id, user_id := new_id(), {"owner"}), f"user:{user_id}"
+    cookie = {"Cookie": f"{COOKIE}={signed_in.cookie}", "Sec-Fetch-Site": "same-origin"}
+    body = {"name": "a", "roles": ["viewer"]}
+    by_key = await client.post("/v1/keys", json=body, headers=me.header)
+    by_user = await client.post("/v1/keys", json=body, headers=cookie)
+    assert (by_key.status_code, by_user.status_code) == (201, 201)
+    async with shards.directory.transaction(f"SET LOCAL hal9.org_id='{me.org_id}'") as tx:
+        await tx.execute(  # as the release before does
+            "INSERT INTO directory.api_keys (org_id, key_id, prefix, secret_hash, name, roles)"
+            " VALUES ($1, $2, $3, '', 'early', '{viewer}')",
+            me.org_id, new_id(), str(new_id()),
+        )  # fmt: skip
+    listed = (await client.get("/v1/keys", headers=me.header)).json()["keys"]
+    mine = me.header["Authorization"].split("_")[1]
+    assert [key["made_by"] for key in listed] == [None, user, f"key:{mine}", "operator"]
+    assert by_user.json()["made_by"] == user
+
+
+async def test_the_operator_lists_and_ends_keys_of_one_organisation_everywhere_at_once(
+    client: httpx.AsyncClient, caller: MakeCaller, servers: Servers
+) -> None:
+    me, other = await caller(), await caller()
+    made = [
+        (await client.post("/v1/keys", json={"name": name, "roles": ["admin"]}, headers=me.header)).json()
+        for name in ("first", "second", "third")
+    ]
+    headers = [{"Authorization": f"Bearer {key['key']}"} for key in made]
+
+    async def stands() -> list[bool]:
+        answers = [await client.get("/v1/keys", headers=one) for one in (*headers, me.header, other.header)]
+        return [answer.status_code == 200 for answer in answers]
+
+    async def organisations(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environ = {"HAL9_SHARDS_ADMIN": servers.shards_admin_dsn, "HAL9_CACHE_URL": servers.cache_url}
+        return await hal9("organisations", *arguments, **environ)
+
+    org_id, maker = str(me.org_id), f"key:{me.header['Authorization'].split('_')[1]}"
+    assert await stands() == [True] * 5
+    listed = json.loads((await organisations("keys", org_id, "--json")).stdout)
+    assert [(key["id"], key["made_by"]) for key in listed] == [
+        *((key["id"], maker) for key in reversed(made)), (str(me.key_id), "operator"),
+    ]  # fmt: skip
+    assert maker in (await organisations("keys", org_id)).stdout
+    one = await organisations("revoke-keys", org_id, made[0]["id"], "--json")
+    assert json.loads(one.stdout) == {"revoked": [made[0]["id"]]}
+    assert await stands() == [False, True, True, True, True], "at once, whatever a gateway remembers"
+    again = await organisations("revoke-keys", org_id, made[0]["id"])
+    assert (again.returncode, "has no key" in again.stderr) == (1, True)
+    assert (await organisations("revoke-keys", org_id)).returncode == 2
+    assert (await organisations("revoke-keys", org_id, "--made-by", maker)).stdout == "2 keys are revoked.\n"
+    assert await stands() == [False, False, False, True, True]
+    assert (await organisations("revoke-keys", org_id, "--all")).stdout == "1 keys are revoked.\n"
+    assert await stands() == [False, False, False, False, True]
+    assert json.loads((await organisations("keys", org_id, "--json")).stdout) == []
+    assert len(json.loads((await organisations("keys", org_id, "--all", "--json")).stdout)) == 4
 
 
 async def test_pages_hold_every_key_once(client: httpx.AsyncClient, caller: MakeCaller) -> None:
