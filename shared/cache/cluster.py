@@ -1,7 +1,8 @@
 """A Redis or Valkey Cluster: each command goes to the node that has its key's slot.
 
 Source: Redis cluster specification, "Key distribution model", "Redirection and resharding".
-Promises: slots are learned from any node that answers, and anew when a node is lost; `MOVED` and `ASK` are followed;
+Promises: slots are learned from any node that answers, and anew when a node is lost, which is asked last from then on,
+until it answers: commands to others do not wait for one that hangs; `MOVED` and `ASK` are followed;
 scripts and commands with a key go where it is, all others (PUBLISH, TIME, PING) to any node; the rest is as with
 `Cache`, nothing that may have had its effect is sent twice.
 Does not: read from replicas, or split a command whose keys lie in several slots (the server refuses it: give the keys
@@ -56,6 +57,7 @@ class ClusterCache(Cache):
         self._seed: Address = (self._url.hostname or "localhost", self._url.port or 6379)
         self._nodes: dict[Address, Cache] = {}
         self._slots: list[Address | None] = []
+        self._lost: set[Address] = set()
         self._learning: asyncio.Lock | None = None
 
     async def execute(self, *command: Argument) -> Reply:
@@ -110,11 +112,13 @@ class ClusterCache(Cache):
         for node in self._nodes.values():
             await node.close()
 
-    async def _at(self, address: Address, command: tuple[Argument, ...], *, asking: bool) -> Reply:
-        node = self._node(address)
-        if not asking:
-            return await node.execute(*command)
-        _, reply = await node.pipeline([("ASKING",), command])
+    async def _at(self, address: Address, command: tuple[Argument, ...], *, asking: bool = False) -> Reply:
+        try:
+            *_, reply = await self._node(address).pipeline([("ASKING",), command] if asking else [command])
+        except CacheUnavailableError:
+            self._lost.add(address)
+            raise
+        self._lost.discard(address)
         if isinstance(reply, CacheError):
             raise reply
         return reply
@@ -129,8 +133,9 @@ class ClusterCache(Cache):
         return self._nodes[address]
 
     def _known(self) -> Iterator[Address]:
-        """The nodes, those that have slots first."""
-        yield from dict.fromkeys([*(address for address in self._slots if address), self._seed, *self._nodes])
+        """The nodes, those that have slots first, those that did not answer last."""
+        found = dict.fromkeys([*(address for address in self._slots if address), self._seed, *self._nodes])
+        yield from sorted(found, key=self._lost.__contains__) if self._lost else found
 
     def _seed_now(self) -> Address:
         return next(self._known())
@@ -155,7 +160,7 @@ class ClusterCache(Cache):
             trouble: CacheUnavailableError | CacheError = CacheUnavailableError()
             for address in list(self._known()):
                 try:
-                    ranges = await self._node(address).execute("CLUSTER", "SLOTS")
+                    ranges = await self._at(address, ("CLUSTER", "SLOTS"))
                 except (CacheUnavailableError, CacheError) as error:
                     trouble = error
                     continue

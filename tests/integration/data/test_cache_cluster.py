@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from knative.platform.servers.valkey import program
+from shared import deadlines
 from shared.cache import Cache, CacheError, CacheUnavailableError, Script
 from shared.cache.cluster import ClusterCache, key_slot
 from shared.caching import Cached, Coding, Loaded, Memory, Remote
@@ -240,6 +241,28 @@ async def test_an_invalidation_reaches_who_listens_at_another_node(cluster: Clus
     for own, remote, _, _ in made:
         await remote.stop()
         await own.close()
+
+
+async def test_a_node_that_hangs_is_waited_for_by_those_who_want_something_of_it(cluster: Cluster) -> None:
+    patient = Cache.at(cluster.url, seconds=120)
+    names = {key_slot(name) * NODES // 16384: name for name in (f"h{number}" for number in range(200))}
+    for name in names.values():
+        await patient.execute("SET", name, "1")
+    hanging = 0  # the one whose address the client was given
+    cluster.processes[hanging].send_signal(signal.SIGSTOP)
+    try:
+        with deadlines.deadline(0.1), pytest.raises(CacheUnavailableError):
+            await patient.execute("GET", names[hanging])
+        async with asyncio.timeout(60):  # half of what the client itself would wait for the one that hangs
+            assert [await patient.execute("GET", names[number]) for number in (1, 2)] == [b"1", b"1"]
+            assert await patient.execute("PING") == "PONG"
+            _, writer = await patient.stream()
+        assert writer.get_extra_info("peername")[1] in cluster.ports[1:]
+        writer.close()
+    finally:
+        cluster.processes[hanging].send_signal(signal.SIGCONT)
+    assert await patient.execute("GET", names[hanging]) == b"1"
+    await patient.close()
 
 
 async def test_a_node_that_died_is_unavailable_for_its_slots_only_until_it_is_back(
