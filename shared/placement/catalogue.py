@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     import asyncpg
 
@@ -94,6 +95,20 @@ async def tables(connection: Connection) -> list[Table]:
         Table(row["name"], _columns(row["columns"]), _columns(row["key"]), row["identity"], tuple(row["sequences"]))
         for row in await connection.fetch(_TABLES)
     ]
+
+
+async def sizes(connection: Connection, organisations: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """How many rows organisations have on a shard, and how many bytes these are; who has none is left out."""
+    found: dict[UUID, tuple[int, int]] = {}
+    for table in await tables(connection):
+        statement = (
+            f"SELECT org_id, count(*) AS rows, sum(pg_column_size(t.*))::bigint AS bytes FROM {table.name} AS t"  # noqa: S608 - quoted
+            " WHERE org_id = ANY ($1) GROUP BY org_id"
+        )
+        for row in await connection.fetch(statement, organisations):
+            rows, size = found.get(row["org_id"], (0, 0))
+            found[row["org_id"]] = rows + row["rows"], size + row["bytes"]
+    return found
 
 
 async def unlogged(connection: Connection) -> list[str]:

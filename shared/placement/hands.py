@@ -129,7 +129,7 @@ async def unlock(directory: Connection, org_id: UUID) -> None:
 async def replicating(address: str) -> str:
     """The address with a role that may replicate: its own, or over a socket the superuser where the own one may not."""
     async with connected(address) as connection:
-        if await connection.fetchval(_REPLICATES, has_password(address)) or not _on_socket(address):
+        if await connection.fetchval(_REPLICATES, has_password(address)) or not on_socket(address):
             return address
     superuser = _as_superuser(address)
     try:
@@ -151,7 +151,8 @@ def has_password(address: str) -> bool:
     return bool(parts.password or parse_qs(parts.query).get("password"))
 
 
-def _on_socket(address: str) -> bool:
+def on_socket(address: str) -> bool:
+    """Whether a server is reached over a Unix socket: it runs on this machine."""
     parts = urlsplit(address)
     return not parts.hostname and parse_qs(parts.query).get("host", [""])[0].startswith("/")
 

@@ -26,7 +26,7 @@ import asyncpg
 from shared.chaos import point
 from shared.clock import SystemClock
 from shared.identifiers import new_id
-from shared.placement import catalogue, hands, homes, moves, points, replication, verification
+from shared.placement import catalogue, hands, homes, moves, points, replication, room, verification
 from shared.placement.refused import RefusedError
 from shared.shards import topology
 from shared.tasks import together
@@ -301,6 +301,9 @@ class Mover:
             "comment say `hal9: stays`"
             for name in await catalogue.unlogged(opened.old)
         ]
+        if not reasons and hands.on_socket(self._addresses[move.target]):
+            full = await room.fault(opened.old, opened.new, move.org_id)
+            reasons += [full] if full else []
         return reasons
 
     async def _refusal(self, opened: Hands, move: Move) -> str | None:

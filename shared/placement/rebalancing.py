@@ -192,14 +192,7 @@ async def _sized(wanted: Sequence[Wanted], addresses: Sequence[str]) -> list[Wan
     for shard in sorted({one.source for one in wanted}):
         leaving = [one.org_id for one in wanted if one.source == shard]
         async with hands.connected(addresses[shard]) as connection:
-            for table in await catalogue.tables(connection):
-                statement = (
-                    f"SELECT org_id, count(*) AS rows, sum(pg_column_size(t.*))::bigint AS bytes FROM {table.name} AS t"  # noqa: S608
-                    " WHERE org_id = ANY ($1) GROUP BY org_id"
-                )
-                for row in await connection.fetch(statement, leaving):
-                    rows, size = sizes.get(row["org_id"], (0, 0))
-                    sizes[row["org_id"]] = rows + row["rows"], size + row["bytes"]
+            sizes |= await catalogue.sizes(connection, leaving)
     return [Wanted(one.org_id, one.source, one.target, one.epoch, *sizes.get(one.org_id, (0, 0))) for one in wanted]
 
 

@@ -40,6 +40,7 @@ from shared.problems import Problem
 from shared.settings import load
 from shared.shards import Placement, Shards
 from shared.shards.calls import Calls
+from tests.disk_fixture import full_disk
 from tests.integration.data.test_shard_commands import hal9
 from tests.two_shards import on, two_shards
 
@@ -57,7 +58,7 @@ CREATE TABLE later (
     doubled bigint GENERATED ALWAYS AS (number * 2) STORED, PRIMARY KEY (org_id, "a key")
 );
 CREATE TABLE later_lines (
-    org_id uuid, id int, of_key int, PRIMARY KEY (org_id, id),
+    org_id uuid, id int, of_key int, note text, PRIMARY KEY (org_id, id),
     FOREIGN KEY (org_id, of_key) REFERENCES later (org_id, "a key")
 );
 CREATE TABLE counters (org_id uuid PRIMARY KEY, n bigint NOT NULL);
@@ -411,6 +412,23 @@ async def test_what_may_not_be_moved_is_refused_with_every_reason(pair: Servers,
             assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
             await old.execute("DROP TABLE keyless, hasty")
         assert [one.step for one in await moves.listed(directory, 1)] == ["finished"]
+
+
+async def test_a_disk_without_room_is_left_alone(pair: Servers, own: Shards) -> None:
+    """A copy that fills the new shard's disk stops everybody who is there, also when it is taken back."""
+    org_id, first = await fresh(own)
+    with full_disk(80 * 2**20):
+        assert (await mover(pair).move(org_id, 1 - first.shard)).step == "finished"
+        async with own.transaction(org_id) as tx:
+            await tx.execute(
+                "INSERT INTO later_lines (org_id, id, note)"
+                " SELECT $1, n, repeat('x', 1000) FROM generate_series(1, 9000) n",
+                org_id,
+            )
+        with pytest.raises(RefusedError, match=r"has no room for it: 9. MB are needed"):
+            await mover(pair).move(org_id, first.shard)
+    assert (await mover(pair).move(org_id, first.shard)).step == "finished"
+    await mover(pair).drop_copies(due=False)
 
 
 async def test_only_one_mover_is_at_it(pair: Servers, own: Shards) -> None:
