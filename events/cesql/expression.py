@@ -412,8 +412,10 @@ def _text_of(value: bytes) -> str:
 
 
 def _missing_function(token: Token, arguments: int) -> _Closure:
+    counted = "1 argument" if arguments == 1 else f"{arguments} arguments"
+
     def fail(_: Attributes) -> Value:
-        raise CesqlError("missingFunction", f"there is no function {token.text.upper()} with {arguments} arguments")
+        raise CesqlError("missingFunction", f"there is no function {token.text.upper()} with {counted}")
 
     return fail
 

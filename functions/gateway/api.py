@@ -18,6 +18,7 @@ from functions.gateway.gateway import SECURITY_HEADERS
 from functions.gateway.models import Accepted, Identity, OpenApiDocument, OwnSessions
 from shared.apikeys.wire import KeyPage, KeyQuery, KeyRequest, NewKeyView
 from shared.function import Operation, answer
+from shared.function.bodies import refuse_coded
 
 if TYPE_CHECKING:
     from shared.function import Call
@@ -31,6 +32,7 @@ _CLEARED: Final = '"cache", "storage"'
 
 async def publish(call: Call) -> Response:
     """`POST /v1/events`."""
+    refuse_coded(call.request)
     events = await service.publish(call.resources, call.principal, call.request.headers.raw, await call.request.body())
     return answer(Accepted(accepted=len(events)), 202)
 

@@ -199,7 +199,7 @@ def _filter(file: str) -> filters.Filter:
     try:
         return filters.compile_filters(strictjson.read(_read(file)))
     except strictjson.NotStrictJson as error:
-        raise _Unreadable(f"{file} {error}") from None
+        raise _Unreadable(f"{_named(file)} {error}") from None
     except filters.FilterError as error:
         lines = [f"{fault.attribute or '/'}: {fault.detail}" for fault in error.faults]
         raise _unreadable(file, "valid filter", lines) from None
@@ -219,4 +219,8 @@ class _Unreadable(click.ClickException):
 
 
 def _unreadable(file: str, wanted: str, lines: Sequence[str]) -> _Unreadable:
-    return _Unreadable("\n  ".join([f"{file} holds no {wanted}:", *lines]))
+    return _Unreadable("\n  ".join([f"{_named(file)} holds no {wanted}:", *lines]))
+
+
+def _named(file: str) -> str:
+    return "standard input" if file == "-" else file

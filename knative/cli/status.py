@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from knative.cli import running
+
+if TYPE_CHECKING:
+    from knative.platform.home import Home
 
 MEBIBYTE = 1024 * 1024
 
@@ -40,13 +43,24 @@ def command(*, context: str | None, namespace: str, probe: bool, as_json: bool) 
     found = running.status(home)
     if found is None:
         if as_json:
-            click.echo(json.dumps({"running": False, "home": str(home.path)}))
+            told = {"running": True, "answers": False} if home.locked else {"running": False}
+            click.echo(json.dumps({**told, "home": str(home.path)}))
             raise SystemExit(1)
-        raise click.ClickException(f"No platform runs in {home.path}: start it with `hal9 up`.")
+        raise click.ClickException(_absent(home))
     if as_json:
         click.echo(json.dumps({"running": True, **found}))
     else:
         _show(found)
+
+
+def _absent(home: Home) -> str:
+    """Say why nothing can be shown; a supervisor holds its folder's lock, whether it comes to answer or not."""
+    if home.locked:
+        return (
+            f"The platform in {home.path} does not answer: it starts, stops, or this machine is very busy. Try again "
+            "in a moment; `hal9 logs supervisor` says more."
+        )
+    return f"No platform runs in {home.path}: start it with `hal9 up`."
 
 
 def _show(found: dict[str, Any]) -> None:

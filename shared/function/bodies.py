@@ -82,12 +82,29 @@ def _texts(value: Any) -> Iterator[str]:
             waiting += now
 
 
+def refuse_coded(request: Request) -> None:
+    """Refuse a body that says it is compressed: nothing here would undo that (RFC 9110, section 15.5.16).
+
+    Raises:
+        Problem: 415.
+    """
+    coding = request.headers.get("content-encoding")
+    if coding is not None and coding.strip().lower() not in {"", "identity"}:
+        raise Problem(
+            "media-type-unsupported",
+            415,
+            "Send the body as it is, without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
 async def body_of(request: Request, model: type[BaseModel]) -> BaseModel:
     """Read the request's JSON body as a model.
 
     Raises:
-        Problem: 415 for another media type, 400 for malformed JSON, 422 with every fault.
+        Problem: 415 for another media type or a content coding, 400 for malformed JSON, 422 with every fault.
     """
+    refuse_coded(request)
     media_type = request.headers.get("content-type", "")
     if _JSON_TYPE.fullmatch(media_type) is None:
         raise Problem(

@@ -278,6 +278,18 @@ async def test_data_keeps_its_bytes_where_an_extension_is_a_whole_number(
     assert stored.extensions["count"] in {7, "7"}
 
 
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("identity, br", 415), ("identity", 202)])
+async def test_an_event_that_is_compressed_is_refused_and_not_kept_as_it_came(
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage, coding: str, status: int
+) -> None:
+    sent = event()
+    headers = {**STRUCTURED, **(await caller()).header, "Content-Encoding": coding}
+    answer = await client.post("/v1/events", content=json.dumps(sent), headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.headers.get("accept-encoding") == ("identity" if status == 415 else None)
+    assert len(taken(stage, sent["id"])) == (1 if status == 202 else 0)
+
+
 async def test_an_event_sent_as_plain_json_is_told_its_media_type(
     client: httpx.AsyncClient, caller: MakeCaller
 ) -> None:
