@@ -20,6 +20,12 @@ REQUEST: Final = (
     "and a number of copies. A member can borrow at most 3 books at a time, and a loan is due after 14 days."
 )
 
+_INTERRUPTED: Final = (
+    "Interrupted. The platform stops; the run goes on when it is started again:\n"
+    "  .venv/bin/hal9 up\n"
+    "  .venv/bin/hal9 projects list"
+)
+
 
 @click.command("demo")
 @click.option(
@@ -61,7 +67,10 @@ def _sample(out: Path) -> tuple[Project, Path]:
 
     click.echo(f'\nA request for software goes in, as the demo organisation:\n\n  "{REQUEST}"\n')
     with connected() as client:
-        project = made(client, REQUEST, language="python", engine=None, progress="stdout")
+        try:
+            project = made(client, REQUEST, language="python", engine=None, progress="stdout")
+        except refusals.Interruption as interruption:
+            raise refusals.Interruption(_INTERRUPTED, **interruption.beside) from None
         folder = samples.write(client, project, out)
     projectview.tell(project, folder)
     if project.state != "completed" or folder is None:
@@ -87,16 +96,19 @@ def _what_next(project: Project, folder: Path, home: Path) -> str:
     url = Credentials.find(home).url
     there, *then = projectview.what_next(project, folder)
     return f"""
-The platform runs on {url}. In another terminal:
+The platform runs on {url}. In another terminal, to try the sample:
 
   {there}
   {f"{chr(10)}  ".join(then)}
+
+And in this folder:
 
   .venv/bin/hal9 codegen "…" --out DIR       another project, from your words
   .venv/bin/hal9 projects list               what was made of them
   .venv/bin/hal9 runs list                   what the neurons did
   .venv/bin/hal9 status                      what runs, and how much memory it takes
-  {url}/reference         the API reference
+
+The API reference is at {url}/reference.
 
 Ctrl-C stops the platform; its data stays in {home}.
 """

@@ -84,6 +84,6 @@ def test_make_run_leaves_a_verified_project_and_no_process_and_never_takes_anybo
 def test_ctrl_c_before_the_project_is_there_is_no_success(tmp_path: Path) -> None:
     platform = RunningPlatform(tmp_path / "home")
     code, said = interrupted_at("architect works", [*DEMO, str(tmp_path / "sample")], platform)
-    assert (code, "hal9 runs watch" in said, "Traceback" in said) == (130, True, False), said
+    assert (code, "goes on when it is started again" in said, "Traceback" in said) == (130, True, False), said
     assert list(tmp_path.glob("*sample*")) == []
     assert platform.processes() == []

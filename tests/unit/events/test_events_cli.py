@@ -96,7 +96,9 @@ def test_what_is_wrong_is_named_with_exit_code_2(event_file: str, tmp_path: Path
         ("--filter", "-", "-"),
     ):
         assert run("filter", *arguments).exit_code == 2
-    assert "standard input holds no valid filter" in run("filter", "--filter", "-", event_file, stdin='{"x": 1}').stderr
+    assert (
+        "standard input holds no valid filter" in run("filter", "--filter", "-", event_file, stdin=b'{"x": 1}').stderr
+    )
 
 
 def test_publish_checks_events_before_it_calls_anyone(tmp_path: Path) -> None:
