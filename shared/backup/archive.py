@@ -36,6 +36,7 @@ from shared.backup.shard import (
     switch,
     timeline,
     timeline_of,
+    written,
 )
 from shared.strictjson import read_object
 
@@ -209,7 +210,8 @@ async def ensured(connection: Connection, number: int, repository: Repository) -
     """Give a server's slot, made now when it has none that its archive can go on with.
 
     A replica that was promoted may have a slot of the time when it was the primary before: its WAL is of another
-    history.
+    history. So is that of a server whose disk was put back to an earlier state, its slot with it: the archive has more
+    than it has written.
 
     Raises:
         BackupError: None can be made; see `ensured_slot`.
@@ -219,7 +221,9 @@ async def ensured(connection: Connection, number: int, repository: Repository) -
         return held
     now = await timeline(connection)
     histories = {timeline_of(name) async for name in _segments(repository, held.archive)}
-    return held if histories <= {now} else await new_slot(connection, number, held)
+    status = await read_status(repository, held.archive)
+    ahead = status is not None and status.lsn > await written(connection)
+    return held if histories <= {now} and not ahead else await new_slot(connection, number, held)
 
 
 async def whole(connection: Connection, held: Slot, spool: Spool, repository: Repository) -> bool:

@@ -156,8 +156,12 @@ async def mark(connection: Connection) -> Mark:
     Recovery to a time ends at the first commit after it; without one it would fail at the end of the WAL.
     """
     at: datetime = await connection.fetchval("SELECT clock_timestamp() FROM pg_current_xact_id()")
-    lsn = await connection.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
-    return Mark(int(lsn), at)
+    return Mark(await written(connection), at)
+
+
+async def written(connection: Connection) -> int:
+    """The place up to which the server has written its WAL."""
+    return int(await connection.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
 
 
 async def switch(connection: Connection) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from conftest import LEDGER, NOBODY
+from conftest import LEDGER, NOBODY, Stage
 
 from knative.platform.organisationrestore import restore_organisation
 from knative.platform.restoretest import restore_test
@@ -28,16 +28,16 @@ from shared.backup.retention import prune
 from shared.backup.verification import verify
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
+from shared.database.migrations import migrate
 from shared.identifiers import new_id
 from shared.settings import load
 from shared.shards import Shards
 from shared.transactions import Gid
+from tests.own_servers import own_servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from uuid import UUID
-
-    from conftest import Stage
 
     from shared.backup import Backup
 
@@ -518,6 +518,32 @@ async def test_data_folders_for_other_servers(stage: Stage, backup: Backup, tmp_
         ended = "DO $$ BEGIN WHILE pg_is_in_recovery() LOOP PERFORM pg_sleep(0.05); END LOOP; END $$"
         await connection.execute(ended, timeout=60)
         await connection.close()
+
+
+async def test_a_server_whose_disk_was_put_back_begins_a_new_archive(tmp_path: Path) -> None:
+    """By a snapshot of a machine, say: its slot is there, and the archive has WAL of what is no more."""
+    async with own_servers(1, durable=False) as servers:
+        await migrate(servers.shards_admin_dsn.split(","))
+        stage = Stage(tmp_path, servers)
+        stage.places().spool.mkdir(parents=True)
+        async with stage.shards[0].connected(admin=True) as owner:
+            await owner.execute(LEDGER)
+        data, snapshot = servers.postgres[0].folder, tmp_path / "snapshot"
+        await create(stage.places(), silent)
+        await servers.stop()
+        shutil.copytree(data, snapshot)
+        await servers.start()
+        await stage.write(5)
+        before = await create(stage.places(), silent)
+        await servers.stop()
+        shutil.rmtree(data)
+        snapshot.rename(data)
+        await servers.start()
+        made = await create(stage.places(), silent)
+        assert made.kind == "full"
+        assert made.shards[0].archive != before.shards[0].archive
+        assert await stage.restored(str(made.id), tmp_path / "now") == [set()]
+        assert await stage.restored(str(before.id), tmp_path / "then") == [{1, 2, 3, 4, 5}]
 
 
 async def test_wal_that_nobody_took_in_time_begins_a_new_archive(stage: Stage) -> None:
