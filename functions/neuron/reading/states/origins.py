@@ -1,0 +1,90 @@
+"""Reads which states a sentence names as those that a move is made from: adjectives, "if …", "from …", "until …"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import lexicon, morphology
+from functions.neuron.reading.states import machines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.draft import Draft, DraftEntity
+    from functions.neuron.reading.rules import Reading
+
+_SOURCES_WORDS: Final = lexicon.words("if when while unless until till once before after")
+
+
+def sources(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
+    """Give the states that the clause names as those to move from."""
+    words = [t.low for t in r.subjects[0].adjectives] if r.subjects else []
+    before = [t.low for t in r.frame.subject[: r.subjects[0].start]] if r.subjects else []
+    words = before if {"and", "or"} & set(before) else words
+    named = named_states(words, entity, loose=True) if words else []
+    relative = next((i for i, t in enumerate(r.frame.subject) if i and t.low in _RELATING), None)
+    if not named and relative is not None:
+        named = named_states([t.low for t in r.frame.subject[relative:]], entity, loose=False)
+    return named or _conditional(r, entity, draft) or _adverbial(r, entity)
+
+
+_RELATING: Final = frozenset({"that", "which", "who", "in", "with", "under"})
+
+
+EXCEPTING: Final = lexicon.words("unless until till before")
+"""Behind "can" these name the states that a move is not made from, behind "cannot" those that it is made from."""
+
+
+def _conditional(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
+    """Read the states in "if it is still open", "before it is shipped", "until it is done", "unless closed"."""
+    for word, tokens in r.frame.conditions:
+        mentioned = draft.mentions(tokens)
+        if word not in _SOURCES_WORDS or (mentioned and mentioned[0].entity is not entity):
+            continue
+        lows = [t.low for t in tokens]
+        if word in EXCEPTING:
+            named = named_states(lows, entity, loose=r.frame.negated)
+            return named if r.frame.negated else _states_before(named, entity, timely=word != "unless")
+        if word in {"if", "while", "when"} and {"not", "is-not"} & set(lows):
+            return _states_before(named_states(lows, entity, loose=False), entity)
+        return named_states(lows, entity, loose=True)
+    return []
+
+
+def _states_before(ended: Sequence[str], entity: DraftEntity, *, timely: bool = False) -> list[str]:
+    """Give the states that lie before the first of those that are named; all others when they have no order.
+
+    `timely`: the word itself speaks of an order ("until", "before"), so that they lie as they are listed.
+    """
+    states = machines.states_of(entity)
+    places = [states.index(s) for s in ended if s in states]
+    left = [s for s in states if s not in ended and not machines.is_end(s)]
+    ordered = timely or (entity.machine is not None and not entity.machine.open_ended)
+    if not places or not ordered:
+        return left
+    return [s for s in left if states.index(s) < min(places)] or left
+
+
+def _adverbial(r: Reading, entity: DraftEntity) -> list[str]:
+    """Read the states in "from draft" and "in state open"."""
+    at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"from", "in", "before"}), None)
+    return named_states([t.low for t in r.frame.rest[at + 1 :]], entity, loose=False) if at is not None else []
+
+
+def named_states(words: Sequence[str], entity: DraftEntity, *, loose: bool) -> list[str]:
+    """Give the states of a thing that words name; `loose`: also words that can only be states, known or not."""
+    text = f" {' '.join(words)} "
+    found = [
+        state
+        for state in machines.states_of(entity)
+        if f" {state.lower()} " in text or f" {morphology.name(state).replace('_', '-')} " in text
+    ]
+    if found or not loose:
+        return found
+    content = [
+        w
+        for w in words
+        if (morphology.is_participle(w) or w in machines.INITIAL or w in {"active", "unpaid", "unread", "inactive"})
+        and w not in lexicon.BE | lexicon.HAVE
+    ]
+    return content[:3]
