@@ -16,7 +16,7 @@ from functions.neuron.reading import (
     effects,
     figures,
     frames,
-    further_rules,
+    idioms,
     implied,
     lexicon,
     outside,
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
 
 RULES: Final = (
-    *further_rules.READERS,
+    *idioms.READERS,
     reporting.by_value,
     bare_rules.stated,
     *rules.READERS,
-    further_rules.same_moment,
+    idioms.same_moment,
     *views.READERS,
 )
 LONGEST: Final = 20_000  # code points

@@ -1,0 +1,240 @@
+"""Reads what the catalogue of algorithms has a name for: a median, a palindrome, the greatest common divisor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import honesty, lexicon, morphology, quantities
+from functions.neuron.reading.computing import computations, named
+from shared.software.algorithms import CATALOGUE
+from shared.software.specification import Computation, FieldType, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.draft import Draft
+    from functions.neuron.reading.tokens import Token
+
+# algorithm -> alternatives of words, all of which must occur (as they stand, in the singular, or as a verb's base form)
+_WORDS: Final[dict[str, str]] = {
+    "count_words": "count word|number of word|how many word|word count",
+    "count_lines": "count line|number of line|how many line|line count",
+    "count_characters": "count character|number of character|how many character|character count|count char",
+    "count_letters": "count letter|number of letter",
+    "count_sentences": "count sentence|number of sentence|sentence count",
+    "count_paragraphs": "count paragraph|number of paragraph",
+    "count_vowels": "count vowel|number of vowel|how many vowel",
+    "count_consonants": "count consonant|number of consonant",
+    "count_unique_words": (
+        "count unique word|number of unique word|count distinct word|number of different word|"
+        "number of distinct word|count different word"
+    ),
+    "count_occurrences": "count occurrence|how often occur|number of occurrence",
+    "word_frequencies": (
+        "word frequency|frequency of word|most common word|most frequent word|frequency word|top word|"
+        "how often each word|frequent word"
+    ),
+    "character_frequencies": "character frequency|letter frequency|frequency of character|frequency of letter",
+    "longest_word": "longest word",
+    "average_word_length": "average word length|average length word|mean word length",
+    "reverse_text": "reverse text|reverse string|reverse a string|reverse phrase|reverse sentence",
+    "reverse_words": "reverse word order|reverse the order of word|reverse word",
+    "uppercase": "uppercase|upper case|upper-case|upper",
+    "lowercase": "lowercase|lower case|lower-case|lower",
+    "title_case": (
+        "title case|title-case|capitalize every word|capitalise every word|capitalize each word|"
+        "capitalise each word|titlecase"
+    ),
+    "capitalize": "capitalize first letter|capitalise first letter|capitalize the text|capitalise the text",
+    "swap_case": "swap case|invert case",
+    "snake_case": "snake case|snake_case|snake-case|snakecase",
+    "camel_case": "camel case|camelcase|camel-case",
+    "pascal_case": "pascal case|pascalcase|pascal-case",
+    "kebab_case": "kebab case|kebab-case|kebabcase",
+    "slugify": "slug|slugify",
+    "normalize_whitespace": (
+        "normalize whitespace|normalise whitespace|collapse whitespace|collapse space|extra space|"
+        "normalize space|trim whitespace|strip whitespace"
+    ),
+    "remove_punctuation": "remove punctuation|strip punctuation",
+    "remove_vowels": "remove vowel",
+    "remove_duplicate_lines": "remove duplicate line|unique line|deduplicate line|duplicate line",
+    "remove_blank_lines": "remove blank line|remove empty line|empty line",
+    "sort_lines": "sort line",
+    "number_lines": "number each line|line number|number the line|add line number",
+    "reverse_lines": "reverse line",
+    "truncate_text": "truncate",
+    "wrap_text": "wrap text|wrap line",
+    "replace_text": "replace text|replace word|replace occurrence|find and replace",
+    "rot13": "rot13",
+    "is_palindrome": "palindrome",
+    "are_anagrams": "anagram",
+    "is_valid_email": "valid email|validate email|check email|validate email address|email valid",
+    "is_valid_url": "valid url|validate url",
+    "is_valid_isbn": "valid isbn|validate isbn|check isbn|isbn check",
+    "is_valid_card_number": "credit card number|luhn|card number",
+    "is_valid_iban": "iban",
+    "is_valid_ipv4": "ipv4|ip address",
+    "edit_distance": "levenshtein|edit distance",
+    "hamming_distance": "hamming",
+    "number_to_words": "number to word|number in word|number into word|spell out number|spell number",
+    "is_prime": "is prime|check prime|prime number|test prime|whether prime",
+    "prime_factors": "prime factor|factorize|factorise|prime factorization|prime factorisation",
+    "primes_up_to": "prime up to|prime below|list prime|prime number up to|all prime",
+    "divisors": "divisor",
+    "factorial": "factorial",
+    "fibonacci": "nth fibonacci|n-th fibonacci|fibonacci number",
+    "fibonacci_sequence": "first fibonacci number|fibonacci sequence|first fibonacci|fibonacci series|fibonacci",
+    "greatest_common_divisor": "greatest common divisor|gcd|greatest common factor",
+    "least_common_multiple": "least common multiple|lcm|lowest common multiple",
+    "digit_sum": "sum digit|digit sum|sum of digit",
+    "is_perfect_number": "perfect number",
+    "is_armstrong_number": "armstrong",
+    "collatz_steps": "collatz",
+    "mean": "mean|average",
+    "median": "median",
+    "mode": "mode",
+    "variance": "variance",
+    "standard_deviation": "standard deviation|stddev|std",
+    "minimum": "minimum|smallest|min|lowest",
+    "maximum": "maximum|largest|max|highest|biggest",
+    "value_range": "range",
+    "total": "sum|total",
+    "product": "product of number",
+    "count_numbers": "count number",
+    "sort_numbers": "sort number|sort list|sort a list",
+    "percentile": "percentile",
+    "moving_average": "moving average|rolling average|rolling mean",
+    "days_between": "day between|number of day between|difference between date|difference two date|date difference",
+    "weekdays_between": (
+        "number of working day between|number of business day between|number of weekday between|"
+        "weekday between|working day between|business day between|workday between"
+    ),
+    "add_days": "add day|add a number of day|day to a date|day after date",
+    "day_of_week": "day of the week|day of week|weekday of date|which weekday|weekday",
+    "day_of_year": "day of the year|day of year",
+    "week_number": "week number|calendar week|iso week",
+    "is_leap_year": "leap year",
+    "age_in_years": "age birth|age in year|age of a person|age date of birth|age birthday",
+    "binary_search": "binary search",
+    "linear_search": "linear search",
+    "merge_sort": "merge sort|mergesort",
+    "quick_sort": "quick sort|quicksort",
+    "bubble_sort": "bubble sort|bubblesort",
+    "insertion_sort": "insertion sort",
+    "selection_sort": "selection sort",
+    "round_half_even": (
+        "round half even|half-even|bankers round|bankers rounding|banker round|banker rounding|bank rounding"
+    ),
+    "round_half_up": "round half up|half-up",
+    "round_up": "round up",
+    "round_down": "round down",
+    "sample_variance": "sample variance",
+    "sample_standard_deviation": "sample standard deviation|sample stdev",
+    "count_combinations": "number of combination|count combination|binomial|binomial coefficient",
+    "count_permutations": "number of permutation|count permutation",
+    "add_weekdays": "add business day|add working day|add weekday|add workday",
+    "is_weekend": "weekend|is weekend",
+    "days_in_month": "day in a month|day in month|day of a month|number of day month",
+    "format_duration": "format duration|format second|second as hour",
+}
+_TRIGGERS: Final = [
+    (name, frozenset(alternative.split()))
+    for name, alternatives in _WORDS.items()
+    for alternative in alternatives.split("|")
+]
+_STATISTICS: Final = lexicon.words(
+    "mean median mode variance standard_deviation minimum maximum value_range total product count_numbers "
+    "sort_numbers percentile moving_average"
+)
+_NUMERIC_CONTEXT: Final = lexicon.words(
+    "number numbers value values dataset statistic statistics series integers floats measurements sample samples"
+)
+
+
+def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
+    """Read what the catalogue of algorithms names."""
+    words = [
+        t
+        for i, t in enumerate(words)
+        if not (
+            t.low in {"command", "line"}
+            and any(quantities.phrase(words, j, "command line") is not None for j in (i, i - 1) if j >= 0)
+        )
+    ]
+    everything = computations.lemmas_of(words)
+    numeric = bool(everything & _NUMERIC_CONTEXT) or any(
+        CATALOGUE_NUMBERS & {c.algorithm} for c in draft.computations.values()
+    )
+    found: list[str] = []
+    unread: list[set[str]] = []
+    for own, shared in named.segments(words):
+        name = _best(own, shared, numeric=numeric)
+        if name is not None:
+            found.append(name)
+        else:
+            unread.append(own)
+    if whole and not found and (name := _best(everything, everything, numeric=numeric)) is not None:
+        found.append(name)
+    if whole and not found and "statistic" in everything and numeric and "text" not in everything:
+        found = ["mean", "median", "standard_deviation", "minimum", "maximum"]
+    for name in dict.fromkeys(found):
+        computations.algorithm(draft, name, _sizes(name, words))
+        if CATALOGUE[name].parameters[0].type is FieldType.TEXT and {"file", "files", "stdin", "input"} & everything:
+            draft.reads_file.add(name)
+    if (found or not whole) and draft.kind is Kind.LIBRARY:
+        _leave_unread(words, unread, draft)
+    return bool(found)
+
+
+def _leave_unread(words: Sequence[Token], unread: Sequence[set[str]], draft: Draft) -> None:
+    """Say of the parts of an enumeration that ask for something which nothing computes."""
+    made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
+    for own in unread:
+        part = [t for t in words if computations.lemmas(t) <= own and t.is_word and not honesty.hollow(t)]
+        told = [
+            t for t in part if t.verb not in computations.COMPUTING and t.value is None and t.low not in _OF_LIBRARIES
+        ]
+        known = {word for c in made for word in _spoken(c)}
+        unfound = [t for t in told if not honesty.lemmas([t]) & known]
+        if unfound and 2 * len(unfound) > len(told):
+            draft.leave(unfound[:1] if len(unfound) == 1 else unfound, "Nothing that HAL9 knows computes this.")
+
+
+_OF_LIBRARIES: Final = lexicon.words(
+    "helper helpers utility utilities typed pure tested documented everything common basic simple standard statistics "
+    "statistical math maths mathematical conversions conversion converter converters validation validator validators "
+    "case manipulation processing integers integer floats float strings numbers lists sorted following text texts "
+    "back vice versa searching sorting rounding structures algorithms algorithm calendar finance "
+    "financial roman numeral numerals"
+)
+
+
+def _spoken(computation: Computation) -> set[str]:
+    """Give the words that speak of a computation."""
+    entry = CATALOGUE.get(computation.algorithm or "")
+    texts = [computation.name.replace("_", " "), computation.description, _WORDS.get(computation.algorithm or "", "")]
+    texts += [p.name.replace("_", " ") for p in computation.parameters] + ([entry.summary] if entry else [])
+    words = {word.strip("|().,;") for text in texts for word in text.lower().replace("|", " ").split()}
+    return words | {morphology.singular(word) for word in words}
+
+
+CATALOGUE_NUMBERS: Final = frozenset(
+    name for name, entry in CATALOGUE.items() if entry.parameters and entry.parameters[0].type is FieldType.LIST
+)
+
+
+def _best(own: set[str], whole: set[str], *, numeric: bool) -> str | None:
+    candidates = [
+        (len(wanted), len(wanted & own), -i, name)
+        for i, (name, wanted) in enumerate(_TRIGGERS)
+        if wanted <= whole and wanted & own and (name not in _STATISTICS or numeric)
+    ]
+    return max(candidates)[3] if candidates else None
+
+
+def _sizes(name: str, words: Sequence[Token]) -> dict[str, float | bool | str] | None:
+    if name == "word_frequencies":
+        value = next((t.value for t in words if t.value is not None), None)
+        return {"limit": int(value)} if value is not None and value >= 1 else None
+    return None

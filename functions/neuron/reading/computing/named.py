@@ -1,0 +1,121 @@
+"""Reads computations that people know by a name: arithmetic, areas, a body mass index, a loan's payment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.neuron.reading import formulas, quantities
+from functions.neuron.reading.computing import computations
+from functions.neuron.reading.tokens import Kind as TokenKind
+from shared.software.specification import Case, Computation, FieldType, Kind, Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.draft import Draft
+    from functions.neuron.reading.tokens import Token
+
+
+def arithmetic(words: Sequence[Token], draft: Draft) -> bool:
+    """Read "a calculator that adds, subtracts, multiplies and divides two numbers"."""
+    lows = {token.low for token in words}
+    verbs = [t.verb for t in words if t.verb in formulas.ARITHMETIC] + [
+        formulas.ARITHMETIC_NOUNS[t.low] for t in words if t.low in formulas.ARITHMETIC_NOUNS
+    ]
+    context = {"number", "numbers", "calculator", "arithmetic", "integers"} & lows
+    if not context or {"date", "dates"} & lows or len(set(verbs)) < 1 or (len(set(verbs)) == 1 and "two" not in lows):
+        return False
+    found = False
+    for verb in dict.fromkeys(verbs):
+        found = _formula(draft, formulas.ARITHMETIC[verb or ""], {}) or found
+    return found
+
+
+def _formula(draft: Draft, known: formulas.Known, defaults: dict[str, float]) -> bool:
+    parameters = tuple(
+        Parameter(
+            name=name,
+            type=computations.TYPES[kind],
+            required=(value := defaults.get(name, default)) is None,
+            default=value,
+        )
+        for name, kind, default in known.parameters
+    )
+    refuses = tuple(Case(expression=message, when=when) for when, message in known.refuses)
+    cases = _loan() if known.name == "loan_payment" else (Case(expression=known.expression),)
+    return computations.note(
+        draft,
+        Computation(
+            name=known.name,
+            parameters=parameters,
+            returns=FieldType.NUMBER,
+            cases=cases,
+            refuses=refuses,
+            description=known.description,
+        ),
+    )
+
+
+def _loan() -> tuple[Case, ...]:
+    return (
+        Case(expression="principal / months", when="annual_rate == 0"),
+        Case(expression="principal * (annual_rate / 1200) / (1 - (1 + annual_rate / 1200) ** -months)"),
+    )
+
+
+def segments(words: Sequence[Token]) -> list[tuple[set[str], set[str]]]:
+    """Cut at commas and conjunctions: (the segment's own words."""
+    parts: list[list[Token]] = [[]]
+    for i, token in enumerate(words):
+        if token.low in {"command", "line"} and any(
+            quantities.phrase(words, j, "command line") is not None for j in (i, i - 1) if j >= 0
+        ):
+            continue
+        if token.text in {",", ";", ":"} or token.low in {"and", "or", "plus", "also", "then"}:
+            parts.append([])
+        elif token.kind is not TokenKind.PUNCTUATION:
+            parts[-1].append(token)
+    parts = [part for part in parts if part]
+    found: list[tuple[set[str], set[str]]] = []
+    shared: set[str] = set()
+    for part in parts:
+        verbs = {t.verb for t in part if t.verb in computations.COMPUTING and t.low != "number"}
+        if verbs:
+            shared = {v for v in verbs if v}
+        if any(t.low == "number" for t in part) and any(t.low == "of" for t in part):
+            shared |= {"number", "of"}
+        own = computations.lemmas_of(part)
+        found.append((own, own | shared))
+    return found
+
+
+def by_name(words: Sequence[Token], draft: Draft) -> bool:
+    """Read formulas by their names: "BMI", "the area of a circle", "a tip"."""
+    found = False
+    bag = computations.lemmas_of(words)
+    best: dict[frozenset[str], formulas.Known] = {}
+    for known in formulas.KNOWN:
+        for alternative in known.words:
+            wanted = frozenset(alternative.split())
+            if wanted <= bag:
+                best[wanted] = known
+    for wanted, known in best.items():
+        if any(wanted < other for other in best) or (known.name == "tip" and draft.kind is Kind.API):
+            continue
+        found = _formula(draft, known, _percentage(words, known)) or found
+    return found
+
+
+def _percentage(words: Sequence[Token], known: formulas.Known) -> dict[str, float]:
+    if not any(name == "percent" for name, _, _ in known.parameters):
+        return {}
+    value = next(
+        (
+            t.value
+            for i, t in enumerate(words)
+            if t.kind is TokenKind.PERCENT
+            or (t.value is not None and i + 1 < len(words) and words[i + 1].low in {"percent", "%"})
+        ),
+        None,
+    )
+    return {"percent": value} if value is not None else {}

@@ -1,0 +1,59 @@
+"""Reads what a strong password must hold, and what makes one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from functions.neuron.reading import lexicon, quantities
+from functions.neuron.reading.computing import computations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.neuron.reading.draft import Draft
+    from functions.neuron.reading.tokens import Token
+
+
+_PASSWORD_WORDS: Final = lexicon.words(
+    "check validate strength strong verify test rule valid must validator checker have contain need require"
+)
+
+
+def password(words: Sequence[Token], draft: Draft) -> bool:
+    """Read "checks that a password has at least 10 characters, a digit and an upper-case letter"."""
+    bag = computations.lemmas_of(words)
+    earlier = draft.computations.get("is_strong_password")
+    checking = "password" in bag and bag & _PASSWORD_WORDS
+    if not checking and not (
+        earlier is not None
+        and {"it", "must", "contain"} & bag
+        and {"digit", "letter", "character", "symbol", "uppercase", "lowercase"} & bag
+    ):
+        return False
+    earlier = None if earlier is not None and earlier.examples else earlier
+    defaults: dict[str, float | bool | str] = (
+        {p.name: p.default for p in earlier.parameters if p.default is not None} if earlier else {}
+    )
+    for i in range(len(words)):
+        read_bound = quantities.bound(words, i)
+        if (
+            read_bound is not None
+            and read_bound[0].low is not None
+            and read_bound[1] < len(words)
+            and words[read_bound[1]].singular in {"character", "char", "long"}
+        ):
+            defaults["min_length"] = int(read_bound[0].whole().low or 8)
+    named = {
+        "needs_upper": {"upper", "uppercase", "upper-case", "capital"} & bag,
+        "needs_lower": {"lower", "lowercase", "lower-case", "small"} & bag,
+        "needs_digit": {"digit", "number", "numeral"} & bag,
+        "needs_symbol": {"symbol", "special", "punctuation"} & bag,
+    }
+    if any(named.values()) or "min_length" in defaults:
+        for parameter, stated in named.items():
+            defaults[parameter] = bool(stated) or (bool(defaults.get(parameter)) if earlier else False)
+    draft.computations.pop("is_strong_password", None)
+    draft.computations.pop("password_faults", None)
+    return computations.algorithm(draft, "is_strong_password", defaults) and computations.algorithm(
+        draft, "password_faults", defaults
+    )
