@@ -12,17 +12,17 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from functions.neuron.reading import lexicon
+from functions.neuron.reading import inflections, lexicon
 
 _VOWELS = frozenset("aeiou")
-_IRREGULAR = frozenset(lexicon.IRREGULAR_VERBS.values()) - {"rent", "book", "overlap"}
+_IRREGULAR = frozenset(inflections.IRREGULAR_VERBS.values()) - {"rent", "book", "overlap"}
 
 
 @lru_cache(maxsize=4096)
 def normalised(text: str) -> str:
     """Put a word into lower case with plain apostrophes, and make spellings one."""
     low = text.lower().replace("\u2019", "'")
-    return lexicon.SPELLINGS.get(low, low)
+    return inflections.SPELLINGS.get(low, low)
 
 
 @lru_cache(maxsize=4096)
@@ -35,17 +35,17 @@ def singular(word: str) -> str:
 
 
 def _singular(word: str) -> str:
-    if word in lexicon.IRREGULAR_SINGULARS:
-        return lexicon.IRREGULAR_SINGULARS[word]
-    if word in lexicon.INVARIABLE or not word.endswith("s") or word.endswith(("ss", "us", "is")) or len(word) < 4:
+    if word in inflections.IRREGULAR_SINGULARS:
+        return inflections.IRREGULAR_SINGULARS[word]
+    if word in inflections.INVARIABLE or not word.endswith("s") or word.endswith(("ss", "us", "is")) or len(word) < 4:
         return word
     if word.endswith("ies"):
         return word[:-3] + "y" if len(word) > 4 else word[:-1]
     if word.endswith(("sses", "shes", "ches", "xes", "zzes")):
         return word[:-2]
     if word.endswith("oes"):
-        return word[:-2] if word[:-2] in lexicon.OES else word[:-1]
-    if word.endswith(("uses",)) and word[:-2] in lexicon.US_WORDS:
+        return word[:-2] if word[:-2] in inflections.OES else word[:-1]
+    if word.endswith(("uses",)) and word[:-2] in inflections.US_WORDS:
         return word[:-2]
     return word[:-1]
 
@@ -53,7 +53,7 @@ def _singular(word: str) -> str:
 @lru_cache(maxsize=4096)
 def is_plural(word: str) -> bool:
     """Whether a word has the form of a plural noun."""
-    return singular(word) != word or word in lexicon.PLURAL_ONLY
+    return singular(word) != word or word in inflections.PLURAL_ONLY
 
 
 @lru_cache(maxsize=4096)
@@ -64,13 +64,13 @@ def plural(word: str) -> str:
 
 
 def _plural(word: str) -> str:
-    if word in lexicon.IRREGULAR_PLURALS:
-        return lexicon.IRREGULAR_PLURALS[word]
-    if word in lexicon.INVARIABLE:
+    if word in inflections.IRREGULAR_PLURALS:
+        return inflections.IRREGULAR_PLURALS[word]
+    if word in inflections.INVARIABLE:
         return word
     if word.endswith("y") and len(word) > 1 and word[-2] not in _VOWELS:
         return word[:-1] + "ies"
-    if word.endswith(("s", "x", "z", "ch", "sh")) or word in lexicon.OES:
+    if word.endswith(("s", "x", "z", "ch", "sh")) or word in inflections.OES:
         return word + "es"
     return word + "s"
 
@@ -78,8 +78,8 @@ def _plural(word: str) -> str:
 @lru_cache(maxsize=4096)
 def verb_base(word: str) -> str | None:
     """Give the base form of a verb that the lexicon knows, whatever its form; None for anything else."""
-    if word in lexicon.IRREGULAR_VERBS:
-        return lexicon.IRREGULAR_VERBS[word]
+    if word in inflections.IRREGULAR_VERBS:
+        return inflections.IRREGULAR_VERBS[word]
     return next((base for base in _bases(word) if base in lexicon.VERBS), None)
 
 
@@ -120,8 +120,8 @@ def _bases(word: str) -> list[str]:
 @lru_cache(maxsize=4096)
 def participle(verb: str) -> str:
     """Give the past participle of a verb: borrow -> borrowed, cancel -> cancelled."""
-    if verb in lexicon.PARTICIPLES:
-        return lexicon.PARTICIPLES[verb]
+    if verb in inflections.PARTICIPLES:
+        return inflections.PARTICIPLES[verb]
     if verb.endswith("e"):
         return verb + "d"
     if verb.endswith("y") and len(verb) > 1 and verb[-2] not in _VOWELS:
@@ -132,7 +132,7 @@ def participle(verb: str) -> str:
 def is_participle(word: str) -> bool:
     """Whether a word is the past participle of a known verb."""
     base = verb_base(word)
-    if base in _IRREGULAR and word not in lexicon.IRREGULAR_VERBS:
+    if base in _IRREGULAR and word not in inflections.IRREGULAR_VERBS:
         return False
     return base is not None and (participle(base) == word or (word.endswith("ed") and word != base))
 

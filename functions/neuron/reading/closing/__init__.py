@@ -1,0 +1,64 @@
+"""Closes what the first reading left open, when all entities are known: links, makers, collections, references."""
+
+from __future__ import annotations
+
+from functions.neuron.reading import conventions, inference, relating
+from functions.neuron.reading.closing import links, makers, names, plurals, references
+from functions.neuron.reading.closing.deeds import is_link, makes
+from functions.neuron.reading.declarations import Open
+from functions.neuron.reading.draft import Draft, DraftEntity
+from shared.software.specification import FieldType
+
+
+def close(draft: Draft, later: Open) -> None:
+    """Resolve everything that is still open in the draft."""
+    names.drop_weak(draft)
+    names.drop_longer(draft, later)
+    relating.close(draft, later)
+    links.make_linked(draft, later)
+    for verb, subject, objects, at, behind in later.links:
+        draft.at = at
+        objects = links.real_objects(draft, objects)  # noqa: PLW2901 - seats of a screening are no things of their own
+        links.link(draft, verb, subject, objects, behind, later)
+    for verb, subject, target, at in later.deeds:
+        draft.at = at
+        links.deed(draft, verb, subject, target, later)
+    for maker, made, others, at in later.makers:
+        draft.at = at
+        makers.made(draft, maker, made, others)
+    for subject, target, at in later.transitives:
+        draft.at = at
+        makers.made(draft, target, subject, ()) if {subject, target} <= set(draft.entities) else None
+    plurals.plural_fields(draft, later)
+    plurals.close_many(draft, later)
+    for entity in draft.entities.values():
+        if not entity.fields:
+            conventions.presume(entity)
+    for entity in list(draft.entities.values()):
+        references.owners(draft, entity)
+        references.refer(draft, entity)
+    plurals.contents(draft)
+    for entity in draft.entities.values():
+        _between_points(entity)
+        if {"date", "time"} <= set(entity.fields) and entity.fields["time"].type is None:
+            entity.fields["time"].type = FieldType.TIME
+
+
+def _between_points(entity: DraftEntity) -> None:
+    """Let "from" and "to" be the moments between which a record lasts."""
+    last = next((n for n in ("to", "until", "till") if n in entity.fields), None)
+    if "from" not in entity.fields or last is None:
+        return
+    kinds = {entity.fields[name].type for name in ("from", last)} - {None}
+    for name in ("from", last):
+        entity.fields[name].type = entity.fields[name].type or (kinds.pop() if len(kinds) == 1 else FieldType.DATETIME)
+
+
+def finish(draft: Draft) -> None:
+    """Give every field its type and the plain bounds that its name implies."""
+    for entity in draft.entities.values():
+        for item in entity.fields.values():
+            inference.complete(item)
+
+
+__all__ = ["close", "finish", "is_link", "makes"]
