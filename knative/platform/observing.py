@@ -1,11 +1,13 @@
 """What the archiver says of itself over HTTP: `/metrics`, `/healthz/live`, `/healthz/ready`.
 
-It is no function, so that no host answers for it. Promises: answers while a backup or a restore test goes on. Does not:
-anything else; whoever may not read counts and moments is to be kept away by the network.
+It is no function, so that no host answers for it. Promises: answers while a backup or a restore test goes on, by IPv4
+and by IPv6. Does not: anything else; whoever may not read counts and moments is to be kept away by the network.
 """
 
 from __future__ import annotations
 
+import errno
+import socket
 import threading
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -17,6 +19,32 @@ if TYPE_CHECKING:
 
 _MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = 10
+
+
+class _Both(ThreadingHTTPServer):
+    """Listens to IPv6 and, by the same socket, to IPv4."""
+
+    address_family = socket.AF_INET6
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
+class _Version4(ThreadingHTTPServer):
+    """For a machine that has no IPv6."""
+
+    daemon_threads = True
+
+
+def _listening(port: int, answer: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    try:
+        return _Both(("", port), answer)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise
+    return _Version4(("", port), answer)
 
 
 @contextmanager
@@ -51,8 +79,7 @@ def observed(port: int, metrics: Callable[[], bytes], ready: Callable[[], bool])
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base's name
             """Say nothing: probes come every few seconds."""
 
-    server = ThreadingHTTPServer(("", port), Answer)
-    server.daemon_threads = True
+    server = _listening(port, Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_address[1]

@@ -1,7 +1,8 @@
 """Master keys in files, one for each region: for one machine, and for tests.
 
 Each file is a JSON Web Key Set of symmetric keys (RFC 7517, `kty` `oct`): the first wraps, the others still unwrap. A
-region's file is made at its first use. Wrapping is AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA-256
+region's file is made when something is first wrapped, or hidden, with it; where something is to be unwrapped it is
+there, or was lost. Wrapping is AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA-256
 (RFC 5869) makes from the master key, with the encryption context as associated data.
 """
 
@@ -68,7 +69,7 @@ class FileMasterKeys:
     async def unwrap(self, wrapped: bytes, org_id: UUID, region: str) -> bytes:
         """Give the data key; see `MasterKeys`."""
         kid, nonce = wrapped[:_KID_BYTES], wrapped[_KID_BYTES : _KID_BYTES + _NONCE_BYTES]
-        for master in await self._masters(region):
+        for master in await self._masters(region, make=False):
             if master.kid == kid:
                 try:
                     return master.wrapping.decrypt(
@@ -82,17 +83,17 @@ class FileMasterKeys:
         """Give a keyed hash; see `MasterKeys`. It follows from the set's last key, which rotation leaves in place."""
         return hmac.digest((await self._masters(region))[-1].mac, message, "sha256")
 
-    async def _masters(self, region: str) -> list[_Master]:
+    async def _masters(self, region: str, *, make: bool = True) -> list[_Master]:
         if region not in self._regions:
-            self._regions[region] = await asyncio.to_thread(self._load, region)
+            self._regions[region] = await asyncio.to_thread(self._load, region, make)
         return self._regions[region]
 
-    def _load(self, region: str) -> list[_Master]:
+    def _load(self, region: str, make: bool) -> list[_Master]:
         if not region or not region.replace("-", "").isalnum() or not region.isascii():
             raise ValueError(f"{region!r} is no region's name")
         path = self._folder / f"{region}.json"
         try:
-            if not path.exists():
+            if make and not path.exists():
                 self._make(path)
             return _read(path)
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -7,13 +7,17 @@
 
 Promises: what is made is made on the file system where it is to stand, so that only renaming is left; what could not be
 finished leaves nothing behind, not even the folders that had to be made for it; when a renaming fails, what stood there
-before stands there again. Does not: keep others from seeing a folder between two of its renamings, or survive the end
-of the process between them (what was there then lies in the staging folder, `.hal9-…`).
+before stands there again. What a process leaves behind that was killed, the next one that makes something there takes
+away. Does not: keep others from seeing a folder between two of its renamings, or survive the end of the process between
+them: what was there then lies in the staging folder (`.hal9-…`), which is left to its owner for that reason.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _PREFIX: Final = ".hal9-"
+_HELD: Final = f"{_PREFIX}held-"
+"""Of folders that whoever made them holds locked for as long as they live."""
+_BEFORE: Final = "before"
 
 
 @contextmanager
@@ -38,12 +45,46 @@ def staging(beside: Path) -> Iterator[Path]:
     made = [folder for folder in (beside, *beside.parents) if not folder.exists()]
     try:
         beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside) as folder:
-            yield Path(folder)
+        _clear(beside)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside))
+        with contextlib.ExitStack() as stack:
+            if stack.enter_context(_lock(folder)):  # only then by the name that others may take away
+                folder = folder.rename(folder.with_name(folder.name.replace(_PREFIX, _HELD, 1)))
+            stack.callback(shutil.rmtree, folder)
+            yield folder
     finally:
         for new in made:
             with contextlib.suppress(OSError):  # it was not made, or something is in it by now
                 new.rmdir()
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[bool]:
+    """Hold a folder's lock, which the kernel gives free when the process ends.
+
+    Gives whether it is held: not when somebody else does, or the file system has no locks.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _clear(beside: Path) -> None:
+    """Take away what processes left that were killed, but for what they had put aside of somebody's."""
+    for folder in beside.glob(f"{_HELD}*"):
+        with contextlib.suppress(OSError), _lock(folder) as dead:
+            if dead and not (folder / _BEFORE).exists():
+                shutil.rmtree(folder)
 
 
 def move_in(made: Path, out: Path, before: Path, obsolete: Iterable[str] = ()) -> None:

@@ -176,6 +176,14 @@ async def test_of_two_processes_that_make_a_region_s_master_key_one_s_is_kept(tm
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+async def test_master_keys_that_were_lost_are_not_made_anew_by_who_has_something_to_unwrap(tmp_path: Path) -> None:
+    org_id = new_id()
+    _, wrapped = await FileMasterKeys(tmp_path / "masters").generate(org_id, "us-west")
+    with pytest.raises(KeysUnavailableError):
+        await FileMasterKeys(tmp_path / "lost").unwrap(wrapped, org_id, "us-west")
+    assert not (tmp_path / "lost").exists()
+
+
 async def test_master_keys_in_a_file_are_rotated_and_still_unwrap(tmp_path: Path) -> None:
     org_id, file = new_id(), tmp_path / "us-west.json"
     key, wrapped = await FileMasterKeys(tmp_path).generate(org_id, "us-west")

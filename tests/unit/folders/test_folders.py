@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,49 @@ def holds(folder: Path) -> dict[str, str]:
 def test_what_had_to_be_made_for_nothing_goes_again(tmp_path: Path) -> None:
     with staging(tmp_path / "a" / "b") as stage:
         write(stage / "made", x="1")
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from shared.folders import staging
+with staging(Path(sys.argv[1])) as stage:
+    (stage / sys.argv[2]).mkdir()
+    (stage / sys.argv[2] / "x").write_text("1")
+    print(stage, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed(beside: Path, inside: str) -> Path:
+    """What a process leaves that is killed while it makes something."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(beside), inside], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return Path(done.stdout.strip())
+
+
+def test_what_a_killed_process_left_is_taken_away_by_the_next_one(tmp_path: Path) -> None:
+    left = killed(tmp_path, "made")
+    assert left.is_dir()
+    with staging(tmp_path) as stage:
+        assert [path for path in tmp_path.iterdir() if path.name.startswith(".hal9-")] == [stage]
+
+
+def test_what_a_killed_process_had_put_aside_is_left_to_its_owner(tmp_path: Path) -> None:
+    left = killed(tmp_path, "before")
+    with staging(tmp_path):
+        assert holds(left / "before") == {"x": "1"}
+
+
+def test_what_another_one_is_making_is_left_alone(tmp_path: Path) -> None:
+    with staging(tmp_path) as first:
+        write(first / "made", x="1")
+        with staging(tmp_path) as second:
+            assert first != second
+            assert holds(first / "made") == {"x": "1"}
     assert list(tmp_path.iterdir()) == []
 
 
