@@ -28,6 +28,7 @@ from shared.shards.organisations import SLUG, Organisation, change_tier, establi
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
+    from datetime import datetime
     from typing import Any
     from uuid import UUID
 
@@ -194,7 +195,24 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 def _document(one: Organisation) -> dict[str, object]:
     ids = {name: None if (value := getattr(one, name)) is None else str(value) for name in _IDS}
-    return {**dataclasses.asdict(one), **ids, "created_at": one.created_at.isoformat()}
+    return {
+        **dataclasses.asdict(one),
+        **ids,
+        "created_at": one.created_at.isoformat(),
+        "merging_at": None if one.merging_at is None else one.merging_at.isoformat(),
+    }
+
+
+def _state(one: Organisation) -> str:
+    if one.merged_into is None:
+        return "open"
+    if one.closed or one.merging_at is None:
+        return f"part of {one.merged_into}"
+    return f"becoming part of {one.merged_into} since {_minute(one.merging_at)}"
+
+
+def _minute(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _table(found: Sequence[Organisation]) -> None:
@@ -202,10 +220,7 @@ def _table(found: Sequence[Organisation]) -> None:
 
     table = Table("SLUG", "ID", "REGION", "SHARD", "TIER", "CREATED", "STATE", box=None, pad_edge=False)
     for one in found:
-        created = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        created = _minute(one.created_at)
         region = f"{one.region} (pinned)" if one.pinned else one.region
-        state = (
-            "open" if one.merged_into is None else f"{'part' if one.closed else 'becoming part'} of {one.merged_into}"
-        )
-        table.add_row(one.slug or "-", str(one.org_id), region, str(one.shard), one.tier, created, state)
+        table.add_row(one.slug or "-", str(one.org_id), region, str(one.shard), one.tier, created, _state(one))
     tables.console().print(table)

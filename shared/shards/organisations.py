@@ -38,7 +38,8 @@ _PAGE: Final = 200
 class Organisation:
     """One organisation's row in the directory; `slug` is None where nobody gave one; `pinned`: never elsewhere.
 
-    `split_from` is whose part it was; `merged_into` what it is becoming part of, or is when it is `closed`.
+    `split_from` is whose part it was; `merged_into` what it is becoming part of since `merging_at`, or is when it is
+    `closed`.
     """
 
     org_id: UUID
@@ -50,6 +51,7 @@ class Organisation:
     created_at: datetime
     split_from: UUID | None = None
     merged_into: UUID | None = None
+    merging_at: datetime | None = None
     closed: bool = False
 
 
@@ -122,7 +124,7 @@ async def organisations(directory: Database) -> Sequence[Organisation]:
             return list(
                 await connection.fetch(
                     "SELECT org_id, slug, region, shard, tier, pinned, created_at, split_from, merged_into,"
-                    " closed_at IS NOT NULL AS closed FROM directory.organisations"
+                    " merging_at, closed_at IS NOT NULL AS closed FROM directory.organisations"
                     " ORDER BY created_at, org_id"
                 )
             )
