@@ -23,6 +23,7 @@ from __future__ import annotations
 from shared.sessions.cookie import COOKIE, SessionId, clearing_cookie, setting_cookie
 from shared.sessions.errors import (
     RevocationIncompleteError,
+    RevocationUnkeptError,
     SessionElsewhereError,
     SessionFullError,
     SessionInvalidError,
@@ -37,6 +38,7 @@ __all__ = [
     "COOKIE",
     "Opened",
     "RevocationIncompleteError",
+    "RevocationUnkeptError",
     "Session",
     "SessionElsewhereError",
     "SessionFullError",

@@ -24,6 +24,12 @@ register(
     "Sessions were not revoked in every region",
     "Revoke them again: `regions` names those that did not answer.",
 )
+register(
+    "revocation-unkept",
+    503,
+    "The sessions have ended, but that is not kept",
+    "Revoke them again when the directory answers: a cache that comes back with an older state would not know of it.",
+)
 
 
 class SessionInvalidError(Problem):
@@ -54,6 +60,13 @@ class RevocationIncompleteError(Problem):
     def __init__(self, regions: Sequence[str], opened: Opened | None = None) -> None:
         super().__init__("revocation-incomplete", headers={"Retry-After": "1"}, regions=list(regions))
         self.opened = opened
+
+
+class RevocationUnkeptError(Problem):
+    """The sessions have ended in every region that answered; the directory did not answer, and so does not have it."""
+
+    def __init__(self) -> None:
+        super().__init__("revocation-unkept", headers={"Retry-After": "1"})
 
 
 class SessionElsewhereError(Exception):

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from shared.cache import CacheError, CacheUnavailableError
 from shared.database import ShardUnavailableError
-from shared.problems import Problem
 from shared.sessions import ended
-from shared.sessions.errors import RevocationIncompleteError
+from shared.sessions.errors import RevocationIncompleteError, RevocationUnkeptError
 from shared.sessions.session import State
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ async def revoke_everywhere(regions: Mapping[str, Region], org_id: UUID, user_id
 
     Raises:
         RevocationIncompleteError: Some regions did not answer; the others are done.
-        Problem: 503 `shard-unavailable`: the directory does not have it; the regions that answer are done.
+        RevocationUnkeptError: The directory does not have it; the regions that answered are done.
     """
     while True:
         voided = await void_everywhere(regions, org_id, user_id)
@@ -60,27 +59,27 @@ async def void_everywhere(regions: Mapping[str, Region], org_id: UUID, user_id: 
     """Make void all sessions of a user, or of the organisation, once, in all regions that answer.
 
     Raises:
-        Problem: 503 `shard-unavailable`: they are void, but the directory does not have it.
+        RevocationUnkeptError: They are void, but the directory does not have it.
     """
     moments, silent = await _each(regions, lambda region: region.moment(org_id, user_id))
     # A session may have begun a microsecond after the moment that was void before.
     latest = max((max(now, void + 1, begun) for now, void, begun in moments.values()), default=0)
-    unnoted = await _noted(regions, org_id, user_id, latest) if moments else None
+    kept = not moments or await _kept(regions, org_id, user_id, latest)
     reached = {name: regions[name] for name in moments}
     before, failed = await _each(reached, lambda region: region.void(org_id, user_id, latest))
-    if unnoted is not None:
-        raise unnoted
+    if not kept:
+        raise RevocationUnkeptError
     return Voided(latest, max(before.values(), default=0), silent | failed)
 
 
-async def _noted(regions: Mapping[str, Region], org_id: UUID, user_id: UUID | None, latest: int) -> Problem | None:
-    """Write to the directory what is void; give the problem when it does not answer: the caches can still be told."""
+async def _kept(regions: Mapping[str, Region], org_id: UUID, user_id: UUID | None, latest: int) -> bool:
+    """Write to the directory what is void; False when it does not answer: the caches can still be told."""
     what = ended.Ended("void", ended.ALL if user_id is None else user_id.bytes, latest)
     try:
         await next(iter(regions.values())).note(org_id, what)
-    except Problem as problem:
-        return problem
-    return None
+    except ShardUnavailableError:
+        return False
+    return True
 
 
 async def revoke_device(regions: Mapping[str, Region], org_id: UUID, user_id: UUID, ref: UUID) -> bool:

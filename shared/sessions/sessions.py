@@ -304,7 +304,7 @@ class Sessions:
 
         Raises:
             RevocationIncompleteError: A region did not answer.
-            Problem: 503 when the directory does not; the caches were told.
+            RevocationUnkeptError: The directory did not; the caches were told.
         """
         await revoke_everywhere(self._regions, org_id, user_id)
         _happened.add("revoked-user")
@@ -345,7 +345,7 @@ class Sessions:
 
         Raises:
             RevocationIncompleteError: A region did not answer.
-            Problem: 503 when the directory does not; the caches were told.
+            RevocationUnkeptError: The directory did not; the caches were told.
         """
         await revoke_everywhere(self._regions, org_id, None)
         _happened.add("revoked-organisation")
