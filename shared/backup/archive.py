@@ -41,7 +41,7 @@ from shared.backup.shard import (
 from shared.strictjson import read_object
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from shared.backup.repository import Repository
@@ -220,18 +220,31 @@ async def ensured(connection: Connection, number: int, repository: Repository) -
     if held.active_pid is not None:
         return held
     now = await timeline(connection)
-    histories = {timeline_of(name) async for name in _segments(repository, held.archive)}
+    names = [name async for name in _segments(repository, held.archive)]
     status = await read_status(repository, held.archive)
     ahead = status is not None and status.lsn > await written(connection)
-    return held if histories <= {now} and not ahead else await new_slot(connection, number, held)
+    if ahead or await _beyond(connection, names) or {timeline_of(name) for name in names} - {now}:
+        return await new_slot(connection, number, held)
+    return held
 
 
 async def whole(connection: Connection, held: Slot, spool: Spool, repository: Repository) -> bool:
-    """Whether store and spool together reach up to where the slot goes on; a lost spool leaves a hole."""
+    """Whether store and spool together reach up to where the slot goes on; a lost spool leaves a hole.
+
+    Nor does the spool go beyond what the server has written: see `ensured`.
+    """
+    if await _beyond(connection, spool.names):
+        return False
     names = [*spool.names, *[name async for name in _segments(repository, held.archive)]]
     size = await segment_bytes(connection)
     ends = [begin_of(name, size) + (0 if name.endswith(PARTIAL) else size) for name in names]
     return not ends or held.restart_lsn - held.restart_lsn % size <= max(ends)
+
+
+async def _beyond(connection: Connection, names: Sequence[str]) -> bool:
+    """Whether segments are there that the server has not begun to write."""
+    size, place = await segment_bytes(connection), await written(connection)
+    return any(begin_of(name, size) > place for name in names)
 
 
 async def _segments(repository: Repository, archive: str) -> AsyncIterator[str]:

@@ -22,7 +22,7 @@ from knative.platform.organisationrestore import restore_organisation
 from knative.platform.restoretest import restore_test
 from knative.platform.servers.aside import aside
 from shared.backup import BackupError, DamagedError, choose, create, evidence
-from shared.backup.archive import catch_up, read_status
+from shared.backup.archive import Spool, catch_up, ensured, read_status, whole
 from shared.backup.organisation import Home, Rows, file_pieces, put_back
 from shared.backup.retention import prune
 from shared.backup.verification import verify
@@ -520,8 +520,12 @@ async def test_data_folders_for_other_servers(stage: Stage, backup: Backup, tmp_
         await connection.close()
 
 
-async def test_a_server_whose_disk_was_put_back_begins_a_new_archive(tmp_path: Path) -> None:
-    """By a snapshot of a machine, say: its slot is there, and the archive has WAL of what is no more."""
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_server_whose_disk_was_put_back_begins_a_new_archive(tmp_path: Path, *, told: bool) -> None:
+    """By a snapshot of a machine, say: its slot is there, and the archive has WAL of what is no more.
+
+    Also where nobody could say how far the archive reaches, as the disk was full.
+    """
     async with own_servers(1, durable=False) as servers:
         await migrate(servers.shards_admin_dsn.split(","))
         stage = Stage(tmp_path, servers)
@@ -539,11 +543,21 @@ async def test_a_server_whose_disk_was_put_back_begins_a_new_archive(tmp_path: P
         shutil.rmtree(data)
         snapshot.rename(data)
         await servers.start()
+        repository, archive = stage.repository(), before.shards[0].archive
+        if not told:
+            await repository.delete(f"wal/{archive}/status")
         made = await create(stage.places(), silent)
         assert made.kind == "full"
-        assert made.shards[0].archive != before.shards[0].archive
+        assert made.shards[0].archive != archive
         assert await stage.restored(str(made.id), tmp_path / "now") == [set()]
         assert await stage.restored(str(before.id), tmp_path / "then") == [{1, 2, 3, 4, 5}]
+        async with stage.shards[0].connected() as connection:
+            held = await ensured(connection, 0, repository)
+            assert held.archive == made.shards[0].archive
+            spool = Spool(stage.places().spool, held.archive, repository, await repository.new_key())
+            assert await whole(connection, held, spool, repository)
+            (spool.path / "0000000100000000000000FF.partial").touch()  # received, and not in the store yet
+            assert not await whole(connection, held, spool, repository)
 
 
 async def test_wal_that_nobody_took_in_time_begins_a_new_archive(stage: Stage) -> None:
