@@ -173,19 +173,9 @@ class Revision:
         return len(self._order)
 
     @property
-    def wanted(self) -> int:
-        """Pods that the reconciler asked for."""
-        return self._wanted
-
-    @property
     def waiting(self) -> int:
         """Requests that have no slot yet."""
         return len(self._waiting)
-
-    @property
-    def activator(self) -> bool:
-        """Whether the activator is in the path."""
-        return self._activator
 
     # A second.
 

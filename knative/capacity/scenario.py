@@ -225,11 +225,10 @@ class _Cluster:
         measurements: Measurements,
         seed: int,
     ) -> None:
-        self.region, self.scenario, self.seed = region, scenario, seed
+        self.region, self.scenario = region, scenario
         self.chance = random.Random(f"{seed} {region.name}")  # noqa: S311 - a simulation repeats itself
         self.factor = _factors(region, scenario)
         self.arrivals = self._arrivals()
-        self.measurements = measurements
         self.kinds = {
             (name, kind): work.kinds(self.chance)
             for name, function in measurements.functions.items()

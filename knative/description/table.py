@@ -16,7 +16,6 @@ class DescriptionError(ValueError):
     """A function.toml is wrong; `faults` names every fault, each with its place."""
 
     def __init__(self, where: str, faults: list[str]) -> None:
-        self.where = where
         self.faults = faults
         super().__init__(f"{where} is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
 

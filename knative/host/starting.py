@@ -57,11 +57,6 @@ class Starting:
         if age is not None:
             self._phases[INTERPRETER] = max(0.0, age - (now - self._last))
 
-    @property
-    def phases(self) -> dict[str, float]:
-        """Seconds, in the order of the phases that have ended."""
-        return dict(self._phases)
-
     def ended(self, phase: str) -> None:
         """Say that a phase ends now, and the next one begins."""
         now = time.monotonic()

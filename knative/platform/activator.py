@@ -120,7 +120,6 @@ class Slot:
         self.streams = 0
         self.started = now
         self.idle_since: float | None = now
-        self.watch: asyncio.Task[None] | None = None
 
 
 class Deployment:
@@ -330,7 +329,7 @@ class Deployment:
         self.starts += 1
         slot = Slot(instance, now)
         self._slots.append(slot)
-        slot.watch = self._spawn(self._live(slot))
+        self._spawn(self._live(slot))
 
     async def _live(self, slot: Slot) -> None:
         """Follow an instance from its start to its end."""

@@ -111,7 +111,6 @@ class Platform:
     _launcher: ProcessLauncher | None = None
     _addresses: environment.Addresses | None = None
     _listening: socket.socket | None = None
-    _stopping: bool = False
     _began: float = field(default_factory=time.time)
 
     async def start(self) -> None:
@@ -151,7 +150,6 @@ class Platform:
 
     async def stop(self) -> None:
         """Stop everything in the order in which nothing is lost, and leave no process."""
-        self._stopping = True
         log.info("stopping")
         if self._schedules is not None:
             self._schedules.stop()

@@ -16,7 +16,6 @@ class DamagedError(BackupError):
     """
 
     def __init__(self, what: str, why: str = "it was changed, cut off, or lies in another's place") -> None:
-        self.what = what
         super().__init__(f"{what} is damaged: {why}. Nothing was restored from it; take another backup.")
 
 

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 class BudgetExhausted(Exception):  # noqa: N818 - a limit that holds, not a fault of the program
     """The most that the call can cost does not fit under a cap; nothing was spent.
 
-    Attributes:
+    Args:
         cap: `run` or `organisation`: its money; `tokens`: what the organisation's tier allows in a month.
     """
 
     def __init__(self, cap: str) -> None:
         tokens = "the organisation's model tokens of this month do not hold another call"
         super().__init__(tokens if cap == "tokens" else f"the {cap}'s budget does not hold another call")
-        self.cap = cap
 
 
 class Unbilled(Exception):  # noqa: N818 - says what became of the money

@@ -103,12 +103,6 @@ class DirectoryObjects:
             _remove(path)
         return len(rests)
 
-    async def url(self, key: str, seconds: int) -> str | None:
-        """None: a folder has no address that others could fetch from."""
-        del seconds
-        validated(key)
-        return None
-
     async def check(self) -> None:
         """Raise OSError when the folder cannot be written."""
         await asyncio.to_thread(self._check)

@@ -174,19 +174,6 @@ class S3Objects:
                 return count
             asked |= {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
 
-    async def url(self, key: str, seconds: int) -> str | None:
-        """A presigned address for GET."""
-        name = self._name(key)
-        await self.check()
-        sign = partial(
-            self._client.generate_presigned_url,
-            "get_object",
-            Params={"Bucket": self._bucket, "Key": name},
-            ExpiresIn=seconds,
-        )
-        signed: str = await asyncio.to_thread(sign)
-        return signed
-
     async def check(self) -> None:
         """Raise when the bucket cannot be reached."""
         await self._call("head_bucket")

@@ -65,10 +65,6 @@ class Objects(Protocol):
         """Remove what `put` left below a prefix where its process was killed before that moment; how many rests."""
         ...
 
-    async def url(self, key: str, seconds: int) -> str | None:
-        """An address from which anyone may fetch the object for that long; None when the store has none to give."""
-        ...
-
     async def check(self) -> None:
         """Raise when the store cannot be used."""
         ...

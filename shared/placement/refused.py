@@ -17,5 +17,4 @@ class RefusedError(Exception):
     """
 
     def __init__(self, what: str, reasons: Sequence[str]) -> None:
-        self.reasons = tuple(reasons)
         super().__init__(f"{what}: {'; '.join(reasons)}")

@@ -105,7 +105,6 @@ class Dispatcher:
         hostile: Hostile,
     ) -> None:
         self._triggers = tuple(triggers)
-        self._sink = sink
         self._store = store
         self._courier = courier
         self._clock = clock

@@ -220,11 +220,6 @@ class ServerConnection(asyncio.Protocol):
 
     # what the server calls
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is served for this peer."""
-        return self._active is None
-
     def look(self, now: float) -> None:
         """Cut off a peer that takes too long over anything; called about once a second."""
         limits = self._limits

@@ -36,19 +36,6 @@ class Server:
         """How many peers are connected."""
         return len(self._connections)
 
-    async def listen_tcp(self, host: str, port: int) -> int:
-        """Listen on TCP; give the port (a free one when `port` is 0).
-
-        Raises:
-            OSError: The port is in use or not allowed.
-        """
-        listener = await asyncio.get_running_loop().create_server(
-            lambda: ServerConnection(self), host, port, backlog=512
-        )
-        self._add(listener)
-        chosen: int = listener.sockets[0].getsockname()[1]
-        return chosen
-
     async def listen_on(self, bound: socket.socket) -> None:
         """Listen on a socket that is bound already."""
         self._add(

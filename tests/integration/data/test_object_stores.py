@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -163,17 +162,6 @@ async def test_rests_of_killed_writers_are_removed(s3: str, tmp_path: Path) -> N
     )
 
 
-async def test_addresses_for_others(s3: str, tmp_path: Path) -> None:
-    environ = {"HAL9_OBJECTS": "s3://bucket/p", "HAL9_OBJECTS_S3_ENDPOINT": s3}
-    name = key(ORGANISATION, "a.txt")
-    address = await open_objects(load(ObjectsSettings, environ)).url(name, 60)
-    assert address is not None
-    assert urlsplit(address).path == f"/bucket/p/{name}"
-    assert "X-Amz-Signature" in address or "Signature" in address
-    folder = open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": f"file://{tmp_path}"}))
-    assert await folder.url(name, 60) is None
-
-
 async def test_a_folder_keeps_objects_to_itself_and_no_rests(tmp_path: Path) -> None:
     objects = open_objects(load(ObjectsSettings, {"HAL9_OBJECTS": f"file://{tmp_path}/objects"}))
     name = key(ORGANISATION, "a", "b")
@@ -212,7 +200,7 @@ async def test_no_key_reaches_elsewhere(objects: Objects, part: str) -> None:
     hostile = f"{ORGANISATION}/{part}"
     with pytest.raises(ValueError, match="key"):
         key(ORGANISATION, part)
-    for call in (objects.exists(hostile), objects.delete(hostile), objects.put(hostile, b"x"), objects.url(hostile, 1)):
+    for call in (objects.exists(hostile), objects.delete(hostile), objects.put(hostile, b"x")):
         with pytest.raises(ValueError, match="key"):
             await call
     with pytest.raises(ValueError, match="key"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,9 +87,10 @@ async def rig(
         await instance.listen_unix(path)
     place = Place(path)
     server = Server(Forwarder(place, public=True), limits)
-    port = await server.listen_tcp("127.0.0.1", 0)
+    door = socket.create_server(("127.0.0.1", 0))
+    await server.listen_on(door)
     try:
-        yield Rig(port, place, server)
+        yield Rig(door.getsockname()[1], place, server)
     finally:
         await server.close()
         place.pool.close()
