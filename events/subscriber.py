@@ -33,18 +33,6 @@ if TYPE_CHECKING:
 
 _log = logger(__name__)
 
-register(
-    "event-too-large",
-    413,
-    "The event is too large",
-    "Send less data; put what is large somewhere and send its address.",
-)
-register(
-    "event-refused",
-    422,
-    "This event can never be taken",
-    "Do not send it again unchanged; `detail` and `errors` say what is wrong.",
-)
 register("event-postponed", 503, "This event cannot be taken yet", "Send it again after as long as Retry-After says.")
 
 CLOCK_TYPE: Final = "dev.knative.sources.ping"

@@ -12,7 +12,9 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from events.codec import MAX_BATCH_EVENTS
 from functions.gateway import identity, routes, service
+from functions.gateway.eventlimits import MAX_ATTRIBUTE_BYTES, MAX_OWN_EXTENSIONS
 from functions.gateway.eventschema import CONSUMES
 from functions.gateway.gateway import SECURITY_HEADERS
 from functions.gateway.models import Accepted, Identity, OpenApiDocument, OwnSessions
@@ -128,7 +130,10 @@ OPERATIONS: Final = (
             "All events of a batch are taken, or none: every fault of every event is named. The answer comes when the "
             "broker has stored them. The extension `orgid` is set from the credentials, whatever the event says. Types "
             "that begin with `ai.hal9.` and sources under `/regions/` are reserved; "
-            "`ai.hal9.codegen.project.requested` may be published with the permission `projects.create`."
+            "`ai.hal9.codegen.project.requested` may be published with the permission `projects.create`.\n\n"
+            f"An event has at most {service.MAX_EVENT_BYTES >> 20} MiB of data, {MAX_ATTRIBUTE_BYTES >> 10} KiB of "
+            f"attributes (as they are in binary mode) and {MAX_OWN_EXTENSIONS} extensions; a batch has at most "
+            f"{MAX_BATCH_EVENTS} events and {service.MAX_BATCH_BYTES >> 20} MiB."
         ),
         tags=("events",),
         raw_body=True,

@@ -1,4 +1,4 @@
-"""How large an event may be that comes in from outside: nothing that was taken is refused behind this door.
+"""How large the attributes of an event from outside may be: nothing that was taken is refused behind this door.
 
 Behind it an event is a request in binary mode, whose attributes are header fields, of which servers take so many bytes
 and so many; its `source` and `id` are a key of the inboxes and of the dead letters, and PostgreSQL's keys hold 2.7 KB.
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from events.cloudevent import CloudEvent
 
-MAX_EVENT_BYTES: Final = 1 << 20
-"""A single event's body, and each event's data in a batch, are at most this long."""
-
 MAX_ID_LENGTH: Final = 256
 """Characters of `id`, of which one can be four bytes."""
 
@@ -41,9 +38,7 @@ _FIELD_OVERHEAD: Final = 4  # ": " and the line's end
 
 
 def excesses(event: CloudEvent) -> Iterator[tuple[str, str]]:
-    """Name everything in which an event is larger than is taken: a JSON pointer into it, and a sentence."""
-    if len(event.data or b"") > MAX_EVENT_BYTES:
-        yield "/data", f"data is too large: at most {MAX_EVENT_BYTES} bytes are taken"
+    """Name every way in which an event's attributes are more than is taken: a JSON pointer into it, and a sentence."""
     if len(event.id) > MAX_ID_LENGTH:
         yield "/id", f"id is too long: at most {MAX_ID_LENGTH} characters are taken"
     if len(event.source) > MAX_SOURCE_LENGTH:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from events import catalogue, codec
 from events.cloudevent import Fault, MalformedEvent
 from events.publisher import Refused
-from functions.gateway.eventlimits import MAX_EVENT_BYTES, excesses
+from functions.gateway.eventlimits import excesses
 from shared import apikeys
 from shared.apikeys.wire import KeyPage, KeyView, NewKeyView
 from shared.identifiers import new_id
@@ -62,6 +62,8 @@ register(
     "Create another key, and revoke this one with it, so that you do not lock yourself out.",
 )
 
+MAX_EVENT_BYTES: Final = 1 << 20
+"""A single event's body, and each event's data in a batch, are at most this long."""
 MAX_BATCH_BYTES: Final = 8 << 20
 """A batch is at most this long."""
 _RESERVED_SOURCE: Final = "/regions"
@@ -83,8 +85,8 @@ async def publish(
         The events as they were published; the broker has stored every one of them.
 
     Raises:
-        Problem: 400 for what is no event, 413, 415, 422 for data that its type does not allow, 403 for reserved types
-            and sources, 402 when the quota does not hold them, 503.
+        Problem: 400 for what is no event, 413, 415, 422 for attributes that are too long and data that its type does
+            not allow, 403 for reserved types and sources, 402 when the quota does not hold them, 503.
     """
     headers = list(headers)
     events = _decoded(headers, body)
@@ -136,13 +138,16 @@ def _read(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, ...
     if len(body) > most:
         raise Problem("event-too-large", 413, f"At most {most} bytes are taken: send less at once.")
     events = codec.decode_all(headers, body, max_bytes=most, whole_numbers=True)
-    faults = [
-        _fault(index, detail, pointer, batch=batch)
+    large = [index for index, event in enumerate(events) if len(event.data or b"") > MAX_EVENT_BYTES]
+    detail = f"data is too large: at most {MAX_EVENT_BYTES} bytes are taken"
+    faults = [_fault(index, detail, "/data", batch=batch) for index in large]
+    faults += [
+        _fault(index, excess, pointer, batch=batch)
         for index, event in enumerate(events)
-        for pointer, detail in excesses(event)
+        for pointer, excess in excesses(event)
     ]
     if faults:
-        raise Problem("event-too-large", 413, _counted(faults), errors=faults)
+        raise Problem("event-too-large" if large else "event-refused", detail=_counted(faults), errors=faults)
     return events
 
 

@@ -128,6 +128,18 @@ register(
     "Correct every fault that `errors` names (CloudEvents 1.0.2), then send it again.",
 )
 register(
+    "event-too-large",
+    413,
+    "The event is too large",
+    "Send less data; put what is large somewhere and send its address.",
+)
+register(
+    "event-refused",
+    422,
+    "This event can never be taken",
+    "Do not send it again unchanged; `detail` and `errors` say what is wrong.",
+)
+register(
     "credentials-missing",
     401,
     "No credentials",

@@ -223,7 +223,8 @@ async def test_what_could_not_be_delivered_for_its_size_is_refused_at_once(
     good, bad = event(), event(**changes)
     headers = (await caller()).header
     alone = await client.post("/v1/events", content=json.dumps(bad), headers={**STRUCTURED, **headers})
-    assert (alone.status_code, alone.json()["type"]) == (413, "urn:hal9:problem:event-too-large"), alone.text
+    assert (alone.status_code, alone.json()["type"]) == (422, "urn:hal9:problem:event-refused"), alone.text
+    assert alone.json()["title"] == "This event can never be taken"
     assert [fault["pointer"] for fault in alone.json()["errors"]] == [pointer]
     batch = await client.post("/v1/events", content=json.dumps([good, bad]), headers={**BATCH, **headers})
     assert [fault["pointer"] for fault in batch.json()["errors"]] == [f"/1{pointer}"]

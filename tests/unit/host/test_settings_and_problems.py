@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,29 @@ def test_every_slug_in_the_source_is_registered() -> None:
                     elif name.startswith("register") and isinstance(slug, str):
                         known.add(slug)
     assert {slug: path for slug, path in used.items() if slug not in known} == {}
+
+
+_MISSING = r"""
+import importlib, re, sys
+from pathlib import Path
+importlib.import_module(sys.argv[1])
+from shared.problems import registered
+ours = {"shared", "events", "functions"}
+files = [module.__file__ for name, module in list(sys.modules.items()) if name.partition(".")[0] in ours]
+sources = [Path(file).read_text() for file in files if file]
+used = {slug for source in sources for slug in re.findall(r'Problem\(\s*"([a-z-]+)"', source)}
+assert used
+print(*sorted(used - set(registered())))
+"""
+
+
+@pytest.mark.parametrize(
+    "name", [path.name for path in sorted((ROOT / "functions").iterdir()) if (path / "main.py").is_file()]
+)
+def test_each_function_knows_every_slug_that_it_may_answer_with(name: str) -> None:
+    command = [sys.executable, "-c", _MISSING, f"functions.{name}.main", str(ROOT)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
 
 
 def test_an_inner_deadline_never_ends_later() -> None:
