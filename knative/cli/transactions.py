@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_LEFT: Final = ("undecided", "home-away", "home-unknown", "failed")
+_LEFT: Final = ("undecided", "home-away", "home-unknown", "foreign", "failed")
 _TOLD: Final = {
     "committed": "committed",
     "rolled-back": "rolled back",
@@ -43,14 +43,16 @@ _TOLD: Final = {
     "undecided": "left, as their homes are still at work",
     "home-away": "left, as their homes' shards do not answer",
     "home-unknown": "left, as the directory does not know their homes",
+    "foreign": "left, as another role prepared them: only that one, or a superuser, can finish them",
     "failed": "left, as they could not be finished: see the log",
     "settled": "decisions noted as carried out",
     "unsettled": "decisions not noted as carried out, which the next sweep tries again",
     "forgotten": "old decisions forgotten",
 }
+_FOREIGN: Final = "only that one, or a superuser, can finish it: the sweep leaves it alone"
 _MEANING: Final = {
-    "commit": "its home has decided: the next sweep commits it",
-    "abort": "its home has not decided, and is at work no more: the next sweep rolls it back",
+    "commit": "its home has decided: it is to be committed",
+    "abort": "its home has not decided, and is at work no more: it is to be rolled back",
     "undecided": "its home is still at work",
     "home-away": "its home's shard does not answer: nobody knows",
     "home-unknown": "the directory does not know its home: only you can decide",
@@ -175,6 +177,8 @@ async def _decided(shards: Shards, gid: Gid, *, commit: bool) -> Counter[str]:
     if branch is None:
         raise click.ClickException(f"{gid} is not prepared on any shard: somebody has finished it.")
     verdict = await _verdict(shards, gid)
+    if not branch.ours:
+        raise click.ClickException(f"Another role prepared it, and {_FOREIGN}. Of it, {_MEANING[verdict]}.")
     if verdict in set(Resolution):
         raise click.ClickException(
             f"Its home says {verdict} ({_MEANING[verdict]}): `hal9 transactions resolve` alone does what is right."
@@ -218,9 +222,10 @@ def _list(found: _Found) -> None:
     for one in found.doubts:
         gid = one.branch.gid
         click.echo(f"{gid}\n  on shard {one.branch.shard} for {one.branch.age_seconds:.1f} s, of {gid.org_id}")
-        click.echo(f"  home {gid.home}: {_MEANING[one.verdict]}")
+        by = ", by the next sweep" if one.branch.ours and one.verdict in {"commit", "abort"} else ""
+        click.echo(f"  home {gid.home}: {_MEANING[one.verdict]}{by}")
         if not one.branch.ours:
-            click.echo("  another role prepared it: only that one, or a superuser, can finish it")
+            click.echo(f"  another role prepared it: {_FOREIGN}")
     if found.silent:
         click.echo(_silence(found.silent))
     elif not found.doubts:

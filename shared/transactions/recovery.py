@@ -43,7 +43,7 @@ SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::float8 AS age_seco
 _UNSETTLED: Final = "SELECT org_id, dtx_id FROM dtx_unsettled(make_interval(secs => $1), $2)"
 _FORGET: Final = "SELECT dtx_forget(make_interval(secs => $1), $2)"
 
-Outcome = Literal["committed", "rolled-back", "undecided", "gone", "home-away", "home-unknown", "failed"]
+Outcome = Literal["committed", "rolled-back", "undecided", "gone", "home-away", "home-unknown", "foreign", "failed"]
 
 _log = logger(__name__)
 _recovered = counter(
@@ -149,7 +149,7 @@ async def _finish_all(
     oldest = 0.0
     for branch in branches:
         outcome: Outcome | None = None
-        if branch.ours and branch.age_seconds >= older_than_seconds:
+        if branch.age_seconds >= older_than_seconds:
             outcome = await resolve(shards, branch)
             done[outcome] += 1
         if outcome not in {"committed", "rolled-back", "gone"}:
@@ -159,7 +159,10 @@ async def _finish_all(
 
 
 async def resolve(shards: Shards, branch: Prepared) -> Outcome:
-    """Finish one branch as its home has decided; what is not decided, or cannot be asked or finished, is left."""
+    """Finish one branch as its home has decided; what is not decided, or cannot be asked or finished, is left.
+
+    So is what another role has prepared (`foreign`): PostgreSQL lets nobody else finish it.
+    """
     try:
         outcome = await _resolved(shards, branch)
     except Exception as error:  # noqa: BLE001 - one branch's trouble must not keep the others from being finished
@@ -173,6 +176,8 @@ async def resolve(shards: Shards, branch: Prepared) -> Outcome:
 
 
 async def _resolved(shards: Shards, branch: Prepared) -> Outcome:
+    if not branch.ours:
+        return "foreign"
     try:
         verdict = await retrying(lambda: resolution(shards, branch.gid.home, branch.gid.dtx_id), idempotent=True)
     except Problem as problem:

@@ -185,8 +185,15 @@ async def test_what_others_prepared_is_left_alone(servers: Servers, shards: Shar
     try:
         assert [(one.gid, one.ours) for one in await prepared(shards, 1)] == [(gid, False)]
         done = await recover(shards, older_than_seconds=0)
-        assert done["rolled-back"] == 0
+        assert (done["rolled-back"], done["foreign"]) == (0, 1)
         assert len((await audit(servers)).prepared) == 2
+        environment = {"HAL9_SHARDS": servers.shards_dsn}
+        shown = await hal9("transactions", "in-doubt", **environment)
+        assert "another role prepared it" in shown.stdout
+        asked = await hal9("transactions", "resolve", **environment)
+        assert (asked.returncode, "1 left, as another role prepared them" in asked.stdout) == (1, True)
+        told = await hal9("transactions", "resolve", str(gid), "--roll-back", "--yes", **environment)
+        assert (told.returncode, "Another role prepared it" in told.stderr) == (1, True)
     finally:
         await as_owner_on(servers, 1, f"ROLLBACK PREPARED '{gid}'")
         await as_owner_on(servers, 1, "ROLLBACK PREPARED 'of somebody else'")
