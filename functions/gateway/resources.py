@@ -18,6 +18,7 @@ from shared.database import DatabaseSettings
 from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
 from shared.permissions import RoleTable
 from shared.quotas import QuotaSettings, Tiers
+from shared.quotas.seats import Seats
 from shared.randomness import SystemRandomness
 from shared.ratelimits import Limiter
 from shared.sessions import Sessions, SessionSettings, session_caches
@@ -109,6 +110,7 @@ class Resources:
         self.sessions = Sessions(
             chosen.region, self._session_caches, data_keys, chosen,
             pinned=lambda org_id: pinned_region(self.directory, org_id),
+            seat=Seats(self.shards, self.tiers, self.source).take,
             randomness=self.randomness,
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 import click
 
+from events import catalogue
 from knative.cli import tables
 from knative.cli.organisationnames import organisation
 from knative.cli.servers import admin_addresses
@@ -21,6 +22,8 @@ from shared.database import DatabaseSettings, hosts
 from shared.datakeys import DataKeys, DataKeySettings, open_master_keys
 from shared.permissions import CUSTOMER_ROLES
 from shared.problems import Problem
+from shared.quotas import QuotaSettings, Tiers
+from shared.quotas.seats import Seats
 from shared.sessions import (
     COOKIE,
     RevocationIncompleteError,
@@ -241,9 +244,11 @@ async def opened() -> AsyncIterator[_Opened]:
     shards = Shards.open(database, application_name="hal9-sessions")
     try:
         keys = DataKeys(shards.directory, masters, key_settings.seconds)
+        seats = Seats(shards, Tiers.of(load(QuotaSettings)), catalogue.source("gateway", settings.region))
         sessions = Sessions(
-            settings.region, caches, keys, settings, pinned=lambda org_id: pinned_region(shards.directory, org_id)
-        )
+            settings.region, caches, keys, settings,
+            pinned=lambda org_id: pinned_region(shards.directory, org_id), seat=seats.take,
+        )  # fmt: skip
         yield _Opened(sessions, keys, settings.region, shards.directory)
     finally:
         for cache in caches.values():

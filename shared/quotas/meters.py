@@ -38,8 +38,8 @@ BROWSER_MINUTES: Final = Meter("browser_minutes", "minute", True, False)
 STORAGE: Final = Meter("storage", "byte", False, True)
 """Bytes of the artefacts that are kept."""
 
-SEATS: Final = Meter("seats", "person", False, False)
-"""People who may sign in."""
+SEATS: Final = Meter("seats", "person", True, True)
+"""People who signed in."""
 
 EVENTS: Final = Meter("events", "event", True, True)
 """Events published through the API."""

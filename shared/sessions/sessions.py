@@ -70,6 +70,7 @@ class Sessions:
         keys: The organisations' data keys.
         settings: How long sessions last.
         pinned: Gives the only region that an organisation's sessions may be in, None for any.
+        seat: Counts a user who signs in, or refuses them; None to count nobody.
         clock: Gives the time; None takes the caches' own.
         randomness: Makes the ids.
 
@@ -85,6 +86,7 @@ class Sessions:
         settings: SessionSettings,
         *,
         pinned: Callable[[UUID], Awaitable[str | None]] | None = None,
+        seat: Callable[[UUID, UUID], Awaitable[None]] | None = None,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
     ) -> None:
@@ -95,6 +97,7 @@ class Sessions:
         self._keys = keys
         self._settings = settings
         self._pinned = pinned
+        self._seat = seat
         self._randomness = randomness or SystemRandomness()
 
     @property
@@ -132,8 +135,12 @@ class Sessions:
             SessionFullError: The data are too long.
             SessionPinnedError: The organisation's sessions belong to another region.
             SessionInvalidError: The user's sessions were revoked at this moment.
-            Problem: 404 `organisation-unknown`; 503 when cache, keys or directory do not answer.
+            Problem: 404 `organisation-unknown`; 402 `quota-exceeded`: the organisation has no seat left in this month;
+                503 when cache, keys, directory or the organisation's shard do not answer.
         """
+        await self._must_be_allowed(org_id, self._home.name)
+        if self._seat is not None:
+            await self._seat(org_id, user_id)
         idle = min(self._settings.idle_seconds, idle_seconds or self._settings.idle_seconds)
         lasts = min(self._settings.seconds, seconds or self._settings.seconds) * MICROSECONDS
         now, void, _ = await self._home.moment(org_id, user_id)

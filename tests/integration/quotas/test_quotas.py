@@ -278,7 +278,7 @@ async def test_usage_is_shown_with_limits_states_and_what_nothing_counts_yet(
     shown = await usage.show(resources, org_id, None, 0)
     meters = {one.meter: one for one in shown.meters}
     assert (shown.tier, shown.month, shown.hours) == ("professional", datetime.now(UTC).strftime("%Y-%m"), [])
-    assert [name for name, one in meters.items() if not one.metered] == ["browser_minutes", "seats"]
+    assert [name for name, one in meters.items() if not one.metered] == ["browser_minutes"]
     assert (meters["events"].used, meters["events"].soft, meters["events"].hard) == (8, 8, 10)
     assert [meters[name].state for name in ("events", "runs")] == ["warned", "within"]
     assert meters["storage"].begins_anew_at is None

@@ -56,6 +56,15 @@ def shell(servers: Servers, west_and_east: dict[str, str], tmp_path: Path) -> Sh
     return Shell(servers, west_and_east, tmp_path / "masters")
 
 
+async def test_who_signs_in_takes_a_seat_and_one_too_many_is_refused(someone: Someone, shell: Shell) -> None:
+    (org_id, user_id), limits = await someone(), '{"professional": {"seats": 1}}'
+    begin = ("begin", "--organisation", str(org_id), "--role", "viewer", "--user")
+    assert [(await shell(*begin, str(user_id), HAL9_TIERS=limits)).returncode for _ in range(2)] == [0, 0]
+    refused = await shell(*begin, str(new_id()), HAL9_TIERS=limits)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "allows 1 of the meter seats" in refused.stderr
+
+
 async def test_sessions_are_listed_and_revoked(regions: Regions, someone: Someone, shell: Shell) -> None:
     # The commands go by the caches' own time.
     who = await someone()
