@@ -18,9 +18,9 @@ from knative.platform.home import Home, PlatformSettings
 from shared.cache import Cache
 from shared.caching import Remote
 from shared.database import Database
-from shared.placement import RefusedError
+from shared.placement import RefusedError, StuckError
 from shared.placement.hands import unavailable
-from shared.placement.mover import Mover, StuckError
+from shared.placement.mover import Mover
 from shared.placement.settings import MoveSettings
 from shared.settings import SettingsError, load
 from shared.shards import Shards

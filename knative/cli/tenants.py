@@ -9,9 +9,9 @@ import click
 
 from knative.cli import moving, tables
 from knative.cli.organisationnames import organisation
-from knative.cli.servers import administered
+from knative.cli.servers import admin_addresses, administered
 from knative.cli.shards import region_name
-from shared.placement import moves, residency
+from shared.placement import copies, moves, residency
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,8 +105,7 @@ def clean(*, every: bool, as_json: bool) -> None:
     """Drop the copies that moves left behind and that were kept for long enough, as upkeep does by the clock."""
 
     async def work() -> list[Move]:
-        async with moving.mover(quiet=True) as mover:
-            return await mover.drop_copies(due=not every)
+        return await copies.drop(admin_addresses(), due=not every)
 
     dropped = moving.run(work())
     if as_json:

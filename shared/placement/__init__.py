@@ -10,6 +10,6 @@ organisation and not by shard, so a move within a region leaves them where they 
 
 from __future__ import annotations
 
-from shared.placement.refused import RefusedError
+from shared.placement.refused import RefusedError, StuckError
 
-__all__ = ["RefusedError"]
+__all__ = ["RefusedError", "StuckError"]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 else:
     Connection = Any
 
+AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a server that is away, or goes away, is met with."""
+
 _SUPERUSER: Final = "postgres"
 _LOCKS: Final = 0x6D6F7665  # "move"
 _CONNECT_SECONDS: Final = 5.0

@@ -3,7 +3,7 @@
     done = await drop_due(shards, at_most_rows=100_000)
 
 For whoever runs by the clock, as the application's role: functions of the database do the deleting (shard/0024), and
-they touch nothing but a copy that a move has left, after its replication has ended. `Mover.drop_copies` is the same for
+they touch nothing but a copy that a move has left, after its replication has ended. `shared.placement.copies` is the same for
 an operator, before the time too.
 Promises: bounded, in rows and in time, by its caller; two at once do no harm, and one that dies is gone on with; a
 shard that does not answer, or not in time, is left alone for this call, and neither it nor copies that the database

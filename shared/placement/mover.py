@@ -27,7 +27,7 @@ from shared.chaos import point
 from shared.clock import SystemClock
 from shared.identifiers import new_id
 from shared.placement import catalogue, hands, homes, moves, points, replication, room, verification
-from shared.placement.refused import RefusedError
+from shared.placement.refused import RefusedError, StuckError
 from shared.shards import topology
 from shared.tasks import together
 
@@ -57,18 +57,11 @@ _LOST_SECONDS: Final = 5.0
 """A table whose slot is gone is usually done in the next moment; for so long it is not."""
 
 _DRAIN_MILLISECONDS: Final = int(FENCE_SECONDS * 800)
-_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _NOT_THERE: Final = "it is not where it was when this was planned"
 _WIPE_ROWS: Final = 5000
 _LOOK_SECONDS: Final = 0.05
 _POLL_SECONDS: Final = 0.001
 _MARKERS: Final = "public.move_markers"
-_REFUSED: Final = "H9002"
-"""SQLSTATE of HAL9's functions where they may not do what is asked."""
-
-
-class StuckError(Exception):
-    """A move does not go on; it stands where it was, and the next mover goes on there."""
 
 
 class Progress(NamedTuple):
@@ -173,45 +166,6 @@ class Mover:
                 await self._clock.sleep(_LOOK_SECONDS)
                 move = await moves.get(directory, org_id, move.move_id)
         return move
-
-    async def drop_copies(self, *, due: bool = True) -> list[Move]:
-        """Take away what moves left behind: copies that were kept for long enough, or all of them.
-
-        Returns:
-            The moves whose old copies are gone now.
-
-        Raises:
-            StuckError: Some could not be taken away; all others are.
-        """
-        dropped: list[Move] = []
-        faults: list[str] = []
-        async with hands.connected(self._addresses[0]) as directory:
-            retained = await moves.retained(directory, due=due)
-            for source in sorted({move.source for move in retained}):
-                try:
-                    async with hands.connected(self._addresses[source]) as old:
-                        due_here = [move for move in retained if move.source == source]
-                        dropped += [move for move in due_here if await self._dropped(directory, old, move, faults)]
-                except (*_AWAY, IndexError) as error:
-                    faults.append(f"shard {source}: {type(error).__name__}: {error}")
-        if faults:
-            raise StuckError(f"{len(dropped)} old copies are dropped, others are not: {'; '.join(faults)}")
-        return dropped
-
-    async def _dropped(self, directory: Any, old: Any, move: Move, faults: list[str]) -> bool:
-        """Take away one old copy, unless a mover is at its organisation or something else is in the way."""
-        try:
-            await hands.lock(directory, move.org_id)
-        except RefusedError:
-            return False
-        try:
-            await self._drop_copy(directory, old, move)
-        except StuckError as error:
-            faults.append(str(error))
-            return False
-        finally:
-            await hands.unlock(directory, move.org_id)
-        return True
 
     async def carry_on(self, move: Move) -> Move:
         """Do what is left of a move, whatever servers do meanwhile.
@@ -584,26 +538,12 @@ class Mover:
                 if not await homes.release(old, move.org_id, move.epoch, move.move_id):
                     return ""
                 await self._unpublished(old, move)
-        except (*_AWAY, RefusedError, StuckError):
+        except (*hands.AWAY, RefusedError, StuckError):
             return ""
         return (
             f". Shard {move.source} has let go of it and keeps no log for it any more: what is left is on shard "
             f"{move.target}, and goes when it answers"
         )
-
-    async def _drop_copy(self, directory: Any, old: Any, move: Move) -> None:
-        """Take away the old copy, unless the organisation came back meanwhile, or upkeep has (`leftovers`)."""
-        try:
-            while await old.fetchval("SELECT tenant_drop_copy($1, $2, $3)", move.org_id, move.epoch, _WIPE_ROWS):
-                pass
-        except asyncpg.PostgresError as error:
-            if error.sqlstate != _REFUSED:
-                raise
-            raise StuckError(f"{error}, so its copy on shard {move.source} is not taken away") from error
-        await directory.execute(
-            "UPDATE directory.moves SET dropped_at = now() WHERE org_id = $1 AND move_id = $2",
-            move.org_id, move.move_id,
-        )  # fmt: skip
 
     async def _wipe(self, shard: Any, org_id: UUID, epoch: int) -> None:
         while await shard.fetchval("SELECT tenant_wipe($1, $2, $3)", org_id, epoch, _WIPE_ROWS):

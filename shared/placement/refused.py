@@ -1,4 +1,4 @@
-"""What an operator asked for and does not get."""
+"""What an operator asked for and does not get: not at all, or not now."""
 
 from __future__ import annotations
 
@@ -18,3 +18,7 @@ class RefusedError(Exception):
 
     def __init__(self, what: str, reasons: Sequence[str]) -> None:
         super().__init__(f"{what}: {'; '.join(reasons)}")
+
+
+class StuckError(Exception):
+    """A move does not go on; it stands where it was, and the next mover goes on there."""

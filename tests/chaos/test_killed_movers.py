@@ -17,7 +17,7 @@ from knative.platform.servers import Servers
 from shared.chaos import observed
 from shared.database import DatabaseSettings
 from shared.identifiers import new_id
-from shared.placement import points
+from shared.placement import copies, points
 from shared.placement.mover import Mover
 from shared.settings import load
 from shared.shards import Shards
@@ -155,7 +155,7 @@ async def test_either_server_is_killed_in_the_middle_of_a_move(pair: Servers) ->
                 move = await Mover(pair.shards_admin_dsn.split(",")).move(org_id, 1 - source, retain_seconds=0)
             assert (len(restarts), move.step) == (1, "finished"), move.reason
             await restarts[0]
-            await Mover(pair.shards_admin_dsn.split(",")).drop_copies()
+            await copies.drop(pair.shards_admin_dsn.split(","))
 
 
 async def _restarted(server: Postgres) -> None:

@@ -25,7 +25,9 @@ from shared.database.migrations import migrate
 from shared.identifiers import new_id
 from shared.placement import (
     RefusedError,
+    StuckError,
     catalogue,
+    copies,
     fleet,
     hands,
     homes,
@@ -35,7 +37,7 @@ from shared.placement import (
     residency,
     verification,
 )
-from shared.placement.mover import Mover, StuckError
+from shared.placement.mover import Mover
 from shared.problems import Problem
 from shared.settings import load
 from shared.shards import Placement, Shards
@@ -89,8 +91,12 @@ async def own(pair: Servers) -> AsyncIterator[Shards]:
     await shards.close()
 
 
+def addresses_of(pair: Servers) -> list[str]:
+    return pair.shards_admin_dsn.split(",")
+
+
 def mover(pair: Servers, **options: Any) -> Mover:
-    return Mover(pair.shards_admin_dsn.split(","), **options)
+    return Mover(addresses_of(pair), **options)
 
 
 class Ledger:
@@ -227,7 +233,7 @@ async def test_a_move_under_load_loses_and_doubles_nothing(pair: Servers, own: S
     assert (await own.locate(org_id)).epoch == 2
     # The old copy stands still until it is dropped; the sequence goes on at the new home.
     assert await rows_on(pair, first.shard, org_id) > 0
-    assert not await mover(pair).drop_copies()
+    assert not await copies.drop(addresses_of(pair))
     async with on(pair, first.shard) as old:
         last = await old.fetchval("SELECT last_value FROM later_number_seq")
         assert await homes.look(old, org_id) == homes.Home(1, "moved", 1 - first.shard, move.move_id)
@@ -236,7 +242,7 @@ async def test_a_move_under_load_loses_and_doubles_nothing(pair: Servers, own: S
         assert await tx.fetchval('SELECT number FROM later WHERE org_id = $1 AND "a key" = 0', org_id) > last
     async with on(pair, 0) as directory:
         await directory.execute("UPDATE directory.moves SET switched_at = now() - interval '2 hours'")
-    assert [one.move_id for one in await mover(pair).drop_copies()] == [move.move_id]
+    assert [one.move_id for one in await copies.drop(addresses_of(pair))] == [move.move_id]
     assert await rows_on(pair, first.shard, org_id) == 0
     assert await left_over(pair, org_id) == []
 
@@ -260,7 +266,7 @@ async def test_it_moves_back_while_the_old_copy_is_still_there(pair: Servers, ow
         for target in (1 - first.shard, first.shard):
             assert (await mover(pair).move(org_id, target)).step == "finished"
     assert (await own.home(org_id)) == Placement(first.shard, "us-west", 3)
-    await mover(pair).drop_copies(due=False)
+    await copies.drop(addresses_of(pair), due=False)
     assert await rows_on(pair, 1 - first.shard, org_id) == 0
     assert await rows_on(pair, first.shard, org_id) > 0
 
@@ -275,7 +281,7 @@ async def test_a_killed_mover_is_taken_up_at_every_point(pair: Servers, own: Sha
                 await mover(pair).move(org_id, target)
             await ledger.more(3)  # nobody finishes the move, and writers go on
         assert (await mover(pair).move(org_id, target)).step == "finished"
-    await mover(pair).drop_copies(due=False)
+    await copies.drop(addresses_of(pair), due=False)
     assert await left_over(pair, org_id) == []
 
 
@@ -428,7 +434,7 @@ async def test_a_disk_without_room_is_left_alone(pair: Servers, own: Shards) -> 
         with pytest.raises(RefusedError, match=r"has no room for it: 9. MB are needed"):
             await mover(pair).move(org_id, first.shard)
     assert (await mover(pair).move(org_id, first.shard)).step == "finished"
-    await mover(pair).drop_copies(due=False)
+    await copies.drop(addresses_of(pair), due=False)
 
 
 async def test_only_one_mover_is_at_it(pair: Servers, own: Shards) -> None:
@@ -772,11 +778,11 @@ async def test_copies_that_cannot_be_dropped_keep_no_others(pair: Servers, own: 
     async with on(pair, first.source) as old:
         await old.execute(f'CREATE PUBLICATION "{replication.name_of(first.move_id)}"')
         with pytest.raises(StuckError, match=f"1 old copies are dropped, others are not: .*{first.org_id} has not"):
-            await mover(pair).drop_copies()
+            await copies.drop(addresses_of(pair))
         await old.execute(f'DROP PUBLICATION "{replication.name_of(first.move_id)}"')
     addresses = pair.shards_admin_dsn.split(",")
     assert second.move_id == move.move_id
-    assert [one.org_id for one in await Mover(addresses).drop_copies()] == [kept]
+    assert [one.org_id for one in await copies.drop(addresses)] == [kept]
 
 
 async def test_servers_that_write_values_otherwise_hold_the_same_rows(pair: Servers, own: Shards) -> None:
