@@ -21,12 +21,12 @@ from shared.cache import CacheError, CacheUnavailableError
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.objects import ObjectsFullError, ObjectsSettings, open_objects
-from shared.placement import RefusedError
+from shared.placement import RefusedError, StuckError
 from shared.placement.hands import unavailable
 from shared.problems import Problem
 from shared.quotas import QuotaSettings, Tiers
 from shared.randomness import SystemRandomness
-from shared.reorganisation import Reorganiser, StuckError
+from shared.reorganisation import Reorganiser
 from shared.reorganisation.reorganiser import SETTLE_SECONDS
 from shared.settings import SettingsError, load
 from shared.shards import Shards

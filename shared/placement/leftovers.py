@@ -3,8 +3,8 @@
     done = await drop_due(shards, at_most_rows=100_000)
 
 For whoever runs by the clock, as the application's role: functions of the database do the deleting (shard/0024), and
-they touch nothing but a copy that a move has left, after its replication has ended. `shared.placement.copies` is the same for
-an operator, before the time too.
+they touch nothing but a copy that a move has left, after its replication has ended. `shared.placement.copies` is the
+same for an operator, before the time too.
 Promises: bounded, in rows and in time, by its caller; two at once do no harm, and one that dies is gone on with; a
 shard that does not answer, or not in time, is left alone for this call, and neither it nor copies that the database
 refuses to drop, however many, keep others from it. Does not: drop what is to be kept for longer.

@@ -21,4 +21,4 @@ class RefusedError(Exception):
 
 
 class StuckError(Exception):
-    """A move does not go on; it stands where it was, and the next mover goes on there."""
+    """What was begun does not go on; it stands where it was, and the same command goes on there."""

@@ -17,6 +17,6 @@ from __future__ import annotations
 
 from shared.reorganisation.kinds import Kind, Thing
 from shared.reorganisation.plan import Plan
-from shared.reorganisation.reorganiser import Reorganiser, StuckError
+from shared.reorganisation.reorganiser import Reorganiser
 
-__all__ = ["Kind", "Plan", "Reorganiser", "StuckError", "Thing"]
+__all__ = ["Kind", "Plan", "Reorganiser", "Thing"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.chaos import point
 from shared.clock import SystemClock
-from shared.placement.refused import RefusedError
+from shared.placement.refused import RefusedError, StuckError
 from shared.problems import Problem
 from shared.quotas import STORAGE
 from shared.quotas.usage import counted
@@ -40,10 +40,6 @@ _STAYS: Final = {
     "dead letters": "SELECT count(*) FROM dead_letters WHERE org_id = $1",
 }
 _RUNNING: Final = "SELECT count(*) FROM runs WHERE org_id = $1 AND state = 'running'"
-
-
-class StuckError(Exception):
-    """It does not go on; the same command goes on with it later."""
 
 
 async def _untold(org_id: UUID, keys: Sequence[UUID]) -> None:

@@ -22,11 +22,11 @@ from shared.datakeys import DataKeys
 from shared.datakeys.files import FileMasterKeys
 from shared.identifiers import new_id
 from shared.objects.directory import DirectoryObjects
-from shared.placement import RefusedError, catalogue
+from shared.placement import RefusedError, StuckError, catalogue
 from shared.problems import Problem
 from shared.quotas import Tiers
 from shared.randomness import SystemRandomness
-from shared.reorganisation import Reorganiser, StuckError, points, register
+from shared.reorganisation import Reorganiser, points, register
 from shared.sessions import Sessions, SessionSettings
 from shared.settings import load
 from shared.shards.organisations import establish, organisation_id, owner_key
