@@ -206,7 +206,10 @@ def parse_as(model: type[DataT], event: CloudEvent) -> DataT:
     if event.data is None:
         raise MalformedEvent([Fault("data", "is required")])
     try:
-        _refuse_unknown_members(model, strictjson.read(event.data))
+        value = strictjson.read(event.data)
+        if strictjson.holds_nul(event.data, value):
+            raise MalformedEvent([Fault("data", "has a string with U+0000, which no database holds")])
+        _refuse_unknown_members(model, value)
         return model.model_validate_json(event.data)
     except strictjson.NotStrictJson as error:
         raise MalformedEvent([Fault("data", str(error))]) from None

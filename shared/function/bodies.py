@@ -15,7 +15,7 @@ from shared import strictjson
 from shared.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from pydantic import BaseModel, ValidationError
     from starlette.requests import Request
@@ -26,7 +26,6 @@ _FRACTION: Final = re.compile(rb"[0-9][.eE]")
 _MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
 _LEAST_INTEGER: Final = -(2**63)
 _GREATEST_INTEGER: Final = 2**63 - 1
-_ESCAPED_NUL: Final = b"\\u0000"
 _JSON_TYPE: Final = re.compile(r'application/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
 _MISSING: Final = frozenset({"missing", "missing_argument", "missing_keyword_only_argument"})
 
@@ -47,7 +46,7 @@ def decode(body: bytes) -> Any:
         raise _malformed(f"The body {error}.") from None
     if _FRACTION.search(body) or _MANY_DIGITS.search(body):
         value = _with_whole_numbers(value)
-    if _ESCAPED_NUL in body and any("\0" in text for text in _texts(value)):
+    if strictjson.holds_nul(body, value):
         raise _malformed("A string holds U+0000.")
     return value
 
@@ -68,18 +67,6 @@ def _with_whole_numbers(value: Any) -> Any:
     if kind is int and not _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
         raise _malformed("An integer does not fit into 64 bits.")
     return value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    waiting = [value]
-    while waiting:
-        now = waiting.pop()
-        if isinstance(now, str):
-            yield now
-        elif isinstance(now, dict):
-            waiting += [*now, *now.values()]
-        elif isinstance(now, list):
-            waiting += now
 
 
 def refuse_coded(request: Request) -> None:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_NESTING: Final = 64
 """Arrays and objects within one another, at most."""
@@ -28,6 +31,7 @@ _OPENING, _CLOSING, _OPENING_ARRAY = b"{}["
 _WHITE_SPACE: Final = b" \t\n\r"  # JSON's own; all else beside the value is an error of grammar
 _QUOTES_OF_A_VALUE: Final = 4  # a name and a text
 _MOST_NAMED: Final = 10
+_ESCAPED_NUL: Final = b"\\u0000"  # unescaped it is no JSON
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -77,6 +81,23 @@ def read_object(text: bytes) -> dict[str, Any]:
     if type(value) is not dict:
         raise NotStrictJson("is not an object")
     return value
+
+
+def holds_nul(text: bytes, value: Any) -> bool:
+    """Tell whether U+0000, which PostgreSQL does not hold, is in a string or name of the value read from a text."""
+    return _ESCAPED_NUL in text and any("\0" in one for one in _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        now = waiting.pop()
+        if isinstance(now, str):
+            yield now
+        elif isinstance(now, dict):
+            waiting += [*now, *now.values()]
+        elif isinstance(now, list):
+            waiting += now
 
 
 def is_strict(text: bytes) -> bool:

@@ -40,6 +40,11 @@ async def python(project: Path, code: str, walls: Isolation = "namespaces", *, l
     return await run(plan)
 
 
+async def test_what_comes_out_is_text_that_a_database_holds(project: Path) -> None:
+    outcome = await python(project, "import sys; sys.stdout.buffer.write(b'a\\0b\\xffc')")
+    assert outcome.output == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
+
+
 def running(mark: str) -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -124,7 +129,8 @@ async def test_behind_landlock_it_opens_no_socket_but_a_pair(project: Path) -> N
 
 
 async def test_behind_landlock_there_is_a_temporary_folder(project: Path) -> None:
-    code = "import tempfile; f = tempfile.NamedTemporaryFile(); print(f.name.startswith('/tmp/hal9-root-'))"
+    theirs = f"{tempfile.gettempdir()}/hal9-root-"
+    code = f"import tempfile; f = tempfile.NamedTemporaryFile(); print(f.name.startswith({theirs!r}))"
     assert (await python(project, code, "landlock")).output == "True\n"
 
 

@@ -140,7 +140,12 @@ async def _watch(process: asyncio.subprocess.Process, limits: Limits, told: int)
         timed_out = True
         await _end(process)
         code = 128 + signal.SIGKILL
-    return Outcome(code, kept.decode("utf-8", "replace"), timed_out, _isolation(os.read(told, 64)))
+    return Outcome(code, _text(kept), timed_out, _isolation(os.read(told, 64)))
+
+
+def _text(output: bytearray) -> str:
+    """Decode what came out; U+0000, which no database holds, is replaced as bytes are that are no UTF-8."""
+    return output.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _isolation(report: bytes) -> Isolation:

@@ -137,10 +137,11 @@ async def test_a_type_of_ours_may_be_published_by_those_with_its_permission(
     assert answer.status_code == 202, answer.text
     (stored,) = taken(stage, sent["id"])
     assert stored.orgid == str(me.org_id)
-    wrong = event(type=wanted, data={"request": 7})
-    answer = await client.post("/v1/events", content=json.dumps(wrong), headers={**STRUCTURED, **me.header})
-    assert (answer.status_code, answer.json()["type"]) == (422, "urn:hal9:problem:body-invalid")
-    assert all(fault["pointer"].startswith("/data") for fault in answer.json()["errors"])
+    for data in ({"request": 7}, {"request": "A library\0 for leap years."}):
+        wrong = event(type=wanted, data=data)
+        answer = await client.post("/v1/events", content=json.dumps(wrong), headers={**STRUCTURED, **me.header})
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:hal9:problem:body-invalid")
+        assert all(fault["pointer"].startswith("/data") for fault in answer.json()["errors"])
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,16 @@ def test_what_the_type_does_not_take_is_refused(changes: dict[str, object], poin
     assert [fault.pointer for fault in refused.value.faults] == [pointer]
 
 
+@pytest.mark.parametrize("text", [r'{"request": "a\u0000b"}', r'{"request": "a", "\u0000": 1}'])
+def test_what_no_database_holds_is_refused(text: str) -> None:
+    with pytest.raises(MalformedEvent, match=r"U\+0000"):
+        catalogue.parse(_requested(data=text.encode()))
+
+
+def test_an_escaped_backslash_before_digits_is_no_nul() -> None:
+    assert catalogue.parse(_requested(data=rb'{"request": "a\\u0000b"}')).request == r"a\u0000b"
+
+
 def test_what_was_refused_is_not_told() -> None:
     with pytest.raises(MalformedEvent) as refused:
         catalogue.parse(_requested(data=b'{"request":{"password":"hunter2"}}'))
