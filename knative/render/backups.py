@@ -25,8 +25,8 @@ NAME: Final = "hal9-archiver"
 STORE: Final = "hal9-backup-store"
 """A Secret of the operator's own with what boto3 takes from the environment (AWS_ACCESS_KEY_ID, …); it need not be."""
 
-SECRETS: Final = ("HAL9_BACKUP_SHARDS", "HAL9_DATA_KEYS")
-"""What it must be given, beside HAL9_SHARDS_ADMIN."""
+SECRETS: Final = ("HAL9_BACKUP_SHARDS", "HAL9_DATA_KEYS", "HAL9_DATA_KEYS_MAC")
+"""What it must be given, beside HAL9_SHARDS_ADMIN: keys of KMS are not taken without those of the MACs."""
 
 LABELS: Final = {"app.kubernetes.io/name": NAME}
 """Of its pod."""

@@ -76,6 +76,7 @@ SETTINGS: Final[dict[str, str]] = {
     "log_timezone": "UTC",
     "hba_file": "pg_hba.conf",
 }
+_SEGMENT: Final = 4 << 20
 _ACCESS: Final = (
     "# Only over the Unix socket, whose folder nobody else may enter.\n"
     "local all all trust\n"
@@ -105,6 +106,20 @@ def template_folder() -> Path:
     """Where the initialised data folder is kept that new ones are copied from; one for each release and user."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "hal9" / f"postgres-{_release()}-{_TEMPLATE_REVISION}"
+
+
+def least_sizes(folder: Path) -> dict[str, str]:
+    """Give the sizes of WAL that a server needs over a data folder of other servers, whose segments are larger.
+
+    Those of our own folders have 4 MB; nearly everybody else's, and so what is restored of them, 16 MB or more.
+    Source: PostgreSQL 18, ReadControlFile (xlog.c): each at least twice a segment.
+    """
+    done = subprocess.run(
+        [programs() / "pg_controldata", folder], capture_output=True, text=True, check=True, env={"LC_ALL": "C"}
+    )
+    label = "Bytes per WAL segment:"
+    (size,) = (int(line.removeprefix(label)) for line in done.stdout.splitlines() if line.startswith(label))
+    return {"min_wal_size": f"{2 * size >> 20}MB", "max_wal_size": f"{16 * size >> 20}MB"} if size > _SEGMENT else {}
 
 
 class Postgres:
@@ -189,7 +204,8 @@ class Postgres:
             stale.unlink()
         self._write_access()
         offset = self.log.stat().st_size if self.log.exists() else 0
-        self.process = spawn(self._command(), self.folder, self.log, identity, signal.SIGQUIT)
+        least = await asyncio.to_thread(least_sizes, self.folder)
+        self.process = spawn(self._command(least), self.folder, self.log, identity, signal.SIGQUIT)
         await self._ready(offset)
 
     async def _identified(self) -> Identity:
@@ -203,8 +219,8 @@ class Postgres:
         if not file.exists() or file.read_text() != _ACCESS:
             file.write_text(_ACCESS)
 
-    def _command(self) -> list[str]:
-        settings = SETTINGS | self.settings | {"unix_socket_directories": str(self.run), "port": str(self.port)}
+    def _command(self, least: dict[str, str]) -> list[str]:
+        settings = SETTINGS | least | self.settings | {"unix_socket_directories": str(self.run), "port": str(self.port)}
         if not self._durable:
             settings |= UNSAFE_SETTINGS
         command = [str(programs() / "postgres"), "-D", str(self.folder)]
@@ -353,7 +369,7 @@ def _initialise(folder: Path, identity: Identity) -> None:
     _program(
         [
             "initdb", "--pgdata", str(folder), "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8",
-            "--locale-provider", "builtin", "--locale", "C.UTF-8", "--wal-segsize", "4",
+            "--locale-provider", "builtin", "--locale", "C.UTF-8", "--wal-segsize", str(_SEGMENT >> 20),
             "--no-sync", "--no-instructions",
         ],
         folder, identity, b"",

@@ -88,6 +88,22 @@ async def test_they_start_again_over_their_own_data(home: Path) -> None:
     assert len(list((home / "servers").glob("postgres-?"))) == 2
 
 
+async def test_one_starts_over_a_data_folder_of_another_server_whose_wal_has_larger_segments(home: Path) -> None:
+    """What is restored of servers in a cluster, or of anybody's who did not ask for other ones, has 16 MB."""
+    server = postgres(home)
+    await server.start()
+    await server.stop()
+    await server.run_program("pg_resetwal", "--wal-segsize=16", "-D", str(server.folder))
+    await server.start()
+    try:
+        connection = await asyncpg.connect(server.dsn("hal9_owner"))
+        assert await connection.fetchval("SHOW wal_segment_size") == "16MB"
+        assert await connection.fetchval("SHOW max_wal_size") == "256MB"
+        await connection.close()
+    finally:
+        await server.stop()
+
+
 async def test_they_listen_on_no_port_and_nobody_else_may_enter(home: Path) -> None:
     servers = Servers(home / "servers", home / "run", shards=1)
     await servers.start()

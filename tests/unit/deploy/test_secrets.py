@@ -27,6 +27,7 @@ FUNCTIONS = tuple(one for one in ALL if one.name != "gateway")
 TARGET = Target("eu-central")
 DATABASES = {"HAL9_SHARDS": "postgresql://a", "HAL9_SHARDS_ADMIN": "postgresql://b", "HAL9_CACHE_URL": "redis://c"}
 KEYS = "kms:eu-central=arn:aws:kms:eu-central-1:1:key/a"
+MACS = "eu-central=arn:aws:kms:eu-central-1:1:key/b"
 
 
 def with_keys(name: str = "codegen") -> tuple[FunctionDescription, ...]:
@@ -101,8 +102,9 @@ async def test_backups_want_addresses_that_may_replicate_and_keys_of_kms(context
     assert [one.what for one in found.faults] == [
         "The Secret hal9-backup-shards is missing.",
         "The Secret hal9-data-keys is missing.",
+        "The Secret hal9-data-keys-mac is missing.",
     ]
-    given = {"HAL9_BACKUP_SHARDS": "postgresql://d", "HAL9_DATA_KEYS": KEYS}
+    given = {"HAL9_BACKUP_SHARDS": "postgresql://d", "HAL9_DATA_KEYS": KEYS, "HAL9_DATA_KEYS_MAC": MACS}
     found = await prepared(context, FUNCTIONS, backed_up, **given)
     written = {one["metadata"]["name"]: one.get("data", {}) for one in found.writes}
     assert base64.b64decode(written["hal9-backup-shards"]["value"]) == b"postgresql://d"
@@ -112,11 +114,12 @@ async def test_backups_want_addresses_that_may_replicate_and_keys_of_kms(context
 
 
 async def test_servers_for_trying_out_have_a_password_for_backups_where_these_are_asked_for(context: str) -> None:
+    given = {"HAL9_DATA_KEYS": KEYS, "HAL9_DATA_KEYS_MAC": MACS, "HAL9_BACKUP_SHARDS": "postgresql://d"}
     trial = Target("eu-central", environment="trial", data=Data(postgres="18-a", valkey="9-b"))
     written: dict[str, dict[str, str]] = {}
     for target, keys in ((trial, {"owner", "app", "cache"}), (replace(trial, backups="s3://b"), {"backup"})):
         before = written.get("hal9-data", {}).keys()
-        found = await prepared(context, FUNCTIONS, target, HAL9_DATA_KEYS=KEYS, HAL9_BACKUP_SHARDS="postgresql://d")
+        found = await prepared(context, FUNCTIONS, target, **given)
         written = {one["metadata"]["name"]: one.get("data", {}) for one in found.writes}
         assert written["hal9-data"].keys() - before == keys
         assert found.faults == ()

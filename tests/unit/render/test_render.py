@@ -512,6 +512,7 @@ def test_backups_are_made_by_one_pod_that_reaches_databases_store_and_keys_and_n
         "HAL9_SHARDS_ADMIN": "hal9-shards-admin",
         "HAL9_BACKUP_SHARDS": "hal9-backup-shards",
         "HAL9_DATA_KEYS": "hal9-data-keys",
+        "HAL9_DATA_KEYS_MAC": "hal9-data-keys-mac",
     }
     assert given["HAL9_BACKUPS"] == "s3://backups/hal9"
     (mount,) = [one["mountPath"] for one in container["volumeMounts"] if one["name"] == "data"]
