@@ -135,8 +135,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_done = True
         bodiless = self._method == b"HEAD" or status in _NO_BODY
         self._until_close = not (bodiless or chunked or self.length is not None)
-        if self._method == b"HEAD" and (chunked or self.length):
-            # the parser waits for a body that does not come: this connection ends here
+        if self._method == b"HEAD" and status not in _NO_BODY and self.length != 0:
+            # the parser waits for a body that does not come, until the connection's end: it ends here
             self._keep = False
             self._complete = True
         self._wake()

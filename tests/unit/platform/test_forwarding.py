@@ -202,6 +202,23 @@ async def test_head_and_empty_answers_have_no_body(tmp_path: Path) -> None:
         assert (status, "content-length" in headers, body) == (204, False, b"")
 
 
+@pytest.mark.parametrize("framing", [b"", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 7\r\n"])
+async def test_an_answer_to_head_ends_with_its_head_however_a_body_would_end(tmp_path: Path, framing: bytes) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        if request.startswith(b"HEAD"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + framing + b"\r\n")
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext")
+        await reader.read()
+        writer.close()
+
+    async with rig(tmp_path, script=script) as r:
+        after = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        raw = await r.talk(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n" + after)
+        assert (raw.count(b"HTTP/1.1 200 OK"), raw.endswith(b"\r\n\r\nnext")) == (2, True)
+
+
 async def test_an_old_client_gets_an_answer_without_chunks(tmp_path: Path) -> None:
     async def handler(request: Request, response: Response) -> None:
         response.start(200, [], None)
