@@ -163,7 +163,11 @@ async def _create(slug: str, region: str, *, pinned: bool) -> tuple[Organisation
         if key is None:
             return None
         found = await organisations(shards.directory)
-    return next(one for one in found if one.org_id == organisation_id(slug)), key
+        made = next(one for one in found if one.org_id == organisation_id(slug))
+        stands = (await shards.topology()).shard(made.shard)
+    if stands is not None and stands.region not in {None, made.region}:
+        click.echo(f"No shard of the region {made.region} takes organisations: {slug} is on {stands}.", err=True)
+    return made, key
 
 
 async def _list() -> Sequence[Organisation]:

@@ -165,6 +165,18 @@ async def test_the_refusal_of_a_pinned_organisation_reaches_who_asked(own: Serve
     assert "pinned to the region mars, where no shard takes organisations" in detail
 
 
+async def test_who_makes_an_organisation_is_told_that_it_is_not_in_its_region(
+    own: Servers, directory: Connection
+) -> None:
+    await fleet.stands_in(directory, "us-west")  # those of which nobody has said it yet
+    environment = {"HAL9_SHARDS_ADMIN": own.shards_admin_dsn}
+    away = await hal9("organisations", "create", "away", "--region", "mars", "--json", **environment)
+    assert (away.returncode, json.loads(away.stdout)["region"]) == (0, "mars")
+    assert away.stderr.startswith("No shard of the region mars takes organisations: away is on shard")
+    near = await hal9("organisations", "create", "near", "--region", "us-west", "--json", **environment)
+    assert (near.returncode, near.stderr) == (0, "")
+
+
 def test_a_move_may_go_where_the_organisation_may_be() -> None:
     known = Topology(
         [Shard(0, "us-west"), Shard(1, "eu-central"), Shard(2, "eu-central", "draining"), Shard(3)], SlotMap.even(2)
