@@ -358,6 +358,38 @@ async def test_a_mover_that_wakes_up_behind_a_lifted_fence_does_not_cut_over(pai
         assert await homes.forget(new, org_id, 2)
 
 
+async def test_no_question_behind_the_fence_outlives_the_other_one_s_failure(
+    pair: Servers, own: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is used for something else then."""
+    org_id, first = await fresh(own)
+    tables, waits, ended = catalogue.tables, asyncio.Event(), []
+
+    async def wait(*_: object) -> None:
+        waits.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    async def fail_once(connection: Any) -> Any:
+        monkeypatch.setattr(catalogue, "tables", tables)
+        await waits.wait()
+        raise LookupError("a fault of the old shard")
+
+    def fenced(point: str) -> None:
+        if point == points.FENCED:
+            monkeypatch.setattr(catalogue, "tables", fail_once)
+            monkeypatch.setattr(Mover, "_arrived", wait)
+
+    with observed(fenced), pytest.raises(LookupError, match="a fault of the old shard"):
+        await mover(pair).move(org_id, 1 - first.shard)
+    assert ended == [True]
+    monkeypatch.undo()
+    assert await own.home(org_id) == first, "its writers were let go"
+    assert (await mover(pair).cancel(org_id)).step == "cancelled"
+
+
 async def test_a_copy_that_differs_is_found_and_taken_back(pair: Servers, own: Shards) -> None:
     org_id, first = await fresh(own)
     async with own.transaction(org_id) as tx:
