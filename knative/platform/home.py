@@ -183,9 +183,12 @@ class Home:
 
     @property
     def run(self) -> Path:
-        """Sockets; below the system's temporary folder when the path here would be too long."""
+        """Sockets; below the system's temporary folder when the path here would be too long.
+
+        Or when it has a comma: in PostgreSQL's list of folders for sockets that ends one.
+        """
         inside = self.path / "run"
-        if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES:
+        if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES and "," not in str(inside):
             return inside
         return Path(tempfile.gettempdir()) / f"hal9-{os.getuid()}-{self.mark[:12]}"
 
