@@ -16,7 +16,6 @@ home is made on a primary whose lease is over (`shared.replicas`). Does not: wai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,22 +26,6 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = Any
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """A shard's row of an organisation."""
-
-    epoch: int
-    state: str
-    moved_to: int | None
-    move_id: UUID | None
-
-
-async def look(shard: Connection, org_id: UUID) -> Home | None:
-    """What a shard says of an organisation."""
-    row = await shard.fetchrow("SELECT epoch, state, moved_to, move_id FROM tenants WHERE org_id = $1", org_id)
-    return None if row is None else Home(*row.values())
 
 
 async def claim(old: Connection, org_id: UUID, epoch: int, move_id: UUID) -> bool:
