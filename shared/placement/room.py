@@ -12,13 +12,13 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
+
 from shared.diskspace import has_room
 from shared.placement import catalogue
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-    import asyncpg
 
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
@@ -39,7 +39,10 @@ async def fault(old: Connection, new: Connection, org_id: UUID) -> str | None:
         new: The shard that would get it, over its socket.
         org_id: The organisation.
     """
-    folder = Path(await new.fetchval("SHOW data_directory"))
+    try:
+        folder = Path(await new.fetchval("SHOW data_directory"))
+    except asyncpg.InsufficientPrivilegeError:
+        return None
     _, size = (await catalogue.sizes(old, [org_id])).get(org_id, (0, 0))
     wanted = _TIMES * size + _LEAST_BYTES
     try:
