@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from functions.neuron.reading import lexicon, morphology, tokens
+from functions.neuron.reading.fields import defaults
 from functions.neuron.reading.tokens import Kind, Token
 from shared.software import specification as spec
 
@@ -78,7 +79,7 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         numbers = [number for number in numbers if number not in _STATUSES]
     if numbers:
         return f"Nothing that was built stands for {_quoted(numbers)}."
-    if reason := _unkept(said, parts, specification):
+    if reason := _unkept(_without_absence(said), parts, specification):
         return reason
     if unheld := _untold(said, parts, specification):
         return f"Nothing that was built tells which are {_quoted(unheld)}."
@@ -88,6 +89,15 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
     if unfound:
         return f"Only a part of it was understood: nothing that was built stands for {_quoted(unfound)}."
     return ""
+
+
+def _without_absence(said: Sequence[Token]) -> list[Token]:
+    """Leave out "unless stated otherwise", which forbids nothing, and is no condition either."""
+    for i in range(len(said)):
+        end = defaults.absent(said, i) if said[i].low in {"if", "unless", "when"} else None
+        if end is not None:
+            return [*said[:i], *_without_absence(said[end:])]
+    return list(said)
 
 
 def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> str:

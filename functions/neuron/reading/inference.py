@@ -80,6 +80,9 @@ def complete(field: DraftField) -> None:
     """Fill in the type and the plain bounds that the field's name implies."""
     if field.type is None:
         field.type = _type(field)
+        number = isinstance(field.default, int | float) and not isinstance(field.default, bool)
+        if number and field.type is FieldType.STRING and not field.values:
+            field.type = FieldType.INTEGER if isinstance(field.default, int) else FieldType.DECIMAL
     if field.type is FieldType.INTEGER and field.values:
         field.values = ()
     _number(field)

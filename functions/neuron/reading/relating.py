@@ -95,6 +95,9 @@ def _parts(rest: Sequence[Token]) -> tuple[tuple[Token, ...], ...]:
     for i, token in enumerate(rest):
         if token.text == "(":
             closed = frames.close_of(rest, i)
+        if token.text == "," and [t.low for t in rest[i + 1 : i + 2]] in (["which"], ["that"]) and parts[-1]:
+            parts[-1] += rest[i:]  # "a departure date, which must be after the arrival date"
+            break
         if (
             i > closed
             and token.low in _CUTS

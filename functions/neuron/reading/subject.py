@@ -32,7 +32,7 @@ _NOISE: Final = lexicon.words(
     "implement design let lets we could you give your my full new terminal utility script based is should "
     "json crud it users people keeps track manage manages managing tracking handling handles storing stores "
     "organising organizing recording records provide provides providing allow allows helps offers functions "
-    "function on by software pls needed over thanks hi hello"
+    "function on by software pls needed over thanks hi hello i'd we'd i'm we're love"
 )
 
 

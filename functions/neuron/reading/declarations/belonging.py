@@ -31,6 +31,12 @@ def _lies(frame: frames.Frame) -> bool:
     return frame.verb in _LYING and not frame.group.passive and frame.modal is None and frame.rest[0].low in _PLACES
 
 
+def _as_part(frame: frames.Frame) -> tuple[Token, ...]:
+    """Give what stands behind "be", "of many events" in "can be part of many events"."""
+    parts = frame.rest[1:] if len(frame.rest) > 1 and frame.rest[0].low == "part" else frame.rest
+    return parts if parts and parts[0].low == "of" else frame.rest
+
+
 def _taking_place(frame: frames.Frame) -> tuple[Token, ...]:
     """Give what stands behind the verb, "at a venue" in "takes place at a venue"."""
     takes = frame.verb == "take" and len(frame.rest) > 1 and frame.rest[0].low == "place"
@@ -52,7 +58,7 @@ def _as_belonging(frame: frames.Frame, rest: tuple[Token, ...], *, joins: bool) 
 
 def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read "a task belongs to a project", "a reservation is for one room and one guest, with …"."""
-    rest = _taking_place(frame)
+    rest = _taking_place(frame) if frame.verb != "be" else _as_part(frame)
     if not frame.subject or not rest or frame.negated:
         return False
     placed = (frame.verb, rest[0].low) in _COMING or rest is not frame.rest or _lies(frame)
@@ -122,6 +128,7 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
         if not item.field.name or (not item.determined and not draft.known(item.field.name.split("_"))):
             continue
         if item.field.name.split("_")[-1] in {"time", "date", "day", "moment"}:
+            item.field.at = draft.at
             added = entity.add(item.field)
             found = draft.mark(("field", entity.name, added.name))
             continue

@@ -25,7 +25,7 @@ def hold(
     for owner in owners:
         for item in fields.items(owner):
             found = references.refer_to_item(entity, item, draft, later, optional=False) or found
-    for item in fields.items(tokens):
+    for item in _in_roles(fields.items(tokens), draft):
         if optional and item.field.required is None:
             item.field.required = False
         found = _hold_one(entity, item, draft, later) or found
@@ -36,6 +36,24 @@ def hold(
         draft.mark(("entity", entity.name))
         draft.topic = entity.name
     return found
+
+
+def _in_roles(items: list[fields.Item], draft: Draft) -> list[fields.Item]:
+    """Read "two members, a leader and a companion" as two fields, in each of which stands a member."""
+    for at, item in enumerate(items):
+        count = int(item.bound.low or 0) if item.bound is not None and item.bound.exact else 0
+        roles = items[at + 1 : at + 1 + count]
+        named = draft.known(item.field.name.split("_")) is not None and item.many and count > 1
+        if named and len(roles) == count and len(items) == at + 1 + count and all(_is_role(role) for role in roles):
+            for role in roles:
+                role.field.role_of = (morphology.singular(item.field.name),)
+            return [*items[:at], *roles]
+    return items
+
+
+def _is_role(item: fields.Item) -> bool:
+    plain = item.field.type is None and not item.field.values and item.field.minimum is None
+    return item.determined and plain and not morphology.is_plural(item.field.name)
 
 
 def _hold_one(entity: DraftEntity, item: fields.Item, draft: Draft, later: references.Open) -> bool:

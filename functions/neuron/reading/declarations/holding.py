@@ -113,12 +113,21 @@ def _of_things(
     rest = rest[: len(rest) - (len(frame.rest) - cut)]
     if _by_what(frame) and frame.verb in {"identify", "recognise", "know"}:
         rest = _telling_apart(rest)
-    optional = frame.modal in {"may", "can", "might", "could"}
+    some = frame.modal == "must" and _some(frame.subject, named, draft)
+    if some:
+        draft.leave(draft.clauses[draft.at].tokens, "that only some of them must have it is not checked")
+    optional = some or frame.modal in {"may", "can", "might", "could"}
     _of_owner(frame.subject, named, draft)
     return (
         all([contents.hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])  # noqa: C419 - every one is to be held
         and draft.settle()
     )
+
+
+def _some(subject: Sequence[Token], named: Sequence[str], draft: Draft) -> bool:
+    """Whether only some of a thing are spoken of: "failed inspections must have a remark"."""
+    mention = next((m for m in draft.mentions(subject) if m.entity.name in named), None)
+    return mention is not None and any(morphology.is_participle(t.low) for t in mention.adjectives)
 
 
 def _conditional_attribute(frame: frames.Frame) -> int | None:

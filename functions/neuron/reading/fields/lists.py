@@ -406,8 +406,9 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[naming.Item | None, int]:
     i = qualifiers.attributes(tokens, i, item.field, item.left)
     if (example := _example(tokens, i)) is not None:
         i = qualifiers.attributes(tokens, example, item.field, item.left)
-    if (behind := _on_which(tokens, i)) is not None:
+    if (behind := _on_which(tokens, i) or _between_what(tokens, i)) is not None:
         i = behind
+        i = qualifiers.attributes(tokens, i, item.field, item.left)
     if item.determined and (apposed := _apposed(tokens, i, item.field)) is not None:
         i = apposed
     if i < len(tokens) and tokens[i].low in _EXPLAINING:
@@ -432,6 +433,12 @@ def _renamed(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
     if end is None or not words or not all(t.is_word and t.value is None and t.verb is None for t in words):
         return None
     return [t.low for t in words], end + 1
+
+
+def _between_what(tokens: Sequence[Token], at: int) -> int | None:
+    """Pass over "between waterings" behind a number of days; gives where that ends."""
+    led = at + 1 < len(tokens) and tokens[at].low in {"between", "among"}
+    return at + 2 if led and tokens[at + 1].value is None and morphology.is_plural(tokens[at + 1].low) else None
 
 
 def _on_which(tokens: Sequence[Token], at: int) -> int | None:

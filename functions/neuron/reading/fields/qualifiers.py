@@ -102,26 +102,11 @@ def continues(tokens: Sequence[Token], i: int) -> bool:
     """Whether what stands behind a comma or "and" still speaks of the same field."""
     if i >= len(tokens):
         return False
-    if tokens[i].low in {"which", "that", "who"}:
+    if tokens[i].low in {"which", "that", "who"} or any(reader(tokens, i) for reader in _CONTINUING):
         return True
     probe = DraftField("probe")
-    if defaults.value_by_default(tokens, i, probe) is not None:
-        return True
-    bare = quantities.bound(tokens, i)
-    if bare is not None and not bare[0].exact and _ends_bound(tokens, bare[1]):
-        return True
     if tokens[i].low in {"of", "with"} and i + 1 < len(tokens) and tokens[i + 1].low not in vocabulary.SEPARATORS:
         return _attribute(tokens, i, probe) is not None
-    if quantities.phrase(tokens, i, "by default") is not None and defaults.default(tokens, i, probe) is not None:
-        return probe.default is not None
-    if sequences.case(tokens, i, probe) is not None or requirements.for_a_while(tokens, i) is not None:
-        return True
-    if (
-        tokens[i].value is not None
-        and (end := sizes.sizes(tokens, i, probe)) is not None
-        and (probe.max_length or probe.min_length)
-    ):
-        return True
     if tokens[i].low in _CONTINUES_WORDS or tokens[i].low in lexicon.MODALS | lexicon.BE:
         end = _attribute(tokens, i, probe)
         return end is not None and not (
@@ -130,6 +115,33 @@ def continues(tokens: Sequence[Token], i: int) -> bool:
             and tokens[end].low not in vocabulary.STOPS | vocabulary.SEPARATORS | vocabulary.FILLER
         )
     return False
+
+
+def _default_follows(tokens: Sequence[Token], i: int) -> bool:
+    probe = DraftField("probe")
+    if defaults.value_by_default(tokens, i, probe) is not None:
+        return True
+    led = quantities.phrase(tokens, i, "by default") is not None and defaults.default(tokens, i, probe) is not None
+    return led and probe.default is not None
+
+
+def _bound_follows(tokens: Sequence[Token], i: int) -> bool:
+    bare = quantities.bound(tokens, i)
+    if bare is not None and not bare[0].exact and _ends_bound(tokens, bare[1]):
+        return True
+    probe = DraftField("probe")
+    long = tokens[i].value is not None and sizes.sizes(tokens, i, probe) is not None
+    return long and bool(probe.max_length or probe.min_length)
+
+
+def _kept_so(tokens: Sequence[Token], i: int) -> bool:
+    """Whether what follows says in which case a text is written, or that it never changes, or is missing at first."""
+    probe = DraftField("probe")
+    never = tokens[i].low == "never" and requirements.requirement(tokens, i, probe) is not None
+    return never or sequences.case(tokens, i, probe) is not None or requirements.for_a_while(tokens, i) is not None
+
+
+_CONTINUING: Final = (_default_follows, _bound_follows, _kept_so)
 
 
 def _ends_bound(tokens: Sequence[Token], at: int) -> bool:
@@ -197,21 +209,29 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
         if (kinds := _kinds_of_characters(part)) is not None:
             characters |= kinds
             continue
-        value, end = enumerations.one(part, 0)
-        if value is None and part and part[0].low == "like":
-            value, end = " ".join(t.low for t in part), len(part)
-        if value is not None and end == len(part):
-            bare.append(value)
-        elif (chain := enumerations.until_or(part, 0)) is not None:
-            bare += chain[0]
-        elif left is not None and part:
+        values = _bare_values(part)
+        bare += values
+        if not values and left is not None and part:
             left.append(tuple(part))
     if any(characters):
         low, high = target.min_length or 1, target.max_length or ""
         target.type = FieldType.STRING
         target.pattern = f"^[{''.join(sorted(characters))}]{{{low},{high}}}$"
+    if len(bare) == 1 and left is not None and " to " in f" {bare[0].lower()} ":
+        left.append(tuple(tokens))  # "(Monday to Friday)"
     if len(bare) > 1 and target.type in {None, FieldType.STRING, FieldType.ENUM}:
         enumerating.enumerate_values(target, bare)
+
+
+def _bare_values(part: Sequence[Token]) -> list[str]:
+    """Give the values that a part of a bracket names; none where it is nothing of the kind."""
+    value, end = enumerations.one(part, 0)
+    if value is None and part and part[0].low == "like":
+        return [" ".join(t.low for t in part)]
+    if value is not None and end == len(part):
+        return [value]
+    chain = enumerations.until_or(part, 0)
+    return chain[0] if chain is not None else []
 
 
 def _kinds_of_characters(part: Sequence[Token]) -> set[str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon, quantities
+from functions.neuron.reading import lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.fields import vocabulary
 from shared.software.specification import FieldType
@@ -31,6 +31,7 @@ _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
     ("if known"): ("required", False),
     "not be missing": ("required", True),
     "cannot be missing": ("required", True),
+    "missing before": ("required", False),
     "missing": ("required", False),
     "absent": ("required", False),
     "may be unknown": ("required", False),
@@ -56,6 +57,8 @@ _REQUIREMENTS: Final[dict[str, tuple[str, object]]] = {
     "cannot be changed": ("immutable", True),
     "not be changed": ("immutable", True),
     "never changes": ("immutable", True),
+    "never changed": ("immutable", True),
+    "never be changed": ("immutable", True),
     ("never change"): ("immutable", True),
     ("not change"): ("immutable", True),
     ("cannot change"): ("immutable", True),
@@ -88,16 +91,13 @@ def for_a_while(tokens: Sequence[Token], i: int) -> int | None:
 
 def requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read whether a field must be given, and may change; gives where that ends."""
-    if (end := for_a_while(tokens, i)) is not None:
+    if (end := for_a_while(tokens, i) or _may_lack(tokens, i)) is not None:
         target.required = False
         return end
     if (end := quantities.phrase(tokens, i, "in any order")) is not None:
         return end
     if end := next((e for w in vocabulary.NOT_NOUGHT if (e := quantities.phrase(tokens, i, w)) is not None), None):
         target.nonzero = True
-        return end
-    if tokens[i].low == "whose" and (end := _may_lack(tokens, i)) is not None:
-        target.required = False
         return end
     if (end := _unchanged(tokens, i)) is not None:
         target.immutable = True
@@ -114,7 +114,11 @@ def requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
 
 
 def _may_lack(tokens: Sequence[Token], i: int) -> int | None:
-    """Read "whose name may be unknown"; gives where that ends."""
+    """Read "whose name may be unknown", "once played"; gives where that ends."""
+    if tokens[i].low == "once" and i + 1 < len(tokens) and morphology.is_participle(tokens[i + 1].low):
+        return i + 2
+    if tokens[i].low != "whose":
+        return None
     end = next((j for j in range(i + 2, min(i + 6, len(tokens))) if tokens[j].low in _LACKING), None)
     allowed = end is not None and {"may", "can", "might", "could"} & {t.low for t in tokens[i + 2 : end]}
     return end + 1 if end is not None and allowed else None

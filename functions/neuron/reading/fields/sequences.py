@@ -97,6 +97,8 @@ def _run(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
     if sign < len(tokens) and tokens[sign].low in _SIGNS:
         return _SIGNS[tokens[sign].low], sign + 1
     read = quantities.number(tokens, at) if at < len(tokens) else None
+    if at < len(tokens) and tokens[at].low in {"a", "an"}:
+        read = (1, at + 1)
     if read is None or not float(read[0]).is_integer() or not 0 < read[0] <= _LONGEST or read[1] >= len(tokens):
         return None
     end = read[1]

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from functions.neuron.reading.draft import DraftField
     from functions.neuron.reading.tokens import Token
 
-_HELPERS: Final = lexicon.MODALS | lexicon.BE | lexicon.NEGATIONS | lexicon.words("which that who lie fall set")
+_HELPERS: Final = (
+    lexicon.MODALS | lexicon.BE | lexicon.NEGATIONS | lexicon.words("which that who lie lies fall falls set")
+)
 _LATER: Final = ("in the future", "after today", "later than today", "later than now")
 _EARLIER: Final = ("in the past", "before today", "earlier than today", "earlier than now")
 _OPPOSITE: Final = {"lt": "ge", "gt": "le"}

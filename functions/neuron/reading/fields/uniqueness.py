@@ -88,6 +88,8 @@ def exclusive(tokens: Sequence[Token], i: int) -> int | None:
     nobody = next((e for w in _NOBODY if (e := quantities.phrase(tokens, j, w)) is not None), None)
     if quantities.phrase(tokens, j, "no two") is not None:
         return _no_two(tokens, j + 2)
+    if (single := _by_one(tokens, j)) is not None:
+        return single
     once = j + (j < len(tokens) and tokens[j].low in {"must", "may", "can", "does", "do"})
     repeated = next((e for w in _ONCE if (e := quantities.phrase(tokens, once, w)) is not None), None)
     if repeated is not None:
@@ -102,6 +104,18 @@ def exclusive(tokens: Sequence[Token], i: int) -> int | None:
     ):
         end += 1
     return end if end > nobody else None
+
+
+def _by_one(tokens: Sequence[Token], at: int) -> int | None:
+    """Read "may be used by one citizen only", "held by only one member"; gives where that ends."""
+    while at < len(tokens) and tokens[at].low in lexicon.MODALS | lexicon.BE:
+        at += 1
+    led = at + 3 < len(tokens) and tokens[at].verb in {"use", "hold", "own", "have"} and tokens[at + 1].low == "by"
+    one = at + 2 + (led and tokens[at + 2].low == "only")
+    if not led or one + 1 >= len(tokens) or tokens[one].low not in {"one", "a"} or not tokens[one + 1].is_word:
+        return None
+    trailing = one + 2 < len(tokens) and tokens[one + 2].low == "only"
+    return one + 2 + trailing if trailing or tokens[at + 2].low == "only" else None
 
 
 _ONCE: Final = (

@@ -119,6 +119,8 @@ def _attributes(frame: parts.Frame, rest: Sequence[Token], at: int) -> bool:
         return listed or at_creation(rest, at) is not None or _stays(rest[:at])
     if low in {"while", "until", "till"}:
         return _between_commas(rest, at) or _stays(rest[:at])
+    if low == "once" and at + 1 < len(rest) and morphology.is_participle(rest[at + 1].low):
+        return at + 2 >= len(rest) or rest[at + 2].text == ","  # "a finishing time once played": missing before
     return low == "once" and before.verb in _CHANGING  # "a number that nobody may change once set"
 
 

@@ -55,7 +55,7 @@ CAPACITY_NAMES: Final = (
 
 def capacity(r: readings.Reading, draft: Draft) -> bool:
     """Read limits that are a field of what is pointed at: "cannot have more bookings than its capacity"."""
-    if not _speaks_of_capacity(r):
+    if not _speaks_of_capacity(r) or _of_something_else(r):
         return False
     counted = _counted_more(r, draft)
     daily = any(quantities.phrase(r.words, i, words) for i in range(len(r.words)) for words in _DAILY)
@@ -101,6 +101,14 @@ _DAILY: Final = ("on a date", "on a day", "on one day", "on any day", "per day",
 _RESTRICTING: Final = lexicon.words(
     "no not never only than exceed exceeds exceeding cannot most limited up full refused"
 )
+
+
+def _of_something_else(r: readings.Reading) -> bool:
+    """Whether "the seats booked for a screening must not exceed …" counts what is no thing of its own."""
+    if "exceed" not in r.frame.group.verbs or not r.subjects:
+        return False
+    before = [t.low for t in r.frame.subject[: r.subjects[0].start]]
+    return any(morphology.is_participle(low) for low in before) and "for" in before
 
 
 def _counted_more(r: readings.Reading, draft: Draft) -> DraftEntity | None:
@@ -240,6 +248,11 @@ def add_capacity(
     return draft.add_rule(rule)
 
 
+def _least(name: str) -> str:
+    """Give the name of the lower limit that belongs to an upper one: minimum players for maximum players."""
+    return name.replace("maximum", "minimum").replace("max_", "min_") if name.startswith("max") else ""
+
+
 def implied_capacities(draft: Draft) -> None:
     """Let every link count against the capacity of what it takes: copies of a book, seats of a course."""
     for entity, reference, limit in _capacities(draft):
@@ -252,6 +265,8 @@ def implied_capacities(draft: Draft) -> None:
         if any(not f.managed and conditions.kind_of(f) in moments.TIMES for f in entity.fields.values()):
             continue  # two bookings at different times do not take from one another
         parent = draft.entities[reference.target or ""]
+        if _least(limit.name) in parent.fields:
+            continue  # from the minimum to the maximum number of players: how many take part in one booking
         noun = limit.name.replace("_", " ")
         add_capacity(
             draft,

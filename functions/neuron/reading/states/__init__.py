@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading.states import beginnings, moves, paths
+from functions.neuron.reading.states import archives, beginnings, moves, paths
 from functions.neuron.reading.states.machines import complete
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     paths.path,
     beginnings.listed,
     beginnings.initial,
+    archives.archived,
     moves.moved,
 )
 

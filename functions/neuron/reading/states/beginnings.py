@@ -34,18 +34,11 @@ def listed(r: Reading, draft: Draft) -> bool:
     entity = machines.thing_of(r, draft)
     if entity is None or r.frame.negated or (r.frame.verb not in {"be", "have"} and not r.frame.group.passive):
         return False
-    tokens = paths.complement(r)
-    tokens = tokens[tokens[:1] != [] and tokens[0].low in {"a", "an"} :]  # "is a draft, open or closed"
     named = conditions.find_field(r.frame.subject, entity)
     if named is not None and named[0].name not in machines.STATE_FIELDS:
         return False
-    probe = DraftField("probe")
-    end = fields.attributes([*_be(r), *tokens], 0, probe)
-    if _names_states(r):
-        named_states = [" ".join(words) for words in paths.cut([t.low for t in tokens], {",", "and", "or"}) if words]
-        short = all(len(state.split()) <= machines.LONGEST_STATE for state in named_states)
-        probe.values, end = (tuple(named_states), len(tokens)) if short else ((), 0)
-    if len(probe.values) < 2 or end < len(tokens):
+    probe = _said(r)
+    if probe is None:
         return False
     if r.frame.group.passive and not _names_states(r) and origins.sources(r, entity, draft):
         return False  # "a claim under review is approved or rejected": what may be done then
@@ -60,10 +53,34 @@ def listed(r: Reading, draft: Draft) -> bool:
         named[0].type = FieldType.ENUM
         named[0].default = probe.default if probe.default is not None else named[0].default
         return draft.mark(("field", entity.name, named[0].name))
+    if named is None and entity.machine is None and not any(map(_like_state, probe.values)):
+        kind = entity.add(DraftField("kind", FieldType.ENUM, values=probe.values, default=probe.default))
+        return draft.mark(("field", entity.name, kind.name))  # "materials are either paper, glass or metal"
     machine = machines.machine_of(draft, entity, probe.values, ordered=False)
     if probe.default is not None:
         machine.initial = machines.spelled(machine, str(probe.default)) or machine.initial
     return True
+
+
+def _said(r: Reading) -> DraftField | None:
+    """Give the values, and the default, that a clause says to its end; None where it says something else."""
+    tokens = paths.complement(r)
+    tokens = tokens[tokens[:1] != [] and tokens[0].low in {"a", "an"} :]  # "is a draft, open or closed"
+    probe = DraftField("probe")
+    end = fields.attributes([*_be(r), *tokens], 0, probe)
+    if _names_states(r):
+        named = [" ".join(words) for words in paths.cut([t.low for t in tokens], {",", "and", "or"}) if words]
+        short = all(len(state.split()) <= machines.LONGEST_STATE for state in named)
+        probe.values, end = (tuple(named), len(tokens)) if short else ((), 0)
+    return probe if len(probe.values) > 1 and end >= len(tokens) else None
+
+
+def _like_state(value: str) -> bool:
+    """Whether a word may be the name of a state that a thing gets into and out of, rather than of a kind of thing."""
+    first = value.split()[0].lower()
+    told = morphology.is_participle(first) or first in {"in", "on", "under", "out", "not", "at"}
+    shaped = first.endswith(("ed", "ing", "able", "ible", "ive"))
+    return told or shaped or machines.is_usual(value) or morphology.verb_base(first) == first
 
 
 def _names_states(r: Reading) -> bool:

@@ -175,6 +175,12 @@ _ENDS_WORDS: Final = lexicon.words(
 )
 
 
+def is_usual(state: str) -> bool:
+    """Whether a state is one that things usually begin in, get into or end in."""
+    name = morphology.name(state)
+    return name in INITIAL or name in _ACTIONS or name in _ENDS_WORDS
+
+
 def is_end(state: str) -> bool:
     """Whether a state is one that things usually end in."""
     return morphology.name(state) in _ENDS_WORDS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.reading import closing, conditions, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftMachine
 from functions.neuron.reading.rules import parts
-from functions.neuron.reading.states import machines, origins, paths
+from functions.neuron.reading.states import archives, machines, origins, paths
 from shared.software.specification import Transition
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def moved(r: Reading, draft: Draft) -> bool:
         return _marked(draft, entity, r.frame.rest[1:])
     moved = [_move(r, draft, entity, verb) for verb in verbs]
     _move_ones(r, draft, entity)
+    archives.instead_of_deletion(r, draft, entity)
     return _guarded(r, draft, moved=any(moved))
 
 
