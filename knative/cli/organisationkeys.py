@@ -79,7 +79,7 @@ def revoke_keys(org_id: UUID, key_ids: tuple[UUID, ...], maker: str | None, *, e
         raise click.ClickException(
             f"They are revoked, and end within 10 s: the cache does not answer ({error})."
         ) from None
-    click.echo(json.dumps({"revoked": [str(one) for one in ended]}) if as_json else f"{len(ended)} keys are revoked.")
+    click.echo(json.dumps({"revoked": [str(one) for one in ended]}) if as_json else f"Revoked: {len(ended)}.")
 
 
 async def mark(org_id: UUID, keys: Iterable[UUID]) -> bool:
@@ -104,7 +104,15 @@ async def mark(org_id: UUID, keys: Iterable[UUID]) -> bool:
 
 
 async def _keys(directory: Database, org_id: UUID) -> list[ApiKey]:
-    """All keys that the organisation ever had, the newest first."""
+    """All keys that the organisation ever had, the newest first.
+
+    Raises:
+        click.ClickException: There is no such organisation.
+    """
+    async with directory.connection() as connection:
+        known = await connection.fetchval("SELECT true FROM directory.organisations WHERE org_id = $1", org_id)
+    if not known:
+        raise click.ClickException(f"There is no such organisation ({org_id}): see `hal9 organisations list`.")
     found: list[ApiKey] = []
     while page := await apikeys.list_keys(directory, org_id, before=found[-1].key_id if found else None, limit=_PAGE):
         found += page

@@ -216,7 +216,7 @@ def _run(org_id: UUID, work: Callable[[_Opened], Coroutine[Any, Any, T]]) -> T:
 async def _require_known(org_id: UUID) -> None:
     """Refuse an organisation that there is not: who has mistyped its slug must not read that its sessions are ended.
 
-    Where the directory does not answer nothing is refused: a revocation needs the caches only.
+    Where the directory does not answer nothing is refused: the caches alone can end sessions.
     """
     try:
         directory = await hosts.connect(admin_addresses()[0], timeout=_ASK_SECONDS, command_timeout=_ASK_SECONDS)

@@ -110,11 +110,14 @@ async def test_the_operator_lists_and_ends_keys_of_one_organisation_everywhere_a
     again = await organisations("revoke-keys", org_id, made[0]["id"])
     assert (again.returncode, "has no key" in again.stderr) == (1, True)
     assert (await organisations("revoke-keys", org_id)).returncode == 2
-    assert (await organisations("revoke-keys", org_id, "--made-by", maker)).stdout == "2 keys are revoked.\n"
+    assert (await organisations("revoke-keys", org_id, "--made-by", maker)).stdout == "Revoked: 2.\n"
     assert await stands() == [False, False, False, True, True]
-    assert (await organisations("revoke-keys", org_id, "--all")).stdout == "1 keys are revoked.\n"
+    assert (await organisations("revoke-keys", org_id, "--all")).stdout == "Revoked: 1.\n"
     assert await stands() == [False, False, False, False, True]
     assert json.loads((await organisations("keys", org_id, "--json")).stdout) == []
+    for command in (("keys", "nobody-has-this"), ("revoke-keys", "nobody-has-this", "--all")):
+        nobody = await organisations(*command)
+        assert (nobody.returncode, "There is no such organisation" in nobody.stderr) == (1, True)
     assert len(json.loads((await organisations("keys", org_id, "--all", "--json")).stdout)) == 4
 
 
