@@ -65,7 +65,6 @@ _BINARY_TYPES: Final = frozenset({None, "application/json"})  # the usual ones, 
 _CLOUDEVENTS: Final = "application/cloudevents"
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _SAFE_BYTES: Final = _SAFE.encode()
-_PLAIN_BYTES: Final = bytes(code for code in range(0x20, 0x7F) if chr(code) not in '"%')
 _PRINTABLE_BUT_QUOTES: Final = bytes(code for code in range(0x20, 0x7F) if chr(code) not in '"\\')
 _CLOSING: Final = b"}"[0]
 _PERCENT: Final = re.compile(r"%(?:[0-9A-Fa-f]{2})?")
