@@ -62,6 +62,10 @@ class DataKeys:
         masters: The regions' master keys.
         seconds: How long an unwrapped key is kept.
         clock: Says how long that is.
+
+    Attributes:
+        directory: As it was given.
+        masters: Likewise.
     """
 
     def __init__(

@@ -157,9 +157,9 @@ class Sessions:
         """Begin a session, unless its user's were made void since the moment that it begins at.
 
         Raises:
-            As `create`.
+            SessionInvalidError: They were.
+            SessionFullError, Problem: As `create`.
         """
-        await self._must_be_allowed(session.org_id, self._home.name)
         session_id = SessionId.new(self._home.name, session.org_id, self._randomness)
         if not await self._home.create(session, session_id.raw, self._settings.each):
             raise SessionInvalidError  # revoked meanwhile: whether the user may is to be asked again
@@ -334,6 +334,7 @@ class Sessions:
             raise SessionInvalidError
         if self._home.name in voided.silent:
             raise RevocationIncompleteError(sorted(voided.silent))
+        await self._must_be_allowed(was.org_id, self._home.name)
         opened = await self._begin(dataclasses.replace(was, ref=new_id(), begun=voided.until + 1))
         if voided.silent:
             raise RevocationIncompleteError(sorted(voided.silent), opened)
