@@ -111,14 +111,17 @@ def template_folder() -> Path:
 def least_sizes(folder: Path) -> dict[str, str]:
     """Give the sizes of WAL that a server needs over a data folder of other servers, whose segments are larger.
 
-    Those of our own folders have 4 MB; nearly everybody else's, and so what is restored of them, 16 MB or more.
+    Those of our own folders have 4 MB; nearly everybody else's, and so what is restored of them, 16 MB or more. Of a
+    folder that is damaged there are none: the server says what is wrong with it.
     Source: PostgreSQL 18, ReadControlFile (xlog.c): each at least twice a segment.
     """
     done = subprocess.run(
-        [programs() / "pg_controldata", folder], capture_output=True, text=True, check=True, env={"LC_ALL": "C"}
+        [programs() / "pg_controldata", folder], capture_output=True, text=True, check=False, env={"LC_ALL": "C"}
     )
     label = "Bytes per WAL segment:"
-    (size,) = (int(line.removeprefix(label)) for line in done.stdout.splitlines() if line.startswith(label))
+    size = max(
+        (int(line.removeprefix(label)) for line in done.stdout.splitlines() if line.startswith(label)), default=0
+    )
     return {"min_wal_size": f"{2 * size >> 20}MB", "max_wal_size": f"{16 * size >> 20}MB"} if size > _SEGMENT else {}
 
 

@@ -135,6 +135,7 @@ def masters(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 async def test_a_wrapped_key_is_bound_to_its_organisation_and_region(masters: MasterKeys) -> None:
     org_id, other = new_id(), new_id()
     key, wrapped = await masters.generate(org_id, "us-west")
+    await masters.generate(org_id, "us-east")  # there is a key of that region, too
     assert len(key) == 32
     assert key not in wrapped
     assert await masters.unwrap(wrapped, org_id, "us-west") == key
