@@ -64,7 +64,7 @@ async def test_usage(mine: Client, api: str, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("HAL9_API_KEY", key)
         shown = CliRunner().invoke(main, ["usage"])
         assert (shown.exit_code, "tier professional" in shown.output) == (0, True), shown.output
-        assert "seats *" in shown.output
+        assert "browser_minutes *" in shown.output
         document = json.loads(CliRunner().invoke(main, ["usage", "--month", "2020-01", "--json"]).output)
         assert (document["month"], document["hours"]) == ("2020-01", [])
 
