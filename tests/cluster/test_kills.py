@@ -95,7 +95,13 @@ def test_a_part_of_knative_is_deleted(deployed: DeployedPlatform, runs: Going[Ru
     namespace, selector = PARTS[part]
     kubectl("-n", namespace, "delete", "pod", "-l", selector, "--wait=false")
     runs.some_more()
-    kubectl("-n", namespace, "wait", "--for=condition=Available", "deployment", "--all", "--timeout=300s")
+    until_whole(namespace)
+
+
+def until_whole(*namespaces: str) -> None:
+    """Wait until Knative itself is well again: what ended meanwhile is started after ever longer pauses."""
+    for namespace in namespaces:
+        kubectl("-n", namespace, "wait", "--for=condition=Available", "deployment", "--all", "--timeout=420s")
 
 
 @contextlib.contextmanager
@@ -133,6 +139,7 @@ def test_the_nodes_network_is_cut(deployed: DeployedPlatform, runs: Going[Run]) 
     with cut():
         assert not answers(url)
     runs.some_more()
+    until_whole("knative-serving", "knative-eventing")
 
 
 def answers(url: str) -> bool:
