@@ -29,6 +29,7 @@ from shared.backup.verification import verify
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings
 from shared.database.migrations import migrate
+from shared.datakeys.files import FileMasterKeys
 from shared.identifiers import new_id
 from shared.settings import load
 from shared.shards import Shards
@@ -202,6 +203,7 @@ async def test_missing_wal_is_named(stage: Stage, backup: Backup, tmp_path: Path
 
 
 async def test_another_master_key_opens_nothing(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    await FileMasterKeys(tmp_path / "others").generate(NOBODY, "us-west")
     listed = await stage.repository(masters=tmp_path / "others").backups()
     assert all("another master key" in (one.fault or "") for one in listed)
     done = await stage.hal9(
@@ -210,6 +212,15 @@ async def test_another_master_key_opens_nothing(stage: Stage, backup: Backup, tm
     assert done.returncode == 1
     assert "another master key" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+async def test_where_there_is_no_master_key_none_is_made(stage: Stage, backup: Backup, tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    done = await stage.hal9(
+        "restore", "--at", str(backup.id), "--into", str(tmp_path / "home"), HAL9_DATA_KEYS=f"file://{absent}"
+    )
+    assert (done.returncode, "Traceback" in done.stderr, absent.exists()) == (1, False, False), done.stderr
+    assert "check HAL9_DATA_KEYS" in done.stderr
 
 
 async def test_nothing_is_overwritten(stage: Stage, backup: Backup, tmp_path: Path) -> None:
