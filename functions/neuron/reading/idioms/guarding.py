@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import (
-    morphology,
-    rules,
-)
-from shared.software.specification import (
-    Condition,
-    FieldType,
-    TransitionRule,
-)
+from functions.neuron.reading import rules
+from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
+    from shared.software.specification import Condition
+
 WHO: Final = ("email", "name", "phone")
-
-
 SHORT: Final = 6
 PAIR: Final = 2
 TIMES: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
@@ -27,11 +20,4 @@ TIMES: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
 
 def guard(r: Reading, draft: Draft, entity: DraftEntity, requires: tuple[Condition, ...]) -> bool:
     """Let something be made only where the conditions hold."""
-    rule = TransitionRule(
-        name=morphology.name(entity.name, "create", "allowed"),
-        entity=entity.name,
-        message=rules.sentence(r.words, draft.request),
-        action="create",
-        requires=requires,
-    )
-    return draft.mark(draft.add_rule(rule))
+    return draft.mark(rules.guarded(r, draft, entity, "create", requires))

@@ -9,7 +9,6 @@ from functions.neuron.reading import (
     conditions,
     frames,
     lexicon,
-    morphology,
     quantities,
     rules,
 )
@@ -18,7 +17,6 @@ from shared.software.specification import (
     Condition,
     FieldType,
     Operator,
-    TransitionRule,
 )
 
 if TYPE_CHECKING:
@@ -107,14 +105,7 @@ def of_states(r: Reading, draft: Draft) -> bool:
     for target, action, prefix in rules.actions(r, draft, entity):
         if prefix or len(required) != len(words):
             continue
-        rule = TransitionRule(
-            name=morphology.name(target.name, action, "allowed"),
-            entity=target.name,
-            message=rules.sentence(r.words, draft.request),
-            action=action,
-            requires=required,
-        )
-        found = draft.mark(draft.add_rule(rule))
+        found = draft.mark(rules.guarded(r, draft, target, action, required))
     return found
 
 

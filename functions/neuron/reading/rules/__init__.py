@@ -37,7 +37,7 @@ from functions.neuron.reading.rules.moments import ordered
 from functions.neuron.reading.rules.overlaps import overlap
 from functions.neuron.reading.rules.parts import implied_parts
 from functions.neuron.reading.rules.quotas import period_field, period_of, quota
-from functions.neuron.reading.rules.readings import Reading, reading_of, sentence
+from functions.neuron.reading.rules.readings import Reading, guarded, reading_of, sentence
 from functions.neuron.reading.rules.uniqueness import add_unique, stated_uniqueness, unique
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ __all__ = [
     "adjectives",
     "compared",
     "field_says",
+    "guarded",
     "implied_capacities",
     "implied_parts",
     "ordered",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.reading import closing, conditions, lexicon, morphology
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
 from functions.neuron.reading.rules import readings
-from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType, Operator
 
 if TYPE_CHECKING:
@@ -40,14 +39,7 @@ def guard(r: readings.Reading, draft: Draft) -> bool:
         frozen = conditions.negate(stated)
         if frozen is None:
             return False
-        rule = spec.TransitionRule(
-            name=readings.rule_name(entity.name, "update", "allowed"),
-            entity=entity.name,
-            message=readings.sentence(r.words, draft.request),
-            action="update",
-            requires=frozen,
-        )
-        return draft.mark(draft.add_rule(rule))
+        return draft.mark(readings.guarded(r, draft, entity, "update", frozen))
     required = _required(r, stated, adjectival=adjectival)
     if not required:
         return False
@@ -56,14 +48,7 @@ def guard(r: readings.Reading, draft: Draft) -> bool:
         requires = _prefixed(required, prefix)
         if requires is None:
             continue
-        rule = spec.TransitionRule(
-            name=readings.rule_name(target.name, action, "allowed"),
-            entity=target.name,
-            message=readings.sentence(r.words, draft.request),
-            action=action,
-            requires=requires,
-        )
-        found = draft.mark(draft.add_rule(rule))
+        found = draft.mark(readings.guarded(r, draft, target, action, requires))
         if prefix:
             draft.mark(*[("field", entity.name, c.field) for c in required])
     return found
@@ -261,14 +246,7 @@ def refusal(r: readings.Reading, draft: Draft) -> bool:
         requires = _in_time(r.frame.rest, reference, other.entity)
     if not requires:
         return False
-    rule = spec.TransitionRule(
-        name=readings.rule_name(entity.name, "create", "allowed"),
-        entity=entity.name,
-        message=readings.sentence(r.words, draft.request),
-        action="create",
-        requires=requires,
-    )
-    return draft.mark(draft.add_rule(rule))
+    return draft.mark(readings.guarded(r, draft, entity, "create", requires))
 
 
 def _in_time(tokens: Sequence[Token], reference: DraftField, parent: DraftEntity) -> tuple[Condition, ...] | None:
@@ -300,14 +278,7 @@ def _too_late(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:
         requires = (
             Condition(field=f"{reference.name}.{named[0].name}", operator=operator, other=conditions.moment(named[0])),
         )
-        rule = spec.TransitionRule(
-            name=readings.rule_name(entity.name, "create", "allowed"),
-            entity=entity.name,
-            message=readings.sentence(r.words, draft.request),
-            action="create",
-            requires=requires,
-        )
-        return draft.mark(draft.add_rule(rule))
+        return draft.mark(readings.guarded(r, draft, entity, "create", requires))
     return False
 
 
@@ -334,23 +305,12 @@ def _guard_by_object(r: readings.Reading, draft: Draft) -> bool:
                 ):
                     requires = _prefixed(required, reference.name)
                     if requires:
-                        rule = spec.TransitionRule(
-                            name=readings.rule_name(other.name, "create", "allowed"),
-                            entity=other.name,
-                            message=readings.sentence(r.words, draft.request),
-                            action="create",
-                            requires=requires,
-                        )
                         return draft.mark(
-                            draft.add_rule(rule), *[("field", mention.entity.name, c.field) for c in required]
+                            readings.guarded(r, draft, other, "create", requires),
+                            *[("field", mention.entity.name, c.field) for c in required],
                         )
             if verb in DELETING | _UPDATING:
-                rule = spec.TransitionRule(
-                    name=readings.rule_name(mention.entity.name, "delete" if verb in DELETING else "update", "allowed"),
-                    entity=mention.entity.name,
-                    message=readings.sentence(r.words, draft.request),
-                    action="delete" if verb in DELETING else "update",
-                    requires=required,
+                return draft.mark(
+                    readings.guarded(r, draft, mention.entity, "delete" if verb in DELETING else "update", required)
                 )
-                return draft.mark(draft.add_rule(rule))
     return False

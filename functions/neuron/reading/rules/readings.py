@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import frames, lexicon, morphology
-from functions.neuron.reading.draft import Draft, DraftEntity, Mention
+from functions.neuron.reading.draft import Draft, DraftEntity, Mark, Mention
 from functions.neuron.reading.tokens import Token
+from shared.software.specification import TransitionRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.neuron.reading.clauses import Clause
     from functions.neuron.reading.frames import Frame
+    from shared.software.specification import Condition
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,18 @@ def sentence(tokens: Sequence[Token], request: str) -> str:
 def rule_name(*parts: str) -> str:
     """Name a rule after what it is about."""
     return morphology.name(*parts)
+
+
+def guarded(r: Reading, draft: Draft, entity: DraftEntity, action: str, requires: tuple[Condition, ...]) -> Mark:
+    """Add the rule that an action is taken only where the conditions hold; give its mark."""
+    rule = TransitionRule(
+        name=rule_name(entity.name, action, "allowed"),
+        entity=entity.name,
+        message=sentence(r.words, draft.request),
+        action=action,
+        requires=requires,
+    )
+    return draft.add_rule(rule)
 
 
 def candidate_entities(r: Reading, draft: Draft) -> list[DraftEntity]:
