@@ -12,7 +12,7 @@ import asyncpg
 import click
 
 from knative.cli.keys import show
-from knative.cli.organisationnames import organisation
+from knative.cli.organisationnames import organisation, require_known
 from knative.cli.servers import admin_addresses, cache_address
 from shared import apikeys
 from shared.apikeys.wire import KeyView
@@ -110,9 +110,7 @@ async def _keys(directory: Database, org_id: UUID) -> list[ApiKey]:
         click.ClickException: There is no such organisation.
     """
     async with directory.connection() as connection:
-        known = await connection.fetchval("SELECT true FROM directory.organisations WHERE org_id = $1", org_id)
-    if not known:
-        raise click.ClickException(f"There is no such organisation ({org_id}): see `hal9 organisations list`.")
+        await require_known(connection, org_id)
     found: list[ApiKey] = []
     while page := await apikeys.list_keys(directory, org_id, before=found[-1].key_id if found else None, limit=_PAGE):
         found += page

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import overload
+from typing import TYPE_CHECKING, overload
 from uuid import UUID
 
 import click
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from shared.database.pool import Transaction
 
 
 @overload
@@ -46,3 +51,13 @@ def new_slug(context: click.Context, parameter: click.Parameter, value: str) -> 
             "a letter or a digit."
         )
     return value
+
+
+async def require_known(directory: Transaction | asyncpg.Connection[asyncpg.Record], org_id: UUID) -> None:
+    """Refuse an organisation that there is not, such as that of a slug that was mistyped.
+
+    Raises:
+        click.ClickException: There is none.
+    """
+    if not await directory.fetchval("SELECT true FROM directory.organisations WHERE org_id = $1", org_id):
+        raise click.ClickException(f"There is no such organisation ({org_id}): see `hal9 organisations list`.")

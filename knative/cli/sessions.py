@@ -15,7 +15,7 @@ import click
 
 from events import catalogue
 from knative.cli import tables
-from knative.cli.organisationnames import organisation
+from knative.cli.organisationnames import organisation, require_known
 from knative.cli.servers import admin_addresses
 from knative.platform.home import Home, PlatformSettings
 from shared.database import DatabaseSettings, hosts
@@ -223,13 +223,11 @@ async def _require_known(org_id: UUID) -> None:
     except (OSError, asyncpg.PostgresError):
         return
     try:
-        known = await directory.fetchval("SELECT true FROM directory.organisations WHERE org_id = $1", org_id)
+        await require_known(directory, org_id)
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
         return
     finally:
         directory.terminate()  # it may hang
-    if not known:
-        raise click.ClickException(f"There is no such organisation ({org_id}): see `hal9 organisations list`.")
 
 
 @asynccontextmanager
