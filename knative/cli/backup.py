@@ -358,7 +358,7 @@ async def _reached(source: Backups, repository: Repository, wanted: datetime | s
 
     target = await choose(repository, wanted, datetime.now(UTC))
     try:
-        await require_reach(repository, target)
+        require_reach(target)
     except BackupError:
         if not source.reachable:
             raise
@@ -372,7 +372,7 @@ async def _reached(source: Backups, repository: Repository, wanted: datetime | s
             )
         )
         target = await choose(repository, wanted, datetime.now(UTC))
-        await require_reach(repository, target)
+        require_reach(target)
     return target
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from shared.backup import programs
 from shared.backup.archive import PARTIAL
 from shared.backup.errors import BackupError, DamagedError
-from shared.backup.route import FOREVER, Leg, first_leg, reach, route, segments
+from shared.backup.route import FOREVER, Leg, first_leg, route, segments
 from shared.backup.tar import unpack
 from shared.diskspace import is_full
 
@@ -110,7 +110,7 @@ class Target:
 async def latest(repository: Repository, backup: Backup) -> datetime:
     """The last moment that every shard can be brought to."""
     routes = [await route(repository, part, FOREVER) for part in backup.shards]
-    return min([await reach(repository, legs) or backup.point_at for legs in routes])
+    return min(legs[-1].until or backup.point_at for legs in routes)
 
 
 async def choose(repository: Repository, wanted: datetime | str, now: datetime) -> Target:
@@ -155,7 +155,7 @@ async def _to(
     return Target(chain, at, tuple([await route(repository, part, at) for part in chain[-1].shards]), later)
 
 
-async def require_reach(repository: Repository, target: Target) -> None:
+def require_reach(target: Target) -> None:
     """Check that every shard's archive has what the moment needs.
 
     Raises:
@@ -164,7 +164,7 @@ async def require_reach(repository: Repository, target: Target) -> None:
     if target.at is None:
         return  # a backup is not listed before its own point is archived
     for shard, legs in enumerate(target.routes):
-        reached = await reach(repository, legs) or target.backup.point_at
+        reached = legs[-1].until or target.backup.point_at
         if target.moment > reached:
             raise BackupError(
                 f"The archive of shard {shard} reaches until {reached.isoformat()}, not until "

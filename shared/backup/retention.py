@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from shared.backup import archive, exports
 from shared.backup.archive import PARTIAL, SEGMENT
 from shared.backup.errors import BackupError
-from shared.backup.route import FOREVER, route
+from shared.backup.route import FOREVER, first_leg, route
 from shared.backup.shard import begin_of
 
 if TYPE_CHECKING:
@@ -81,15 +81,13 @@ def needed(good: Mapping[UUID, Backup], since: datetime) -> set[UUID]:
 
 async def _prune_archives(repository: Repository, kept: Sequence[Backup], since: datetime) -> int:
     """Delete the WAL before the oldest place that a restore begins at; whole archives when none leads through them."""
+    parts = [part for backup in kept for part in backup.shards]
+    begins = [(first_leg(part), part.segment_bytes) for part in parts]
+    for part in {part.archive: part for part in parts}.values():
+        begins += [(leg, part.segment_bytes) for leg in (await route(repository, part, FOREVER))[1:]]
     first: dict[str, tuple[int, int]] = {}
-    for backup in kept:
-        for part in backup.shards:
-            known = first.get(part.archive, (part.start_lsn, part.segment_bytes))
-            first[part.archive] = min(known, (part.start_lsn, part.segment_bytes))
-    for part in {part.archive: part for backup in kept for part in backup.shards}.values():
-        for leg in (await route(repository, part, FOREVER))[1:]:
-            known = first.get(leg.archive, (leg.lsn, part.segment_bytes))
-            first[leg.archive] = min(known, (leg.lsn, part.segment_bytes))
+    for leg, size in begins:
+        first[leg.archive] = min(first.get(leg.archive, (leg.lsn, size)), (leg.lsn, size))
     deleted = 0
     dropped: dict[str, bool] = {}
     async for name in repository.below("wal"):

@@ -9,7 +9,7 @@ Promises: a leg follows another only when no segment is missing between them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -36,11 +36,13 @@ class Leg:
         archive: The archive's id.
         timeline: The history that is read there.
         lsn: Where reading begins.
+        until: The last moment that the archive reaches; None when it does not say, and for a backup's own point.
     """
 
     archive: str
     timeline: int
     lsn: int
+    until: datetime | None = None
 
     @property
     def history(self) -> str:
@@ -49,14 +51,14 @@ class Leg:
 
 
 def first_leg(part: ShardBackup) -> Leg:
-    """Where the way from a backup begins."""
+    """The way from a backup to its own point."""
     return Leg(part.archive, part.timeline, part.start_lsn)
 
 
 async def route(repository: Repository, part: ShardBackup, moment: datetime) -> tuple[Leg, ...]:
     """Give the way from a backup to a moment, or as near to it as there is a way."""
-    legs = [first_leg(part)]
-    while not await _reaches(repository, legs[-1], moment):
+    legs = [replace(first_leg(part), until=await _reach(repository, part.archive))]
+    while (reached := legs[-1].until) is None or reached < moment:
         following = await _following(repository, legs[-1], part.segment_bytes)
         if following is None:
             break
@@ -64,21 +66,15 @@ async def route(repository: Repository, part: ShardBackup, moment: datetime) -> 
     return tuple(legs)
 
 
-async def reach(repository: Repository, legs: Sequence[Leg]) -> datetime | None:
-    """The last moment that a way leads to; None when only the backup's own point can be restored."""
-    status = await read_status(repository, legs[-1].archive)
+async def _reach(repository: Repository, archive: str) -> datetime | None:
+    status = await read_status(repository, archive)
     return None if status is None else status.at
-
-
-async def _reaches(repository: Repository, leg: Leg, moment: datetime) -> bool:
-    reached = await reach(repository, [leg])
-    return reached is not None and reached >= moment
 
 
 async def _following(repository: Repository, leg: Leg, size: int) -> Leg | None:
     """The leg after another one, when the two are one history without a hole."""
     archive = await successor(repository, leg.archive)
-    if archive is None or await read_status(repository, archive) is None:
+    if archive is None or (until := await _reach(repository, archive)) is None:
         return None
     names = {name.rpartition("/")[2] async for name in repository.below(folder(archive))}
     newest = max((name for name in names if HISTORY.fullmatch(name)), default=None)
@@ -94,7 +90,7 @@ async def _following(repository: Repository, leg: Leg, size: int) -> Leg | None:
     before = f"{folder(leg.archive)}/{segment(leg.timeline, begin - size, size)}"
     if begin > leg.lsn and not await repository.exists(before):
         return None
-    return Leg(archive, timeline, begin)
+    return Leg(archive, timeline, begin, until)
 
 
 def _left(name: str, history: str) -> tuple[int, int]:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from shared.backup.archive import read_status
 from shared.backup.errors import BackupError, DamagedError
 from shared.backup.restoring import require_room, verify_folder
-from shared.backup.route import first_leg, reach, segments
+from shared.backup.route import first_leg, segments
 from shared.backup.tar import unpack
 from shared.diskspace import is_full
 
@@ -68,9 +69,9 @@ async def verify(repository: Repository, backup: Backup, scratch: Path | None, t
     for part in backup.shards:
         tell(f"shard {part.shard}: {part.base.plain / 2**20:.0f} MB of the {backup.kind} backup {backup.id}")
         await _verify_base(repository, part, scratch)
-        own = (first_leg(part),)
-        until.append(await reach(repository, own) or backup.point_at)
-        names = await segments(repository, part, own, None)
+        status = await read_status(repository, part.archive)
+        until.append(backup.point_at if status is None else status.at)
+        names = await segments(repository, part, (first_leg(part),), None)
         tell(f"shard {part.shard}: {len(names)} WAL segments")
         for name in names:
             async for _ in repository.get(name):

@@ -163,7 +163,7 @@ class Stage:
         """Restore everything to a moment; give what each shard's ledger has then."""
         repository = self.repository()
         target = await choose(repository, wanted, datetime.now(UTC))
-        await require_reach(repository, target)
+        require_reach(target)
         await restore_home(repository, target, Home.at(home), self.masters, lambda _: None)
         with tempfile.TemporaryDirectory(prefix="hal9-") as run:
             servers = Servers(Home.at(home).servers, Path(run), durable=False)

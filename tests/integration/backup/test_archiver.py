@@ -227,7 +227,7 @@ async def test_after_a_promotion_a_new_archive_and_a_full_backup_begin_by_themse
     [hole] = [name async for name in repository.below(f"wal/{leg.archive}") if begin in name]
     await repository.delete(hole)
     with pytest.raises(BackupError, match="choose an earlier moment"):
-        await require_reach(repository, await choose(repository, after, now))
+        require_reach(await choose(repository, after, now))
 
 
 @pytest.mark.timeout(300)
