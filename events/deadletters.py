@@ -1,7 +1,7 @@
 """Dead letters: events that could not be delivered, kept until someone sends them again.
 
 Promises: one row for each event and destination, however often it fails; whatever is read or changed belongs to the
-transaction's organisation.
+transaction's organisation; what a broker handed to nobody is sent again by itself, `len(PAUSES)` times at most.
 """
 
 from __future__ import annotations
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 MAX_PAGE: Final = 200
 """A page of dead letters is at most this long."""
+
+NOWHERE: Final = "unknown"
+"""The destination of a dead letter that names none: no subscriber refused it. Knative's broker filter answers 400 while
+it starts and does not know its Triggers, 401 before it has the cluster's keys; its broker tries neither again."""
+
+PAUSES: Final = (5.0, 15.0, 45.0, 135.0, 405.0)
+"""Seconds before each further try of what was handed to nobody: together ten minutes, longer than the five that
+Kubernetes waits at most before it starts a container that fails again."""
 
 _LONGEST_ERROR: Final = 2000
 _COLUMNS: Final = (
@@ -55,7 +63,8 @@ class DeadLetter:
         error: What the last answer said.
         attempts: How often it ended here.
         received_at: When it last did, aware UTC.
-        redriven_at: When it was last sent again, None while it was not; before `received_at`, it ended here once more.
+        redriven_at: When it was last sent again, None while it was not; before `received_at`, it ended here once more;
+            in the future, it is sent again then.
     """
 
     id: UUID
@@ -74,6 +83,8 @@ class DeadLetter:
 async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_code: int | None, error: str) -> UUID:
     """Keep an event that could not be delivered; the same one again counts one attempt more.
 
+    One that waits to be sent again was not tried since: what comes meanwhile tells of the same attempt.
+
     Raises:
         ValueError: The event names no organisation.
     """
@@ -84,7 +95,8 @@ async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_cod
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (org_id, destination, source, event_id) DO UPDATE
         SET event = excluded.event, error_code = excluded.error_code, error = excluded.error,
-            attempts = dead_letters.attempts + 1, received_at = now()
+            attempts = dead_letters.attempts + CASE WHEN dead_letters.redriven_at > now() THEN 0 ELSE 1 END,
+            received_at = now()
         RETURNING id
         """,
         organisation_of(event),
@@ -111,7 +123,7 @@ def reason(event: CloudEvent) -> tuple[CloudEvent, str, int | None, str]:
     original = event.with_extensions(**{name: None for name in event.extensions if name.startswith(_OF_KNATIVE)})
     number = int(str(code)) if str(code).isascii() and str(code).isdigit() and len(str(code)) < 5 else None
     error = "" if data is None else _PROOF.sub(r"\1…", _readable(codec.canonical_text(data)))
-    return original, str(destination or "unknown").partition("?")[0], number, error
+    return original, str(destination or NOWHERE).partition("?")[0], number, error
 
 
 def problem_title(error: str) -> str | None:
@@ -186,6 +198,31 @@ async def redrive(tx: Transaction, org_id: UUID, letter_id: UUID) -> tuple[DeadL
     letter, event = _with_event(row)
     await outbox.add(tx, event)
     return letter, event
+
+
+async def retry(tx: Transaction, letter_id: UUID, event: CloudEvent) -> bool:
+    """Have the event of a dead letter sent again by itself after a pause, longer each time; in `add`'s transaction.
+
+    Returns:
+        Whether it will be; False when that was done often enough.
+    """
+    org_id = organisation_of(event)
+    [(attempts, waits)] = await tx.fetch(
+        "SELECT attempts, coalesce(redriven_at > now(), false) FROM dead_letters WHERE org_id = $1 AND id = $2",
+        org_id,
+        letter_id,
+    )
+    if waits or attempts > len(PAUSES):
+        return bool(waits)
+    seconds = PAUSES[attempts - 1]
+    await tx.execute(
+        "UPDATE dead_letters SET redriven_at = now() + make_interval(secs => $3) WHERE org_id = $1 AND id = $2",
+        org_id,
+        letter_id,
+        seconds,
+    )
+    await outbox.add_later(tx, event, seconds)
+    return True
 
 
 def _with_event(row: asyncpg.Record) -> tuple[DeadLetter, CloudEvent]:

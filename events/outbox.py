@@ -1,4 +1,4 @@
-"""The outbox: events that are sent exactly when the transaction that wrote them commits.
+"""The outbox: events that are sent exactly when the transaction that wrote them commits, or a while later.
 
     async with shards.transaction(org_id) as tx:
         ...
@@ -30,6 +30,11 @@ _INSERT = """
     ORDER BY place
 """
 
+_INSERT_LATER = """
+    INSERT INTO outbox (org_id, id, event_type, partition_key, event, recorded_at, claimed_until)
+    SELECT $1, $2, $3, $4, $5, due, due FROM (SELECT clock_timestamp() + make_interval(secs => $6) AS due) AS later
+"""
+
 
 async def add(tx: Transaction, *events: CloudEvent) -> None:
     """Write events into the outbox of their organisation, in one round trip; they are sent in this order.
@@ -49,4 +54,23 @@ async def add(tx: Transaction, *events: CloudEvent) -> None:
         [event.type for event in events],
         [event.partitionkey for event in events],
         [codec.to_structured(event) for event in events],
+    )
+
+
+async def add_later(tx: Transaction, event: CloudEvent, seconds: float) -> None:
+    """Write an event into the outbox that a sweep sends, not before so many seconds have passed.
+
+    Its row is one of that moment: until then nothing waits for it, and it counts for nothing that waits.
+
+    Raises:
+        ValueError: The event names no organisation.
+    """
+    await tx.execute(
+        _INSERT_LATER,
+        organisation_of(event),
+        new_id(),
+        event.type,
+        event.partitionkey,
+        codec.to_structured(event),
+        seconds,
     )

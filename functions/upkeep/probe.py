@@ -40,7 +40,7 @@ _WAITING: Final = """
 SELECT count(*) AS pending,
        coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float8 AS oldest_seconds,
        (SELECT count(*) FROM dead_letters WHERE received_at > now() - interval '1 hour') AS dead_letters
-  FROM outbox
+  FROM outbox WHERE recorded_at <= clock_timestamp()
 """
 _LAST: Final = frozenset({"answered", "undelivered", "refused"})
 _WRONG: Final = 2

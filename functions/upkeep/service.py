@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _log = logger(__name__)
 _swept = counter("hal9_sweep_steps_total", "Overdue runs and steps, by what the sweep did about them.", ("outcome",))
 _kept = counter("hal9_dead_letters_total", "Events that could not be delivered.")
+_again = counter("hal9_dead_letters_retried_total", "Dead letters that are sent again by themselves.")
 
 _ID_BYTES: Final = 16
 _AT_MOST: Final = 500
@@ -108,6 +109,9 @@ async def _sweep_shard(resources: Resources, shard: int, ahead_seconds: float, d
 async def keep(resources: Resources, event: CloudEvent) -> None:
     """Keep an event that could not be delivered; a step's request among them fails its step, a run's fails the run.
 
+    What the broker handed to nobody is sent again first (`deadletters.PAUSES`); its step or run waits for that. Twice
+    the same letter sends it once.
+
     Raises:
         Problem: The shard does not answer.
     """
@@ -123,14 +127,20 @@ async def keep(resources: Resources, event: CloudEvent) -> None:
     org_id = inbox.organisation_of(original)
     failed = _step_failed(resources, original, destination, code, error)
 
-    async def work(tx: Transaction) -> None:
-        await deadletters.add(tx, original, destination=destination, error_code=code, error=error)
-        if failed is not None:
+    async def work(tx: Transaction) -> bool:
+        letter_id = await deadletters.add(tx, original, destination=destination, error_code=code, error=error)
+        # A destination that refused would refuse it again.
+        again = destination == deadletters.NOWHERE and await deadletters.retry(tx, letter_id, original)
+        if failed is not None and not again:
             await outbox.add(tx, failed)
         point(points.LETTER_BEFORE)
+        return again
 
-    await resources.shards.run(org_id, work, idempotent=True)
-    await _not_started(resources, original, org_id)
+    again = await resources.shards.run(org_id, work, idempotent=True)
+    if again:
+        _again.add()
+    else:
+        await _not_started(resources, original, org_id)
     point(points.LETTER_COMMITTED)
     resources.relay.after_commit(org_id)
 
@@ -156,13 +166,16 @@ def _step_failed(
         return None
     answer = "no answer" if code is None else f"the status {code}"
     title = deadletters.problem_title(error)
+    why = f"to {destination}: {answer}" + (f" ({title})" if title else "")
+    if destination == deadletters.NOWHERE:
+        why = "to anybody: the broker failed"
     return catalogue.new(
         StepFailed(
             run_id=step.run_id,
             step_id=step.step_id,
             epoch=step.epoch,
             phase=step.phase,
-            reason=f"its request could not be delivered to {destination}: {answer}" + (f" ({title})" if title else ""),
+            reason=f"its request could not be delivered {why}",
         ),
         id=f"{event.id}/undelivered",
         subject=str(step.step_id),

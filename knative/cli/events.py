@@ -14,9 +14,11 @@ from events.cloudevent import CloudEvent, MalformedEvent
 from knative.cli import tables
 from knative.cli.connection import connected
 from shared import strictjson
+from shared.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from events.cesql import Value
     from shared.deadletters import DeadLetterDetail, DeadLetterView
@@ -136,7 +138,8 @@ def list_dead_letters(*, limit: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([letter.model_dump(mode="json") for letter in letters], indent=2))
     else:
-        click.echo("\n".join(map(_listed, letters)) or "There are no dead letters.")
+        now = SystemClock().now()
+        click.echo("\n".join(_listed(letter, now) for letter in letters) or "There are no dead letters.")
 
 
 @dead_letters.command("show")
@@ -162,11 +165,14 @@ def redrive_dead_letters(letter_ids: Sequence[object], *, as_json: bool) -> None
         click.echo("\n".join(f"sent again: {letter.id} ({letter.event_type})" for letter in letters))
 
 
-def _listed(letter: DeadLetterView) -> str:
+def _listed(letter: DeadLetterView, now: datetime) -> str:
     """Say what is known of a dead letter, in lines that a narrow terminal holds."""
     code = "no answer" if letter.error_code is None else str(letter.error_code)
     times = f"{letter.attempts} times, last " if letter.attempts > 1 else ""
-    again = "" if letter.redriven_at is None else f"\n    sent again {letter.redriven_at:%Y-%m-%d %H:%M:%S}"
+    again = ""
+    if letter.redriven_at is not None:
+        waits = "is " if letter.redriven_at > now else ""
+        again = f"\n    {waits}sent again {letter.redriven_at:%Y-%m-%d %H:%M:%S}"
     return (
         f"{letter.id}  {letter.event_type}\n"
         f"    for {letter.destination}: {code}, {times}{letter.received_at:%Y-%m-%d %H:%M:%S}{again}"

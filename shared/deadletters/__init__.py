@@ -30,13 +30,16 @@ class DeadLetterView(BaseModel):
     event_type: str
     source: str
     subject: str | None
-    destination: str = Field(description="Who should have taken it: a subscription, or `broker`.")
+    destination: str = Field(
+        description="Who should have taken it: a subscription, or `broker`; `unknown` when it was handed to nobody."
+    )
     error_code: int | None = Field(description="HTTP status of the last answer, null when there was none.")
     error: str = Field(description="What the last answer said.")
     attempts: int = Field(description="How often it ended here.")
     received_at: datetime = Field(description="When it last did.")
     redriven_at: datetime | None = Field(
-        description="When it was last sent again, null while it was not. Before `received_at`: it ended here once more."
+        description="When it was last sent again, null while it was not. Before `received_at`: it ended here once "
+        "more. In the future: it is sent again then, as what was handed to nobody is, five times within ten minutes."
     )
 
 

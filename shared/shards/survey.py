@@ -58,7 +58,7 @@ SELECT slot_name, 'inactive slot', pg_wal_lsn_diff(pg_current_wal_lsn(), restart
 _TENANTS: Final = "SELECT state, count(*) AS tenants FROM tenants GROUP BY state"
 _OUTBOX: Final = (
     "SELECT count(*) AS pending, coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float8"
-    " AS oldest_seconds FROM outbox"
+    " AS oldest_seconds FROM outbox WHERE recorded_at <= clock_timestamp()"
 )
 _SLOTS: Final = "SELECT shard, count(*) AS slots FROM directory.slots GROUP BY shard"
 _SHARDS: Final = "SELECT shard, region, state FROM directory.shards"

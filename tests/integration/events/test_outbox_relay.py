@@ -150,6 +150,23 @@ async def test_the_publisher_tries_again_while_that_can_help(
     assert len(door.headers) == 4
 
 
+async def test_what_is_sent_later_waits_and_holds_up_nobody(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
+) -> None:
+    org_id = await organisation()
+    async with shards.transaction(org_id) as tx:
+        await outbox.add_later(tx, _event(org_id, "later", partitionkey="run"), 3600.0)
+        await outbox.add_later(tx, _event(org_id, "due"), 0.0)
+    assert (await sweep(shards, publisher, 0.0)).failed == 0
+    assert (door.ids.count("due"), door.ids.count("later")) == (1, 0)
+    await _write(shards, org_id, _event(org_id, "now", partitionkey="run"))
+    assert await Relay(shards, publisher).drain(org_id) == 1
+    assert (door.ids.count("now"), door.ids.count("later"), await _left(shards, org_id)) == (1, 0, 1)
+    await _release(shards, org_id)
+    assert await Relay(shards, publisher).drain(org_id) == 1
+    assert (door.ids.count("later"), await _left(shards, org_id)) == (1, 0)
+
+
 async def test_what_the_broker_refuses_becomes_a_dead_letter_and_can_be_redriven(
     shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
 ) -> None:

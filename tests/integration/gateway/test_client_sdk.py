@@ -363,7 +363,9 @@ def test_dead_letters_are_readable_on_a_narrow_terminal(flaky: Any) -> None:
         "subject": None, "destination": "neuron-l4-step-requested", "error_code": 503, "error": "overloaded",
         "attempts": 2, "received_at": "2026-01-02T03:04:05Z", "redriven_at": "2026-01-01T00:00:00Z",
     }  # fmt: skip
-    answers.append((200, {}, json.dumps({"dead_letters": [letter], "next_cursor": None}).encode()))
+    waits = {**letter, "id": str(new_id()), "destination": "unknown", "error_code": None, "attempts": 1}
+    waits["redriven_at"] = "2999-01-01T00:00:00Z"
+    answers.append((200, {}, json.dumps({"dead_letters": [letter, waits], "next_cursor": None}).encode()))
     done = CliRunner().invoke(
         main, ["events", "dead-letters", "list"], env={"HAL9_URL": url, "HAL9_API_KEY": "hal9_x", "COLUMNS": "80"}
     )
@@ -373,6 +375,9 @@ def test_dead_letters_are_readable_on_a_narrow_terminal(flaky: Any) -> None:
         f"{letter['id']}  ai.hal9.codegen.project.requested",
         "    for neuron-l4-step-requested: 503, 2 times, last 2026-01-02 03:04:05",
         "    sent again 2026-01-01 00:00:00",
+        f"{waits['id']}  ai.hal9.codegen.project.requested",
+        "    for unknown: no answer, 2026-01-02 03:04:05",
+        "    is sent again 2999-01-01 00:00:00",
     ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from events import catalogue
+from events import catalogue, deadletters
 from events.catalogue.neuron import RunRequested
 from events.catalogue.upkeep import ProbeRequested
 from events.publisher import Unpublished
@@ -270,13 +270,85 @@ async def test_a_request_that_became_a_dead_letter_fails_its_step_and_is_kept(
     assert office.distinct("ai.hal9.neuron.run.failed") == 1
 
 
+async def test_a_request_that_reached_nobody_is_sent_again_and_its_run_completes(
+    shards: Shards, organisation: Any
+) -> None:
+    org_id, office = await organisation(), Office(shards)
+    resources = upkeep(office)
+    run = await office.start(org_id, "a b")
+    await office.fetch(org_id)
+    [request] = office.waiting
+    office.waiting.clear()
+    for _ in range(3):  # the sink may be told of one failure several times
+        await service.keep(resources, request.with_extensions(knativearrivaltime="2026-01-01T00:00:00Z"))
+    await office.settle(org_id)
+    assert (await office.left(org_id), (await office.runs.show(org_id, run.id)).state) == (1, "running")
+    [letter] = (await service.page(resources, org_id, 10, None)).dead_letters
+    assert (letter.destination, letter.error_code, letter.attempts) == (deadletters.NOWHERE, None, 1)
+    assert letter.redriven_at is not None
+    assert letter.redriven_at > datetime.now(UTC)
+    await pass_pause(shards, org_id)
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "completed"
+
+
+async def pass_pause(shards: Shards, org_id: UUID) -> float:
+    """Let the pause of a letter that is sent again be over, as time would; give its seconds."""
+    async with shards.transaction(org_id) as tx:
+        await tx.execute(
+            "UPDATE outbox SET claimed_until = now() - interval '1 s' WHERE org_id = $1 AND claimed_until > now()",
+            org_id,
+        )
+        before: float = await tx.fetchval(
+            "SELECT extract(epoch FROM redriven_at - received_at)::float8 FROM dead_letters"
+            " WHERE org_id = $1 AND redriven_at > now()",
+            org_id,
+        )
+        await tx.execute("UPDATE dead_letters SET redriven_at = now() WHERE org_id = $1", org_id)
+    return before
+
+
+async def test_what_reaches_nobody_is_sent_again_a_few_times_only_later_each_time(
+    shards: Shards, organisation: Any
+) -> None:
+    org_id, office = await organisation(), Office(shards)
+    resources = upkeep(office)
+    run = await office.start(org_id, "a b")
+    asked = catalogue.new(
+        RunRequested(run_id=new_id(), process="tally", input={"lines": ["a"]}),
+        id="asked", subject=None, org_id=org_id, source="/t",
+    )  # fmt: skip
+    await office.fetch(org_id)
+    [request] = office.waiting
+    office.waiting.clear()
+    for lost in (request, asked):
+        await service.keep(resources, lost)
+        pauses = []
+        for _ in deadletters.PAUSES:
+            pauses.append(await pass_pause(shards, org_id))
+            await office.fetch(org_id)
+            assert [event.id for event in office.waiting] == [lost.id], "sent again, and nothing has failed"
+            await service.keep(resources, office.waiting.pop())
+        assert pauses == list(deadletters.PAUSES)
+        await office.settle(org_id)
+    page = await service.page(resources, org_id, 10, None)
+    assert {letter.attempts for letter in page.dead_letters} == {1 + len(deadletters.PAUSES)}
+    runs = (await office.runs.page(org_id, 9, None, None, None)).runs
+    assert {one.id: (one.state, one.code) for one in runs} == {
+        run.id: ("failed", "undelivered"),
+        catalogue.parse(asked).run_id: ("failed", "undelivered"),
+    }
+    reason = (await office.runs.show(org_id, run.id)).reason
+    assert reason == "its request could not be delivered to anybody: the broker failed"
+
+
 async def test_a_dead_letter_of_work_that_goes_on_harms_nobody(shards: Shards, organisation: Any) -> None:
     org_id, office = await organisation(), Office(shards)
     run = await office.start(org_id, "a b")
     await office.fetch(org_id)
     [request] = office.waiting
     claim = await claimed(office, org_id, run)
-    await service.keep(upkeep(office), request)
+    await service.keep(upkeep(office), request.with_extensions(knativeerrordest="http://neuron-l4"))
     office.waiting.clear()
     await office.settle(org_id)
     assert (await office.runs.show(org_id, run.id)).state == "running"
@@ -360,7 +432,7 @@ async def test_a_run_whose_request_became_a_dead_letter_has_failed_unless_it_was
     await office.publish_all([late])
     await office.settle(org_id)
     for request in (lost, late, lost):
-        await service.keep(resources, request)
+        await service.keep(resources, request.with_extensions(knativeerrordest="http://neuron-l4"))
     await office.publish_all([lost])  # a redrive finds that the run has failed
     await office.settle(org_id)
     states = {run.id: (run.state, run.code) for run in (await office.runs.page(org_id, 9, None, None, None)).runs}
