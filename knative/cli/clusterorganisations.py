@@ -13,6 +13,7 @@ from knative.cli.progress import Silent
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from knative.deploy.cluster import Cluster
     from knative.deploy.organisations import Made
 
 DEMO: Final = "demo"
@@ -28,20 +29,23 @@ def establish(context: str | None, namespace: str, slug: str, region: str | None
     return asyncio.run(_made(context, namespace, slug, region))
 
 
-def write_demo_credentials(context: str | None, namespace: str, file: Path | None, connect_to: str | None) -> None:
+async def write_demo_credentials(cluster: Cluster, file: Path | None, connect_to: str | None) -> None:
     """Make the organisation `demo`, and write its owner's key with the gateway's address to a file, mode 0600.
 
     A file that is there with a key that works is only brought up to date.
 
     Raises:
-        click.ClickException: It cannot be made, or its key is somewhere else.
+        click.ClickException: Its key is somewhere else.
+        ClusterError: It cannot be made; the text says why.
     """
+    from knative.deploy.organisations import establish as make
+    from knative.deploy.organisations import gateway_url
     from knative.platform.home import Home, PlatformSettings, replace
     from shared.settings import load
 
-    path = file or Home.at(load(PlatformSettings).home).path / "clusters" / f"{namespace}.json"
-    url = asyncio.run(_url(context, namespace))
-    made = asyncio.run(_made(context, namespace, DEMO, None))
+    path = file or Home.at(load(PlatformSettings).home).path / "clusters" / f"{cluster.namespace}.json"
+    url = await gateway_url(cluster)
+    made = await make(cluster, DEMO, None, seconds=_SECONDS, progress=Silent())
     key = made.key or _written(path)
     if key is None:
         raise click.ClickException(
@@ -61,17 +65,6 @@ async def _made(context: str | None, namespace: str, slug: str, region: str | No
     try:
         async with connect(context, namespace) as cluster:
             return await make(cluster, slug, region, seconds=_SECONDS, progress=Silent())
-    except ClusterError as error:
-        raise click.ClickException(str(error)) from error
-
-
-async def _url(context: str | None, namespace: str) -> str:
-    from knative.deploy.cluster import ClusterError, connect
-    from knative.deploy.organisations import gateway_url
-
-    try:
-        async with connect(context, namespace) as cluster:
-            return await gateway_url(cluster)
     except ClusterError as error:
         raise click.ClickException(str(error)) from error
 

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ from knative.cli.progress import Progress, Silent, delivered, explain, faults, t
 from knative.cli.targets import functions, target, target_options
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from knative.deploy.canary import Canary
+    from knative.deploy.cluster import Cluster
     from knative.deploy.deployment import Outcome, Prepared
     from knative.description import FunctionDescription
     from knative.render import Target
@@ -110,12 +114,10 @@ def command(
         update_data=update_data,
         erase_data=erase_data,
         probe=not without_probe,
+        demo=partial(write_demo_credentials, file=credentials, connect_to=connect_to) if demo_organisation else None,
     )
     try:
-        code = asyncio.run(run.run())
-        if code == 0 and demo_organisation and not only_plan:
-            write_demo_credentials(context, wanted.namespace, credentials, connect_to)
-        sys.exit(code)
+        sys.exit(asyncio.run(run.run()))
     except KeyboardInterrupt:
         click.echo(rollout.STOPPED if trial is not None else _STOPPED, err=True)
         sys.exit(_INTERRUPTED)
@@ -135,6 +137,7 @@ class _Run:
     update_data: bool
     erase_data: bool
     probe: bool
+    demo: Callable[[Cluster], Awaitable[None]] | None
 
     async def run(self) -> int:
         """Do it; give the exit code."""
@@ -166,7 +169,11 @@ class _Run:
                         trial=self.trial,
                         probe=self.probe,
                     )
-                return self._done(prepared, outcome)
+                code = self._done(prepared, outcome)
+                if code == 0 and self.demo is not None:
+                    # By the same connection: a busy server is asked again, but a new one would be given up.
+                    await self.demo(cluster)
+                return code
         except ClusterError as error:
             raise click.ClickException(str(error)) from error
 
