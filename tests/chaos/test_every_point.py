@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from knative.cli.chaos import all_points
-from shared.client import ApiError, Client, UnreachableError
+from shared.client import Client
 from shared.identifiers import new_id
 from shared.neurons.wire import ENDED, Limits
+from tests.processes import tally_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 REQUEST = "A library of temperature conversions: from Celsius to Fahrenheit and back."
 MINUTES = 8 * 60.0
+insisted = partial(tally_runs.insisted, seconds=MINUTES)
 
 
 @pytest.fixture(scope="module")
@@ -99,18 +102,6 @@ def besieged(
 def client(besieged: RunningPlatform) -> Iterator[Client]:
     with Client(besieged.credentials["url"], besieged.credentials["api_key"], tries=10) as client:
         yield client
-
-
-def insisted(ask: Callable[[], Any]) -> Any:
-    """Ask until there is an answer, as somebody would whose request was cut off."""
-    limit = time.monotonic() + MINUTES
-    while True:
-        try:
-            return ask()
-        except (ApiError, UnreachableError) as error:
-            if time.monotonic() > limit or (isinstance(error, ApiError) and error.status < 500):
-                raise
-            time.sleep(0.1)
 
 
 def started(client: Client, *lines: str, audit: bool = False, **limits: Any) -> Run:

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
 from events.catalogue.neuron import RunCancelled, RunCompleted, RunFailed, StepAnswered, StepRequested
 from events.cloudevent import CloudEvent
@@ -23,7 +22,6 @@ from shared import chaos
 from shared.clock import ManualClock
 from shared.fairness import Places
 from shared.identifiers import new_id
-from shared.keys import PrivateKey
 from shared.neurons.wire import RunRequest
 from shared.problems import Problem
 from shared.quotas import Tiers
@@ -34,34 +32,15 @@ from tests.disk_fixture import full_disk
 from tests.processes.office import Office
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
     from uuid import UUID
 
-    from knative.platform.servers import Servers
     from shared.database.pool import Transaction
 
     Organisation = Callable[[], Awaitable[UUID]]
 
 REQUEST = ProjectRequest(request="A library of leap years.")
-
-
-@pytest_asyncio.fixture
-async def resources(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Resources]:
-    identity = tmp_path / "key.json"
-    PrivateKey.generate("function:codegen").write(identity)
-    for name, value in {
-        "HAL9_SHARDS": servers.shards_dsn,
-        "HAL9_IDENTITY_KEY": str(identity),
-        "HAL9_OBJECTS": f"file://{tmp_path}/objects",
-        "HAL9_BROKER_URL": "http://127.0.0.1:1",
-        "HAL9_VERIFICATION_SECONDS": "240",
-    }.items():
-        monkeypatch.setenv(name, value)
-    made = Resources()
-    await made.open()
-    yield made
-    await made.close()
 
 
 def step(tree: list[dict[str, Any]], *, epoch: int = 0, step_id: UUID | None = None) -> StepRequested:

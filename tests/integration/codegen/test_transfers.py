@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 
 from functions.codegen import service, store, transfer
 from functions.codegen.models import Ending, NewProject
 from functions.codegen.resources import Resources
 from shared import chaos
 from shared.identifiers import new_id
-from shared.keys import PrivateKey
 from shared.objects import ObjectMissingError
 from shared.problems import Problem
 from shared.quotas import STORAGE, Tiers
@@ -23,32 +21,13 @@ from shared.software.projects import Artefact
 from shared.transactions import points, recover
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
 
-    from knative.platform.servers import Servers
     from shared.database.pool import Transaction
 
     Organisation = Callable[[], Awaitable[UUID]]
 
 BYTES = b"an archive"
-
-
-@pytest_asyncio.fixture
-async def resources(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Resources]:
-    identity = tmp_path / "key.json"
-    PrivateKey.generate("function:codegen").write(identity)
-    for name, value in {
-        "HAL9_SHARDS": servers.shards_dsn,
-        "HAL9_IDENTITY_KEY": str(identity),
-        "HAL9_OBJECTS": f"file://{tmp_path}/objects",
-        "HAL9_BROKER_URL": "http://127.0.0.1:1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    made = Resources()
-    await made.open()
-    yield made
-    await made.close()
 
 
 async def project_of(resources: Resources, org_id: UUID, *, ended: bool = True) -> tuple[UUID, UUID]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import starlette.requests
@@ -27,6 +27,7 @@ from knative.host.server import Server as HostServer
 from knative.host.settings import HostSettings
 from knative.platform.http1 import Request, Response, Server, ServerConnection
 from shared.settings import load
+from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -124,52 +125,6 @@ TAKEN: dict[str, bytes] = {
     "a header of nearly all that it may have": P + b"Content-Length: 3\r\nX: " + b"a" * 32_000 + b"\r\n\r\nabc",
     "the smallest chunks": P + CHUNKED + b"\r\n" + b"0001;a=b\r\ny\r\n" * 3 + b"0\r\n\r\n",
 }
-
-
-class Wire(asyncio.Transport):
-    """Keeps what is written; stands for the socket."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep it."""
-        self.written += bytes(data)
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Know nothing."""
-        return default
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Hold everything."""
-
-    def pause_reading(self) -> None:
-        """Go on: the test sends nothing by itself."""
-
-    def resume_reading(self) -> None:
-        """Go on."""
-
-    def is_closing(self) -> bool:
-        """Whether it was closed."""
-        return self.closed
-
-    def can_write_eof(self) -> bool:
-        """Sockets can."""
-        return True
-
-    def write_eof(self) -> None:
-        """Note the end."""
-        self.closed = True
-
-    def close(self) -> None:
-        """Note the end."""
-        self.closed = True
-
-    def abort(self) -> None:
-        """Note the end."""
-        self.closed = True
 
 
 async def fed(protocol: asyncio.Protocol, data: bytes, piece: int) -> bytes:

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import re
 from pathlib import Path
-from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -21,48 +20,9 @@ from knative.host.loading import Loaded
 from knative.host.server import Server
 from knative.host.settings import HostSettings
 from shared.settings import load
+from tests.wire import Wire
 
 LIMIT = 3000
-
-
-class Wire(asyncio.Transport):
-    """Keeps what is written; stands for the socket."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep it."""
-        assert not self.closed
-        self.written += bytes(data)
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Know nothing."""
-        return default
-
-    def pause_reading(self) -> None:
-        """Go on: the test sends nothing by itself."""
-
-    def resume_reading(self) -> None:
-        """Go on."""
-
-    def can_write_eof(self) -> bool:
-        """Sockets can."""
-        return True
-
-    def write_eof(self) -> None:
-        """Note the end."""
-        self.closed = True
-
-    def close(self) -> None:
-        """Note the end."""
-        self.closed = True
-
-    def abort(self) -> None:
-        """Note the end."""
-        self.closed = True
 
 
 async def handle(request: Request) -> Response:
