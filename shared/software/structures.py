@@ -23,6 +23,7 @@ class StructureContract:
         operations: The names of what can be done with it.
         words: Alternatives of words (base forms), all of which name it.
         vocabulary: Further words (base forms) that speak of what it offers.
+        refused: Words (base forms) of what it refuses with a ValueError when it is out of its bounds.
     """
 
     name: str
@@ -32,14 +33,22 @@ class StructureContract:
     operations: tuple[str, ...]
     words: tuple[frozenset[str], ...]
     vocabulary: frozenset[str]
+    refused: frozenset[str] = frozenset()
 
 
 def _structure(
-    name: str, kind: str, title: str, summary: str, operations: str, words: str, said: str
+    name: str, kind: str, title: str, summary: str, operations: str, words: str, said: str, refused: str = ""
 ) -> StructureContract:
     alternatives = tuple(frozenset(alternative.split()) for alternative in words.split("|"))
     return StructureContract(
-        name, kind, title, summary, tuple(operations.split()), alternatives, frozenset(said.split())
+        name,
+        kind,
+        title,
+        summary,
+        tuple(operations.split()),
+        alternatives,
+        frozenset(said.split()),
+        frozenset(refused.split()),
     )
 
 
@@ -53,9 +62,10 @@ _ALL: Final = (
         "a cache that forgets what was not used for longest",
         "get put delete clear keys",
         "lru|least recently used",
-        "cache capacity evict eviction remove forget drop oldest old hit miss statistic set insert add "
+        "cache bound capacity evict eviction remove forget drop oldest old hit miss statistic set insert add "
         "store recently use least full fix fixed limit maximum key value default missing entry most "
         f"recent order constant access {_CLEAR}",
+        "capacity",
     ),
     _structure(
         "ttl_cache",
@@ -67,6 +77,7 @@ _ALL: Final = (
         "cache expire expiry expiration live lifetime second key value set insert add store remove drop "
         "forget evict stale own individual entry capacity limit maximum full default missing clock "
         f"cleanup clean up {_CLEAR}",
+        "capacity ttl lifetime",
     ),
     _structure(
         "token_bucket",
@@ -78,6 +89,7 @@ _ALL: Final = (
         "token bucket rate limiter limit capacity refill fill second burst acquire take consume allow "
         "request available wait try thread safe thread-safe clock steady per remain call permit long "
         "until time",
+        "capacity rate",
     ),
     _structure(
         "trie",
@@ -89,6 +101,7 @@ _ALL: Final = (
         "word insert add remove delete search find look lookup prefix start begin complete completion "
         "autocomplete suggest suggestion limit maximum alphabetical sort order give list top match "
         f"{_CLEAR}",
+        "limit",
     ),
     _structure(
         "priority_queue",
@@ -98,7 +111,7 @@ _ALL: Final = (
         "push pop peek remove change_priority clear is_empty",
         "priority queue|priority-queue|min-heap|min heap|max heap|max-heap|binary heap",
         "item element priority queue push insert add enqueue pop dequeue extract take peek look next "
-        "first low lowest smallest small high highest large largest urgent min max minimum maximum heap "
+        "first go low lowest smallest small high highest large largest urgent min max minimum maximum heap "
         "update change remove equal same stable order fifo insertion tie come out raise error indexerror "
         f"arrive {_CLEAR}",
     ),
@@ -110,6 +123,7 @@ _ALL: Final = (
         "push pop peek clear is_empty",
         "stack",
         f"item element push pop peek top look last first lifo capacity full maximum raise error indexerror {_CLEAR}",
+        "capacity",
     ),
     _structure(
         "fifo_queue",
@@ -120,6 +134,7 @@ _ALL: Final = (
         "fifo queue|fifo|queue enqueue|queue dequeue|simple queue|queue structure|queue class|bounded queue",
         "item element queue enqueue dequeue push pop add remove take peek look front first fifo capacity "
         f"full bound maximum raise error indexerror {_CLEAR}",
+        "capacity",
     ),
     _structure(
         "interval_set",
@@ -131,6 +146,7 @@ _ALL: Final = (
         "interval range set add insert remove subtract merge overlap touch adjacent point contain union "
         "intersection difference total length sum list start end half-open open order sort cover "
         f"{_CLEAR}",
+        "interval end",
     ),
     _structure(
         "matrix",

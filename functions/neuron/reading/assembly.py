@@ -34,7 +34,7 @@ def _assembled(draft: Draft) -> spec.Specification:
     parts: dict[str, Any] = {
         "name": draft.name,
         "title": draft.title,
-        "description": draft.title,
+        "description": _description(draft),
         "kind": draft.kind,
         "request": draft.request,
         "entities": tuple(entities.values()),
@@ -51,6 +51,17 @@ def _assembled(draft: Draft) -> spec.Specification:
     parts["views"] = _sound_views(draft, parts)
     bare = spec.Specification.model_validate(parts)
     return bare.model_copy(update={"clauses": tuple(_doubted(clause, bare) for clause in _clauses(draft, bare))})
+
+
+_DESCRIBED: Final = 3
+
+
+def _description(draft: Draft) -> str:
+    """Say what the software does, where it only computes; its title otherwise."""
+    computed = [c.description for c in draft.computations.values() if c.description]
+    if draft.entities or not computed or len(computed) > _DESCRIBED:
+        return draft.title
+    return "; ".join([computed[0], *(text[:1].lower() + text[1:] for text in computed[1:])])
 
 
 def _doubted(clause: spec.Clause, made: spec.Specification) -> spec.Clause:

@@ -39,6 +39,7 @@ def borrowed(
         imperative
         or group.modal in {"can", "may", "must", "should", "will"}
         or group.verb in {"let", "allow", "enable"}
+        or (bool(subject) and subject[-1].low in {"i", "you"} and group.modal is None)
     )
     if follows_list and frames.imperative_at(sentence, after):
         if imperative or not subject:
@@ -53,6 +54,7 @@ def borrowed(
             _is_third_person(sentence, after)
             or _is_plural_verb(sentence, after, subject)
             or _says_what(sentence, after)
+            or _acts_on_it(sentence, after)
         )
     ):
         return subject
@@ -76,6 +78,12 @@ def _goes_on(sentence: list[Token], after: int, group: frames.VerbGroup) -> bool
     told = token.low in {"whether", "when"} and group.verb in lexicon.HOLDING_VERBS | _SAYING
     deeds = sentence[after - 1].low == "or" and token.verb is not None and _subordinate_before(sentence, after)
     return told or deeds or token.low == "default"
+
+
+def _acts_on_it(sentence: list[Token], at: int) -> bool:
+    """Whether "stop it" begins here: the subject does something further with what was spoken of."""
+    token = sentence[at]
+    return token.verb == token.low and at + 1 < len(sentence) and sentence[at + 1].low in {"it", "them"}
 
 
 def _says_what(sentence: list[Token], at: int) -> bool:
@@ -122,8 +130,11 @@ def _own_subordinate(sentence: list[Token], after: int) -> bool:
 
 
 def _helpers(whole: Sequence[Token], group: frames.VerbGroup) -> tuple[Token, ...]:
-    """The modal and negation of a verb, which hold for a coordinated one as well."""
-    return tuple(t for t in whole[group.start : group.end] if t.low in lexicon.MODALS | lexicon.NEGATIONS | {"only"})
+    """The modal and negation of a verb, which hold for a coordinated one as well; so does "want to"."""
+    said = whole[group.start : group.end]
+    helpers = tuple(t for t in said if t.low in lexicon.MODALS | lexicon.NEGATIONS | {"only"})
+    wanted = group.modal is not None and len(said) > 1 and said[-2].low == "to"
+    return tuple(said[:-1]) if wanted and not helpers else helpers
 
 
 _DETERMINED: Final = frozenset({"to", "from", "at", "up", "something", "money"})

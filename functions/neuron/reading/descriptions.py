@@ -192,6 +192,8 @@ def _sold(words: Sequence[Token], draft: Draft, later: Open) -> bool:
 
 def named_after(tokens: Sequence[Token]) -> str | None:
     """Give the thing that software is named after: "contact book cli" keeps contacts; None when there is none."""
+    if _does(tokens):
+        return None
     words = [
         t
         for t in tokens
@@ -201,6 +203,13 @@ def named_after(tokens: Sequence[Token]) -> str | None:
     if not 0 < len(words) <= 2 or words[-1].low.endswith("ing") or verbal:
         return None
     return morphology.name(*[t.low for t in words[:-1]], words[-1].singular)
+
+
+def _does(tokens: Sequence[Token]) -> bool:
+    """Whether the software is to do something with what is named, rather than keep it: "to pretty print JSON"."""
+    at = next((i for i, t in enumerate(tokens[:-1]) if t.low == "to"), None)
+    deed = next((t for t in tokens[at + 1 : at + 3] if t.verb is not None), None) if at is not None else None
+    return deed is not None and deed.low not in _SOFTWARE and deed.verb not in lexicon.MANAGING_VERBS
 
 
 # a label in front of a sentence

@@ -54,7 +54,6 @@ class DraftField:
     description: str = ""
     unique_per: tuple[str, ...] = ()  # words of what it is unique within
     many: bool = False  # a collection of other things, not a value
-    optional_many: bool = False
     words: tuple[str, ...] = ()  # its name as the request has it
     per: str | None = None
     at: int = 0  # the clause that lists it

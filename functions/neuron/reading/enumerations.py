@@ -44,19 +44,7 @@ def until_or(tokens: Sequence[Token], at: int) -> tuple[list[str], int] | None:
 def _behind_or(tokens: Sequence[Token], at: int, values: list[str]) -> tuple[list[str], int] | None:
     """Read the last value of a list, or those that are joined by further "or": "available or busy or off duty"."""
     last, end = one(tokens, at)
-    if last is None or last in {
-        "not",
-        "more",
-        "less",
-        "fewer",
-        "higher",
-        "lower",
-        "above",
-        "below",
-        "over",
-        "under",
-        "older",
-    }:
+    if last is None or last in _NO_VALUES:
         return None
     values = [*values, last]
     if end + 1 < len(tokens) and tokens[end].low == "or":

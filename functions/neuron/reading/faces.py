@@ -41,24 +41,10 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
     yield Endpoint(method="GET", path=path, operation=OperationKind.LIST, entity=entity.name, summary=f"List {many}")
     for view in draft.views.values():
         if view.entity == entity.name:
-            yield Endpoint(
-                method="GET",
-                path=f"{path}/{slug(_short(view.name, entity))}",
-                operation=OperationKind.VIEW,
-                entity=entity.name,
-                target=view.name,
-                summary=view.description or f"List {view.name.replace('_', ' ')}",
-            )
+            yield _told(f"{path}/{slug(_short(view.name, entity))}", OperationKind.VIEW, view, _listed(view))
     for report in draft.reports.values():
         if report.entity == entity.name:
-            yield Endpoint(
-                method="GET",
-                path=f"{path}/{slug(report.name)}",
-                operation=OperationKind.REPORT,
-                entity=entity.name,
-                target=report.name,
-                summary=report.description,
-            )
+            yield _told(f"{path}/{slug(report.name)}", OperationKind.REPORT, report, report.description)
     yield Endpoint(
         method="GET", path=f"{path}/{{id}}", operation=OperationKind.READ, entity=entity.name, summary=f"Read {one}"
     )
@@ -95,6 +81,14 @@ def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
                 target=move.name,
                 summary=f"{move.name.replace('_', ' ').capitalize()} {one}",
             )
+
+
+def _told(path: str, operation: OperationKind, part: spec.View | spec.Report, summary: str) -> Endpoint:
+    return Endpoint(method="GET", path=path, operation=operation, entity=part.entity, target=part.name, summary=summary)
+
+
+def _listed(view: spec.View) -> str:
+    return view.description or f"List {view.name.replace('_', ' ')}"
 
 
 def _changeable(draft: Draft, entity: DraftEntity) -> bool:
@@ -207,7 +201,7 @@ def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterat
                 operation=OperationKind.VIEW,
                 entity=entity.name,
                 target=view.name,
-                summary=view.description or f"List {view.name.replace('_', ' ')}",
+                summary=_listed(view),
             )
     for report in draft.reports.values():
         if report.entity == entity.name:

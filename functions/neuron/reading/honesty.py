@@ -83,7 +83,7 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         return reason
     if unheld := _untold(said, parts, specification):
         return f"Nothing that was built tells which are {_quoted(unheld)}."
-    if all(isinstance(part, spec.Computation | spec.Command) for part in parts):
+    if all(isinstance(part, spec.Computation) for part in parts):
         return ""  # an algorithm has another name than what it is asked for by
     unfound = _words_unfound(said, parts, specification)
     if unfound:

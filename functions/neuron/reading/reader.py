@@ -23,6 +23,7 @@ from functions.neuron.reading import (
     reporting,
     rules,
     states,
+    storing,
     structures,
     subject,
     tokens,
@@ -108,6 +109,8 @@ def _declare(draft: Draft) -> None:
             continue
         if structures.beyond(draft):
             continue
+        if storing.read(clause, draft):
+            continue
         if not descriptions.early(clause, draft, later):
             words = descriptions.beside(clause, draft, later)
             _ = declarations.read(clause, draft, later, words) or descriptions.read(clause, draft, later)
@@ -164,8 +167,13 @@ def _keeps(clause: Clause, draft: Draft) -> bool:
         return False
     if draft.mentions(clause.words) or _for_each_kept(clause, draft):
         return True
+    if clause.words[0].low in _ASKING:
+        return False
     frame = frames.parse(clause.words)
     return frame is not None and frame.verb in {"have", "contain", "consist"} and not clause.intro
+
+
+_ASKING: Final = frozenset({"how", "which", "what", "whether"})
 
 
 def _for_each_kept(clause: Clause, draft: Draft) -> bool:
@@ -176,6 +184,7 @@ def _for_each_kept(clause: Clause, draft: Draft) -> bool:
 
 def _compute(draft: Draft) -> None:
     """Read clauses that say what to compute, and what is said of arguments."""
+    computing.without_presumed(draft)
     if draft.kind is Kind.API and not draft.entities:
         for at, clause in enumerate(draft.clauses):
             draft.at = at

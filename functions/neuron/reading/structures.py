@@ -53,24 +53,35 @@ def read(clause: Clause, draft: Draft) -> bool:
     """Read a clause of a library's request for data structures; True when it is about them."""
     if draft.kind is not Kind.LIBRARY:
         return False
+    segments = _segments(clause.tokens)
     missing = unavailable(clause.words)
-    if missing is not None:
-        draft.reasons[draft.at] = f"No {missing} is built. Of data structures HAL9 offers these: {offered()}."
+    fresh = named([token for segment in segments if unavailable(segment) is None for token in segment])
+    if missing is not None and not fresh:
+        draft.reasons[draft.at] = _not_built(missing)
         return True
-    fresh = named(clause.tokens)
     for name in fresh:
         draft.structures[name] = Structure(name=name, description=STRUCTURES[name].summary)
-    about = fresh or list(draft.structures)
+    about = fresh or list(draft.structures) or _named_later(draft)
     if not about or (not fresh and draft.entities):
         return False
-    segments = _segments(clause.tokens)
     doubts = [(segment, why) for segment in segments if (why := _doubt(segment, about)) is not None]
     left = [(segment, why) for segment, why in doubts if not computing.read_part(segment, draft)]
-    if len(left) == len(segments) and not fresh:
+    for segment in segments:
+        computing.read_exact([segments[0][0], *segment], draft)
+    if not fresh and (len(left) == len(segments) or (left and not draft.structures)):
         return False
     for segment, why in left:
         draft.leave(_narrowed(segment, about), why)
     return draft.mark(*[("structure", name) for name in about])
+
+
+def _named_later(draft: Draft) -> list[str]:
+    """Give the structures that only later clauses name: "a bounded cache: get and put, least recently used …"."""
+    return list(dict.fromkeys(name for clause in draft.clauses[draft.at + 1 :] for name in named(clause.tokens)))
+
+
+def _not_built(missing: str) -> str:
+    return f"No {missing} is built. Of data structures HAL9 offers these: {offered()}."
 
 
 def _narrowed(segment: Sequence[Token], about: Sequence[str]) -> Sequence[Token]:
@@ -107,7 +118,12 @@ def _segments(tokens: Sequence[Token]) -> list[list[Token]]:
 def _doubt(segment: Sequence[Token], about: Sequence[str]) -> str | None:
     """Give why a part of a clause is not done; None when all of it is offered."""
     known = _vocabulary(about)
+    missing = unavailable(segment)
+    if missing is not None:
+        return _not_built(missing)
     lows = {token.low for token in segment}
+    if {"valueerror", "error"} & lows and any(_forms(t) & STRUCTURES[n].refused for t in segment for n in about):
+        known |= _REFUSING
     takes = any({"pop", "dequeue"} & set(STRUCTURES[name].operations) for name in about)
     if takes and lows & {"empty"} and lows & {"none", "null", "valueerror", "false"}:
         return "Taking from an empty one raises IndexError."
@@ -120,6 +136,9 @@ def _doubt(segment: Sequence[Token], about: Sequence[str]) -> str | None:
     if unfound:
         return f"This is not offered: nothing stands for {', '.join(f'“{token.text}”' for token in unfound)}."
     return None
+
+
+_REFUSING: Final = frozenset({"raise", "valueerror", "error", "below", "invalid", "negative"})
 
 
 def _vocabulary(about: Sequence[str]) -> frozenset[str]:

@@ -32,7 +32,8 @@ _NOISE: Final = lexicon.words(
     "implement design let lets we could you give your my full new terminal utility script based is should "
     "json crud it users people keeps track manage manages managing tracking handling handles storing stores "
     "organising organizing recording records provide provides providing allow allows helps offers functions "
-    "function on by software pls needed over thanks hi hello i'd we'd i'm we're love"
+    "function on by software pls needed over thanks hi hello i'd we'd i'm we're love lib shell console both "
+    "direction directions ways tiny little"
 )
 
 
@@ -49,6 +50,8 @@ def kind(tokens: Sequence[Token], clauses: Sequence[Clause]) -> tuple[Kind, bool
         return Kind.COMMAND_LINE, True
     if _API & set(head):
         return Kind.API, True
+    if clauses and _only_library(clauses[0]) and not _LENDS & set(everything):
+        return Kind.LIBRARY, True
     if _is_library(clauses[:2]) and not {"api", "rest", "http"} & set(everything):
         return Kind.LIBRARY, True
     if _PROGRAM & set(head[:25]):
@@ -83,6 +86,16 @@ def _is_toolbox(head: Sequence[str], tokens: Sequence[Token]) -> bool:
     asked = named_first or bool(_MODULE_WORDS & set(head)) or "data structure" in " ".join(head)
     served = other <= (first or 0) or bool(_OF_SERVICES & set(head))
     return spoken and asked and not served
+
+
+_LENDS: Final = lexicon.words(
+    "borrow borrows borrowed borrower borrowers lend lends lent loan loans member members book books reader readers"
+)
+
+
+def _only_library(clause: Clause) -> bool:
+    """Whether a clause says "a library" and nothing else, so that no lending library needs to be meant."""
+    return only_kind(clause) and bool({token.low for token in clause.tokens} & _LIBRARY)
 
 
 _OF_SERVICES: Final = lexicon.words("endpoint endpoints backend back-end microservice restful web-api")
@@ -145,6 +158,13 @@ _BEHIND: Final = frozenset(
 )
 
 
+_ASKING: Final = frozenset({"whether", "if"})
+_MATERIAL: Final = lexicon.words(
+    "text texts string strings number numbers file files line lines word words list lists value values date dates"
+)
+_OF_COMPUTED: Final = re.compile(r"^(?:is|are|to|from)_(?=[a-z])")
+
+
 def title(request: str, clauses: Sequence[Clause], entities: Sequence[str], computed: Sequence[str]) -> tuple[str, str]:
     """Give the name (an identifier) and the title of the software."""
     quoted = next(
@@ -172,7 +192,7 @@ def title(request: str, clauses: Sequence[Clause], entities: Sequence[str], comp
         words = [chosen]
     elif intro is not None:
         for token in intro.tokens:
-            if token.low in {"that", "which", "where", "to"} and words:
+            if (token.low in {"that", "which", "where", "to"} and words) or token.low in _ASKING:
                 break
             inflected = (
                 token.verb is not None
@@ -187,8 +207,10 @@ def title(request: str, clauses: Sequence[Clause], entities: Sequence[str], comp
                 words.append(token.low)
             if len(words) == 4:
                 break
+    if not entities and len(computed) == 1 and not chosen and set(words) <= _MATERIAL:
+        words = []
     if not words and not entities and computed:
-        words = [computed[0].replace("_", " ")]
+        words = [_OF_COMPUTED.sub("", computed[0]).replace("_", " ")]
     if not words:
         words = [morphology.plural(name).replace("_", " ") for name in entities[:2]] or ["software"]
     name = morphology.name(*words)[:40].strip("_") or "software"

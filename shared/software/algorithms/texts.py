@@ -58,7 +58,7 @@ ALGORITHMS: Final = (
     ),
     Algorithm(
         "word_frequencies",
-        "List the words of a text with their counts, the most frequent first",
+        "List the words of a text with their counts, the most frequent first, without regard to case",
         (TEXT, parameter("limit", FieldType.INTEGER, 1, 10)),
         FieldType.LIST,
         FieldType.STRING,

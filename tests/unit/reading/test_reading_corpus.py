@@ -14,7 +14,7 @@ from shared.software.specification import ClauseStatus, FieldType
 
 MENDED = (
     "corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "heldout_eighth", "heldout_ninth",
-    "heldout_tenth", "heldout_eleventh", "heldout_twelfth", "heldout_thirteenth", "libraries",
+    "heldout_tenth", "heldout_eleventh", "heldout_twelfth", "heldout_thirteenth", "libraries", "crafts",
 )  # fmt: skip
 CASES = [
     case for name in MENDED for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
@@ -168,6 +168,7 @@ def missing(case: Any) -> Any:
     wanted = {name: fields.split() for name, fields in case.get("entities", {}).items()}
     said = describe(specification)
     undone = [clause.text for clause in specification.clauses if clause.status is ClauseStatus.NOT_DONE]
+    done = [clause.text for clause in specification.clauses if clause.status is ClauseStatus.DONE]
     return {
         "entities": [name for name in wanted if name not in entities],
         "fields": [
@@ -176,6 +177,9 @@ def missing(case: Any) -> Any:
         "further entities": [name for name in entities if wanted and name not in {*wanted, *ACTORS}],
         "parts": [part for part in case.get("parts", ()) if not found(part, said)],
         "not_done": [text for text in case.get("not_done", ()) if not any(text in clause for clause in undone)],
+        "done": [text for text in case.get("done", ()) if not any(text in clause for clause in done)],
+        "without": [part for part in case.get("without", ()) if found(part, said)],
+        "name": [specification.name] if case.get("name", specification.name) != specification.name else [],
         "kind": [specification.kind.value] if specification.kind != case.get("kind", "api") else [],
     }
 

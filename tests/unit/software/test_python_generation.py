@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from functions.neuron.bodies.frontend_designer import FRONTEND_DESIGNER
 from functions.neuron.bodies.go_implementer import GO_IMPLEMENTER
 from functions.neuron.bodies.python_implementer import PYTHON_IMPLEMENTER, Correction, Corrections
 from functions.neuron.bodies.test_designer import TEST_DESIGNER
+from functions.neuron.reading import read
 from functions.neuron.synthesis.database import design_database
 from functions.neuron.synthesis.interface import design_api
 from functions.neuron.synthesis.patterns import counter, filled, sample
@@ -42,6 +44,9 @@ from shared.software.specification import (
     Specification,
 )
 from tests.unit.software.specification_samples import SAMPLES, lending_library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECIFICATIONS = [pytest.param(make(), id=make.__name__) for make in SAMPLES]
@@ -192,3 +197,41 @@ def test_texts_that_match_a_pattern_differ(pattern: str) -> None:
     assert len(texts) == 199
     assert all(re.fullmatch(pattern, text) for text in texts)
     assert eval(f'f"{counter(template)}"', {"n": 42}) == filled(template, 42)
+
+
+def computed(request: str, name: str) -> Callable[..., Any]:
+    """Give a function of the library that a request asks for."""
+    specification = read(request)
+    tree = project(specification)
+    source = next(file.content for file in tree.files if file.path.endswith("computations.py"))
+    scope: dict[str, Any] = {}
+    exec(compile(source, "computations.py", "exec"), scope)
+    return cast("Callable[..., Any]", scope[name])
+
+
+def test_a_function_of_the_catalogue_keeps_the_defaults_of_the_request() -> None:
+    frequencies = computed(
+        "A library of text functions: word frequencies, the 2 most frequent words.", "word_frequencies"
+    )
+    assert frequencies("a b c a b a") == ["a 3", "b 2"]
+
+
+def test_a_function_of_the_catalogue_refuses_what_the_request_refuses() -> None:
+    truncate = computed("A library to truncate texts. A length above 50 raises a ValueError.", "truncate_text")
+    assert truncate("long enough", 5) == "long…"
+    assert len(truncate("x" * 60, 50)) == 50
+    with pytest.raises(ValueError, match="at most 50"):
+        truncate("long enough", 51)
+
+
+def test_a_function_with_other_defaults_is_still_tested_by_known_results() -> None:
+    tree = project(read("A library of text functions: word frequencies, the 20 most frequent words."))
+    tests = next(file.content for file in tree.files if file.path == "tests/test_computations.py")
+    assert "word_frequencies(" in tests
+
+
+def test_a_program_that_reads_a_file_says_so_in_its_readme() -> None:
+    tree = project(read("A CLI called tally which counts the words of a file."))
+    readme = next(file.content for file in tree.files if file.path == "README.md")
+    assert "tally [FILE]" in readme
+    assert "Count the words of a text." in readme

@@ -61,11 +61,21 @@ def read_part(words: Sequence[Token], draft: Draft) -> bool:
     return _several(words, draft)
 
 
+def read_exact(words: Sequence[Token], draft: Draft) -> bool:
+    """Read what a part of an enumeration names in so many words that nothing else can be meant: "round half up"."""
+    return catalogued.exactly(words, draft)
+
+
 def _several(words: Sequence[Token], draft: Draft) -> bool:
     """Read codes, arithmetic, named formulas and what the catalogue names, which may stand in one clause."""
     known = predicates.read(words, draft)
     known = codes.coded(words, draft) or known or named.arithmetic(words, draft) or named.by_name(words, draft)
     return catalogued.in_catalogue(words, draft, whole=not known) or known
+
+
+def without_presumed(draft: Draft) -> None:
+    """Take back what was only presumed to be wanted, now that the whole request is read."""
+    catalogued.without_presumed(draft)
 
 
 def restricts(clause: Clause, draft: Draft) -> bool:
@@ -74,5 +84,6 @@ def restricts(clause: Clause, draft: Draft) -> bool:
         arguments.absolute_zero(clause.words, draft)
         or arguments.refused(clause.words, draft)
         or arguments.bounded(clause.words, draft)
+        or arguments.used(clause.words, draft)
         or arguments.rounded(clause.words, draft)
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon, morphology, quantities
-from functions.neuron.reading.computing import computations
-from shared.software.specification import Case, Computation, FieldType
+from functions.neuron.reading import formulas, lexicon, morphology, quantities
+from functions.neuron.reading.computing import catalogued, computations, further
+from shared.software.specification import Case, Computation, FieldType, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.neuron.reading.draft import Draft
     from functions.neuron.reading.tokens import Token
+    from shared.software.specification import Example
 
 
 def absolute_zero(words: Sequence[Token], draft: Draft) -> bool:
@@ -36,13 +37,145 @@ def refused(words: Sequence[Token], draft: Draft) -> bool:
     )
     if not refusing or not draft.computations or bag & {"first", "last", "former", "latter", "second", "both"}:
         return False
-    marks = []
-    for computation in list(draft.computations.values()):
+    marks = _out_of_range(words, draft)
+    for computation in _spoken_of(bag, draft):
         changed = _restricted(computation, bag)
         if changed is not None:
             draft.computations[computation.name] = changed
             marks.append(("computation", computation.name))
     return bool(marks) and draft.mark(*marks)
+
+
+_DIMENSIONS: Final = {
+    "length": "length", "distance": "length", "weight": "mass", "mass": "mass", "volume": "volume", "area": "area",
+    "temperature": "temperature", "speed": "speed", "duration": "time",
+}  # fmt: skip
+
+
+def _spoken_of(bag: set[str], draft: Draft) -> list[Computation]:
+    """Give the computations that words restrict: conversions of "lengths" where these are named, all otherwise."""
+    everything = list(draft.computations.values())
+    named = {dimension for word, dimension in _DIMENSIONS.items() if word in bag}
+    of_named = [c for c in everything if any(_dimension(p.name) in named for p in c.parameters)]
+    return of_named or everything
+
+
+def _dimension(parameter: str) -> str | None:
+    """Give what a parameter measures that is called after its unit."""
+    known = formulas.UNIT_WORDS.get(parameter)
+    return known[0] if known is not None else None
+
+
+def _out_of_range(words: Sequence[Token], draft: Draft) -> list[tuple[str, str]]:
+    """Refuse what a clause says is refused: "a width below 10 is refused"; gives the marks of what does so."""
+    first, found = _open_bounds(words)
+    if not found:
+        return []
+    nouns = {lemma for t in words[:first] if t.is_word for lemma in (t.low, t.singular)}
+    marks = []
+    for computation in list(draft.computations.values()):
+        for parameter in computation.parameters:
+            if parameter.name in nouns and parameter.type in _NUMERIC:
+                _refuse(draft, computation.name, parameter.name, found)
+                marks.append(("computation", computation.name))
+    return marks
+
+
+def _open_bounds(words: Sequence[Token]) -> tuple[int, list[quantities.Bound]]:
+    """Give the bounds that are open on one side, and where the first of them begins."""
+    found: list[quantities.Bound] = []
+    first, i = 0, 1
+    while i < len(words):
+        read_bound = quantities.bound(words, i)
+        if read_bound is None or read_bound[0].exact or None not in {read_bound[0].low, read_bound[0].high}:
+            i += 1
+            continue
+        first = first or i
+        found.append(read_bound[0])
+        i = read_bound[1]
+    return first, found
+
+
+_NUMERIC: Final = frozenset({FieldType.NUMBER, FieldType.INTEGER, FieldType.DECIMAL})
+
+
+def _refuse(draft: Draft, name: str, parameter: str, bounds: Sequence[quantities.Bound]) -> None:
+    """Let a computation refuse the values within bounds, and forget the known results for these."""
+    computation = draft.computations[name]
+    cases = [_outside(parameter, bound) for bound in bounds]
+    known = {r.when for r in computation.refuses}
+    kept = [e for e in computation.examples if e.refused or not any(_within(e, parameter, b) for b in bounds)]
+    draft.computations[name] = computation.model_copy(
+        update={
+            "refuses": (*computation.refuses, *(c for c in cases if c.when not in known)),
+            "examples": tuple(kept),
+        }
+    )
+
+
+def _outside(parameter: str, bound: quantities.Bound) -> Case:
+    """Give the refusal of the values within a bound that is open on one side."""
+    upper = bound.low is None
+    sign = ("<" if bound.high_open else "<=") if upper else (">" if bound.low_open else ">=")
+    limit = bound.high if upper else bound.low
+    said = {"<": "at least", "<=": "greater than", ">": "at most", ">=": "less than"}[sign]
+    shown = parameter.replace("_", " ")
+    return Case(expression=f"The {shown} must be {said} {limit}.", when=f"{parameter} {sign} {limit}")
+
+
+def _within(example: Example, parameter: str, bound: quantities.Bound) -> bool:
+    value = example.arguments.get(parameter)
+    if not isinstance(value, int | float):
+        return False
+    if bound.high is not None:
+        return value < bound.high or (value == bound.high and not bound.high_open)
+    return bound.low is not None and (value > bound.low or (value == bound.low and not bound.low_open))
+
+
+def used(words: Sequence[Token], draft: Draft) -> bool:
+    """Read how a computation is called: "it reads a file or standard input", "a given width, 80 by default"."""
+    made = [c for c in draft.computations.values() if c.algorithm]
+    known = {word for c in made for word in catalogued.SPOKEN[c.algorithm or ""]} | _OF_FILES
+    if not made or further.unfound([t for t in words if t.low not in _OF_FILES], known):
+        return False
+    marks = _read_files(words, draft) + _defaulted(words, draft)
+    return bool(marks) and draft.mark(*marks)
+
+
+_OF_FILES: Final = lexicon.words("file files stdin standard input read reads path name")
+
+
+def _read_files(words: Sequence[Token], draft: Draft) -> list[tuple[str, str]]:
+    """Let the programs that work on a text read it from a file or from standard input."""
+    lows = {t.low for t in words}
+    named = {"file", "stdin"} & lows or any(quantities.phrase(words, i, "standard input") for i in range(len(words)))
+    if draft.kind is not Kind.COMMAND_LINE or not named or not any(t.verb in {"read", "take"} for t in words):
+        return []
+    names = [c.name for c in draft.computations.values() if c.parameters[0].type is FieldType.TEXT]
+    draft.reads_file.update(names)
+    return [("computation", name) for name in names]
+
+
+def _defaulted(words: Sequence[Token], draft: Draft) -> list[tuple[str, str]]:
+    """Give a parameter the value that it has when it is left out."""
+    at = next((i for i, t in enumerate(words) if t.low in {"default", "defaults", "defaulting"}), None)
+    numbers = [t.value for t in words[max(0, (at or 0) - 2) : (at or 0) + 4] if t.value is not None]
+    if at is None or len(numbers) != 1 or not float(numbers[0]).is_integer():
+        return []
+    nouns = {lemma for t in words if t.is_word for lemma in (t.low, t.singular)}
+    marks = []
+    for computation in list(draft.computations.values()):
+        named = {p.name for p in computation.parameters if p.name in nouns and p.type is FieldType.INTEGER}
+        if named:
+            given = {"default": int(numbers[0]), "required": False}
+            parameters = [p.model_copy(update=given) if p.name in named else p for p in computation.parameters]
+            changed = dict.fromkeys(named, int(numbers[0]))
+            examples = [computations.spelled_out(e, computation.parameters, changed) for e in computation.examples]
+            draft.computations[computation.name] = computation.model_copy(
+                update={"parameters": tuple(parameters), "examples": tuple(examples)}
+            )
+            marks.append(("computation", computation.name))
+    return marks
 
 
 def _restricted(computation: Computation, bag: set[str]) -> Computation | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import honesty, lexicon, morphology, quantities
-from functions.neuron.reading.computing import computations, named
+from functions.neuron.reading import lexicon, quantities
+from functions.neuron.reading.computing import computations, further, named
 from shared.software.algorithms import CATALOGUE
-from shared.software.specification import Computation, FieldType, Kind
+from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ _WORDS: Final[dict[str, str]] = {
     "camel_case": "camel case|camelcase|camel-case",
     "pascal_case": "pascal case|pascalcase|pascal-case",
     "kebab_case": "kebab case|kebab-case|kebabcase",
-    "slugify": "slug|slugify",
+    "slugify": "slug|slugify|url slug",
     "normalize_whitespace": (
         "normalize whitespace|normalise whitespace|collapse whitespace|collapse space|extra space|"
         "normalize space|trim whitespace|strip whitespace"
@@ -124,7 +124,8 @@ _WORDS: Final[dict[str, str]] = {
     "insertion_sort": "insertion sort",
     "selection_sort": "selection sort",
     "round_half_even": (
-        "round half even|half-even|bankers round|bankers rounding|banker round|banker rounding|bank rounding"
+        "round half even|round half to even|half-even|bankers round|bankers rounding|banker round|banker rounding|"
+        "bank rounding"
     ),
     "round_half_up": "round half up|half-up",
     "round_up": "round up",
@@ -135,7 +136,7 @@ _WORDS: Final[dict[str, str]] = {
     "count_permutations": "number of permutation|count permutation",
     "add_weekdays": "add business day|add working day|add weekday|add workday",
     "is_weekend": "weekend|is weekend",
-    "days_in_month": "day in a month|day in month|day of a month|number of day month",
+    "days_in_month": "day in a month|day in month|day of a month|number of day month|how many day month",
     "format_duration": "format duration|format second|second as hour",
 }
 _TRIGGERS: Final = [
@@ -167,56 +168,63 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
         CATALOGUE_NUMBERS & {c.algorithm} for c in draft.computations.values()
     )
     found: list[str] = []
-    unread: list[set[str]] = []
-    for own, shared in named.segments(words):
-        name = _best(own, shared, numeric=numeric)
-        if name is not None:
-            found.append(name)
-        else:
-            unread.append(own)
-    if whole and not found and (name := _best(everything, everything, numeric=numeric)) is not None:
-        found.append(name)
-    if whole and not found and "statistic" in everything and numeric and "text" not in everything:
-        found = ["mean", "median", "standard_deviation", "minimum", "maximum"]
+    unread: list[named.Segment] = []
+    for segment in named.segments(words):
+        best = _best(segment.own, segment.whole, numeric=numeric)
+        if best is not None and further.modified(segment.words, *best, SPOKEN[best[0]]):
+            draft.leave(segment.words, further.NOTHING)
+            continue
+        if best is None:
+            unread.append(segment)
+            continue
+        found.append(best[0])
+        draft.leave(further.grouped(segment.words, SPOKEN[best[0]]), further.NOTHING)
+    if whole and not found and not unread[1:] and (best := _best(everything, everything, numeric=numeric)) is not None:
+        found += [best[0]] if not further.modified(words, *best, SPOKEN[best[0]]) else []
+    if whole and not found and "statistic" in everything and numeric and not {"text", "texts"} & everything:
+        found = list(_USUAL)
     for name in dict.fromkeys(found):
         computations.algorithm(draft, name, _sizes(name, words))
         if CATALOGUE[name].parameters[0].type is FieldType.TEXT and {"file", "files", "stdin", "input"} & everything:
             draft.reads_file.add(name)
-    if (found or not whole) and draft.kind is Kind.LIBRARY:
-        _leave_unread(words, unread, draft)
+    if found or not whole:
+        made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
+        known = {word for c in made for word in further.spoken(c, _WORDS.get(c.algorithm or "", ""))}
+        for segment in unread:
+            draft.leave(further.unfound(segment.words, known), further.NOTHING)
     return bool(found)
 
 
-def _leave_unread(words: Sequence[Token], unread: Sequence[set[str]], draft: Draft) -> None:
-    """Say of the parts of an enumeration that ask for something which nothing computes."""
-    made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
-    for own in unread:
-        part = [t for t in words if computations.lemmas(t) <= own and t.is_word and not honesty.hollow(t)]
-        told = [
-            t for t in part if t.verb not in computations.COMPUTING and t.value is None and t.low not in _OF_LIBRARIES
-        ]
-        known = {word for c in made for word in _spoken(c)}
-        unfound = [t for t in told if not honesty.lemmas([t]) & known]
-        if unfound and 2 * len(unfound) > len(told):
-            draft.leave(unfound[:1] if len(unfound) == 1 else unfound, "Nothing that HAL9 knows computes this.")
+_USUAL: Final = ("mean", "median", "standard_deviation", "minimum", "maximum")
+"""What "statistics" are when the request names none itself."""
 
 
-_OF_LIBRARIES: Final = lexicon.words(
-    "helper helpers utility utilities typed pure tested documented everything common basic simple standard statistics "
-    "statistical math maths mathematical conversions conversion converter converters validation validator validators "
-    "case manipulation processing integers integer floats float strings numbers lists sorted following text texts "
-    "back vice versa searching sorting rounding structures algorithms algorithm calendar finance "
-    "financial roman numeral numerals"
-)
+def without_presumed(draft: Draft) -> None:
+    """Take the usual statistics back that only "a statistics library" stands for, where others are named."""
+    presumed = {("computation", name) for name in _USUAL}
+    for at, clause in enumerate(draft.clauses):
+        named = {mark for other, marks in draft.marks.items() if other != at for mark in marks}
+        if not clause.intro or set(draft.marks.get(at, ())) != presumed:
+            continue
+        if not any(mark[1] in _STATISTICS for mark in named if mark[0] == "computation"):
+            continue
+        draft.marks[at] = [("kind",)]
+        for mark in presumed - named:
+            draft.computations.pop(mark[1], None)
 
 
-def _spoken(computation: Computation) -> set[str]:
-    """Give the words that speak of a computation."""
-    entry = CATALOGUE.get(computation.algorithm or "")
-    texts = [computation.name.replace("_", " "), computation.description, _WORDS.get(computation.algorithm or "", "")]
-    texts += [p.name.replace("_", " ") for p in computation.parameters] + ([entry.summary] if entry else [])
-    words = {word.strip("|().,;") for text in texts for word in text.lower().replace("|", " ").split()}
-    return words | {morphology.singular(word) for word in words}
+_EXACT: Final = 3
+
+
+def exactly(words: Sequence[Token], draft: Draft) -> bool:
+    """Read an algorithm that three words or more name, and nothing else of the words."""
+    own = computations.lemmas_of(words)
+    best = _best(own, own, numeric=False)
+    return best is not None and len(best[1]) >= _EXACT and computations.algorithm(draft, best[0])
+
+
+SPOKEN: Final = {name: further.of_algorithm(entry, _WORDS.get(name, "")) for name, entry in CATALOGUE.items()}
+"""The words that speak of an algorithm."""
 
 
 CATALOGUE_NUMBERS: Final = frozenset(
@@ -224,13 +232,14 @@ CATALOGUE_NUMBERS: Final = frozenset(
 )
 
 
-def _best(own: set[str], whole: set[str], *, numeric: bool) -> str | None:
+def _best(own: set[str], whole: set[str], *, numeric: bool) -> tuple[str, frozenset[str]] | None:
+    """Give the algorithm that words name, and the words that name it."""
     candidates = [
-        (len(wanted), len(wanted & own), -i, name)
+        (len(wanted), len(wanted & own), -i, name, wanted)
         for i, (name, wanted) in enumerate(_TRIGGERS)
         if wanted <= whole and wanted & own and (name not in _STATISTICS or numeric)
     ]
-    return max(candidates)[3] if candidates else None
+    return max(candidates)[3:] if candidates else None
 
 
 def _sizes(name: str, words: Sequence[Token]) -> dict[str, float | bool | str] | None:

@@ -9,10 +9,11 @@ from shared.software.algorithms import CATALOGUE
 from shared.software.specification import Computation, FieldType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from functions.neuron.reading.draft import Draft
     from functions.neuron.reading.tokens import Token
+    from shared.software.specification import Example, Parameter
 COMPUTING: Final = lexicon.words(
     "count convert compute calculate reverse check tell test validate verify generate encode decode encrypt "
     "decrypt sort return give print find determine transform translate turn take capitalise capitalize format "
@@ -43,6 +44,13 @@ def note(draft: Draft, computation: Computation) -> bool:
     return draft.mark(("computation", computation.name))
 
 
+def spelled_out(example: Example, parameters: Sequence[Parameter], defaults: Mapping[str, object]) -> Example:
+    """Give a known result with the arguments that it left to defaults which are other ones now."""
+    changed = [p for p in parameters if p.default is not None and defaults.get(p.name, p.default) != p.default]
+    usual = {p.name: p.default for p in changed}
+    return example.model_copy(update={"arguments": {**usual, **example.arguments}})
+
+
 def algorithm(
     draft: Draft, name: str, defaults: dict[str, float | bool | str] | None = None, title: str | None = None
 ) -> bool:
@@ -52,7 +60,7 @@ def algorithm(
         p.model_copy(update={"default": defaults[p.name], "required": False}) if defaults and p.name in defaults else p
         for p in entry.parameters
     )
-    examples = entry.examples if not defaults else ()
+    examples = tuple(spelled_out(example, entry.parameters, defaults or {}) for example in entry.examples)
     return note(
         draft,
         Computation(

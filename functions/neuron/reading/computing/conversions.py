@@ -21,7 +21,7 @@ def conversion(words: Sequence[Token], draft: Draft) -> bool:
     everything = computations.lemmas_of(token for clause in draft.clauses for token in clause.tokens)
     if not (bag | everything) & {"convert", "conversion", "converter"}:
         return False
-    back = bool(_BACK & bag)
+    back = _and_back_said(words)
     pairs = _unit_pairs(words)
     for source, target in pairs:
         _convert(draft, source, target)
@@ -54,7 +54,16 @@ def _leave_unconverted(words: Sequence[Token], draft: Draft) -> None:
 
 
 _PAIR: Final = 2
-_BACK: Final = frozenset({"back", "versa", "vice", "reverse", "both"})
+_BACK: Final = frozenset({"back", "backwards", "versa", "vice", "reverse", "inverse", "both"})
+_ROUND: Final = ("other way round", "other way around", "other way about", "other direction", "either direction")
+
+
+def _and_back_said(words: Sequence[Token]) -> bool:
+    """Whether each conversion is wanted in the other direction as well: "and back", "and the other way round"."""
+    spoken = any(quantities.phrase(words, i, said) is not None for i in range(len(words)) for said in _ROUND)
+    return spoken or bool(_BACK & computations.lemmas_of(words))
+
+
 _SPEEDS: Final = {
     "kilometres per hour": "kilometres_per_hour",
     "kilometers per hour": "kilometres_per_hour",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.neuron.reading import formulas, quantities
@@ -63,8 +64,17 @@ def _loan() -> tuple[Case, ...]:
     )
 
 
-def segments(words: Sequence[Token]) -> list[tuple[set[str], set[str]]]:
-    """Cut at commas and conjunctions: (the segment's own words."""
+@dataclass(frozen=True)
+class Segment:
+    """A part of an enumeration: its words, their forms, and these with what it shares with the parts before it."""
+
+    words: tuple[Token, ...]
+    own: set[str]
+    whole: set[str]
+
+
+def segments(words: Sequence[Token]) -> list[Segment]:
+    """Cut at commas and conjunctions."""
     parts: list[list[Token]] = [[]]
     for i, token in enumerate(words):
         if token.low in {"command", "line"} and any(
@@ -76,7 +86,7 @@ def segments(words: Sequence[Token]) -> list[tuple[set[str], set[str]]]:
         elif token.kind is not TokenKind.PUNCTUATION:
             parts[-1].append(token)
     parts = [part for part in parts if part]
-    found: list[tuple[set[str], set[str]]] = []
+    found: list[Segment] = []
     shared: set[str] = set()
     for part in parts:
         verbs = {t.verb for t in part if t.verb in computations.COMPUTING and t.low != "number"}
@@ -85,7 +95,7 @@ def segments(words: Sequence[Token]) -> list[tuple[set[str], set[str]]]:
         if any(t.low == "number" for t in part) and any(t.low == "of" for t in part):
             shared |= {"number", "of"}
         own = computations.lemmas_of(part)
-        found.append((own, own | shared))
+        found.append(Segment(tuple(part), own, own | shared))
     return found
 
 

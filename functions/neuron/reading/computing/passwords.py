@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import lexicon, quantities
 from functions.neuron.reading.computing import computations
+from shared.software.algorithms import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +27,12 @@ def password(words: Sequence[Token], draft: Draft) -> bool:
     checking = "password" in bag and bag & _PASSWORD_WORDS
     if not checking and not (
         earlier is not None
-        and {"it", "must", "contain"} & bag
+        and {"it", "must", "contain", "require", "required", "need", "needed", "least"} & bag
         and {"digit", "letter", "character", "symbol", "uppercase", "lowercase"} & bag
     ):
         return False
-    earlier = None if earlier is not None and earlier.examples else earlier
+    plain = earlier is not None and earlier.parameters == CATALOGUE["is_strong_password"].parameters
+    earlier = None if plain else earlier
     defaults: dict[str, float | bool | str] = (
         {p.name: p.default for p in earlier.parameters if p.default is not None} if earlier else {}
     )

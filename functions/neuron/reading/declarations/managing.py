@@ -120,19 +120,29 @@ def ordering(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
                 _operate(frame, draft.entity(further, declared=True), operations, draft)
                 contents.hold(draft.entity(further), frame.rest[cut + 1 : end], draft, later)
         contents.hold(entity, frame.rest[cut + 1 : end], draft, later)
+        if draft.kind is not SoftwareKind.API and "create" in operations:
+            _is_for(entity, phrases.prepositional(head[stop:], draft), draft)
         draft.settle()
     elif stop < len(head) and "create" in operations and head[stop].low in {"to", "for", "on", "in"}:
         later.makers += [(target, entity.name, (), draft.at) for target in phrases.prepositional(head[stop:], draft)]
     return draft.mark(("entity", entity.name))
 
 
+def _is_for(entity: DraftEntity, targets: Sequence[str], draft: Draft) -> None:
+    """Let what is made hold what it is for: "start a timer for a project with a note"."""
+    for target in targets:
+        if target not in entity.fields:
+            entity.add(DraftField(target, words=tuple(target.split("_"))))
+            draft.mark(("field", entity.name, target))
+
+
 def _asked(frame: frames.Frame, draft: Draft) -> set[str]:
     """Give the operations that an order or a permission asks for; none when the clause is neither."""
     operations = {lexicon.OPERATION_VERBS[verb] for verb in frame.group.verbs if verb in lexicon.OPERATION_VERBS}
-    begins = frame.verb in _BEGINNING and not frame.subject and "with" in [t.low for t in frame.rest]
+    subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
+    begins = frame.verb in _BEGINNING and "with" in [t.low for t in frame.rest]
     if not operations and begins and draft.kind is not SoftwareKind.API:
         operations = {"create"}
-    subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
     permitted = not frame.subject or frame.modal in _PERMITTING or all(naming.is_generic(name) for name in subjects)
     narrowing = frame.verb in {"search", "find", "filter", "sort", "order"}
     linking = frame.verb in lexicon.LINKING_VERBS and bool(frame.subject)
@@ -162,6 +172,8 @@ def _operate(frame: frames.Frame, entity: DraftEntity, operations: set[str], dra
     """Record the operations, and the words that the request has for them."""
     draft.topic = entity.name
     draft.operations[entity.name].update(operations)
+    if frame.verb in _BEGINNING and "create" in operations:
+        draft.verbs.setdefault((entity.name, "create"), frame.verb)
     for verb in frame.group.verbs:
         if verb in lexicon.OPERATION_VERBS:
             draft.verbs.setdefault((entity.name, lexicon.OPERATION_VERBS[verb]), verb)

@@ -62,9 +62,7 @@ def items(tokens: Sequence[Token]) -> list[naming.Item]:
 
 def _in_steps(tokens: Sequence[Token], at: int) -> bool:
     """Whether "in steps of six" begins here, which no field holds."""
-    return (
-        tokens[at].low == "in" and at + 2 < len(tokens) and tokens[at + 1].low in {"steps", "multiples", "increments"}
-    )
+    return tokens[at].low == "in" and at + 2 < len(tokens) and tokens[at + 1].low in _STEPS
 
 
 def _is_written(tokens: Sequence[Token], at: int) -> bool:

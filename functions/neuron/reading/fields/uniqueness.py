@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 
 
+_CHECKED: Final = frozenset({"email", "mail", "url", "website", "link"})
+
+
+def _checked_anyway(tokens: Sequence[Token], at: int, target: DraftField) -> bool:
+    """Whether "and valid" stands here behind a field whose values are always checked: an email address, a URL."""
+    said = [t.low for t in tokens[at : at + 2]] == ["and", "valid"]
+    return said and bool(_CHECKED & set(target.name.split("_")))
+
+
 def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read that a field is unique, and within what; gives where that ends."""
     alone = exclusive(tokens, i)
@@ -25,6 +34,8 @@ def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     ):
         return None
     end = i + 1
+    if _checked_anyway(tokens, end, target):
+        end += 2
     for words in (
         "within the same",
         "within a",

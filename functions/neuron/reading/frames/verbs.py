@@ -244,6 +244,8 @@ def imperative_at(tokens: Sequence[Token], at: int) -> bool:
         return True
     if word in lexicon.OPERATION_VERBS and following.low not in _IMPERATIVE_AT_WORDS and _noun_ahead(tokens, at + 1):
         return True
+    if word in _MARKING and at + 2 < len(tokens) and morphology.is_plural(following.low):
+        return tokens[at + 2].low in {"as", "done"} or morphology.is_participle(tokens[at + 2].low)
     if word in lexicon.NOUN_VERBS:
         coordinated = (
             word in lexicon.OPERATION_VERBS and following.low in {",", "and", "or"} and _verb_follows(tokens, at + 1)
@@ -252,6 +254,9 @@ def imperative_at(tokens: Sequence[Token], at: int) -> bool:
             begins_complement(tokens, at + 1) and following.low not in {"for", "in", "with", "as", "on", "by"}
         ) or coordinated
     return following.low not in _FINITE_HELPERS and following.low not in {"of", "by"}
+
+
+_MARKING: Final = frozenset({"mark", "flag", "tick"})
 
 
 def _noun_ahead(tokens: Sequence[Token], at: int) -> bool:

@@ -57,7 +57,7 @@ def _says_something(probe: DraftField) -> bool:
     return any(
         value not in (None, False, (), "") or (value == 0 and value is not False)
         for key, value in vars(probe).items()
-        if key not in {"name", "words", "description", "many", "optional_many"}
+        if key not in {"name", "words", "description", "many"}
     )
 
 

@@ -38,8 +38,7 @@ def moved(r: Reading, draft: Draft) -> bool:
         return False
     if (r.frame.rest and r.frame.rest[0].low == "no") or "how" in r.lows or _counts(r.lows):
         return False
-    told = r.frame.modal is None and r.frame.subject and not r.frame.group.passive
-    if told and (r.frame.subject[0].low in {"we", "i", "our"} or "with" in [t.low for t in r.frame.rest]):
+    if _describes(r):
         return False
     if r.subject is None or not r.subjects:
         return _imperative(r, draft)
@@ -69,12 +68,30 @@ def moved(r: Reading, draft: Draft) -> bool:
     untold = r.frame.modal is None and not r.frame.conditions and not origins.sources(r, entity, draft)
     if not verbs or untold or _links(verbs, entity, draft) or (r.frame.negated and _checked(r, entity, draft)):
         return False
-    if set(verbs) <= _MARKING and not r.frame.negated and r.frame.rest and r.frame.rest[0].low in {"as", "off"}:
-        return _marked(draft, entity, r.frame.rest[1:])
+    mark = _mark(r) if set(verbs) <= _MARKING and not r.frame.negated else None
+    if mark is not None:
+        return _marked(draft, entity, mark)
     moved = [_move(r, draft, entity, verb) for verb in verbs]
     _move_ones(r, draft, entity)
     archives.instead_of_deletion(r, draft, entity)
     return _guarded(r, draft, moved=any(moved))
+
+
+def _describes(r: Reading) -> bool:
+    """Whether a sentence tells what people do or what a thing has, and moves nothing: "we sell books"."""
+    if r.frame.modal is not None or not r.frame.subject or r.frame.group.passive:
+        return False
+    pointed = bool(r.frame.rest) and r.frame.rest[0].low in {"it", "them"}  # "I start a timer and stop it"
+    ours = r.frame.subject[0].low in {"we", "i", "our"} and not pointed
+    return ours or "with" in [t.low for t in r.frame.rest]
+
+
+def _mark(r: Reading) -> Sequence[Token] | None:
+    """Give what things are marked with: "tasks can be marked as done", "tasks can be marked done"."""
+    rest = r.frame.rest
+    if rest and rest[0].low in {"as", "off"}:
+        return rest[1:]
+    return rest if rest and (morphology.is_participle(rest[0].low) or rest[0].low.endswith("ed")) else None
 
 
 def _move_ones(r: Reading, draft: Draft, entity: DraftEntity) -> None:
@@ -300,7 +317,9 @@ def _move_simply(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bo
         ),
         None,
     )
-    machine = machines.machine_of(draft, entity, machines.with_initial(entity, value or target), ordered=False)
+    back = verb in _UNDOING and entity.machine is not None  # it leads to a state that there is
+    states = [] if back else machines.with_initial(entity, value or target)
+    machine = machines.machine_of(draft, entity, states, ordered=False)
     state = machines.spelled(machine, value or target) or target
     sources = [
         s for t in r.objects[0].adjectives for s in machine.states if morphology.name(s) == morphology.name(t.low)

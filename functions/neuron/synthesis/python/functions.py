@@ -60,10 +60,7 @@ def function(computation: Computation) -> str:
     """Write a computation's function."""
     if computation.algorithm is not None:
         return _by_algorithm(computation, computation.algorithm)
-    lines = [_signature(computation), f"    {_documentation(computation)}"]
-    for refusal in computation.refuses:
-        lines.append(f"    if {expression(refusal.when or 'True', computation)}:")
-        lines.append(f"        raise ValueError({names.text(refusal.expression)})")
+    lines = [_signature(computation), f"    {_documentation(computation)}", *_refusing(computation)]
     for case in computation.cases:
         value = _result(case.expression, computation)
         if case.when is None:
@@ -89,15 +86,24 @@ def modules(computation: Computation) -> list[str]:
 
 def _by_algorithm(computation: Computation, algorithm: str) -> str:
     source = algorithms.source_of(algorithm).rstrip("\n")
-    if computation.name == algorithm:
-        return source
     contract = CATALOGUE[algorithm]
+    if computation.name == algorithm and not computation.refuses and computation.parameters == contract.parameters:
+        return source
     given = [parameter.name for parameter in computation.parameters]
     called = ", ".join(given[: len(contract.parameters)])
     private = re.sub(rf"\bdef {algorithm}\b", f"def _{algorithm}", source)
-    private = re.sub(rf"\b{algorithm}\(", f"{algorithm}(", private)
-    body = [_signature(computation), f"    {_documentation(computation)}", f"    return _{algorithm}({called})"]
+    body = [_signature(computation), f"    {_documentation(computation)}", *_refusing(computation)]
+    body.append(f"    return _{algorithm}({called})")
     return f"{private}\n\n\n" + "\n".join(body)
+
+
+def _refusing(computation: Computation) -> list[str]:
+    """Write what refuses arguments."""
+    lines = []
+    for refusal in computation.refuses:
+        lines.append(f"    if {expression(refusal.when or 'True', computation)}:")
+        lines.append(f"        raise ValueError({names.text(refusal.expression)})")
+    return lines
 
 
 def _signature(computation: Computation) -> str:
@@ -201,7 +207,7 @@ def examples(computation: Computation) -> list[ComputedExample]:
     """Give the specification's examples, or such as follow from the formula where there are none."""
     given = [_given(example, computation) for example in computation.examples]
     if computation.algorithm is not None or any(example.result is not None for example in given):
-        return [*given, *(() if computation.algorithm else _refusals(computation))]
+        return [*given, *_refusals(computation)]
     return [*given, *_derived(computation), *_refusals(computation)]
 
 

@@ -62,7 +62,7 @@ def count_occurrences(text: str, part: str) -> int:
 
 
 def word_frequencies(text: str, limit: int = 10) -> list[str]:
-    """List the words of a text with their counts, the most frequent first."""
+    """List the words of a text with their counts, the most frequent first, without regard to case."""
     words = re.findall(r"[^\W_]+(?:['\u2019-][^\W_]+)*", text.lower())
     counted = sorted(collections.Counter(words).items(), key=lambda pair: (-pair[1], pair[0]))
     return [f"{word} {count}" for word, count in counted[:limit]]

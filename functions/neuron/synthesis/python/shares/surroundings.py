@@ -65,6 +65,7 @@ def _write_readme(project: Project, facts: dict[str, Any]) -> None:
 
 def _usage(command: CommandDesign) -> str:
     placed = [designs.exposed(name).upper() for name in command.positionals]
+    placed = [*placed[1:], "[FILE]"] if command.reads_file and placed else placed
     named = [f"[--{designs.exposed(name).replace('_', '-')} …]" for name in command.options]
     return " ".join([*([command.name] if command.name else []), *placed, *named])
 
@@ -121,6 +122,7 @@ def _thing(pointer: str, specification: Specification) -> str:
 
 
 _SINGULARS = {
+    "kind": "the project as a whole",
     "entities": "entity", "fields": "field", "rules": "rule", "views": "view", "endpoints": "operation",
     "reports": "report",
     "computations": "computation", "relations": "relation", "listings": "listing", "derivations": "derived value",

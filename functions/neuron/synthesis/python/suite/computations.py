@@ -48,7 +48,12 @@ def _assertion(computation: Computation, example: ComputedExample) -> str:
         return f"assert {call}" if example.result == "True" else f"assert not {call}"
     if example.result == "None":
         return f"assert {call} is None"
+    if len(call) > _LONGEST_CALL:
+        return f"result = {call}\n    assert result == {example.result}"
     return f"assert {call} == {example.result}"
+
+
+_LONGEST_CALL = 100
 
 
 def _refusal_test(computation: Computation, refusals: list[ComputedExample]) -> list[str]:
