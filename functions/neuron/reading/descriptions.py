@@ -283,7 +283,8 @@ def _assigned(frame: Frame, draft: Draft, _later: Open) -> bool:
         or morphology.is_plural(frame.subject[-1].low)
     ):
         return False
-    target, spared = phrases.or_nobody(frame.rest[1:])
+    comma = next((i for i, t in enumerate(frame.rest) if t.text == ","), len(frame.rest))
+    target, spared = phrases.or_nobody(frame.rest[1:comma])
     name = declarations.noun_name(target, draft)
     if name is None or (declarations.is_generic(name) and name not in draft.entities and not spared):
         return False
@@ -317,14 +318,21 @@ def _lasting(frame: Frame, draft: Draft, _later: Open) -> bool:
     if frame.verb not in _MOMENTS or len(frame.rest) < 2:
         return False
     noun = frame.rest[-1].low
-    given = {"a", "an", "some", "given", "certain", "specific", "particular"}
+    given = {"a", "an", "some", "given", "certain", "specific", "particular", "later"}
     if frame.rest[0].low not in {"at", "on"} or noun not in {"time", "date", "day"} or len(frame.rest) > 4:
         return False
     if not all(t.low in given for t in frame.rest[1:-1]):
         return False
     kind = "time" if noun == "time" else "date"
+    before = entity.fields.get(f"start_{kind}")
+    later = "later" in [t.low for t in frame.rest]
+    if later and (before is None or _MOMENTS[frame.verb] != "end"):
+        return False
     added = entity.add(DraftField(f"{_MOMENTS[frame.verb]}_{kind}"))
     added.at = draft.at
+    if later and before is not None:
+        told = (*frame.rest[-2:-1], *(Token(Kind.WORD, word, 0, 0) for word in ("than", *before.name.split("_"))))
+        added.compared = told
     return draft.mark(("field", entity.name, added.name)) and draft.settle()
 
 
@@ -430,6 +438,9 @@ def _getting(clause: Clause, draft: Draft, later: Open) -> bool:
         return False
     subject, rest = words[:at], words[at + 1 :]
     mentions = draft.mentions(subject)
+    if _gets_all(subject, rest, draft):
+        name = declarations.noun_name(subject, draft)
+        return name is not None and declarations.hold(draft.entity(name, declared=True), rest, draft, later)
     if len(mentions) != 1 or rest[0].low not in {"a", "an", "its", "their"} or draft.mentions(rest):
         return False
     modals = {t.low for t in subject} & lexicon.MODALS
@@ -437,6 +448,28 @@ def _getting(clause: Clause, draft: Draft, later: Open) -> bool:
         return False
     optional = bool(mentions[0].adjectives) or bool(modals)
     return declarations.hold(mentions[0].entity, rest, draft, later, optional=optional)
+
+
+def _gets_all(subject: Sequence[Token], rest: Sequence[Token], draft: Draft) -> bool:
+    """Whether "every parcel gets a tracking code, a sender name and a weight" says what every one of them holds."""
+    name = declarations.noun_name(subject, draft)
+    if name is None or declarations.is_generic(name) or subject[0].low not in {"a", "an", "each", "every"}:
+        return False
+    if any(t.low in lexicon.MODALS | lexicon.NEGATIONS or morphology.is_participle(t.low) for t in subject):
+        return False
+    listed = [item for item in fields.items(rest) if item.determined and not item.many]
+    return rest[0].low in {"a", "an", "its"} and len(listed) >= _FEWEST and frames.finite_verb(rest, 0) is None
+
+
+_COVERING: Final = lexicon.words("cover give state bear carry show concern")
+
+
+def _new_owner(frame: Frame, draft: Draft) -> str | None:
+    """Name a thing that a sentence is the first to speak of: "a time sheet covers one date"."""
+    name = declarations.noun_name(frame.subject, draft) if frame.verb in _COVERING else None
+    if name is None or frame.subject[0].low not in {"a", "an", "each", "every"} or declarations.is_generic(name):
+        return None
+    return name
 
 
 _NOT_DESCRIBING: Final = lexicon.words(
@@ -457,19 +490,22 @@ _SOME: Final = (
 
 def _measured(frame: Frame, draft: Draft, later: Open) -> bool:
     """Read "covers a distance in km", "lasts a number of minutes": an attribute as the object of some verb."""
-    entity = _owner(frame, draft)
-    if entity is None or frame.negated or frame.group.passive or frame.modal not in {None, "must"} or frame.conditions:
+    owner = _owner(frame, draft)
+    name = owner.name if owner is not None else _new_owner(frame, draft)
+    if name is None or frame.negated or frame.group.passive or frame.modal not in {None, "must"} or frame.conditions:
         return False
     if frame.verb in _QUANTITIES and [t.low for t in frame.rest] in _SOME:
-        added = entity.add(DraftField(_QUANTITIES[frame.verb]))
-        return draft.mark(("field", entity.name, added.name)) and draft.settle()
-    if frame.verb in _NOT_DESCRIBING or not frame.rest or frame.rest[0].low not in {"a", "an", "its"}:
+        added = draft.entity(name, declared=True).add(DraftField(_QUANTITIES[frame.verb]))
+        return draft.mark(("field", name, added.name)) and draft.settle()
+    determined = {"a", "an", "its", "one", "the"} if frame.verb in _COVERING else {"a", "an", "its"}
+    if frame.verb in _NOT_DESCRIBING or not frame.rest or frame.rest[0].low not in determined:
         return False
     items = fields.items(frame.rest)
-    if len(items) != 1 or draft.mentions(frame.rest) or quantities.bound(frame.rest, 0) is not None:
+    bounded = quantities.bound(frame.rest, 0) is not None and frame.rest[0].low != "one"
+    if len(items) != 1 or draft.mentions(frame.rest) or bounded:
         return False
     probe = DraftField(items[0].field.name, items[0].field.type, values=items[0].field.values)
     inference.complete(probe)
     if probe.type in {FieldType.STRING, FieldType.TEXT, FieldType.BOOLEAN}:
         return False
-    return declarations.hold(entity, frame.rest, draft, later)
+    return declarations.hold(draft.entity(name, declared=True), frame.rest, draft, later)

@@ -83,6 +83,7 @@ class DraftMachine:
     transitions: dict[str, spec.Transition] = dataclasses.field(default_factory=dict)
     open_ended: bool = True  # no path through the states has been stated: moves follow from their order
     forbidden: set[tuple[str, str]] = dataclasses.field(default_factory=set)  # (source, target)
+    stated: set[str] = dataclasses.field(default_factory=set)  # moves whose sources the request names
 
     def add_state(self, state: str) -> None:
         """Add a state if it is new."""
@@ -250,10 +251,15 @@ class Draft:
 
     def short(self, token: Token) -> DraftEntity | None:
         """Give the one entity whose name ends in the word: "requests" for vacation requests."""
-        if not token.is_word or not morphology.is_plural(token.low):
+        if not token.is_word or (not morphology.is_plural(token.low) and self._names_field(token.low)):
             return None
         found = [entity for entity in self.entities.values() if entity.name.endswith(f"_{token.singular}")]
         return found[0] if len(found) == 1 else None
+
+    def _names_field(self, word: str) -> bool:
+        """Whether a word is, or ends, the name of something that is held."""
+        names = {name for entity in self.entities.values() for name in entity.fields}
+        return any(name == word or name.endswith(f"_{word}") for name in names)
 
     def add_rule(self, rule: spec.Rule) -> Mark:
         """Add a rule under a name that is still free, unless the same one is there."""

@@ -117,11 +117,17 @@ def _bases(word: str) -> list[str]:
     return found
 
 
+_PARTICLES = frozenset({"in", "out", "up", "off", "on", "over", "away", "back"})
+
+
 @lru_cache(maxsize=4096)
 def participle(verb: str) -> str:
     """Give the past participle of a verb: borrow -> borrowed, cancel -> cancelled."""
     if verb in inflections.PARTICIPLES:
         return inflections.PARTICIPLES[verb]
+    head, dash, particle = verb.partition("-")
+    if dash and particle in _PARTICLES:
+        return f"{participle(head)}_{particle}"
     if verb.endswith("e"):
         return verb + "d"
     if verb.endswith("y") and len(verb) > 1 and verb[-2] not in _VOWELS:

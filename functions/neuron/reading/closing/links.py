@@ -25,7 +25,16 @@ def make_linked(draft: Draft, later: Open) -> None:
         named = any(f"{subject}_name" in e.fields for e in draft.entities.values() if deeds.makes(verb, e))
         if not named:
             draft.entity(subject)
-        draft.entity(real_objects(draft, objects)[0])
+        name = real_objects(draft, objects)[0]
+        if name not in draft.entities and full_name(draft, name) == name:
+            draft.entity(name)
+
+
+def full_name(draft: Draft, name: str) -> str:
+    """Give the name under which a thing is declared: "expense claims" are submitted, and "a claim has a purpose"."""
+    head = name.rpartition("_")[2]
+    known = draft.entities.get(head)
+    return head if name not in draft.entities and known is not None and known.declared and known.fields else name
 
 
 _COUNTED: Final = lexicon.words("seat place spot slot ticket unit copy space time_slot")
@@ -55,6 +64,7 @@ _GIVING: Final = frozenset({"submit", "register", "request", "nominate", "recomm
 
 def link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behind: list[Token], later: Open) -> None:
     """Close a deed: what it makes refers to who does it and to what it is done to."""
+    objects = tuple(full_name(draft, name) for name in objects)
     noun, action, ended = lexicon.LINKING_VERBS.get(verb, (lexicon.deed(verb), None, None))
     owned = draft.entities.get(objects[0])
     if verb in _GIVING and owned is not None and (subject in owned.fields or owned.reference_to(subject)):

@@ -225,6 +225,8 @@ def _is_link_noun(verb: str, name: str) -> bool:
 def _agents(rest: Sequence[Token], draft: Draft) -> list[str]:
     for i, token in enumerate(rest):
         if token.low in {"by", "to"}:
+            if [t.low for t in rest[i + 1 : i + 3]] in (["begin", "with"], ["start", "with"]):
+                continue
             bound = quantities.bound(rest, i + 1)
             start = bound[1] if bound else i + 1
             if rest[start : start + 1] and rest[start].low in {"other", "others"}:

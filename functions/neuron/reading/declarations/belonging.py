@@ -127,7 +127,7 @@ def belonging(frame: frames.Frame, draft: Draft, later: references.Open) -> bool
     for item in fields.items(phrases.without_prepositions(targets)):
         if not item.field.name or (not item.determined and not draft.known(item.field.name.split("_"))):
             continue
-        if item.field.name.split("_")[-1] in {"time", "date", "day", "moment"}:
+        if item.field.values or item.field.name.split("_")[-1] in {"time", "date", "day", "moment"}:
             item.field.at = draft.at
             added = entity.add(item.field)
             found = draft.mark(("field", entity.name, added.name))

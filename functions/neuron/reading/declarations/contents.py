@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import fields, lexicon, morphology, quantities
 from functions.neuron.reading.declarations import references
-from functions.neuron.reading.draft import Draft, DraftEntity
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.tokens import Token
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def hold(
         for item in fields.items(owner):
             found = references.refer_to_item(entity, item, draft, later, optional=False) or found
     for item in _in_roles(fields.items(tokens), draft):
+        found = _of_another(entity, item, draft, later) or found
         if optional and item.field.required is None:
             item.field.required = False
         found = _hold_one(entity, item, draft, later) or found
@@ -36,6 +37,23 @@ def hold(
         draft.mark(("entity", entity.name))
         draft.topic = entity.name
     return found
+
+
+def _of_another(entity: DraftEntity, item: fields.Item, draft: Draft, later: references.Open) -> bool:
+    """Read "(a grade records) the score of a student" as a score, and the student whose it is."""
+    of = next((i for i, t in enumerate(item.tokens) if t.low == "of" and i), None)
+    told = of is not None and of + 2 < len(item.tokens) and item.tokens[of + 1].low in {"a", "an", "each", "every"}
+    if of is None or not told or "of" not in item.field.words:
+        return False
+    cut = item.field.words.index("of")
+    words = item.field.words[cut + 1 :]
+    owner = draft.known(words)
+    if owner is None or owner is entity or not cut:
+        return False
+    item.field.words = item.field.words[:cut]
+    item.field.name = morphology.name(*item.field.words)
+    other = fields.Item(DraftField(owner.name, words=owner.words), item.tokens[of + 1 :], determined=True)
+    return references.refer_to_item(entity, other, draft, later, optional=False)
 
 
 def _in_roles(items: list[fields.Item], draft: Draft) -> list[fields.Item]:

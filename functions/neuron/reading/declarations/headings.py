@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import frames, lexicon, morphology
+from functions.neuron.reading import fields, frames, lexicon, morphology
 from functions.neuron.reading.declarations import contents, listings, naming, phrases, references
 from functions.neuron.reading.draft import Draft
 from functions.neuron.reading.tokens import Kind, Token
@@ -67,6 +67,8 @@ def under_header(clause: Clause, draft: Draft, later: references.Open) -> bool |
 def labelled(words: Sequence[Token], colon: int, draft: Draft, later: references.Open) -> bool:
     """Read "Books: ISBN (unique), title, copies" and "Book (title, author)"."""
     head = words[:colon]
+    if head[0].low in {"for", "about"}:
+        return False  # "for our beekeeping association: an API"
     if (
         frames.finite_verb(words[:colon], 0) is not None
         or frames.imperative_at(words, 0)
@@ -85,7 +87,7 @@ def labelled(words: Sequence[Token], colon: int, draft: Draft, later: references
     name = naming.noun_name(head, draft)
     if (
         name is None
-        or not naming.may_hold(name)
+        or not (naming.may_hold(name) or _plural_record(head, body))
         or (draft.kind is SoftwareKind.LIBRARY and name.split("_")[-1] in {"library", "package", "module"})
         or (name in {"note", "example", "constraint", "validation", "feature", "requirement"} and len(body) > 12)
     ):
@@ -101,6 +103,12 @@ def labelled(words: Sequence[Token], colon: int, draft: Draft, later: references
     draft.mark(("entity", entity.name))
     draft.topic = entity.name
     return contents.hold(entity, body, draft, later) and draft.settle()
+
+
+def _plural_record(head: Sequence[Token], body: Sequence[Token]) -> bool:
+    """Whether "tools: name, serial number (unique)" lists what each tool holds, and not parts of the software."""
+    kept = morphology.is_plural(head[-1].low) and head[-1].singular in naming.AMBIGUOUS
+    return kept and len(fields.items(body)) > 1
 
 
 _THINGS: Final = frozenset({"things", "entities", "resources", "objects"})  # "three kinds of things: songs, artists"

@@ -37,16 +37,19 @@ def holding(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
 def giving(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read "speakers register with a name and an email": what is kept of those who register."""
     subjects = naming.subject_names(frame.subject, draft) if frame.subject else []
-    told = len(subjects) == 1 and not frame.negated and not frame.conditions and not frame.group.passive
-    opens = [t.low for t in frame.rest[:2]]
-    given = opens[:1] == ["with"] and opens[1:] in (["a"], ["an"], ["their"])
-    if frame.verb not in _JOINING or not told or not given or not naming.may_hold(subjects[0]):
+    told = len(subjects) == 1 and not frame.negated and not frame.conditions
+    told = told and frame.group.passive == (frame.verb in _MAKING) and frame.modal in {None, "must"}
+    rest = frame.rest[bool(frame.rest) and frame.rest[0].low == "in" :]  # "animals come in with a name"
+    opens = [t.low for t in rest[:2]]
+    given = opens[:1] == ["with"] and opens[1:] in (["a"], ["an"], ["their"], ["its"])
+    if frame.verb not in _JOINING | _MAKING or not told or not given or not naming.may_hold(subjects[0]):
         return False
     entity = draft.entity(subjects[0], declared=True)
-    return contents.hold(entity, frame.rest[1:], draft, later) and draft.settle()
+    return contents.hold(entity, rest[1:], draft, later) and draft.settle()
 
 
-_JOINING: Final = lexicon.words("register sign-up signup join")
+_MAKING: Final = lexicon.words("request create enter submit file report open")  # "is requested with an address"
+_JOINING: Final = lexicon.words("register sign-up signup join come arrive")
 
 
 def _holds(frame: frames.Frame, draft: Draft) -> bool:
@@ -140,7 +143,11 @@ def _conditional_attribute(frame: frames.Frame) -> int | None:
 
 def _lists(frame: frames.Frame) -> bool:
     """Whether "each line names a cake and a quantity", "a customer gives a name and a phone" says what they hold."""
-    if not frame.subject or frame.subject[0].low not in {"a", "an", "each", "every"}:
+    if not frame.subject:
+        return False
+    if _gives_all(frame):
+        return True
+    if frame.subject[0].low not in {"a", "an", "each", "every"}:
         return False
     if frame.verb == "list":
         return True
@@ -150,6 +157,19 @@ def _lists(frame: frames.Frame) -> bool:
         return True
     held = {item.field.name for item in fields.items(frame.rest)}
     return frame.verb in {"give", "leave"} and len(held) > 1 and held <= belonging.OF_PERSONS
+
+
+def _gives_all(frame: frames.Frame) -> bool:
+    """Whether "applicants give their name, address and the date on which they applied" says what is kept of them."""
+    if (
+        frame.group.passive
+        or frame.modal not in {None, "must"}
+        or frame.verb not in {"give", "leave", "provide", "state"}
+    ):
+        return False
+    plural = morphology.is_plural(frame.subject[-1].low) or frame.subject[0].low in {"a", "an", "each", "every"}
+    theirs = bool(frame.rest) and frame.rest[0].low in {"their", "its", "his", "her"}
+    return plural and theirs and len(fields.items(frame.rest)) > 1
 
 
 def _telling_apart(rest: tuple[Token, ...]) -> tuple[Token, ...]:

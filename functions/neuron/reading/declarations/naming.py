@@ -95,7 +95,9 @@ def _ends_noun(token: Token, *, first: bool) -> bool:
     return token.text in {"(", "["} or (not first and token.low in behind)
 
 
-_AFTER_NOUNS: Final = frozenset({"twice", "once", "again", "more", "only", "each"})
+_AFTER_NOUNS: Final = lexicon.words(
+    "twice once again more only each also additionally all both moreover furthermore further"
+)
 
 
 def _fresh_name(words: list[Token]) -> str:
@@ -121,7 +123,11 @@ def is_generic(name: str | None) -> bool:
 UNITS: Final = lexicon.words("hour minute day week month year time money point mile kilometre kilometer step")
 
 
-_RECORDS: Final = frozenset({"response", "error", "code", "rule"})
+AMBIGUOUS: Final = lexicon.words(
+    "tool service app application program system database list website package platform solution property field"
+)
+"""Nouns for software that are as often the name of what is kept: the tools of a shed, the services of a salon."""
+_RECORDS: Final = lexicon.words("response error code rule property field list application website module solution")
 
 
 def is_record(subject: Sequence[Token], name: str) -> bool:

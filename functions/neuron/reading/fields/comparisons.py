@@ -31,6 +31,8 @@ def compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         return None
     bare = k > j + 1 and k < len(tokens) and tokens[k].is_word and tokens[k].value is None  # "later than start time"
     named = k + 1 < len(tokens) and tokens[k].low in lexicon.ARTICLES
+    alone = i == 0 and j == 0 and 0 < len(tokens) - k <= _FIELD_NAME  # "(after from date)": nothing else in brackets
+    named = named or (alone and all(t.is_word and t.value is None for t in tokens[k:]))
     if not (bare or named) or quantities.bound(tokens, k) is not None:
         return None
     end = next(
@@ -45,6 +47,7 @@ def compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     return end
 
 
+_FIELD_NAME: Final = 3  # words at most
 _COMPUTING: Final = lexicon.words("times multiplied x \u00d7 * plus minus product")
 _ORIGINS: Final = (
     "which is calculated as", "that is calculated as", "which is computed as", "calculated as", "computed as",
@@ -72,7 +75,8 @@ def formula(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     said = tokens[start:end]
     length = quantities.duration(tokens, start)
     follows = length is not None and length[1] < end and tokens[length[1]].low in {"after", "from"}
-    if not follows and not any(t.low in _COMPUTING for t in said):
+    cut = {t.text for t in said} & {"/", "|"}  # "basic / plus / premium" lists values
+    if not follows and (cut or not any(t.low in _COMPUTING for t in said)):
         return None
     target.formula = tuple(said)
     return end

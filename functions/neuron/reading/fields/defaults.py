@@ -128,9 +128,25 @@ def default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
             return end if words == "by default" else None
         target.default = _scalar(value)
         return after
-    if (value_end := value_by_default(tokens, i, target)) is not None:
+    if (value_end := value_by_default(tokens, i, target) or _as_default(tokens, i, target)) is not None:
         return value_end
     return _value_whenabsent(tokens, i, target)
+
+
+def _as_default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "with EUR as the default"."""
+    if tokens[i].low != "with":
+        return None
+    read = quantities.number(tokens, i + 1)
+    value, after = read if read is not None else enumerations.one(tokens, i + 1)
+    end = next((e for w in _AS_DEFAULT if (e := quantities.phrase(tokens, after, w)) is not None), None)
+    if value is None or end is None:
+        return None
+    target.default = value if read is not None else _scalar(str(value))
+    return end
+
+
+_AS_DEFAULT: Final = ("as the default value", "as the default", "as default", "as its default", "being the default")
 
 
 def _value_whenabsent(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:

@@ -355,7 +355,7 @@ def _skip_separators(tokens: Sequence[Token], i: int) -> tuple[int, bool]:
     optional = False
     while i < len(tokens):
         token = tokens[i]
-        if (behind := _not_yet(tokens, i)) is not None:
+        if (behind := _not_yet(tokens, i) or _if_any(tokens, i)) is not None:
             i, optional = behind, True
             continue
         if token.low in {"optionally", "possibly", "perhaps", "maybe"}:
@@ -381,6 +381,20 @@ def _not_yet(tokens: Sequence[Token], at: int) -> int | None:
         return None
     comma = next((i for i in range(at + 2, len(tokens)) if tokens[i].text == ","), None)
     return comma + 2 if comma is not None and comma + 2 < len(tokens) and tokens[comma + 1].low == "no" else None
+
+
+def _if_any(tokens: Sequence[Token], at: int) -> int | None:
+    """Give where the field begins in "if they have one, an email address": not everyone has it."""
+    if tokens[at].low not in {"if", "where"}:
+        return None
+    end = next((e for words in _ANY if (e := quantities.phrase(tokens, at + 1, words)) is not None), None)
+    return end + 1 if end is not None and end + 1 < len(tokens) and tokens[end].text == "," else None
+
+
+_ANY: Final = (
+    "they have one", "they have any", "it has one", "it has any", "he or she has one", "there is one", "there is any",
+    "available", "known", "given", "applicable", "any",
+)  # fmt: skip
 
 
 def _plus_one(tokens: Sequence[Token], at: int) -> bool:

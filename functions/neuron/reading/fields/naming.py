@@ -215,8 +215,8 @@ def _stops(tokens: Sequence[Token], i: int) -> bool:
         return True
     if any(quantities.phrase(tokens, i, words) is not None for words in (*vocabulary.NOT_NOUGHT, "out of")):
         return True
-    if token.low == "like" and i + 1 < len(tokens) and any(c.isdigit() for c in tokens[i + 1].text):
-        return True  # "a label like A12"
+    if i + 1 < len(tokens) and _exemplifies_or_compares(token, tokens[i + 1]):
+        return True
     if token.low in {"in", "on", "it"}:
         return not token.text.isupper()
     if token.low in {"yes", "no", "true", "false"} and any(
@@ -241,6 +241,12 @@ def _stops(tokens: Sequence[Token], i: int) -> bool:
         or token.low in lexicon.ARTICLES
         or (token.value is not None and token.kind is not Kind.QUOTED)
     )
+
+
+def _exemplifies_or_compares(token: Token, following: Token) -> bool:
+    """Whether "a label like A12" or "an end later than the start" goes on behind a name."""
+    exemplifies = token.low == "like" and any(c.isdigit() for c in following.text)
+    return exemplifies or (token.low.endswith("er") and following.low == "than")
 
 
 def _unwrapped(tokens: Sequence[Token], core: list[str], i: int, item: Item) -> tuple[list[str], int]:

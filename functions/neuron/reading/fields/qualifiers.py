@@ -271,7 +271,12 @@ def _without_format(tokens: Sequence[Token], target: DraftField) -> Sequence[Tok
 
 def _one_of(tokens: Sequence[Token], target: DraftField) -> bool:
     """Read "one of kitchen, bedroom, office" where nothing else is said."""
-    if [token.low for token in tokens] in (["yes", "/", "no"], ["true", "/", "false"]):
+    if [token.low for token in tokens] in (
+        ["yes", "/", "no"],
+        ["true", "/", "false"],
+        ["yes", "or", "no"],
+        ["true", "or", "false"],
+    ):
         target.type = FieldType.BOOLEAN
         return True
     opens = quantities.phrase(tokens, 0, "one of") is not None
@@ -294,6 +299,8 @@ def _like_value(part: Sequence[Token], parts: Sequence[Sequence[Token]]) -> bool
 
 def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
     i = 0
+    if len(part) > 1 and part[0].low in {"a", "an"} and part[1].low in vocabulary.PRE_ATTRIBUTES:
+        i = 1  # "(a positive whole number)"
     if len(part) > _NAMED and part[0].low in {"a", "an"} and part[1].low == "year":
         target.type, i = FieldType.INTEGER, _NAMED  # "(a year no earlier than 1900)"
     while i < len(part):
@@ -301,7 +308,8 @@ def _part(part: Sequence[Token], target: DraftField, *, alone: bool) -> bool:
         end = enumerating.said_values(part, i, target) if chosen else _attribute(part, i, target)
         if end is None and part[i].low in vocabulary.PRE_ATTRIBUTES:
             naming.adjective(target, part[i].low)
-            end = i + 1
+            numeric = part[i].low in {"whole", "integer", "decimal", "numeric"}
+            end = i + 1 + (numeric and i + 1 < len(part) and part[i + 1].low in {"number", "value"})
         if end is None and part[i].text in _CURRENCIES and len(part) == 1:
             end = i + 1
         if end is None and part[i].low in vocabulary.UNITS and alone:

@@ -128,7 +128,9 @@ def decimal_places(tokens: Sequence[Token], i: int, target: DraftField) -> int |
 
 
 _LIMITING: Final = ("up to", "at most", "exactly", "a maximum of", "no more than")
-_PLACES: Final = ("decimal places", "decimal place", "decimal digits", "decimals", "places after the decimal point")
+_PLACES: Final = (
+    "decimal places", "decimal place", "decimal digits", "decimals", "decimal", "places after the decimal point",
+)  # fmt: skip
 _MOST_PLACES: Final = 9
 
 
@@ -155,7 +157,8 @@ def unit_of(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
                 target.type, target.minimum = FieldType.INTEGER, 0 if target.minimum is None else target.minimum
             elif target.type is None and tokens[j].low != "cents":
                 target.type = FieldType.DECIMAL
-            return j + 1
+            scaled = j + 1 < len(tokens) and tokens[j].singular == "degree" and tokens[j + 1].low in vocabulary.UNITS
+            return j + 1 + scaled
         if j < len(tokens) and _measure(tokens, j):
             target.description = f"In {tokens[j].text}."
             target.type = target.type or FieldType.DECIMAL

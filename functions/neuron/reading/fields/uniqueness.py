@@ -28,12 +28,10 @@ def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     if alone is not None:
         target.unique = True
         return alone
-    if (
-        tokens[i].low not in {"unique", "distinct", "uniquely", "unique-per"}
-        and quantities.phrase(tokens, i, "no duplicates") is None
-    ):
+    doubles = quantities.phrase(tokens, i, "no duplicates")
+    if tokens[i].low not in {"unique", "distinct", "uniquely", "unique-per"} and doubles is None:
         return None
-    end = i + 1
+    end = doubles or i + 1
     if _checked_anyway(tokens, end, target):
         end += 2
     for words in (
@@ -50,9 +48,13 @@ def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
         "for every",
         "for a",
         "inside a",
+        "inside an",
+        "inside each",
+        "inside its",
         "inside the",
         "among the",
         "in the same",
+        "in the",
         "in a",
         "in an",
         "in each",
@@ -67,12 +69,7 @@ def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
         "amongst",
     ):
         after = quantities.phrase(tokens, end, words)
-        if (
-            after is not None
-            and after < len(tokens)
-            and tokens[after].is_word
-            and tokens[after].low not in {"all", "system", "application"}
-        ):
+        if after is not None and after < len(tokens) and tokens[after].is_word and tokens[after].low not in _WHOLE:
             target.unique_per, target.unique = (tokens[after].singular,), False
             end = after + 1
             if (
@@ -93,6 +90,9 @@ def uniqueness(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     return end
 
 
+_WHOLE: Final = lexicon.words("all system application whole entire database api service world")
+
+
 def exclusive(tokens: Sequence[Token], i: int) -> int | None:
     """Read "which nobody else may have", "that no other member has", "no two donors share one", "never repeats"."""
     j = i + (tokens[i].low in {"which", "that"})
@@ -104,7 +104,7 @@ def exclusive(tokens: Sequence[Token], i: int) -> int | None:
     once = j + (j < len(tokens) and tokens[j].low in {"must", "may", "can", "does", "do"})
     repeated = next((e for w in _ONCE if (e := quantities.phrase(tokens, once, w)) is not None), None)
     if repeated is not None:
-        return repeated
+        return _by_several(tokens, repeated)
     if nobody is None and quantities.phrase(tokens, j, "no other") is not None and j + 2 < len(tokens):
         nobody = j + 3 if tokens[j + 2].is_word else None
     if nobody is None:
@@ -115,6 +115,16 @@ def exclusive(tokens: Sequence[Token], i: int) -> int | None:
     ):
         end += 1
     return end if end > nobody else None
+
+
+def _by_several(tokens: Sequence[Token], at: int) -> int:
+    """Pass over "by two patients" behind "never shared"; gives where that ends."""
+    led = at + 2 < len(tokens) and tokens[at].low in {"by", "between", "among"}
+    return (
+        at + 3
+        if led and tokens[at + 1].low in {"two", "several", "any", "different"} and tokens[at + 2].is_word
+        else at
+    )
 
 
 def _by_one(tokens: Sequence[Token], at: int) -> int | None:
@@ -134,6 +144,7 @@ _ONCE: Final = (
     "not be repeated", "must-not be repeated", "cannot be repeated", "not be used twice", "must-not be used twice",
     "cannot be used twice", "not occur twice", "must-not occur twice", "cannot occur twice", "not be shared",
     "must-not be shared", "cannot be shared", "be used only once", "only be used once", "be given only once",
+    "never shared", "never be shared", "not shared", "never used twice", "never reused", "never be reused",
 )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ NOT_NOUGHT: Final = ("other than zero", "other than 0", "different from zero", "
 UNITS: Final = lexicon.words(
     "minute minutes hour hours day days second seconds week weeks month months year years euro euros eur "
     "dollar dollars usd gbp pound pounds cent cents kg kilogram kilograms kilo kilos gram grams g cm m mm km "
-    "meter metre meters metres centimeters centimetres kilometer kilometre kilometers kilometres mile miles "
+    "mg mcg meter metre meters metres centimeters centimetres kilometer kilometre kilometers kilometres mile miles "
     "litre litres liter liters ml percent percentage celsius fahrenheit degree degrees bytes mb gb inches "
     "inch feet lb lbs m2 sqm m² km2 ha hectares acres watts mph currency points credits coins stars calories pages "
     "people words"

@@ -23,6 +23,7 @@ def verb_group(tokens: Sequence[Token], at: int) -> parts.VerbGroup:
         word = tokens[i].low
         if word in lexicon.NEGATIONS or (word == "neither" and i > at):
             negated = True
+            i += word == "no" and i + 1 < len(tokens) and tokens[i + 1].low == "longer"
             modal = {"cannot": "can", "must-not": "must"}.get(word, modal)
             be = be or word == "is-not"
         elif word in lexicon.MODALS:

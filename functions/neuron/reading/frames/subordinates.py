@@ -39,6 +39,7 @@ _ABSENT: Final = (
     "stated otherwise", "otherwise stated", "agreed otherwise", "otherwise agreed",
     "specified otherwise", "otherwise specified", "specified", "nothing else is", "nothing is said", "told otherwise",
     "told something else", "set otherwise", "i say otherwise", "i say something else", "something else is",
+    "it is-not given", "none is-not given", "it is-not said", "it is-not specified",
     "another is given", "i give another", "i give one", "nothing else was",
 )  # fmt: skip
 

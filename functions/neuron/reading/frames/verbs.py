@@ -116,6 +116,8 @@ def _is_finite(tokens: Sequence[Token], at: int, i: int) -> bool:
         return False
     if token.low in _FINITE_HELPERS:
         return token.low != "needs" or i + 1 < len(tokens)
+    if i + 1 < len(tokens) and tokens[i + 1].low in _FINITE_HELPERS - {"do-not"}:
+        return False  # "honey harvests have a date": a noun in front of the verb
     if token.verb is None:
         return _unknown_verb(tokens, at, i)
     if token.low.endswith("ing"):

@@ -50,6 +50,9 @@ def for_state(r: Reading, draft: Draft) -> bool:
     made, other = r.objects
     reference = made.entity.reference_to(other.entity.name)
     stated = rules.adjectives(other, other.entity)
+    behind = r.frame.rest[other.end :]
+    if stated is None and behind and behind[0].low in {"that", "which", "who"}:
+        stated = conditions.predicate(behind[1:], other.entity, draft)  # "to a parcel that has been delivered"
     required = conditions.negate(stated) if stated else None
     creating = set(r.frame.group.verbs) & {
         "make",

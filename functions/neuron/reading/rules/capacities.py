@@ -93,7 +93,11 @@ def capacity(r: readings.Reading, draft: Draft) -> bool:
 
 
 def _number_of(r: readings.Reading, entity: DraftEntity, draft: Draft) -> bool:
-    """Whether a clause speaks of "the number of boxes", which are counted whatever is in each."""
+    """Whether a clause speaks of "the number of boxes", or of things that stand somewhere: each counts once."""
+    if not closing.is_link(entity) and any(
+        r.lows[m.start - 1 : m.start] == ["more"] for m in draft.mentions(r.words) if m.entity is entity
+    ):
+        return True  # "no more cars at a station than parking spaces", however many seats a car has
     return any(r.lows[m.start - 2 : m.start] == ["number", "of"] for m in draft.mentions(r.words) if m.entity is entity)
 
 

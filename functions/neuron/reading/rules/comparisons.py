@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def compared(r: readings.Reading, draft: Draft) -> bool:
     """Read "the weight of a delivery cannot exceed the weight limit of its drone"."""
+    if _between(r, draft):
+        return True
     for i in range(len(r.words)):
         for text, (is_before, strict) in sorted(moments.COMPARED.items(), key=lambda item: -len(item[0])):
             end = quantities.phrase(r.words, i, text)
@@ -45,6 +47,37 @@ def compared(r: readings.Reading, draft: Draft) -> bool:
                 )
                 return draft.mark(draft.add_rule(rule))
             return False
+    return False
+
+
+def _between(r: readings.Reading, draft: Draft) -> bool:
+    """Read "the visit date must lie between the opening date and the closing date of the exhibition" as two bounds."""
+    at = next((i for i, t in enumerate(r.words) if t.low in {"between", "within"}), None)
+    joint = next((i for i in range(at or 0, len(r.words)) if r.words[i].low == "and"), None)
+    if at is None or joint is None or r.frame.negated or r.frame.conditions:
+        return False
+    for entity in readings.candidate_entities(r, draft):
+        first = conditions.find_field(r.words[:at], entity)
+        parts = (r.words[at + 1 : joint], r.words[joint + 1 :])
+        for reference in entity.fields.values() if first is not None and first[0].target is None else ():
+            parent = draft.entities.get(reference.target or "")
+            if parent is None or not any(m.entity is parent for m in draft.mentions(r.words[at:])):
+                continue
+            ends = [conditions.find_field(part, parent) for part in parts]
+            if first is None or not all(e is not None and moments.comparable(first[0], e[0]) for e in ends):
+                continue
+            for end, operator in zip(ends, (Operator.GE, Operator.LE), strict=True):
+                held = end[0].name if end is not None else ""
+                rule = spec.RangeRule(
+                    name=readings.rule_name(entity.name, first[0].name, held, "bound"),
+                    entity=entity.name,
+                    message=readings.sentence(r.words, draft.request),
+                    field=first[0].name,
+                    operator=operator,
+                    other=f"{reference.name}.{held}",
+                )
+                draft.mark(draft.add_rule(rule))
+            return True
     return False
 
 

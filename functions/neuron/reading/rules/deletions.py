@@ -81,13 +81,19 @@ def _cascade(r: readings.Reading, draft: Draft) -> tuple[DraftEntity, DraftEntit
     for _, tokens in r.frame.conditions:
         if (
             any(t.verb in guards.DELETING for t in tokens)
-            and set(r.frame.group.verbs) & guards.DELETING
+            and (set(r.frame.group.verbs) & guards.DELETING or _goes_too(r))
             and not r.frame.negated
         ):
             mentions = draft.mentions(tokens)
             if mentions and r.subject is not None:
                 return mentions[0].entity, r.subject
     return None
+
+
+def _goes_too(r: readings.Reading) -> bool:
+    """Whether something goes "with it", "too" or "as well"."""
+    lows = [t.low for t in r.frame.rest]
+    return r.frame.verb in {"go", "disappear", "vanish"} and lows in (["with", "it"], ["too"], ["as", "well"], [])
 
 
 def _add_referenced(

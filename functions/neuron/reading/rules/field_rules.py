@@ -65,6 +65,8 @@ def of_age(r: readings.Reading, draft: Draft) -> bool:
     """Read "a customer must be at least 18 years old": an age that the entity must have."""
     entity = r.subject
     lows = r.lows
+    if entity is not None and _too_young(r, draft, entity):
+        return True
     if (
         entity is None
         or r.frame.verb != "be"
@@ -82,6 +84,21 @@ def of_age(r: readings.Reading, draft: Draft) -> bool:
             item.maximum = limits.high if limits.high is not None and not bound.exact else item.maximum
             return draft.mark(("field", entity.name, "age"))
     return False
+
+
+def _too_young(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:
+    """Read "volunteers under 16 aren't accepted", "members younger than 18 are refused"."""
+    behind = r.frame.subject[r.subjects[0].end :]
+    refused = r.frame.verb in {"refuse", "reject", "exclude"} and not r.frame.negated
+    denied = r.frame.verb in {"accept", "allow", "admit", "permit"} and r.frame.negated
+    lows = [t.low for t in behind if t.low not in {"the", "age", "of"}]
+    end = len(lows) - (lows[-2:] == ["years", "old"]) * 2 - (lows[-1:] == ["years"])
+    young = lows[: end - 1] in (["under"], ["younger", "than"], ["below"], ["who", "are", "under"])
+    years = next((t.value for t in behind if t.value is not None), None)
+    if not (refused or denied) or not young or years is None or r.frame.rest or r.frame.conditions:
+        return False
+    entity.add(DraftField("age", FieldType.INTEGER)).minimum = int(years)
+    return draft.mark(("field", entity.name, "age"))
 
 
 def _subject_fields(r: readings.Reading, draft: Draft) -> list[tuple[DraftEntity, DraftField]]:

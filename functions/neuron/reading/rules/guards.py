@@ -33,7 +33,7 @@ def guard(r: readings.Reading, draft: Draft) -> bool:
     told = _relative(r, draft) or adjectives(mention, entity)
     stated = told if told is not None else _conditions(r, draft, entity)
     if not stated:
-        return _guard_by_object(r, draft)
+        return _guard_by_parent(r, draft) or _guard_by_object(r, draft)
     adjectival = told is not None
     if adjectival and r.frame.verb == "be" and {"immutable", "read-only", "final", "unchangeable"} & set(r.lows):
         frozen = conditions.negate(stated)
@@ -280,6 +280,29 @@ def _too_late(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:
         )
         return draft.mark(readings.guarded(r, draft, entity, "create", requires))
     return False
+
+
+def _guard_by_parent(r: readings.Reading, draft: Draft) -> bool:
+    """Read "receipts can only be added while the claim is a draft": what is made depends on what it refers to."""
+    verbs = set(r.frame.group.verbs)
+    action = (
+        "create" if verbs & _ENTERING else "delete" if verbs & DELETING else "update" if verbs & _UPDATING else None
+    )
+    if r.subject is None or action is None or not r.frame.group.passive or len(verbs) != 1 or not r.frame.conditions:
+        return False
+    word, tokens = r.frame.conditions[0]
+    mention = next(iter(draft.mentions(tokens)), None)
+    reference = r.subject.reference_to(mention.entity.name) if mention is not None else None
+    if mention is None or reference is None or mention.start > 1 or mention.adjectives or r.subjects[0].adjectives:
+        return False
+    stated = conditions.predicate(tokens[mention.end :], mention.entity, draft)
+    required = _required(r, stated, adjectival=False) if stated and word in _WHILE else None
+    requires = _prefixed(required, reference.name) if required else None
+    return bool(requires) and draft.mark(readings.guarded(r, draft, r.subject, action, requires or ()))
+
+
+_ENTERING: Final = _CREATING | {"enter", "record", "log", "book", "file", "upload", "sell", "buy", "give"}
+_WHILE: Final = lexicon.words("while if when unless until till")
 
 
 def _guard_by_object(r: readings.Reading, draft: Draft) -> bool:

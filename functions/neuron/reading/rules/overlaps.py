@@ -27,6 +27,8 @@ def overlap(r: readings.Reading, draft: Draft) -> bool:
             "same period",
             "same dates",
             "same day",
+            "on one day",
+            "on one date",
             "same date",
             "same slot",
             "same night",

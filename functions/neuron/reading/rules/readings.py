@@ -48,7 +48,7 @@ def reading_of(clause: Clause, draft: Draft) -> Reading:
     if not subjects and frame.subject and frame.subject[-1].low in {"it", "they"} and draft.topic in draft.entities:
         subjects = [Mention(draft.entities[draft.topic], 0, 1)]
     if not subjects and frame.subject:
-        subjects = _by_state(frame.subject, draft)
+        subjects = _ones(frame.subject, draft) or _by_state(frame.subject, draft)
     objects = draft.mentions(frame.rest) or _ones(frame.rest, draft)
     if not objects and frame.rest and frame.rest[0].low in _STANDING_FOR and draft.topic in draft.entities:
         objects = [Mention(draft.entities[draft.topic], 0, 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import closing, conditions, lexicon, morphology
+from functions.neuron.reading import closing, conditions, lexicon, morphology, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.rules import quotas, readings
 from shared.software import designs
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def unique(r: readings.Reading, draft: Draft) -> bool:
     """Read "no two rooms share a name", "a customer can review a product only once", "an email can be used once"."""
-    readers = (_combined, _shared, _with_the_same, _repeated, _once_per, _once_within, _identifies)
+    readers = (
+        _combined, _shared, _with_the_same, _one_for, _repeated, _once_per, _once_within, _identifies,
+    )  # fmt: skip
     return any(reader(r, draft) for reader in readers)
 
 
@@ -52,6 +54,37 @@ def _identifies(r: readings.Reading, draft: Draft) -> bool:
     return add_unique(r, draft, entity, (named[0].name,))
 
 
+def _one_for(r: readings.Reading, draft: Draft) -> bool:
+    """Read "an employee must not have more than one time sheet for the same date", "one grade per assessment only"."""
+    start = next((e for i in range(len(r.words)) for w in _ONE if (e := quantities.phrase(r.words, i, w))), None)
+    denied = r.frame.negated or "no" in r.lows
+    counted = next((m for m in draft.mentions(r.words[start:]) if m.start == 0), None) if start is not None else None
+    if (
+        start is None
+        or counted is None
+        or counted.adjectives
+        or (r.lows[start - 3 : start - 1] == ["more", "than"]) != denied
+    ):
+        return False
+    if quotas.period_in(r.words) or {"time", "once"} & set(r.lows):
+        return False
+    entity, behind = counted.entity, start + counted.end
+    others = [m.entity for m in draft.mentions([*r.words[: start - 1], *r.words[behind:]]) if m.entity is not entity]
+    names = [f.name for other in others if (f := entity.reference_to(other.name))]
+    at = behind
+    while (named := conditions.find_field(r.words, entity, at)) is not None:
+        names.append(named[0].name)
+        at = named[2]
+    names = list(dict.fromkeys(names))
+    if len(names) < _SEVERAL or not {f.name for o in others if (f := entity.reference_to(o.name))} <= set(names):
+        return False
+    if any(entity.reference_to(other.name) is None for other in others):
+        return False
+    return add_unique(r, draft, entity, tuple(names), conditions.running(entity))
+
+
+_ONE: Final = ("more than one", "more than 1", "only one", "at most one", "just one", "exactly one")
+_SEVERAL: Final = 2
 _INSIDE: Final = frozenset({"within", "in", "per"})
 _OCCURRING: Final = lexicon.words("occur appear exist repeat be use have")
 
@@ -60,8 +93,11 @@ def _once_within(r: readings.Reading, draft: Draft) -> bool:
     """Read "a number occurs only once within a recipe" where steps of a recipe have a number."""
     lows = r.lows
     once = "once" in lows and ("only" in lows or "most" in lows)
-    twice = r.frame.negated and "twice" in lows
+    twice = (r.frame.negated or "no" in lows) and "twice" in lows
     opened = next((i for i, t in enumerate(r.frame.subject) if t.text == ","), 0)
+    if not opened and r.frame.subject and r.frame.subject[0].low in _INSIDE:
+        first = next(iter(draft.mentions(r.frame.subject)), None)  # "within one survey no position occurs twice"
+        opened = first.end if first is not None else 0
     led = opened > 1 and r.frame.subject[0].low in _INSIDE  # "within a team, a shirt number may be used only once"
     inside = next((i for i, t in enumerate(r.frame.rest) if t.low in _INSIDE), None)
     if not (once or twice) or (inside is None and not led) or r.frame.verb not in _OCCURRING or not r.frame.subject:
@@ -160,6 +196,8 @@ def _repeated(r: readings.Reading, draft: Draft) -> bool:
     if not (once or (again and (r.frame.negated or "no" in lows))) or r.subject is None:
         return False
     others = [m.entity for m in (*r.objects, *r.subjects[1:]) if m.entity is not r.subject]
+    if once and r.frame.only and r.frame.group.passive and [t.low for t in r.frame.rest] == ["once"]:
+        return _once_in_all(r, draft, r.subject)
     paired = next(
         (
             x.name
@@ -187,6 +225,15 @@ def _repeated(r: readings.Reading, draft: Draft) -> bool:
                     tuple(dict.fromkeys((mine.name, *[f.name for f in theirs]))),
                     conditions.running(entity),
                 )
+    return False
+
+
+def _once_in_all(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:
+    """Read "an animal can be adopted only once": no two adoptions are of the same animal."""
+    for made in draft.entities.values():
+        reference = made.reference_to(entity.name)
+        if reference is not None and closing.makes(r.frame.verb, made):
+            return add_unique(r, draft, made, (reference.name,), conditions.running(made))
     return False
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import conditions, fields, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
@@ -10,6 +10,8 @@ from functions.neuron.reading.states import machines, origins, paths
 from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from functions.neuron.reading.draft import Draft
     from functions.neuron.reading.rules import Reading
     from functions.neuron.reading.tokens import Token
@@ -93,6 +95,27 @@ def _be(r: Reading) -> list[Token]:
     return [token for token in r.words if token.low in lexicon.BE][:1]
 
 
+def _at_first(words: Sequence[Token]) -> Sequence[Token] | None:
+    """Give the words that say "at the beginning"; None where there are none."""
+    for i in range(1, len(words)):
+        end = next((e for text in _AT_FIRST if (e := quantities.phrase(words, i, text)) is not None), None)
+        if end is not None:
+            return words[i:end]
+    return None
+
+
+def _when_made(r: Reading) -> bool:
+    """Whether it is said how something is "when bought" or "when created"."""
+    told = [tokens for word, tokens in r.frame.conditions if word == "when"]
+    return len(told) == 1 and len(r.frame.conditions) == 1 and [t.low for t in told[0]] in _MADE
+
+
+_MADE: Final = [
+    [word] for word in ("bought", "created", "made", "added", "registered", "sold", "issued", "opened", "placed", "new")
+]
+_AT_FIRST: Final = ("to begin with", "to start with", "in the beginning", "at the beginning")
+
+
 def initial(r: Reading, draft: Draft) -> bool:
     """Read "an order starts as draft", "a new ticket is open", "tasks are initially pending"."""
     entity = machines.thing_of(r, draft)
@@ -102,15 +125,20 @@ def initial(r: Reading, draft: Draft) -> bool:
     begins = (
         (r.frame.verb in {"start", "begin"} and (not r.frame.group.passive or "as" in lows))
         or "initially" in lows
+        or _at_first(r.words) is not None
+        or (r.frame.verb == "be" and _when_made(r))
         or ("first" in lows and "at" in lows and r.frame.verb == "be")
         or (r.frame.group.passive and r.frame.verb in {"create", "add", "place", "open"} and "as" in lows)
         or ("new" in [t.low for t in r.frame.subject] and r.frame.verb in {"be", "start", "have", "get"})
     )
     if not begins:
         return False
+    rest: Sequence[Token] = r.frame.rest
+    if (first := _at_first(r.words)) is not None:
+        rest = [t for t in paths.complement(r) if t not in first]  # "it is booked to begin with"
     words = [
         t
-        for t in r.frame.rest
+        for t in rest
         if t.is_word
         and t.low
         not in lexicon.DETERMINERS
@@ -119,8 +147,8 @@ def initial(r: Reading, draft: Draft) -> bool:
         | {"state", "status", "out", "off", "initially"}
         | set(machines.STATE_FIELDS)
     ] or list(r.words[-1:])
-    state = paths.state_phrase(r.frame.rest) or " ".join(t.low for t in words[:2])
-    if not state or any(quantities.is_number(t) for t in r.frame.rest):
+    state = paths.state_phrase(rest) or " ".join(t.low for t in words[:2])
+    if not state or any(quantities.is_number(t) for t in rest):
         return False
     machine = machines.machine_of(draft, entity, [state], ordered=False)
     machine.initial = machines.spelled(machine, state)

@@ -54,7 +54,8 @@ def moved(r: Reading, draft: Draft) -> bool:
     }:
         return _active(r, draft)
     entity = r.subject
-    verbs = [verb for verb in r.frame.group.verbs if verb not in paths.PLAIN and verb not in lexicon.OPERATION_VERBS]
+    plain = paths.PLAIN - ({"use", "sell", "save"} if origins.sources(r, entity, draft) else set())
+    verbs = [verb for verb in r.frame.group.verbs if verb not in plain and verb not in lexicon.OPERATION_VERBS]
     flags = [
         f.name
         for verb in verbs
@@ -68,10 +69,14 @@ def moved(r: Reading, draft: Draft) -> bool:
     untold = r.frame.modal is None and not r.frame.conditions and not origins.sources(r, entity, draft)
     if not verbs or untold or _links(verbs, entity, draft) or (r.frame.negated and _checked(r, entity, draft)):
         return False
-    mark = _mark(r) if set(verbs) <= _MARKING and not r.frame.negated else None
-    if mark is not None:
-        return _marked(draft, entity, mark)
-    moved = [_move(r, draft, entity, verb) for verb in verbs]
+    begun = origins.sources(r, entity, draft)
+    mark = _mark(r) if not r.frame.negated else None
+    if mark is not None and set(verbs) <= _MARKING:
+        return _marked(draft, entity, mark, begun)
+    moved = [
+        _marked(draft, entity, mark, begun) if mark is not None and verb in _MARKING else _move(r, draft, entity, verb)
+        for verb in verbs
+    ]
     _move_ones(r, draft, entity)
     archives.instead_of_deletion(r, draft, entity)
     return _guarded(r, draft, moved=any(moved))
@@ -113,7 +118,10 @@ def _guarded(r: Reading, draft: Draft, *, moved: bool) -> bool:
 
 def _of_deed(r: Reading) -> bool:
     """Whether a deed is spoken of, and no thing: "deleting a company is refused"."""
-    return bool(r.frame.subject) and r.frame.subject[0].verb is not None and r.frame.subject[0].low.endswith("ing")
+    if not r.frame.subject or r.frame.subject[0].verb is None or not r.frame.subject[0].low.endswith("ing"):
+        return False
+    machine = r.subject.machine if r.subject is not None else None
+    return machine is None or machines.spelled(machine, r.frame.subject[0].low) is None  # "running ones can end"
 
 
 def _guards(r: Reading) -> bool:
@@ -173,10 +181,12 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
     if allowed:
         machines.machine_of(draft, entity, allowed, ordered=False)
         known = machine.transitions.get(machines.move_name(verb))
+        begun = [machines.spelled(machine, s) or s for s in allowed]
+        if known is not None and known.name in machine.stated and not r.frame.only:
+            begun = [*known.sources, *(s for s in begun if s not in known.sources)]
+        machine.stated.add(machines.move_name(verb))
         if known is not None:
-            machine.transitions[known.name] = known.model_copy(
-                update={"sources": tuple(machines.spelled(machine, s) or s for s in allowed)}
-            )
+            machine.transitions[known.name] = known.model_copy(update={"sources": tuple(begun)})
             return draft.mark(("transition", entity.name, known.name))
         machines.add_move(
             draft, entity, state, [machines.spelled(machine, s) or s for s in allowed], name=machines.move_name(verb)
@@ -246,12 +256,25 @@ def _active(r: Reading, draft: Draft) -> bool:
         for i in range(min(4, len(r.frame.rest)))
     ):
         return False
+    if _of_itself(r, draft):
+        return True
     if r.frame.group.passive or r.frame.negated or not r.objects or r.objects[0].entity is r.subject or r.frame.only:
         return False
     if r.frame.rest[0].low in lexicon.PREPOSITIONS:
         return False  # "candidates stand for an election": nothing is done to the election
     moved = [_ordered_move(r, draft, verb) for verb in r.frame.group.verbs]
     return any(moved)
+
+
+def _of_itself(r: Reading, draft: Draft) -> bool:
+    """Read "offered applicants accept or withdraw": from the state in front of it, a thing moves of itself."""
+    entity = r.subject
+    if entity is None or entity.machine is None or r.frame.group.passive or r.frame.negated or r.objects:
+        return False
+    targets = [machines.spelled(entity.machine, morphology.participle(verb)) for verb in r.frame.group.verbs]
+    if None in targets or not r.subjects[0].adjectives or not origins.sources(r, entity, draft):
+        return False
+    return all([_move(r, draft, entity, verb) for verb in r.frame.group.verbs])  # noqa: C419 - every one is made
 
 
 _ORDERED_MOVE_WORDS: Final = lexicon.words(
@@ -338,16 +361,23 @@ def _move_simply(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bo
     return draft.mark(("transition", entity.name, machines.move_name(verb)))
 
 
-def _marked(draft: Draft, entity: DraftEntity, tokens: Sequence[Token]) -> bool:
-    """Read what stands behind "as" in "mark a task as done" and "books can be marked as read"."""
-    words = [t.low for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS]
-    if not words:
+def _marked(draft: Draft, entity: DraftEntity, tokens: Sequence[Token], sources: Sequence[str] = ()) -> bool:
+    """Read what stands behind "as" in "mark a task as done" and "may be marked as paid or written off"."""
+    words = [t.low for t in tokens if t.is_word and t.low not in lexicon.DETERMINERS - {"no"}]
+    states = [" ".join(state[:_LONGEST_MARK]) for state in paths.cut(words, {"or", "and"}) if state]
+    if not states:
         return False
-    state = " ".join(words[:2])
-    truth = conditions.truth(morphology.name(state), entity)
-    if truth is not None:
-        return draft.mark(("field", entity.name, truth[0].field))
-    machine = machines.machine_of(draft, entity, machines.with_initial(entity, state), ordered=False)
-    own = machines.spelled(machine, state) or state
-    machines.add_move(draft, entity, own, [s for s in machine.states if s != own and not machines.is_end(s)])
+    for state in states:
+        truth = conditions.truth(morphology.name(state), entity)
+        if truth is not None:
+            draft.mark(("field", entity.name, truth[0].field))
+            continue
+        presumed = [*sources, state] if sources else machines.with_initial(entity, state)
+        machine = machines.machine_of(draft, entity, presumed, ordered=False)
+        own = machines.spelled(machine, state) or state
+        begun = [s for s in machine.states if s != own and not machines.is_end(s) and s not in states]
+        machines.add_move(draft, entity, own, [machines.spelled(machine, s) or s for s in sources] or begun)
     return True
+
+
+_LONGEST_MARK: Final = 2

@@ -160,7 +160,14 @@ def path(r: Reading, draft: Draft) -> bool:
 def _begun(r: Reading, draft: Draft) -> bool:
     """Whether it is known how a thing begins, so that "it can be put in progress, then resolved" goes on from there."""
     entity = machines.thing_of(r, draft)
-    return entity is not None and entity.machine is not None and entity.machine.initial is not None
+    known = entity is not None and entity.machine is not None and entity.machine.initial is not None
+    return known or _begins_in(r) is not None
+
+
+def _begins_in(r: Reading) -> str | None:
+    """Give the state that stands in front of what a path is of: "a requested ride can be assigned, then started"."""
+    before = r.subjects[0].adjectives if r.subjects and not r.frame.only else ()
+    return before[0].low if len(before) == 1 and morphology.is_participle(before[0].low) else None
 
 
 def _in_listed_order(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
@@ -197,7 +204,7 @@ def _stated_chain(r: Reading, entity: DraftEntity, *, told: bool, cut: int) -> l
     """Give the steps of a path, from the state that the thing has begun in when the path goes on from there."""
     rest = r.frame.rest[: len(r.frame.rest) - cut]
     chain = _chain(rest if told else [t for t in _without_first(complement(r)) if t.low not in _PUT])
-    begun = entity.machine.initial if entity.machine is not None else None
+    begun = _begins_in(r) or (entity.machine.initial if entity.machine is not None else None)
     if not told and begun is not None and begun not in {s for step in chain for s in step}:
         return [[begun], *chain]
     return chain
@@ -267,7 +274,8 @@ def _receives(before: Sequence[Token], step: Sequence[Token]) -> bool:
 def _alternatives(step: Sequence[Token]) -> list[str]:
     """Read "shipped or cancelled"."""
     parts: list[list[str]] = [[]]
-    for token in step:
+    by = next((i for i, t in enumerate(step) if i and t.low == "by"), len(step))  # "refused by the finance team"
+    for token in step[:by]:
         if token.low == "or":
             parts.append([])
         elif token.is_word and token.low not in lexicon.DETERMINERS | {"state", "status", "being"}:
