@@ -154,12 +154,17 @@ def _is_third_person(sentence: list[Token], at: int) -> bool:
 _WISHES: Final = frozenset({"want", "need"})
 
 
+_KEEPING: Final = lexicon.words("record store hold carry need require show name cover")
+
+
 def _is_plural_verb(sentence: list[Token], at: int, subject: tuple[Token, ...]) -> bool:
     token = sentence[at]
     lasts = token.low in {"last", "run"} and at + 1 < len(sentence) and sentence[at + 1].low == "from"
+    following = sentence[at + 1].low if at + 1 < len(sentence) else ""
+    records = token.low in _KEEPING and following in lexicon.ARTICLES  # "inspections are done … and record the date"
     if (
         token.verb != token.low
-        or (token.low in lexicon.NOUN_VERBS and not lasts)
+        or (token.low in lexicon.NOUN_VERBS and not (lasts or records))
         or not (morphology.is_plural(subject[-1].low) or (subject[-1].low in {"i", "we"} and token.low in _WISHES))
     ):
         return False

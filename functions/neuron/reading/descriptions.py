@@ -35,10 +35,61 @@ def early(clause: Clause, draft: Draft, later: Open) -> bool:
         return True
     if clause.words[0].low in {"we", "i", "i'd", "let"} and _sold(clause.words, draft, later):
         return True
+    if _for_every(clause.words, draft, later):
+        return True
     frame = frames.parse(clause.words)
     if frame is None or not frame.subject:
         return False
-    return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _due, _kinds, _being))
+    return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _due, _kinds, _being, _how_many_of))
+
+
+def _for_every(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "for every employee time sheets are entered": each time sheet is one employee's."""
+    if words[0].low != "for" or len(words) < _LEAST_TOLD or words[1].low not in {"each", "every"}:
+        return False
+    owner = next((m for m in draft.mentions(words) if m.start == _FEWEST), None)
+    verb = next((i for i, t in enumerate(words) if t.low in lexicon.BE), None)
+    if owner is None or verb is None or verb + 2 != len(words) or words[-1].verb not in _ENTERED:
+        return False
+    held = [t for t in words[owner.end : verb] if t.text != ","]
+    if not 0 < len(held) <= _LONGEST_NAME or not all(t.is_word for t in held) or not morphology.is_plural(held[-1].low):
+        return False
+    name = morphology.name(*[t.low for t in held])
+    later.many.append((owner.entity.name, name, draft.at, None, False))
+    entity = draft.entity(morphology.name(*[t.low for t in held[:-1]], held[-1].singular), declared=True)
+    draft.topic = entity.name
+    return draft.mark(("many", owner.entity.name, name)) and draft.settle()
+
+
+_LEAST_TOLD: Final = 5
+_LONGEST_NAME: Final = 3
+_ENTERED: Final = lexicon.words("enter record keep store log create track register save file")
+
+
+def _how_many_of(frame: Frame, draft: Draft, _later: Open) -> bool:
+    """Read "stock entries say how many of an item lie in a bin (quantity, zero or more)": an item, a bin, a number."""
+    behind = quantities.phrase(frame.rest, 0, "how many of")
+    name = declarations.noun_name(frame.subject, draft)
+    if behind is None or name is None or declarations.is_generic(name) or frame.group.passive or frame.negated:
+        return False
+    opened = next((i for i, t in enumerate(frame.rest) if t.text == "("), len(frame.rest))
+    places = [i for i in range(behind, opened) if frame.rest[i].low in {"in", "on", "at"}]
+    verb = next((i for i in range(behind + 1, opened) if frame.rest[i].verb is not None and i not in places), None)
+    if len(places) != 1 or verb is None or verb > places[0]:
+        return False
+    named = [declarations.noun_name(frame.rest[a:b], draft) for a, b in ((behind, verb), (places[0] + 1, opened))]
+    if any(part is None or declarations.is_generic(part) for part in named):
+        return False
+    entity = draft.entity(name, declared=True)
+    for part in named:
+        declarations.refer(entity, str(part), draft, optional=False)
+    inner = frame.rest[opened + 1 : frames.close_of(frame.rest, opened)] if opened < len(frame.rest) else ()
+    items = fields.items(inner) if inner else []
+    item = items[0].field if len(items) == 1 else DraftField("quantity")
+    item.type, item.at = FieldType.INTEGER, draft.at
+    item.minimum = 0 if item.minimum is None else item.minimum
+    draft.topic = entity.name
+    return draft.mark(("field", entity.name, entity.add(item).name)) and draft.settle()
 
 
 def read(clause: Clause, draft: Draft, later: Open) -> bool:
@@ -249,7 +300,8 @@ def _titled(words: Sequence[Token], draft: Draft, later: Open) -> bool:
     entity = draft.entity(name, declared=True)
     draft.topic = entity.name
     relating.labelled(entity.name, words[colon + 1 :], draft, later)
-    declarations.of_frame(frame, draft, later)
+    if declarations.noun_name(phrases.object_of(frame.rest)[0], draft) != entity.name:
+        declarations.of_frame(frame, draft, later)
     return draft.mark(("entity", entity.name))
 
 
@@ -508,4 +560,4 @@ def _measured(frame: Frame, draft: Draft, later: Open) -> bool:
     inference.complete(probe)
     if probe.type in {FieldType.STRING, FieldType.TEXT, FieldType.BOOLEAN}:
         return False
-    return declarations.hold(draft.entity(name, declared=True), frame.rest, draft, later)
+    return declarations.hold(draft.entity(name, declared=True), frame.rest, draft, later) and draft.settle()

@@ -62,8 +62,25 @@ def wants(part: Sequence[Token]) -> bool:
     return part[0].verb in {"want", "need"} and any(token.low in _KIND_WORDS for token in part[:6])
 
 
+_LONGEST_LABEL: Final = 5
+
+
+def _behind_label(sentence: Sequence[Token], start: int) -> int:
+    """Pass over what the software is for in front of the request: "warehouse bins: I need a backend in which …"."""
+    label = next(
+        (i for i in range(start + 1, min(start + _LONGEST_LABEL, len(sentence))) if sentence[i].text == ":"), 0
+    )
+    asks_behind = bool(label) and requests(sentence[label + 1 :])
+    return label + 1 if asks_behind and not any(t.low in _KIND_WORDS for t in sentence[start:label]) else start
+
+
 def introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
     """Give where an introduction ("An API for a library:") ends and where what follows begins."""
+    label = next(
+        (i for i in range(start + 1, min(start + _LONGEST_LABEL, len(sentence))) if sentence[i].text == ":"), 0
+    )
+    if label and requests(sentence[label + 1 :]) and not any(t.low in _KIND_WORDS for t in sentence[start:label]):
+        start = label + 1  # "warehouse bins: I need a backend in which …"
     for i in range(start, len(sentence)):
         token = sentence[i]
         if token.text in {"(", "["}:

@@ -119,7 +119,9 @@ def _tie(name: str, parts: Sequence[Sequence[Token]], draft: Draft) -> bool:
     held: list[DraftField] = []
     for part in parts:
         thing = _thing(part, draft)
-        if thing is not None and thing != name:
+        if thing == name:
+            continue  # "fees: each singer owes one fee per year"
+        if thing is not None:
             held.append(DraftField(thing, FieldType.REFERENCE, target=thing))
             continue
         read = fields.items(part)

@@ -21,7 +21,8 @@ _MAKING_VERBS: Final = lexicon.words(
 def linked(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read who does what with what: "members borrow books", "a room can be booked by a guest"."""
     found = False
-    for verb in frame.group.verbs:
+    by_whom = frame.group.passive and len(frame.group.verbs) > 1 and bool(_agents(frame.rest, draft))
+    for verb in frame.group.verbs[-1:] if by_whom else frame.group.verbs:  # "submitted, then approved by the lead"
         if verb in lexicon.LINKING_VERBS or verb in _MAKING_VERBS:
             found = _link(verb, frame, draft, later) or found
         elif verb not in _NO_DEEDS and verb not in lexicon.OPERATION_VERBS and _limited(frame):
@@ -151,7 +152,7 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
         later.links.append((verb, agents[0], (subjects[0],), draft.at, []))
         return draft.mark(("link", verb))
     name = naming.noun_name(head, draft)
-    if head and head[-1].low == "times":
+    if _bounded(frame.rest, len(head)) or (head and head[-1].low == "times"):
         return False  # "may donate at most four times a year": how often, and not what
     if (
         verb in lexicon.LINKING_VERBS
@@ -178,6 +179,13 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
             draft.topic = name
         return draft.mark(("link", verb))
     return _make(frame, subjects[0], name, (head, others, behind), draft, later)
+
+
+def _bounded(rest: Sequence[Token], end: int) -> bool:
+    """Whether brackets behind an object say how much it is: "gives the hours worked (more than 0)" makes nothing."""
+    opened = next((i for i, t in enumerate(rest[: end + 1]) if t.text == "("), None)
+    inner = rest[opened + 1 : frames.close_of(rest, opened)] if opened is not None else ()
+    return any((b := quantities.bound(inner, i)) is not None and not b[0].exact for i in range(len(inner)))
 
 
 _ASKING: Final = frozenset({"request", "submit", "order", "claim"})  # their object is what is made

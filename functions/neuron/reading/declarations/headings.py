@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import fields, frames, lexicon, morphology
 from functions.neuron.reading.declarations import contents, listings, naming, phrases, references
-from functions.neuron.reading.draft import Draft
+from functions.neuron.reading.draft import Draft, DraftField
 from functions.neuron.reading.tokens import Kind, Token
+from shared.software.specification import FieldType
 from shared.software.specification import Kind as SoftwareKind
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def labelled(words: Sequence[Token], colon: int, draft: Draft, later: references
     named = bool(body) and draft.known([body[0].low]) is not None  # "comments: post, text" orders nobody to post
     if frames.finite_verb(body, 0, conjoined=False) is not None or (frames.imperative_at(body, 0) and not named):
         return False
+    if not bracket and _names_states(head, body, draft):
+        return True
     name = naming.noun_name(head, draft)
     if (
         name is None
@@ -103,6 +106,35 @@ def labelled(words: Sequence[Token], colon: int, draft: Draft, later: references
     draft.mark(("entity", entity.name))
     draft.topic = entity.name
     return contents.hold(entity, body, draft, later) and draft.settle()
+
+
+def _names_states(head: Sequence[Token], body: Sequence[Token], draft: Draft) -> bool:
+    """Read "states: new, confirmed, closed" as the states of what was spoken of last."""
+    entity = draft.entities.get(draft.topic or "")
+    if entity is None or [t.singular for t in head] not in (["state"], ["status"], ["stage"], ["phase"]):
+        return False
+    values = [" ".join(t.low for t in part) for part in _listed(body)]
+    if len(values) < _SEVERAL or any(len(value.split()) > _SEVERAL for value in values):
+        return False
+    added = entity.add(DraftField(head[0].singular if head[0].singular != "state" else "status", FieldType.ENUM))
+    added.values = tuple(dict.fromkeys(values))
+    return draft.mark(("field", entity.name, added.name)) and draft.settle()
+
+
+def _listed(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Cut at commas and conjunctions; nothing where something else than words stands there."""
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.text in {",", "/", "|"} or token.low in {"and", "or"}:
+            parts.append([])
+        elif token.is_word:
+            parts[-1].append(token)
+        else:
+            return []
+    return [part for part in parts if part]
+
+
+_SEVERAL: Final = 2
 
 
 def _plural_record(head: Sequence[Token], body: Sequence[Token]) -> bool:

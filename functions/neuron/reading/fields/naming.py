@@ -162,7 +162,7 @@ def core_name(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], i
         if core and token.low in {"unique", "required", "mandatory"}:
             break
         core.append(token.low if token.kind is Kind.WORD else token.text)
-        i += 1
+        i = _with_aim(tokens, i + 1, core)
         if (
             i < len(tokens)
             and tokens[i].low in {"at", "on", "in"}
@@ -189,6 +189,15 @@ def core_name(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], i
             core += ["in", "stock"]
             i = end
     return _unwrapped(tokens, _without_unit(core, item), i, item)
+
+
+def _with_aim(tokens: Sequence[Token], at: int, core: list[str]) -> int:
+    """Read what for behind a name, "steps to reproduce", "amount to pay"; gives where that ends."""
+    if at + 1 >= len(tokens) or tokens[at].low != "to" or tokens[at + 1].verb != tokens[at + 1].low:
+        return at
+    ends = at + 2 >= len(tokens) or tokens[at + 2].text in {",", ";", "(", ")"} or tokens[at + 2].low == "and"
+    core += ["to", tokens[at + 1].low] if ends else []
+    return at + 2 * ends
 
 
 def _without_unit(core: list[str], item: Item) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import frames, lexicon, morphology
+from functions.neuron.reading import conditions, frames, lexicon, morphology
 from functions.neuron.reading.draft import Draft, DraftEntity, Mark, Mention
-from functions.neuron.reading.tokens import Token
-from shared.software.specification import TransitionRule
+from functions.neuron.reading.tokens import Kind, Token
+from shared.software.specification import FieldType, TransitionRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,8 @@ _STANDING_FOR: Final = frozenset({"them", "it", "one", "these", "everyone", "eve
 
 def reading_of(clause: Clause, draft: Draft) -> Reading:
     """Take a clause apart against the known entities."""
-    frame = frames.parse(clause.words) or _fragment(clause)
+    words = _with_figure(clause.words, draft)
+    frame = frames.parse(words) or _fragment(clause)
     subjects = draft.mentions(frame.subject)
     if not subjects and frame.subject and frame.subject[-1].low in {"it", "they"} and draft.topic in draft.entities:
         subjects = [Mention(draft.entities[draft.topic], 0, 1)]
@@ -52,7 +53,28 @@ def reading_of(clause: Clause, draft: Draft) -> Reading:
     objects = draft.mentions(frame.rest) or _ones(frame.rest, draft)
     if not objects and frame.rest and frame.rest[0].low in _STANDING_FOR and draft.topic in draft.entities:
         objects = [Mention(draft.entities[draft.topic], 0, 1)]
-    return Reading(frame, tuple(clause.words), subjects, objects)
+    return Reading(frame, tuple(words), subjects, objects)
+
+
+def _with_figure(words: Sequence[Token], draft: Draft) -> Sequence[Token]:
+    """Name the one figure of the topic in "it can't be negative", which no thing as a whole can be."""
+    topic = draft.entities.get(draft.topic or "")
+    if topic is None or words[0].low not in {"it", "this"} or not _of_figures(words):
+        return words
+    kinds = {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}
+    figures = [f for f in topic.fields.values() if conditions.kind_of(f) in kinds and not f.managed]
+    if len(figures) != 1:
+        return words
+    at = words[0].start
+    return (*(Token(Kind.WORD, word, at, words[0].end) for word in figures[0].name.split("_")), *words[1:])
+
+
+def _of_figures(words: Sequence[Token]) -> bool:
+    lows = [t.low for t in words]
+    compares = (
+        any(low in {"higher", "lower", "greater", "less", "larger", "smaller"} for low in lows) and "than" in lows
+    )
+    return compares or "negative" in lows or "exceed" in lows
 
 
 def _by_state(tokens: Sequence[Token], draft: Draft) -> list[Mention]:

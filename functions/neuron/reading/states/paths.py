@@ -188,7 +188,7 @@ def _in_listed_order(r: Reading, draft: Draft, entity: DraftEntity) -> bool:
 _FEWEST: Final = 2
 
 
-_PUT: Final = lexicon.words("initially is a put set")
+_PUT: Final = lexicon.words("initially is put set")
 
 
 def _without_first(tokens: Sequence[Token]) -> list[Token]:
