@@ -76,11 +76,7 @@ def _behind_label(sentence: Sequence[Token], start: int) -> int:
 
 def introduction(sentence: list[Token], start: int) -> tuple[int, int] | None:
     """Give where an introduction ("An API for a library:") ends and where what follows begins."""
-    label = next(
-        (i for i in range(start + 1, min(start + _LONGEST_LABEL, len(sentence))) if sentence[i].text == ":"), 0
-    )
-    if label and requests(sentence[label + 1 :]) and not any(t.low in _KIND_WORDS for t in sentence[start:label]):
-        start = label + 1  # "warehouse bins: I need a backend in which …"
+    start = _behind_label(sentence, start)
     for i in range(start, len(sentence)):
         token = sentence[i]
         if token.text in {"(", "["}:
