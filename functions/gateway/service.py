@@ -63,9 +63,9 @@ register(
 )
 
 MAX_EVENT_BYTES: Final = 1 << 20
-"""A single event's body, and each event's data in a batch, are at most this long."""
+"""An event's data is at most this long, however it came."""
 MAX_BATCH_BYTES: Final = 8 << 20
-"""A batch is at most this long."""
+"""A body is at most this long: a batch, or one event whose data is longer as JSON text than it is."""
 _RESERVED_SOURCE: Final = "/regions"
 _SCHEME_AND_AUTHORITY: Final = re.compile(r"\A(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/]*)?")
 
@@ -134,10 +134,9 @@ def _read(headers: Sequence[codec.Header], body: bytes) -> tuple[CloudEvent, ...
     tell them apart, and neither can many who write JSON.
     """
     batch = codec.content_mode(headers) == "batch"
-    most = MAX_BATCH_BYTES if batch else MAX_EVENT_BYTES
-    if len(body) > most:
-        raise Problem("event-too-large", 413, f"At most {most} bytes are taken: send less at once.")
-    events = codec.decode_all(headers, body, max_bytes=most, whole_numbers=True)
+    if len(body) > MAX_BATCH_BYTES:
+        raise Problem("event-too-large", 413, f"At most {MAX_BATCH_BYTES} bytes are taken: send less at once.")
+    events = codec.decode_all(headers, body, max_bytes=MAX_BATCH_BYTES, whole_numbers=True)
     large = [index for index, event in enumerate(events) if len(event.data or b"") > MAX_EVENT_BYTES]
     detail = f"data is too large: at most {MAX_EVENT_BYTES} bytes are taken"
     faults = [_fault(index, detail, "/data", batch=batch) for index in large]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,7 @@ async def test_too_many_or_too_large_events_are_refused(client: httpx.AsyncClien
     for body, headers, status in [
         (json.dumps([event(data=1)] * 1001), BATCH, 400),
         (json.dumps(event(data="x" * (1 << 20))), STRUCTURED, 413),
+        (json.dumps(event(data="x" * (1 << 20) + "x", datacontenttype="text/plain")), STRUCTURED, 413),
         (json.dumps([event(data="x" * (1 << 20))] * 8), BATCH, 413),
     ]:
         answer = await client.post("/v1/events", content=body, headers={**headers, **me.header})
@@ -184,6 +186,31 @@ async def test_too_many_or_too_large_events_are_refused(client: httpx.AsyncClien
 
 def extensions(count: int) -> dict[str, str]:
     return {f"x{number}": "y" for number in range(count)}
+
+
+MOST = 1 << 20
+"""Bytes of data that one event may have."""
+LARGEST_DATA: dict[str, dict[str, Any]] = {
+    "a text": {"data": "x" * MOST, "datacontenttype": "text/plain"},
+    "a text whose characters are all escaped": {"data": "é" * (MOST // 2), "datacontenttype": "text/plain"},
+    "JSON": {"data": "x" * (MOST - 2)},
+    "bytes": {"data_base64": base64.b64encode(bytes(MOST)).decode()},
+}
+
+
+@pytest.mark.parametrize("members", LARGEST_DATA.values(), ids=LARGEST_DATA)
+@pytest.mark.parametrize("batch", [False, True], ids=["alone", "in a batch"])
+async def test_data_is_as_large_as_may_be_however_it_is_sent(
+    client: httpx.AsyncClient, caller: MakeCaller, stage: Stage, members: dict[str, Any], *, batch: bool
+) -> None:
+    sent = event(type=f"com.example.{new_id()}")
+    del sent["data"]
+    sent |= members
+    headers = {**(BATCH if batch else STRUCTURED), **(await caller()).header}
+    answer = await client.post("/v1/events", content=json.dumps([sent] if batch else sent), headers=headers)
+    assert answer.status_code == 202, answer.text
+    (stored,) = [one for one in stage.broker.events if one.type == sent["type"]]
+    assert len(stored.data or b"") == MOST
 
 
 LARGEST: dict[str, dict[str, Any]] = {
