@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
+from knative.framing.targets import HOST
 from shared.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 _VERSIONS: Final = frozenset({"1.1", "1.0"})
-_ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"expect")
+_ONCE: Final = (b"host", b"content-length", b"content-type", b"transfer-encoding", b"expect")
 _FIELD_OVERHEAD: Final = 4  # ": " and the line's end
 _FRAMING_PER_BYTE: Final = 16  # about Go's measure
 _METHOD: Final = re.compile(rb"([A-Z-]{1,24}) /")
@@ -86,16 +87,19 @@ def framing_of(
 
     Raises:
         Problem: 505, another version; 417, an expectation; 501, a transfer coding other than `chunked`; 400, what could
-            be read in two ways: a field twice that must stand once, no Host, both lengths, a length that is no number,
-            chunks in HTTP/1.0, a body or a tunnel behind a wish to change the protocol.
+            be read in two ways: a field twice that must stand once, no Host or one that is no host, both lengths, a
+            length that is no number, chunks in HTTP/1.0, a body or a tunnel behind a wish to change the protocol.
     """
     if version not in _VERSIONS:
         raise Problem("http-version-unsupported")
     said = dict(fields)
     if len(said) != len(fields):
         _refuse_repeated(fields)
-    if b"host" not in said and version == "1.1":
+    host = said.get(b"host")
+    if host is None and version == "1.1":
         raise Problem("bad-request", detail="Send exactly one Host header field.")
+    if host and HOST.fullmatch(host) is None:
+        raise Problem("bad-request", detail="Send a Host that is a name or an address, with or without a port.")
     length, coding, expected = said.get(b"content-length"), said.get(b"transfer-encoding"), said.get(b"expect")
     if coding is not None:
         _check_coding(version, coding, length)

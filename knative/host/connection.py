@@ -31,7 +31,7 @@ _LONGEST_PIPELINE: Final = 100
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _NOTED: Final = frozenset(
     {
-        *(b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"),
+        *(b"host", b"content-length", b"content-type", b"transfer-encoding", b"connection", b"expect"),
         *(b"traceparent", b"tracestate", b"hal9-timeout"),
     }
 )
