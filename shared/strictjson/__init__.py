@@ -57,8 +57,8 @@ def read(text: bytes, *, max_nesting: int = MAX_NESTING) -> Any:
         value = _decode(text)
     except RecursionError:
         raise NotStrictJson(f"is nested more than {max_nesting} deep") from None
-    except UnicodeDecodeError as error:
-        raise NotStrictJson(f"is not valid UTF-8 (byte {error.start})") from None
+    except UnicodeDecodeError:
+        raise NotStrictJson(f"is not valid UTF-8 (byte {_first_wrong_byte(text)})") from None
     except msgspec.ValidationError as error:
         raise NotStrictJson(f"has a number that is out of range ({error})") from None
     except msgspec.DecodeError as error:
@@ -115,6 +115,15 @@ def is_strict(text: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NotStrictJson):
         return False
     return True
+
+
+def _first_wrong_byte(text: bytes) -> int:
+    """Say where a text stops being UTF-8: the decoder counts from the beginning of the string that it was reading."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return 0
 
 
 def _refuse_too_many(text: bytes) -> None:

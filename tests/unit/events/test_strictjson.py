@@ -103,6 +103,20 @@ def test_numbers_are_exact_or_refused() -> None:
             strictjson.read(digits)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (b'{"a":"\xff"}', 6),
+        (b'{"a":"b","c":"d\\n\xc0\xa0"}', 17),
+        ('{"é":"é'.encode() + b'\xe9"}', 9),
+        (b'["\xed\xa0\x80"]', 2),
+    ],
+)
+def test_a_byte_that_is_no_utf_8_is_counted_from_the_beginning(text: bytes, place: int) -> None:
+    with pytest.raises(NotStrictJson, match=rf"is not valid UTF-8 \(byte {place}\)"):
+        strictjson.read(text)
+
+
 def test_an_object_is_wanted() -> None:
     assert strictjson.read_object(b' {"a": 1} ') == {"a": 1}
     for text in (b"[]", b"1", b'{"a":1,"a":1}', b"{'a':1}", b'{"a":NaN}', b"", b"[" * 5000):
