@@ -352,7 +352,8 @@ class Deployment:
         if slot.state == "draining":
             return
         self.crashes += 1
-        log.warning("instance %s-%d ended unasked (%s)", self.name, slot.instance.number, _said(code))
+        ended = "ended unasked" if slot.state != "failed" else "never became ready, and ended"
+        log.warning("instance %s-%d %s (%s)", self.name, slot.instance.number, ended, _said(code))
         now = self._clock.monotonic()
         if now - slot.started >= SOUND_SECONDS:
             self._failures = 0

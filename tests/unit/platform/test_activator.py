@@ -255,6 +255,23 @@ async def test_a_function_that_does_not_start_is_refused_with_what_to_do() -> No
     seat.release()
 
 
+@pytest.mark.parametrize(
+    ("ready", "said"), [(True, "ended unasked (signal 9)"), (False, "never became ready, and ended (exit code 0)")]
+)
+async def test_the_log_says_which_instance_died_and_which_was_given_up(
+    caplog: pytest.LogCaptureFixture, *, ready: bool, said: str
+) -> None:
+    d, launches, _ = deployment(Scale(minimum=1), ready=ready)
+    d.tend()
+    await settle()
+    if ready:
+        launches.made[0].crash()
+    else:
+        launches.made[0].got_ready.set_result(False)  # it took too long; it is stopped
+    await until(lambda: not d.slots)
+    assert f"instance f-0 {said}" in caplog.messages
+
+
 async def test_a_start_that_the_system_refuses_is_tried_again() -> None:
     d, launches, clock = deployment(Scale())
     launches.fail = True
