@@ -108,8 +108,16 @@ def _replicated(shard: dict[str, Any]) -> str:
     waits = "commits wait for it" if shard["synchronous"] else "commits do not wait for it, and it cannot take over"
     return (
         f"shard {shard['shard']}: {shard['primary']} is the primary, generation {shard['generation']}; "
-        f"{shard['replica']} {behind}, {waits}"
+        f"{shard['replica']} {behind}, {waits}{_starved(shard)}"
     )
+
+
+def _starved(shard: dict[str, Any]) -> str:
+    """Whether its primary has no processor now, or had none since the platform's start; nothing where it never had."""
+    if shard["starved"]:
+        return f"; silent for {shard['silent_seconds']} s for want of a processor, and not replaced for that"
+    times = shard["starvations"]
+    return f"; {times} time{'s' if times > 1 else ''} silent for want of a processor since the start" if times else ""
 
 
 def _lost(failover: dict[str, Any]) -> str:

@@ -3,7 +3,8 @@
 Every second it connects to each primary anew, as a client would, and extends its lease. A primary whose process ended
 is started again in place, which loses nothing. One that gives no answer for `PATIENCE_SECONDS`, or ends again and
 again, is replaced: it is ended for good first (SIGKILL, which also ends what is stopped), then its replica is promoted,
-then it is rewound and follows.
+then it is rewound and follows. One that only has no processor is waited for, `STARVED_SECONDS` at most: its replica
+has none either.
 
 Promises: nothing is promoted while its old primary may still run, nor when the replica may lack what was acknowledged
 to a tier whose writes wait for it (`alone`): such a primary is killed and started again in place. A replica that does
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,7 @@ import asyncpg
 
 from knative.platform.servers import ServerError
 from knative.platform.servers.replicated import Promotion
+from knative.platform.starvation import Heard, Processors
 from shared.clock import SystemClock
 from shared.replicas import lease
 from shared.replicas.lsn import Lsn, spell
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from knative.platform.servers import Replicated
     from knative.platform.servers.replicated import Failover
+    from shared.clock import Clock
 
 log = logging.getLogger("hal9.keeper")
 
@@ -42,6 +44,9 @@ ANSWER_SECONDS: Final = 5.0
 
 PATIENCE_SECONDS: Final = 4.0
 """A primary that was silent for longer, and does not answer now, is replaced."""
+
+STARVED_SECONDS: Final = 60.0
+"""A primary that is silent because nothing has a processor is replaced after so long all the same."""
 
 MISSING_SECONDS: Final = 2.0
 """A replica that does not answer for so long is not promoted."""
@@ -90,6 +95,9 @@ class _Watch:
         waiting: commits wait for the replica, or may do.
         changing: roles are being changed: what is down is meant to be.
         mending: the replica is being started, rewound or copied.
+        then: how the primary's processes stood when it answered last.
+        starved: it is silent, and lacks only a processor.
+        starvations: how often it was.
     """
 
     heard: float
@@ -103,6 +111,9 @@ class _Watch:
     waiting: bool = False
     changing: bool = False
     mending: bool = False
+    then: Heard = field(default_factory=Heard)
+    starved: bool = False
+    starvations: int = 0
 
 
 class Keeper:
@@ -110,13 +121,19 @@ class Keeper:
 
     Args:
         shards: their servers; the primaries run.
+        processors: tells who has none.
+        clock: tells the time.
 
     Attributes:
         restarts: how many servers it started again.
     """
 
-    def __init__(self, shards: Sequence[Replicated]) -> None:
-        now = time.monotonic()
+    def __init__(
+        self, shards: Sequence[Replicated], processors: Processors | None = None, clock: Clock | None = None
+    ) -> None:
+        self._processors = processors or Processors()
+        self._clock = clock or SystemClock()
+        now = self._clock.monotonic()
         self._shards = list(shards)
         self._watches = [_Watch(now, now, now) for _ in self._shards]
         self.restarts = 0
@@ -143,7 +160,7 @@ class Keeper:
             await shard.start_replica()
         except (ServerError, *_DATABASE_FAULTS):
             log.exception("shard %d has no replica for now", number)
-        self._watches[number].caught_up = self._watches[number].moved = time.monotonic()
+        self._watches[number].caught_up = self._watches[number].moved = self._clock.monotonic()
 
     async def run(self) -> None:
         """Keep them, until cancelled."""
@@ -156,12 +173,12 @@ class Keeper:
 
     async def _every_second(self, number: int, tend: Callable[[int], Awaitable[None]]) -> None:
         while True:
-            slept = time.monotonic()
-            await asyncio.sleep(TICK_SECONDS)
-            late = time.monotonic() - slept - TICK_SECONDS
+            slept = self._clock.monotonic()
+            await self._clock.sleep(TICK_SECONDS)
+            late = self._clock.monotonic() - slept - TICK_SECONDS
             if late > TICK_SECONDS:
                 # This process had no time itself: it cannot tell who was silent.
-                self._watches[number].heard = time.monotonic()
+                self._watches[number].heard = self._clock.monotonic()
             try:
                 await tend(number)
             except (ServerError, *_DATABASE_FAULTS):
@@ -173,7 +190,7 @@ class Keeper:
             return
         if not shard.primary.alive:
             log.warning("%s ended", shard.primary.name)
-            now = time.monotonic()
+            now = self._clock.monotonic()
             watch.ends = [*(end for end in watch.ends if now - end < CRASHES_WITHIN_SECONDS), now]
             if len(watch.ends) > CRASHES:
                 watch.ends = []
@@ -184,8 +201,26 @@ class Keeper:
                 await self._restart_primary(number, None if shard.record.alone else RESTART_SECONDS)
             finally:
                 watch.changing = False
-        if not await self._hear(number) and not watch.changing and time.monotonic() - watch.heard > PATIENCE_SECONDS:
+        if await self._hear(number) or watch.changing or self._clock.monotonic() - watch.heard <= PATIENCE_SECONDS:
+            return
+        if not self._is_starved(number):
             await self._replace(number)
+
+    def _is_starved(self, number: int) -> bool:
+        """Whether a primary that is silent is to be waited for, as it, or this process, has no processor."""
+        primary, watch = self._shards[number].primary, self._watches[number]
+        silent = self._clock.monotonic() - watch.heard
+        starved = (
+            primary.process is not None
+            and primary.alive
+            and silent < STARVED_SECONDS
+            and self._processors.starved(primary.process.pid, watch.then, silent)
+        )
+        if starved:
+            log.warning("%s has been silent for %.1f s for want of a processor: it is waited for", primary.name, silent)
+            watch.starvations += not watch.starved
+        watch.starved = starved
+        return starved
 
     async def _restart_primary(self, number: int, seconds: float | None) -> None:
         """Start the primary again where it was; what it had acknowledged is on its disk.
@@ -204,25 +239,32 @@ class Keeper:
         shard, watch = self._shards[number], self._watches[number]
         if not shard.primary.alive:
             return False
-        asked = time.monotonic()
+        asked = self._clock.monotonic()
         try:
             async with asyncio.timeout(ANSWER_SECONDS), shard.superuser(shard.primary) as connection:
                 await lease.renew(connection, shard.record.generation)
                 standing = await lease.standing(connection, shard.replica.name)
-                watch.heard = time.monotonic()
+                self._answered(number)
                 await self._weigh(number, connection, standing)
                 watch.seen = standing.position
         except _DATABASE_FAULTS as error:
             log.warning("%s does not answer: %r", shard.primary.name, error)
-            if time.monotonic() - asked > ANSWER_SECONDS + TICK_SECONDS:
-                watch.heard = time.monotonic()  # this process had no time itself
+            if self._clock.monotonic() - asked > ANSWER_SECONDS + TICK_SECONDS:
+                watch.heard = self._clock.monotonic()  # this process had no time itself
             return False
         return True
+
+    def _answered(self, number: int) -> None:
+        primary, watch = self._shards[number].primary, self._watches[number]
+        watch.heard = self._clock.monotonic()
+        watch.starved = False
+        if primary.process is not None:
+            watch.then = self._processors.heard(primary.process.pid)
 
     async def _weigh(self, number: int, connection: Any, standing: lease.Standing) -> None:
         """Let commits wait for the replica when it has everything, and not while it is away."""
         shard, watch = self._shards[number], self._watches[number]
-        now = time.monotonic()
+        now = self._clock.monotonic()
         watch.lag_bytes = None if standing.confirmed is None else max(0, standing.position - standing.confirmed)
         keeps_up = standing.confirmed is not None and standing.confirmed >= (watch.seen or standing.position)
         if keeps_up:
@@ -261,8 +303,8 @@ class Keeper:
     async def _tend_replica(self, number: int) -> None:
         """Start the replica again, or copy it anew when that does not help."""
         shard, watch = self._shards[number], self._watches[number]
-        silent = time.monotonic() - watch.heard > TICK_SECONDS + ANSWER_SECONDS
-        lost = time.monotonic() - watch.moved > REBUILD_SECONDS
+        silent = self._clock.monotonic() - watch.heard > TICK_SECONDS + ANSWER_SECONDS
+        lost = self._clock.monotonic() - watch.moved > REBUILD_SECONDS
         if watch.changing or silent or not (lost or shard.record.apart or not shard.replica.alive):
             return
         watch.mending = True
@@ -278,14 +320,14 @@ class Keeper:
             self.restarts += 1
         finally:
             watch.mending = False
-            watch.caught_up = watch.moved = time.monotonic()
+            watch.caught_up = watch.moved = self._clock.monotonic()
 
     # changing roles
 
     async def _replace(self, number: int) -> None:
         """Replace a primary that does not answer, or does not stay."""
         shard, watch = self._shards[number], self._watches[number]
-        silent = time.monotonic() - watch.heard
+        silent = self._clock.monotonic() - watch.heard
         log.error("%s has been silent for %.1f s, or ends again and again: it is replaced", shard.primary.name, silent)
         watch.changing = True
         try:
@@ -334,7 +376,7 @@ class Keeper:
     async def _promote(self, number: int, *, asked: bool) -> Failover:
         """Make the replica the primary; the old one has ended."""
         shard, watch = self._shards[number], self._watches[number]
-        heard = SystemClock().now().timestamp() - (time.monotonic() - watch.heard)
+        heard = self._clock.now().timestamp() - (self._clock.monotonic() - watch.heard)
         shard.remember(
             primary=shard.replica.name,
             generation=shard.record.generation + 1,
@@ -345,7 +387,7 @@ class Keeper:
         watch.wanted = watch.seen = watch.confirmed = None
         watch.waiting = False
         done = await shard.promote()
-        watch.heard = watch.caught_up = watch.moved = time.monotonic()
+        watch.heard = watch.caught_up = watch.moved = self._clock.monotonic()
         return done
 
     def status(self) -> list[dict[str, Any]]:
@@ -358,7 +400,9 @@ class Keeper:
                 "generation": shard.record.generation,
                 "synchronous": not shard.record.alone,
                 "lag_bytes": watch.lag_bytes,
-                "silent_seconds": round(time.monotonic() - watch.heard, 1),
+                "silent_seconds": round(self._clock.monotonic() - watch.heard, 1),
+                "starved": watch.starved,
+                "starvations": watch.starvations,
             }
             for number, (shard, watch) in enumerate(zip(self._shards, self._watches, strict=True))
         ]

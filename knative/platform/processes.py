@@ -23,6 +23,9 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
+PROC: Final = Path("/proc")
+"""Where the kernel tells of processes."""
+
 MARK: Final = "HAL9_PLATFORM"
 """The environment variable by which what a platform started is found again."""
 
@@ -67,10 +70,10 @@ class Identity:
         return cls(pid, started(pid) or 0)
 
 
-def _stat(pid: int) -> list[str]:
+def _stat(pid: int, proc: Path = PROC) -> list[str]:
     """Give the fields of /proc/PID/stat from the third on; empty when there is no such process."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        text = (proc / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return []
     return text.rpartition(")")[2].split()
@@ -82,10 +85,16 @@ def started(pid: int) -> int | None:
     return int(found[19]) if found and found[0] not in "ZX" else None
 
 
-def children(pid: int) -> list[int]:
+def state(pid: int, proc: Path = PROC) -> str:
+    """Give a process's state, a letter (proc_pid_stat(5), field 3); empty when there is no such process."""
+    found = _stat(pid, proc)
+    return found[0] if found else ""
+
+
+def children(pid: int, proc: Path = PROC) -> list[int]:
     """Give the direct children of a process."""
     found = []
-    for task in _listed(Path(f"/proc/{pid}/task")):
+    for task in _listed(proc / str(pid) / "task"):
         try:
             found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
         except OSError:

@@ -19,7 +19,9 @@ from knative.platform.processes import started
 from knative.platform.servers import Replicated, ServerError, Servers
 from knative.platform.servers.children import orphans
 from knative.platform.servers.replicated import Promotion
+from knative.platform.starvation import Processors
 from shared import deadlines
+from shared.clock import ManualClock
 from shared.database import CommitUnknownError, DatabaseSettings, ShardUnavailableError, hosts
 from shared.identifiers import new_id
 from shared.problems import Problem
@@ -325,6 +327,58 @@ async def test_a_keeper_that_had_no_time_itself_blames_nobody(monkeypatch: pytes
         await one.keeper._tend_primary(0)
         assert one.keeper.failovers == []
         assert one.shard.primary.alive
+
+
+async def test_a_primary_that_lacks_only_a_processor_is_waited_for_and_one_that_hangs_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(keeper, "ANSWER_SECONDS", 1.0)
+    async with pair(kept=False) as one:
+        clock = ManualClock()
+        watcher = Keeper(one.servers.replicated, Processors(tmp_path), clock)
+        first = one.shard.primary
+        assert first.process is not None
+        _says_of_waits(tmp_path, first.process.pid, seconds=0.0)
+        async with asyncio.timeout(60):
+            while not await watcher._hear(0):
+                pass
+        await _followed(one)
+        one.shard.remember(alone=False)
+        signal_all(first, signal.SIGSTOP)
+        for silent in (5.0, 10.0):
+            clock.advance(5.0)
+            _says_of_waits(tmp_path, first.process.pid, seconds=silent / 2)
+            await watcher._tend_primary(0)
+            assert first.alive
+        (said,) = watcher.status()
+        assert (said["primary"], said["silent_seconds"], said["starved"], said["starvations"]) == (
+            first.name, 10.0, True, 1,
+        )  # fmt: skip
+        clock.advance(0.1)  # it got a processor, and does not answer all the same
+        await watcher._tend_primary(0)
+        assert [failover.generation for failover in watcher.failovers] == [2]
+        assert not first.alive
+        assert not watcher.status()[0]["starved"]
+
+
+def _says_of_waits(proc: Path, pid: int, *, seconds: float) -> None:
+    """Let a folder say, as /proc does, for how long a process has waited for a processor."""
+    folder = proc / str(pid)
+    folder.mkdir(exist_ok=True)
+    (folder / "schedstat").write_text(f"1 {int(seconds * 1e9)} 1\n")
+
+
+async def test_nobody_is_waited_for_without_an_end(tmp_path: Path) -> None:
+    async with pair(kept=False) as one:
+        clock = ManualClock()
+        watcher = Keeper(one.servers.replicated, Processors(tmp_path), clock)
+        primary = one.shard.primary
+        assert primary.process is not None
+        _says_of_waits(tmp_path, primary.process.pid, seconds=1e6)
+        clock.advance(keeper.STARVED_SECONDS - 1)
+        assert watcher._is_starved(0)
+        clock.advance(1)
+        assert not watcher._is_starved(0)
 
 
 async def test_a_rewind_that_was_cut_off_is_not_built_upon() -> None:
