@@ -57,7 +57,7 @@ class DeadLetter:
         source: The event's.
         event_id: The event's.
         event_type: The event's.
-        subject: The event's; None also for what an earlier release kept, which did not note it.
+        subject: The event's; None in a page also for what an earlier release kept, which did not note it.
         destination: Who should have taken it: a trigger or a deployment, or `broker`.
         error_code: The last answer's HTTP status, None when there was none.
         error: What the last answer said.
@@ -227,5 +227,6 @@ async def retry(tx: Transaction, letter_id: UUID, event: CloudEvent) -> bool:
 
 def _with_event(row: asyncpg.Record) -> tuple[DeadLetter, CloudEvent]:
     members = dict(row)
-    event = members.pop("event")
-    return DeadLetter(**members), codec.from_structured(event, max_bytes=len(event))
+    event = codec.from_structured(members["event"], max_bytes=len(members.pop("event")))
+    members["subject"] = event.subject
+    return DeadLetter(**members), event

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from functions.codegen import archive as archive_format
 from functions.codegen import service, transfer
-from shared.function import Call, Operation, answer
+from shared.function import Call, Operation, answer, idempotency_header, idempotency_key
 from shared.problems import Problem
 from shared.software.projects import (
     Artefact,
@@ -23,21 +23,10 @@ from shared.software.projects import (
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-_IDEMPOTENCY_KEY_LENGTH: Final = 255
-_IDEMPOTENCY_KEY: Final = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": _IDEMPOTENCY_KEY_LENGTH,
-    "description": "The same key gives the same project, however often the request is sent.",
-}
-
 
 async def create(call: Call) -> Response:
     """Take a request for software."""
-    key = call.request.headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= _IDEMPOTENCY_KEY_LENGTH:
-        raise Problem("bad-request", 400, f"An Idempotency-Key has 1 to {_IDEMPOTENCY_KEY_LENGTH} characters.")
-    project = await service.start(call.resources, call.principal.org_id, call.body, key)
+    project = await service.start(call.resources, call.principal.org_id, call.body, idempotency_key(call))
     return answer(project, 202, {"Location": f"/v1/projects/{project.id}"})
 
 
@@ -129,7 +118,7 @@ OPERATIONS = (
         "Ask for software",
         request=ProjectRequest,
         responses={202: Project, 402: None},
-        headers={"Idempotency-Key": _IDEMPOTENCY_KEY},
+        headers=idempotency_header("project"),
         description="Starts a run of neurons that turns plain English into a tested project. The answer comes at once; "
         "follow the run at `/v1/runs/{run_id}/events`. The same `Idempotency-Key` gives the same project.",
         tags=("projects",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from functions.neuron import stream
 from functions.neuron.transitions import Origin
-from shared.function import Operation, answer
+from shared.function import Operation, answer, idempotency_header, idempotency_key
 from shared.neurons.wire import ENDED, EventsQuery, Limits, Run, RunEvent, RunPage, RunQuery, RunRequest
 from shared.problems import Problem, register
 from shared.replicas.lsn import Bookmark
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from functions.neuron.resources import Resources
     from shared.function import Call
 
-register("idempotency-key-invalid", 422, "The Idempotency-Key is not usable", "Send 1 to 200 visible ASCII characters.")
 register(
     "bookmark-invalid",
     422,
@@ -28,13 +26,7 @@ register(
     "Send one as an answer gave it, or none.",
 )
 
-_KEY: Final = re.compile(r"[!-~]{1,200}")
 _TAGS: Final = ("runs",)
-_IDEMPOTENCY_KEY: Final = {
-    "type": "string",
-    "pattern": "^[!-~]{1,200}$",
-    "description": "The same key gives the same run, however often the request is sent.",
-}
 _BOOKMARK: Final = {
     "type": "string",
     "pattern": r"^[0-9]{1,4}(\.[0-9a-f]{1,16})?$",
@@ -51,7 +43,7 @@ async def start(call: Call) -> Response:
     """Start a run."""
     resources: Resources = call.resources
     org_id = call.principal.org_id
-    run = await resources.runs.start(org_id, _origin(call), call.principal.subject, call.body, _key(call))
+    run = await resources.runs.start(org_id, _origin(call), call.principal.subject, call.body, idempotency_key(call))
     resources.relay.after_commit(org_id)
     return answer(run, 202, {"Location": f"/v1/runs/{run.id}", **await _bookmark(call)})
 
@@ -86,7 +78,8 @@ async def replay(call: Call) -> Response:
     """Replay a run."""
     resources: Resources = call.resources
     org_id = call.principal.org_id
-    run = await resources.runs.replay(org_id, _origin(call), call.principal.subject, _run_id(call), _key(call))
+    key = idempotency_key(call)
+    run = await resources.runs.replay(org_id, _origin(call), call.principal.subject, _run_id(call), key)
     resources.relay.after_commit(org_id)
     return answer(run, 202, {"Location": f"/v1/runs/{run.id}", **await _bookmark(call)})
 
@@ -107,13 +100,6 @@ async def events(call: Call) -> Response:
     lines = stream.lines(resources.runs.watch(org_id, run_id, after), resources.clock)
     lines = resources.seats.held(org_id, lines)
     return StreamingResponse(lines, headers={"Cache-Control": "no-store"}, media_type=stream.MEDIA_TYPE)
-
-
-def _key(call: Call) -> str | None:
-    key = call.request.headers.get("idempotency-key")
-    if key is not None and _KEY.fullmatch(key) is None:
-        raise Problem("idempotency-key-invalid")
-    return key
 
 
 def _after(call: Call) -> Bookmark | None:
@@ -176,7 +162,7 @@ OPERATIONS: Final = (
     Operation(
         "POST", "/v1/runs", "runs.create", start, "Start a run",
         request=RunRequest, consumes=_bodies, responses={202: Run, 402: None},
-        headers={"Idempotency-Key": _IDEMPOTENCY_KEY},
+        headers=idempotency_header("run"),
         tags=_TAGS,
         description="Starts a run of a process. With an `Idempotency-Key` header the same request again gives the same"
         " run.",
@@ -197,7 +183,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/runs/{run_id}/replay", "runs.replay", replay, "Replay a run from its journal",
-        responses={202: Run, 402: None}, headers={"Idempotency-Key": _IDEMPOTENCY_KEY}, tags=_TAGS,
+        responses={202: Run, 402: None}, headers=idempotency_header("run"), tags=_TAGS,
         description="Starts a new run with the same input. Every paid answer comes out of the journal; it can"
         " spend nothing.",
     ),

@@ -115,7 +115,7 @@ def _replicated(shard: dict[str, Any]) -> str:
 def _starved(shard: dict[str, Any]) -> str:
     """Whether its primary has no processor now, or had none since the platform's start; nothing where it never had."""
     if shard["starved"]:
-        return f"; silent for {shard['silent_seconds']} s for want of a processor, and not replaced for that"
+        return f"; silent for {shard['silent_seconds']} s for want of a processor, and not replaced"
     times = shard["starvations"]
     return f"; {times} time{'s' if times > 1 else ''} silent for want of a processor since the start" if times else ""
 

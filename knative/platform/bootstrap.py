@@ -1,8 +1,8 @@
 """What must be there before functions start: the schema, and the demo organisation with its API key.
 
 A process of its own (`python -m knative.platform.bootstrap HOME URL`), so that the supervisor never loads a database
-driver. Reads HAL9_SHARDS, HAL9_SHARDS_ADMIN and HAL9_REGION; every step may be repeated. What goes wrong is one
-sentence on standard error, exit code 1.
+driver. Reads HAL9_SHARDS, HAL9_SHARDS_ADMIN, HAL9_DATA_KEYS and HAL9_REGION; every step may be repeated. What goes
+wrong is one sentence on standard error, exit code 1.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from shared import apikeys
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings, ShardUnavailableError, hosts
 from shared.database.migrations import LedgerError, MigrationError, migrate
+from shared.datakeys import DataKeySettings, open_master_keys
 from shared.placement import fleet
+from shared.problems import Problem
 from shared.randomness import SystemRandomness
 from shared.replicas import lease
 from shared.settings import load
@@ -49,6 +51,7 @@ async def prepare(home: Home, url: str) -> None:
     await _say_where(admin[0], region)
     shards = Shards.open(load(DatabaseSettings), application_name="hal9-bootstrap")
     try:
+        await _make_master_key(shards, home, region)
         await shards.create_organisation(DEMO_ORGANISATION, region, slug=DEMO_SLUG)
         key = await _working_key(shards, home) or await owner_key(
             shards.directory, DEMO_ORGANISATION, DEMO_SLUG, SystemClock(), SystemRandomness()
@@ -66,6 +69,19 @@ async def _say_where(directory: str, region: str) -> None:
         await fleet.stands_in(connection, region)
     finally:
         await connection.close()
+
+
+async def _make_master_key(shards: Shards, home: Home, region: str) -> None:
+    """Make a new platform's master key, where it is a file of its own: from then on one that is not there was lost."""
+    settings = load(DataKeySettings)
+    if settings.url != home.defaults["HAL9_DATA_KEYS"]:
+        return
+    try:
+        await shards.locate(DEMO_ORGANISATION)
+    except Problem as error:
+        if error.slug != "organisation-unknown":
+            raise
+        await open_master_keys(settings).generate(DEMO_ORGANISATION, region)
 
 
 async def _lift_leases(admin: list[str]) -> None:

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from knative.platform.room import NEEDED_BYTES
 from shared.diskspace import is_full
 from shared.settings import setting, settings
 
@@ -42,9 +43,6 @@ SOCKET_PATH_BYTES: Final = 80
 
 LOCK_SECONDS: Final = 1.0
 """How long a supervisor waits for its lock: whoever asks whether one runs holds it for a moment."""
-
-NEEDED_BYTES: Final = 64 * 1024 * 1024
-"""Free space without which a start is refused: logs, the broker's store and PostgreSQL's WAL need some."""
 
 
 class HomeError(RuntimeError):

@@ -1,13 +1,13 @@
 """Whether a server that is silent lacks only a processor: seen from outside, it looks like one that hangs.
 
-The kernel tells them apart. It counts for how long a process could have run and had no processor (`/proc/PID/schedstat`,
-the second number: nanoseconds; kernel documentation, scheduler/sched-stats, "/proc/<pid>/schedstat"), brought up to date
+The kernel tells them apart. It counts for how long a process could have run and had no processor
+(`/proc/PID/schedstat`, the second number, nanoseconds; kernel documentation, scheduler/sched-stats), brought up to date
 when the process runs again; one that waits at this moment is in state R (proc_pid_stat(5)). What is stopped, has ended,
 or waits for a lock, a disk or an answer does neither.
 
-Promises: only those count who have to run for an answer: the server's first process, what it started since it was heard,
-and this process, which asks. Does not: tell one that waits at this moment from one that runs; or see anything where the
-kernel counts no waits (CONFIG_SCHED_INFO): nobody is starved there.
+Promises: only those count who have to run for an answer: the server's first process, what it started since it was
+heard, and this process, which asks. Does not: tell one that waits at this moment from one that runs; or see anything
+where the kernel counts no waits (CONFIG_SCHED_INFO): nobody is starved there.
 """
 
 from __future__ import annotations

@@ -245,6 +245,7 @@ class Platform:
             "HAL9_SHARDS_ADMIN": ",".join(addresses.shards_admin),
             "HAL9_REGION": self.settings.region,
             "HAL9_REPLICAS": str(self.settings.replicas),
+            "HAL9_DATA_KEYS": self.user.get("HAL9_DATA_KEYS") or self.home.defaults["HAL9_DATA_KEYS"],
         }
         command = [sys.executable, "-m", "knative.platform.bootstrap", str(self.home.path), self.url]
         output = self.home.log("bootstrap")

@@ -1,8 +1,8 @@
 """Master keys in files, one for each region: for one machine, and for tests.
 
 Each file is a JSON Web Key Set of symmetric keys (RFC 7517, `kty` `oct`): the first wraps, the others still unwrap. A
-region's file is made when something is first wrapped, or hidden, with it; where something is to be unwrapped it is
-there, or was lost. Wrapping is AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA-256
+region's file is made when something is first wrapped with it; where something is to be unwrapped, or found by what it
+is hidden as, it is there, or was lost. Wrapping is AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA-256
 (RFC 5869) makes from the master key, with the encryption context as associated data.
 """
 
@@ -61,7 +61,7 @@ class FileMasterKeys:
 
     async def generate(self, org_id: UUID, region: str) -> tuple[bytes, bytes]:
         """Make a data key; see `MasterKeys`."""
-        master = (await self._masters(region))[0]
+        master = (await self._masters(region, make=True))[0]
         key = self._randomness.bytes(KEY_BYTES)
         nonce = self._randomness.bytes(_NONCE_BYTES)
         return key, master.kid + nonce + master.wrapping.encrypt(nonce, key, _associated(org_id, region))
@@ -69,7 +69,7 @@ class FileMasterKeys:
     async def unwrap(self, wrapped: bytes, org_id: UUID, region: str) -> bytes:
         """Give the data key; see `MasterKeys`."""
         kid, nonce = wrapped[:_KID_BYTES], wrapped[_KID_BYTES : _KID_BYTES + _NONCE_BYTES]
-        for master in await self._masters(region, make=False):
+        for master in await self._masters(region):
             if master.kid == kid:
                 try:
                     return master.wrapping.decrypt(
@@ -83,7 +83,7 @@ class FileMasterKeys:
         """Give a keyed hash; see `MasterKeys`. It follows from the set's last key, which rotation leaves in place."""
         return hmac.digest((await self._masters(region))[-1].mac, message, "sha256")
 
-    async def _masters(self, region: str, *, make: bool = True) -> list[_Master]:
+    async def _masters(self, region: str, *, make: bool = False) -> list[_Master]:
         if region not in self._regions:
             self._regions[region] = await asyncio.to_thread(self._load, region, make)
         return self._regions[region]

@@ -71,7 +71,11 @@ class MasterKeys(Protocol):
         ...
 
     async def mac(self, region: str, message: bytes) -> bytes:
-        """Give 32 bytes that follow from the message and a secret of the region (HMAC-SHA-256)."""
+        """Give 32 bytes that follow from the message and a secret of the region (HMAC-SHA-256).
+
+        KeysUnavailableError also where nothing was wrapped in the region yet: what is looked for under a hash that a
+        new secret gives cannot be there.
+        """
         ...
 
 

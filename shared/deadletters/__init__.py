@@ -29,7 +29,9 @@ class DeadLetterView(BaseModel):
     event_id: str
     event_type: str
     source: str
-    subject: str | None
+    subject: str | None = Field(
+        description="The event's, null when it has none; in a page also where an earlier release kept the dead letter."
+    )
     destination: str = Field(
         description="Who should have taken it: a subscription, or `broker`; `unknown` when it was handed to nobody."
     )

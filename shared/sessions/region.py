@@ -160,6 +160,16 @@ class Region:
             self._secret = await self._keys.masters.mac(self.name, _PURPOSE)
         return hmac.digest(self._secret, raw, "sha256")
 
+    async def _digest_of_new(self, raw: bytes, org_id: UUID) -> bytes:
+        """What is to be known of an id that something is written under, for the first time in this region perhaps.
+
+        The region's secret then comes with the key that seals: an organisation that has one already, of which the
+        secret was lost, gets no other.
+        """
+        if self._secret is None:
+            await self._keys.current(org_id, self.name)
+        return await self.digest(raw)
+
     async def read(self, session_id: SessionId) -> Found | None:
         """Give the session of an id, and keep it from being idle; None when there is none.
 
@@ -257,7 +267,7 @@ class Region:
             raw: Its id.
             most: How many the user may have; beyond them the oldest ends.
         """
-        place, digest = _place(session.org_id), await self.digest(raw)
+        place, digest = _place(session.org_id), await self._digest_of_new(raw, session.org_id)
         keys = [
             place.session(digest),
             place.devices(session.org_id, session.user_id),
@@ -313,7 +323,7 @@ class Region:
 
         The same for whoever completes it, however often.
         """
-        place, digest = _place(session.org_id), await self.digest(raw)
+        place, digest = _place(session.org_id), await self._digest_of_new(raw, session.org_id)
         keys = [
             place.session(digest),
             place.devices(session.org_id, session.user_id),
@@ -330,7 +340,7 @@ class Region:
 
     async def cancel(self, session: Session) -> None:
         """Decide that a move to here does not happen, unless it has."""
-        digest = await self.digest(session.follower)
+        digest = await self._digest_of_new(session.follower, session.org_id)
         await self._cache.run(_CANCEL, [_place(session.org_id).move(digest)], [_kept(session)])
 
     async def leave(self, found: Found, tombstone: Session, milliseconds: int) -> bool:

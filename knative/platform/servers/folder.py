@@ -11,12 +11,12 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from knative.platform.room import NEEDED_BYTES
 from knative.platform.servers.children import ServerError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NEEDED_BYTES: Final = 192 * 1024 * 1024
 _DISK_FULL_TEXT: Final = b"No space left on device"
 
 

@@ -77,6 +77,7 @@ SETTINGS: Final[dict[str, str]] = {
     "hba_file": "pg_hba.conf",
 }
 _SEGMENT: Final = 4 << 20
+_SEGMENTS: Final = "*wal/" + 24 * "[0-9A-F]"
 _ACCESS: Final = (
     "# Only over the Unix socket, whose folder nobody else may enter.\n"
     "local all all trust\n"
@@ -111,17 +112,11 @@ def template_folder() -> Path:
 def least_sizes(folder: Path) -> dict[str, str]:
     """Give the sizes of WAL that a server needs over a data folder of other servers, whose segments are larger.
 
-    Those of our own folders have 4 MB; nearly everybody else's, and so what is restored of them, 16 MB or more. Of a
-    folder that is damaged there are none: the server says what is wrong with it.
+    Those of our own folders have 4 MB; nearly everybody else's, and so what is restored of them, 16 MB or more. The
+    files say so, the server's own or, while it is restored, the archived ones beside them; so no program need be asked.
     Source: PostgreSQL 18, ReadControlFile (xlog.c): each at least twice a segment.
     """
-    done = subprocess.run(
-        [programs() / "pg_controldata", folder], capture_output=True, text=True, check=False, env={"LC_ALL": "C"}
-    )
-    label = "Bytes per WAL segment:"
-    size = max(
-        (int(line.removeprefix(label)) for line in done.stdout.splitlines() if line.startswith(label)), default=0
-    )
+    size = max((file.stat().st_size for file in folder.glob(_SEGMENTS)), default=0)
     return {"min_wal_size": f"{2 * size >> 20}MB", "max_wal_size": f"{16 * size >> 20}MB"} if size > _SEGMENT else {}
 
 
@@ -207,8 +202,7 @@ class Postgres:
             stale.unlink()
         self._write_access()
         offset = self.log.stat().st_size if self.log.exists() else 0
-        least = await asyncio.to_thread(least_sizes, self.folder)
-        self.process = spawn(self._command(least), self.folder, self.log, identity, signal.SIGQUIT)
+        self.process = spawn(self._command(), self.folder, self.log, identity, signal.SIGQUIT)
         await self._ready(offset)
 
     async def _identified(self) -> Identity:
@@ -222,8 +216,9 @@ class Postgres:
         if not file.exists() or file.read_text() != _ACCESS:
             file.write_text(_ACCESS)
 
-    def _command(self, least: dict[str, str]) -> list[str]:
-        settings = SETTINGS | least | self.settings | {"unix_socket_directories": str(self.run), "port": str(self.port)}
+    def _command(self) -> list[str]:
+        own = {"unix_socket_directories": str(self.run), "port": str(self.port)}
+        settings = SETTINGS | least_sizes(self.folder) | self.settings | own
         if not self._durable:
             settings |= UNSAFE_SETTINGS
         command = [str(programs() / "postgres"), "-D", str(self.folder)]

@@ -148,6 +148,7 @@ async def test_a_wrapped_key_is_bound_to_its_organisation_and_region(masters: Ma
 
 
 async def test_a_mac_is_the_same_each_time_and_differs_by_message(masters: MasterKeys) -> None:
+    await masters.generate(new_id(), "us-west")
     first = await masters.mac("us-west", b"one")
     assert len(first) == 32
     assert await masters.mac("us-west", b"one") == first
@@ -172,16 +173,19 @@ async def test_kms_is_asked_with_the_context_and_its_faults_are_told_apart(monke
 
 async def test_of_two_processes_that_make_a_region_s_master_key_one_s_is_kept(tmp_path: Path) -> None:
     providers = [FileMasterKeys(tmp_path / "keys") for _ in range(8)]
+    await asyncio.gather(*(one.generate(new_id(), "us-west") for one in providers))
     assert len(set(await asyncio.gather(*(one.mac("us-west", b"x") for one in providers)))) == 1
     (file,) = (tmp_path / "keys").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-async def test_master_keys_that_were_lost_are_not_made_anew_by_who_has_something_to_unwrap(tmp_path: Path) -> None:
+async def test_master_keys_that_were_lost_are_not_made_anew_by_who_reads(tmp_path: Path) -> None:
     org_id = new_id()
     _, wrapped = await FileMasterKeys(tmp_path / "masters").generate(org_id, "us-west")
     with pytest.raises(KeysUnavailableError):
         await FileMasterKeys(tmp_path / "lost").unwrap(wrapped, org_id, "us-west")
+    with pytest.raises(KeysUnavailableError):
+        await FileMasterKeys(tmp_path / "lost").mac("us-west", b"x")
     assert not (tmp_path / "lost").exists()
 
 
@@ -207,7 +211,7 @@ async def test_a_file_that_is_no_master_key_is_said_to_be_unusable(tmp_path: Pat
 
 
 async def test_master_keys_that_others_may_read_are_not_used(tmp_path: Path) -> None:
-    await FileMasterKeys(tmp_path).mac("us-west", b"x")
+    await FileMasterKeys(tmp_path).generate(new_id(), "us-west")
     (tmp_path / "us-west.json").chmod(0o640)
     with pytest.raises(KeysUnavailableError):
         await FileMasterKeys(tmp_path).mac("us-west", b"x")

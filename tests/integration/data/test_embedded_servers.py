@@ -17,6 +17,7 @@ import pytest
 
 from knative.platform.servers import Postgres, ServerError, Servers, Valkey
 from knative.platform.servers.children import NOBODY, Identity, _become_nobody, _works, orphans, unprivileged
+from knative.platform.servers.postgres import least_sizes
 from shared.cache import Cache
 
 if TYPE_CHECKING:
@@ -86,6 +87,18 @@ async def test_they_start_again_over_their_own_data(home: Path) -> None:
         await servers.stop()
         assert not any(runs(pid) for pid in pids)
     assert len(list((home / "servers").glob("postgres-?"))) == 2
+
+
+@pytest.mark.parametrize("place", ["pg_wal", "hal9_wal"])
+def test_the_least_sizes_of_wal_are_read_from_the_segments_that_are_there(tmp_path: Path, place: str) -> None:
+    assert least_sizes(tmp_path) == {}
+    (tmp_path / place).mkdir()
+    for name, size in (("0" * 24, 4 << 20), ("0" * 24 + ".partial", 64 << 20)):
+        (tmp_path / place / name).touch()
+        os.truncate(tmp_path / place / name, size)
+    assert least_sizes(tmp_path) == {}
+    os.truncate(tmp_path / place / ("0" * 24), 32 << 20)
+    assert least_sizes(tmp_path) == {"min_wal_size": "64MB", "max_wal_size": "512MB"}
 
 
 async def test_one_starts_over_a_data_folder_of_another_server_whose_wal_has_larger_segments(home: Path) -> None:

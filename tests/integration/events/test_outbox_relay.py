@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from events import CloudEvent, catalogue, deadletters, inbox, outbox
+from events import CloudEvent, catalogue, codec, deadletters, inbox, outbox
 from events.catalogue.neuron import RunCancelled
 from events.relay import BEFORE_PUBLISH, MARKED, PUBLISHED, Relay, sweep
 from functions.gateway.eventlimits import MAX_ID_LENGTH, MAX_SOURCE_LENGTH, excesses
@@ -202,6 +202,24 @@ async def test_what_the_broker_refuses_becomes_a_dead_letter_and_can_be_redriven
         assert found is not None
         assert (found[0].attempts, found[0].redriven_at) == (2, redriven_at)
         assert redriven_at < found[0].received_at
+
+
+async def test_a_dead_letter_that_an_earlier_release_kept_has_its_events_subject_where_the_event_is_read(
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+) -> None:
+    org_id = await organisation()
+    event, letter_id = _event(org_id, "early"), new_id()
+    async with shards.transaction(org_id) as tx:
+        await tx.execute(
+            "INSERT INTO dead_letters (org_id, id, source, event_id, event_type, event, destination)"
+            " VALUES ($1, $2, $3, $4, $5, $6, 'broker')",
+            org_id, letter_id, event.source, event.id, event.type, codec.to_structured(event),
+        )  # fmt: skip
+        (listed,) = await deadletters.page(tx, org_id)
+        for read in (deadletters.find, deadletters.redrive):
+            found = await read(tx, org_id, letter_id)
+            assert found is not None
+            assert (listed.subject, found[0].subject) == (None, event.subject)
 
 
 async def test_an_event_whose_attributes_the_broker_finds_too_long_becomes_a_dead_letter(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.cache import Cache, CacheUnavailableError
+from shared.datakeys import DataKeys, KeysUnavailableError
+from shared.datakeys.files import FileMasterKeys
 from shared.identifiers import new_id
 from shared.problems import Problem
 from shared.sessions import (
@@ -28,6 +30,7 @@ from tests.sessions_fixture import WEST, Regions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
     from uuid import UUID
 
     Someone = Callable[[], Awaitable[tuple[UUID, UUID]]]
@@ -44,6 +47,22 @@ async def test_a_session_is_what_was_signed_in_in_every_process(regions: Regions
     assert (session.device, session.address, session.data) == ("Firefox", "203.0.113.7", {"idp": "okta"})
     assert session.begun_at == regions.clock.now()
     assert session.ends_at == regions.clock.now() + timedelta(hours=12)
+
+
+async def test_where_a_region_s_master_key_was_lost_nobody_reads_or_begins_a_session_under_another_one(
+    regions: Regions, someone: Someone, tmp_path: Path
+) -> None:
+    org_id, user_id = await someone()
+    opened = await regions.process().create(org_id, user_id, {"developer"})
+    lost = FileMasterKeys(tmp_path / "lost")
+    for attempt in (
+        lambda sessions: sessions.read(opened.cookie),
+        lambda sessions: sessions.create(org_id, user_id, {"developer"}),
+    ):
+        with pytest.raises(KeysUnavailableError):
+            await attempt(regions.process(keys=DataKeys(regions.shards.directory, lost)))
+    assert not (tmp_path / "lost").exists()
+    assert await regions.process().read(opened.cookie) == opened.session
 
 
 async def test_the_cache_knows_neither_the_id_nor_what_a_session_says(regions: Regions, someone: Someone) -> None:
