@@ -13,8 +13,10 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 from knative.platform.home import Home, PlatformSettings, replace
+from knative.platform.servers.replicated import slots
 from shared import apikeys
 from shared.clock import SystemClock
 from shared.database import DatabaseSettings, ShardUnavailableError, hosts
@@ -46,7 +48,7 @@ async def prepare(home: Home, url: str) -> None:
     admin = [dsn for dsn in os.environ["HAL9_SHARDS_ADMIN"].split(",") if dsn]
     await migrate(admin)
     if load(PlatformSettings).replicas == 0:
-        await _lift_leases(admin)
+        await _watch_no_more(home, admin)
     region = load(PlatformSettings).region
     await _say_where(admin[0], region)
     shards = Shards.open(load(DatabaseSettings), application_name="hal9-bootstrap")
@@ -84,12 +86,14 @@ async def _make_master_key(shards: Shards, home: Home, region: str) -> None:
         await open_master_keys(settings).generate(DEMO_ORGANISATION, region)
 
 
-async def _lift_leases(admin: list[str]) -> None:
-    """Let primaries write that had a replica, and somebody who watched them, the last time."""
-    for dsn in admin:
+async def _watch_no_more(home: Home, admin: list[str]) -> None:
+    """Let primaries write that had a replica, and somebody who watched them, the last time; ours keep no log for it."""
+    for number, dsn in enumerate(admin):
         connection = await hosts.connect(dsn)
         try:
             await lease.lift(connection)
+            if parse_qs(urlsplit(dsn).query).get("host") == [str(home.run)]:
+                await lease.keep_log_for_none(connection, slots(number))
         finally:
             await connection.close()
 

@@ -120,6 +120,18 @@ async def keep_log_for(connection: Connection, slot: str) -> None:
     )
 
 
+async def keep_log_for_none(connection: Connection, slots: Sequence[str]) -> None:
+    """Drop those of these slots on a primary that nobody uses, whose replicas are not started. As the owner.
+
+    Else it would keep the log for them, up to `max_slot_wal_keep_size`; a replica that lacks some is copied anew.
+    """
+    await connection.execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+        " WHERE slot_name = ANY($1) AND slot_type = 'physical' AND NOT active",
+        list(slots),
+    )
+
+
 async def keep_log_no_more(connection: Connection) -> None:
     """Drop the slots of a server that has become a replica itself: it would keep the log for nobody. As a superuser.
 

@@ -142,7 +142,7 @@ class Replicated:
     ) -> None:
         self.number = number
         self._file = folder / f"shard-{number}.json"
-        names = (f"postgres-{number}", f"postgres-{number}-b")
+        names = _names(number)
         self.nodes: tuple[Postgres, ...] = tuple(
             Postgres(
                 folder / name, run, number + _PORT_OF_SECOND * place, folder / f"{name}.log",
@@ -342,8 +342,18 @@ def _signal(node: Postgres) -> Path:
     return node.folder / "standby.signal"
 
 
+def _names(number: int) -> tuple[str, str]:
+    """What a shard's two servers are called."""
+    return f"postgres-{number}", f"postgres-{number}-b"
+
+
 def _slot(name: str) -> str:
     return name.replace("-", "_")
+
+
+def slots(number: int) -> tuple[str, ...]:
+    """The slots by which either of a shard's servers keeps its log for the other one."""
+    return tuple(_slot(name) for name in _names(number))
 
 
 def _quoted(text: str) -> str:

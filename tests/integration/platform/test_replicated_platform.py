@@ -70,6 +70,8 @@ def test_a_platform_with_replicas(platforms: Callable[..., RunningPlatform]) -> 
 
     platform.up("--replicas", "0")  # its primaries are the second servers now, and nobody watches them any more
     assert {"postgres-0-b", "postgres-1-b", "postgres-2"} <= set(platform.status()["pids"])
+    reports = json.loads(platform.hal9("shards", "--json").stdout)
+    assert [report["replication"] for report in reports] == [[]] * 3  # nor does any keep its log for the other one
     with platform.client() as client:
         client.keys.create("after", ["developer"])
     platform.down()
