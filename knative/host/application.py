@@ -274,7 +274,7 @@ class Application:
                 await asyncio.shield(self._check())
             except Exception as error:  # noqa: BLE001 - whatever a check raises means "not ready"
                 _log.warning("not ready", error=f"{type(error).__name__}: {error}")
-                problem = Problem("not-ready", headers={"Retry-After": "1"})
+                problem = _not_ready(error)
         if problem is None:
             self._starting.ready()
             _own_answer(exchange, b"ok\n")
@@ -300,6 +300,14 @@ class Application:
     async def _metrics(self, exchange: Exchange) -> None:
         """Give the metrics in Prometheus' text format."""
         _own_answer(exchange, exposition().encode(), metric_text.MEDIA_TYPE.encode("ascii"))
+
+
+def _not_ready(error: Exception) -> Problem:
+    """What a probe is told: also why, as `reason`, where that may be known outside."""
+    if not isinstance(error, Problem):
+        return Problem("not-ready", headers={"Retry-After": "1"})
+    retry = error.headers.get("Retry-After", "1")
+    return Problem("not-ready", headers={"Retry-After": retry}, reason=f"{error.title}. {error.detail}")
 
 
 def _noticed(task: asyncio.Task[None]) -> None:

@@ -1,10 +1,10 @@
 """Holds requests until a function instance can take them, and keeps as many instances as the work needs.
 
 Promises: an instance never gets more requests at a time than its concurrency; held requests are served in their
-order, are bounded in number and time, and beyond that are refused with 503 and Retry-After; an instance that crashes
-is started again, later each time; an instance that is stopped is first given what it serves to the end. One
-deployment's trouble is not another's. Does not: know HTTP (see `forwarding`) or processes (see `instances`): both are
-handed in, as is the clock.
+order, are bounded in number and time, and beyond that are refused with 503 and Retry-After, as they are when the
+function has said for a while why it is not ready; an instance that crashes is started again, later each time; an
+instance that is stopped is first given what it serves to the end. One deployment's trouble is not another's. Does not:
+know HTTP (see `forwarding`) or processes (see `instances`): both are handed in, as is the clock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from knative.platform.scaling import Load, expendable, start_pause, wanted
 from shared.problems import Problem
@@ -30,11 +30,27 @@ log = logging.getLogger("hal9.activator")
 HOLD_SECONDS: Final = 60.0
 """How long a request is held at most."""
 
+UNREADY_SECONDS: Final = 5.0
+"""For how long an instance may say what it lacks before those who wait are told: what passes by itself, such as a
+server that is started again, is over by then."""
+
 HOPELESS: Final = 3
 """Failed starts in a row after which requests are refused at once until the next start."""
 
 SOUND_SECONDS: Final = 10.0
 """An instance that lived this long had not failed to start: the pause before its successor begins small again."""
+
+
+class Unready(NamedTuple):
+    """What an instance says of why it is not ready.
+
+    Attributes:
+        reason: Sentences for whoever waits for it.
+        retry_seconds: When it is worth another try.
+    """
+
+    reason: str
+    retry_seconds: float
 
 
 class Instance(Protocol):
@@ -48,6 +64,11 @@ class Instance(Protocol):
     @property
     def pool(self) -> Pool:
         """Connections to it."""
+        ...
+
+    @property
+    def unready(self) -> Unready | None:
+        """What it said last of why it is not ready; None when it said nothing of the kind."""
         ...
 
     async def ready(self) -> bool:
@@ -111,7 +132,7 @@ class Seat:
 class Slot:
     """One instance, as its deployment sees it."""
 
-    __slots__ = ("idle_since", "instance", "serving", "started", "state", "streams", "watch")
+    __slots__ = ("idle_since", "instance", "serving", "started", "state", "streams", "unready_since", "watch")
 
     def __init__(self, instance: Instance, now: float) -> None:
         self.instance = instance
@@ -120,6 +141,14 @@ class Slot:
         self.streams = 0
         self.started = now
         self.idle_since: float | None = now
+        self.unready_since: float | None = None
+
+    def look(self, now: float) -> None:
+        """Note since when it has said what it lacks."""
+        if self.state != "starting" or self.instance.unready is None:
+            self.unready_since = None
+        elif self.unready_since is None:
+            self.unready_since = now
 
 
 class Deployment:
@@ -229,6 +258,10 @@ class Deployment:
             return
         now = self._clock.monotonic()
         self._expire(now)
+        for slot in self._slots:
+            slot.look(now)
+        if self._held and (unready := self._unready(now)) is not None:
+            self._refuse_held(self._is_not_ready(unready), unready.retry_seconds)
         live = self.count("starting", "ready", "suspect")
         oldest = now - self._held[0][0] if self._held else 0.0
         serving = sum(slot.serving for slot in self._slots if slot.state in {"ready", "suspect"})
@@ -258,6 +291,10 @@ class Deployment:
             self.refused += 1
             pause = math.ceil(self._next_start - now)
             raise Problem("unavailable", detail=self._does_not_start(), headers={"retry-after": str(max(1, pause))})
+        if (unready := self._unready(now)) is not None:
+            self.refused += 1
+            retry = str(max(1, math.ceil(unready.retry_seconds)))
+            raise Problem("unavailable", detail=self._is_not_ready(unready), headers={"retry-after": retry})
         if len(self._held) >= self.scale.queue * self.scale.maximum:
             self.refused += 1
             raise Problem("overloaded", headers={"retry-after": "1"})
@@ -265,6 +302,18 @@ class Deployment:
     @property
     def _hopeless(self) -> bool:
         return self._never_ready >= HOPELESS and not self.count("ready", "starting", "suspect")
+
+    def _unready(self, now: float) -> Unready | None:
+        """What keeps the function from being ready, where that has been said for a while; None when it may be soon."""
+        if self.count("ready", "suspect"):
+            return None
+        for slot in self._slots:
+            if slot.unready_since is not None and now - slot.unready_since >= UNREADY_SECONDS:
+                return slot.instance.unready
+        return None
+
+    def _is_not_ready(self, unready: Unready) -> str:
+        return f"The function {self.name} is not ready: {unready.reason}"
 
     def _does_not_start(self) -> str:
         return f"The function {self.name} does not start: see `hal9 logs {self.name}`, then try again."

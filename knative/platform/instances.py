@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from knative.platform.activator import Unready
 from knative.platform.processes import Child
 from knative.platform.upstream import Pool, UpstreamLost, exchange
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from knative.description import Deployment
     from knative.platform.home import Home
+    from knative.platform.http1 import Headers
 
 READY_SECONDS: Final = 60.0
 """How long a start may take."""
@@ -34,6 +37,9 @@ class ProcessInstance:
         child: Its process.
         socket: Where it listens.
         grace_seconds: How long it may take to end.
+
+    Attributes:
+        unready: What its readiness probe said last of why it is not ready.
     """
 
     def __init__(self, number: int, child: Child, socket: Path, grace_seconds: float) -> None:
@@ -42,6 +48,7 @@ class ProcessInstance:
         self.pool = Pool(str(socket))
         self._socket = socket
         self._grace = min(grace_seconds, LONGEST_GRACE_SECONDS)
+        self.unready: Unready | None = None
 
     async def ready(self) -> bool:
         """Wait until it answers its readiness probe; False when it ended before, or did not become ready in time."""
@@ -57,9 +64,10 @@ class ProcessInstance:
             return False
         try:
             async with asyncio.timeout(5.0):
-                status, _, _ = await exchange(self.pool, b"GET", b"/healthz/ready", [])
+                status, headers, content = await exchange(self.pool, b"GET", b"/healthz/ready", [])
         except (UpstreamLost, OSError, TimeoutError):
             return False
+        self.unready = None if status == _OK else _said(headers, content)
         return status == _OK
 
     async def ended(self) -> int:
@@ -72,6 +80,16 @@ class ProcessInstance:
     async def stop(self) -> None:
         """Let it drain, then end it."""
         await self.child.stop(self._grace)
+
+
+def _said(headers: Headers, content: bytes) -> Unready | None:
+    """What a probe's answer says of why the function is not ready; None where it does not."""
+    try:
+        reason = json.loads(content).get("reason")
+        retry = float(dict(headers).get(b"retry-after", b"1"))
+    except (ValueError, AttributeError):
+        return None
+    return Unready(reason, retry) if isinstance(reason, str) else None
 
 
 class ProcessLauncher:

@@ -326,6 +326,7 @@ def test_readiness_follows_what_is_needed(hosts: Any, tmp_path: Path) -> None:
     answer = host.request("GET", "/healthz/ready")
     assert (answer.status, answer.slug) == (503, "not-ready")
     assert b"secret-host" not in answer.body
+    assert b'"reason"' not in answer.body
     assert host.request("GET", "/healthz/live").status == 200
     (tmp_path / "mark.up").touch()
     assert host.request("GET", "/healthz/ready").status == 200
@@ -360,6 +361,7 @@ def test_a_function_whose_database_is_away_lives_but_is_not_ready(
     answer = host.request("GET", "/healthz/ready")
     assert (answer.status, answer.slug) == (503, "not-ready")
     assert b"sock" not in answer.body
+    assert b'"reason":"A database does not answer. ' in answer.body
     assert host.request("GET", "/healthz/live").status == 200
     assert host.stop() == 0
     host = hosts(folder, **function_environment)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from knative.platform.activator import HOLD_SECONDS, Deployment
+from knative.platform.activator import HOLD_SECONDS, UNREADY_SECONDS, Deployment, Unready
 from knative.platform.scaling import Load, Scale, expendable, start_pause, wanted
 from knative.platform.upstream import Pool
 from shared.clock import ManualClock
@@ -31,6 +31,7 @@ class Scripted:
         self.got_ready: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.stops = 0
+        self.unready: Unready | None = None
 
     async def ready(self) -> bool:
         return await self.got_ready
@@ -193,6 +194,62 @@ async def test_a_request_is_not_held_for_ever() -> None:
     with pytest.raises(Problem) as caught:
         await waiting
     assert caught.value.status == 503
+
+
+async def test_who_waits_is_told_what_the_function_lacks_when_it_has_said_so_for_a_while() -> None:
+    d, launches, clock = deployment(Scale(maximum=1), ready=False)
+    waiting = asyncio.ensure_future(d.acquire())
+    await settle()
+    launches.made[0].unready = Unready("A database has no space left.", 30.0)
+    d.tend()
+    clock.advance(UNREADY_SECONDS - 0.1)
+    d.tend()
+    await settle()
+    assert d.held == 1  # it may be over in a moment
+    clock.advance(0.1)
+    d.tend()
+    for refused in (waiting, d.acquire()):  # who waited, and who comes now
+        with pytest.raises(Problem, match="f is not ready: A database has no space left") as caught:
+            await refused
+        assert (caught.value.slug, caught.value.status) == ("unavailable", 503)
+        assert caught.value.headers["retry-after"] == "30"
+    assert (d.refused, len(launches.made)) == (2, 1)
+    launches.made[0].unready = None
+    launches.made[0].got_ready.set_result(True)  # the same instance: it was not given up
+    await settle()
+    (await d.acquire()).release()
+
+
+async def test_an_outage_that_passes_refuses_nobody() -> None:
+    d, launches, clock = deployment(Scale(maximum=1), ready=False)
+    waiting = asyncio.ensure_future(d.acquire())
+    await settle()
+    for said in (Unready("A database does not answer.", 1.0), None) * 3:
+        launches.made[0].unready = said
+        d.tend()
+        clock.advance(UNREADY_SECONDS - 0.1)
+        d.tend()
+    launches.made[0].got_ready.set_result(True)
+    (await waiting).release()
+    assert d.refused == 0
+
+
+async def test_who_is_ready_serves_though_another_instance_lacks_something() -> None:
+    d, launches, clock = deployment(Scale(concurrency=1, maximum=2))
+    seat = await d.acquire()
+    launches.ready = False
+    waiting = asyncio.ensure_future(d.acquire())
+    await settle()
+    clock.advance(1)  # after a moment's patience another one is started
+    d.tend()
+    launches.made[1].unready = Unready("A database does not answer.", 1.0)
+    for _ in range(2):
+        d.tend()
+        clock.advance(UNREADY_SECONDS)
+    d.tend()
+    seat.release()
+    (await waiting).release()
+    assert d.refused == 0
 
 
 async def test_a_caller_that_goes_away_gives_its_place_back() -> None:
