@@ -9,8 +9,9 @@
 Each step is noted in the directory when it is done, and may be done again. Promises: one home at every moment
 (`shared.placement.homes`), also when a replica takes over from either shard's primary meanwhile; every row is compared
 before writers are held; writers are held for at most a second, else they are let go and it is tried again; who only
-reads is never held; what a killed mover left is taken up by the next one, and a fence that it left is lifted by whoever
-waits there; whether the organisation may be on the new shard is asked again right before writers are held.
+reads is never held; a copy that fills the new shard's disk is taken back; what a killed mover left is taken up by the
+next one, and a fence that it left is lifted by whoever waits there; whether the organisation may be on the new shard is
+asked again right before writers are held.
 Does not: move objects, sequences' gaps, or definitions; wait for ever: when a server is away for `patience_seconds`, or
 nothing goes on for as long, it raises `StuckError`, and the next mover goes on.
 """
@@ -230,6 +231,22 @@ class Mover:
             return await step(opened, move)
         except _UnwantedError:
             return await moves.get(opened.directory, move.org_id, move.move_id)
+        except _FullError:
+            return await self._give_up(opened, move, _full(move))
+        except asyncpg.DiskFullError as error:
+            return await self._without_room(opened, move, error)
+
+    async def _without_room(self, opened: Hands, move: Move, error: asyncpg.DiskFullError) -> Move:
+        """Take a move back whose new shard has no room, as everybody there is refused meanwhile."""
+        if not await room.is_full(opened.new):
+            raise StuckError(
+                f"a server's disk is full ({error}); the move stands at the step `{move.step}`: give it more room, "
+                "then give the same command again, or cancel it"
+            ) from error
+        if move.step in moves.BEFORE_CUT_OVER:
+            return await self._give_up(opened, move, _full(move))
+        left = f"; the move stands at the step `{move.step}`, and the same command goes on with it"
+        raise StuckError(f"{_full(move)}{left}{await self._let_go(opened.directory, move)}") from error
 
     async def _begin(self, opened: Hands, move: Move) -> Move:
         self._seen(Progress(move, "looking whether it can be moved"))
@@ -317,6 +334,7 @@ class Mover:
         name = replication.name_of(move.move_id)
         limit = self._clock.monotonic() + self._patience
         farthest = (-1, 0, 0)
+        errors = 0
         lost = math.inf
         while True:
             state = await replication.copying(opened.new, name)
@@ -331,6 +349,9 @@ class Mover:
                 reason = "the new shard's server ended suddenly and lost a table's state"
                 return await self._give_up(opened, move, reason)
             await self._require_wanted(opened, move)
+            if state.errors > errors and await room.is_full(opened.new):
+                return await self._give_up(opened, move, _full(move))
+            errors = state.errors
             if state.progress > farthest:
                 farthest, limit = state.progress, self._clock.monotonic() + self._patience
             elif self._clock.monotonic() > limit:
@@ -422,6 +443,8 @@ class Mover:
             "SELECT true FROM move_markers WHERE org_id = $1 AND id = $2", move.org_id, marker
         ):
             if self._clock.monotonic() > limit:
+                if await room.is_full(opened.new):
+                    raise _FullError
                 errors = (await replication.copying(opened.new, replication.name_of(move.move_id))).errors
                 raise StuckError(
                     f"nothing has come through to the new shard for {self._patience:.0f} s, {errors} tries failed. "
@@ -572,6 +595,17 @@ def _require_unchanged(old: Sequence[Table], new: Sequence[Table], published: se
 
 class _UnwantedError(Exception):
     """Somebody has asked for the move to be cancelled."""
+
+
+class _FullError(Exception):
+    """The new shard's disk is full."""
+
+
+def _full(move: Move) -> str:
+    return (
+        f"the disk of the server of shard {move.target} is full, so that everybody there is refused: give it more "
+        "room, then give the same command again"
+    )
 
 
 class _ChangedError(Exception):

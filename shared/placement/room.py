@@ -3,7 +3,8 @@
 PostgreSQL cannot say how much room its disk has, and a server whose disk is full cannot even give back what a copy took
 that did not end: VACUUM needs some. So it is tried before anything is copied, where the server's data folder can be
 reached: on this machine.
-Does not: know of servers elsewhere, or keep the room for the copy.
+Of servers elsewhere nobody knows before; there it is tried, with a table that is gone afterwards, once a copy fails.
+Does not: keep the room for the copy.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ else:
 
 _TIMES: Final = 3
 """What a copy takes while it is made: the rows, their log, and at most as much for indexes."""
+
+_TRIAL: Final = """
+CREATE TEMPORARY TABLE move_room ON COMMIT DROP AS SELECT repeat('x', 1000) AS line FROM generate_series(1, 1000)
+"""
+"""A megabyte: less is had by who deletes a few rows, and is gone in the next moment."""
 
 _LEAST_BYTES: Final = 64 * 2**20
 """What a server needs besides, for the log of everybody else."""
@@ -55,3 +61,13 @@ async def fault(old: Connection, new: Connection, org_id: UUID) -> str | None:
         f"the disk that holds {folder} has no room for it: {wanted / 2**20:.0f} MB are needed, {_TIMES} times its size "
         f"and {_LEAST_BYTES // 2**20} MB"
     )
+
+
+async def is_full(server: Connection) -> bool:
+    """Whether a server's disk has no room for one more megabyte."""
+    try:
+        async with server.transaction():
+            await server.execute(_TRIAL)
+    except asyncpg.DiskFullError:
+        return True
+    return False

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from shared.database import Transaction
 
     Connection = asyncpg.Connection[asyncpg.Record]
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 LATER = """
 CREATE TABLE later (
@@ -482,6 +486,27 @@ async def test_a_disk_without_room_is_left_alone(pair: Servers, own: Shards) -> 
             await mover(pair).move(org_id, first.shard)
     assert (await mover(pair).move(org_id, first.shard)).step == "finished"
     await copies.drop(addresses_of(pair), due=False)
+
+
+async def test_a_move_that_fills_the_new_shards_disk_is_taken_back_and_the_same_command_goes_on_with_room() -> None:
+    """As on another machine: at the beginning there was room, as far as anybody could know."""
+    with tempfile.TemporaryDirectory(prefix="hal9-") as folder:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [
+                "unshare", "--user", "--map-root-user", "--mount",
+                sys.executable, "-m", "tests.processes.full_shard", folder,
+            ],
+            cwd=CHECKOUT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["full"]["step"] == "cancelled"
+    assert "the disk of the server of shard 1 is full" in said["full"]["reason"]
+    nothing = {"subscriptions": 0, "publications": 0, "slots": 0, "rows": 0, "homes": 0}
+    assert said["left"] == [nothing | {"rows": 4001, "homes": 1}, nothing]  # the old home has served on
+    assert said["room"] == {"step": "finished", "reason": ""}
+    assert said["after"][1] == nothing | {"rows": 4002, "homes": 1}
 
 
 async def test_only_one_mover_is_at_it(pair: Servers, own: Shards) -> None:
