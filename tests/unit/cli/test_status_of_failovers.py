@@ -39,7 +39,7 @@ def shard(silent_seconds: float, *, starved: bool, starvations: int) -> dict[str
         (shard(0.3, starved=False, starvations=0), "commits wait for it"),
         (
             shard(12.5, starved=True, starvations=1),
-            "silent for 12.5 s for want of a processor, and not replaced for that",
+            "silent for 12.5 s for want of a processor, and not replaced",
         ),
         (shard(0.3, starved=False, starvations=2), "2 times silent for want of a processor since the start"),
     ],
