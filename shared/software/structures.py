@@ -8,7 +8,10 @@ a reader of requests can tell what is offered from what is not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class StructureContract:
         operations: The names of what can be done with it.
         words: Alternatives of words (base forms), all of which name it.
         vocabulary: Further words (base forms) that speak of what it offers.
-        refused: Words (base forms) of what it refuses with a ValueError when it is out of its bounds.
+        raised: For each error that it raises, the words (base forms) of which it is said truthfully.
     """
 
     name: str
@@ -33,11 +36,11 @@ class StructureContract:
     operations: tuple[str, ...]
     words: tuple[frozenset[str], ...]
     vocabulary: frozenset[str]
-    refused: frozenset[str] = frozenset()
+    raised: Mapping[str, frozenset[str]]
 
 
 def _structure(
-    name: str, kind: str, title: str, summary: str, operations: str, words: str, said: str, refused: str = ""
+    name: str, kind: str, title: str, summary: str, operations: str, words: str, said: str, raised: str = ""
 ) -> StructureContract:
     alternatives = tuple(frozenset(alternative.split()) for alternative in words.split("|"))
     return StructureContract(
@@ -48,7 +51,7 @@ def _structure(
         tuple(operations.split()),
         alternatives,
         frozenset(said.split()),
-        frozenset(refused.split()),
+        {error: frozenset(words.split(",")) for error, _, words in (part.partition(":") for part in raised.split())},
     )
 
 
@@ -65,7 +68,7 @@ _ALL: Final = (
         "cache bound capacity evict eviction remove forget drop oldest old hit miss statistic set insert add "
         "store recently use least full fix fixed limit maximum key value default missing entry most "
         f"recent order constant access {_CLEAR}",
-        "capacity",
+        "valueerror:capacity",
     ),
     _structure(
         "ttl_cache",
@@ -77,7 +80,7 @@ _ALL: Final = (
         "cache expire expiry expiration live lifetime second key value set insert add store remove drop "
         "forget evict stale own individual entry capacity limit maximum full default missing clock "
         f"cleanup clean up {_CLEAR}",
-        "capacity ttl lifetime",
+        "valueerror:capacity,ttl,lifetime",
     ),
     _structure(
         "token_bucket",
@@ -89,7 +92,7 @@ _ALL: Final = (
         "token bucket rate limiter limit capacity refill fill second burst acquire take consume allow "
         "request available wait try thread safe thread-safe clock steady per remain call permit long "
         "until time",
-        "capacity rate",
+        "valueerror:capacity,rate",
     ),
     _structure(
         "trie",
@@ -101,7 +104,7 @@ _ALL: Final = (
         "word insert add remove delete search find look lookup prefix start begin complete completion "
         "autocomplete suggest suggestion limit maximum alphabetical sort order give list top match "
         f"{_CLEAR}",
-        "limit",
+        "valueerror:limit",
     ),
     _structure(
         "priority_queue",
@@ -123,7 +126,7 @@ _ALL: Final = (
         "push pop peek clear is_empty",
         "stack",
         f"item element push pop peek top look last first lifo capacity full maximum raise error indexerror {_CLEAR}",
-        "capacity",
+        "valueerror:capacity overflowerror:full indexerror:empty",
     ),
     _structure(
         "fifo_queue",
@@ -134,7 +137,7 @@ _ALL: Final = (
         "fifo queue|fifo|queue enqueue|queue dequeue|simple queue|queue structure|queue class|bounded queue",
         "item element queue enqueue dequeue push pop add remove take peek look front first fifo capacity "
         f"full bound maximum raise error indexerror {_CLEAR}",
-        "capacity",
+        "valueerror:capacity overflowerror:full indexerror:empty",
     ),
     _structure(
         "interval_set",
@@ -146,7 +149,7 @@ _ALL: Final = (
         "interval range set add insert remove subtract merge overlap touch adjacent point contain union "
         "intersection difference total length sum list start end half-open open order sort cover "
         f"{_CLEAR}",
-        "interval end",
+        "valueerror:interval,end",
     ),
     _structure(
         "matrix",

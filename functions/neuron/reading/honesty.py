@@ -171,7 +171,10 @@ def _states_untold(said: Sequence[Token], parts: Sequence[Any], specification: s
     """Give the states that a report is said to be of and that it does not look at: "the pages read per author"."""
     told = _stems(parts) | _of_conditions(parts, specification)
     states = {v.lower() for e in specification.entities for f in e.fields for v in f.values}
-    return [t.text for t in said if t.low in states and morphology.is_participle(t.low) and _stem(t.low) not in told]
+    done = {b.low for a, b in itertools.pairwise(said) if a.low in {"have", "has"} and not hollow(b)}
+    return [
+        t.text for t in said if t.low in states | done and morphology.is_participle(t.low) and _stem(t.low) not in told
+    ]
 
 
 _TO_NOUNS: Final = lexicon.words("to can may must")
@@ -427,7 +430,8 @@ def _words_unfound(said: Sequence[Token], parts: Sequence[Any], specification: s
         if token.kind in {Kind.WORD, Kind.QUOTED} and token.value is None and not {token.low, token.singular} & _HOLLOW
     ]
     unfound = [token.text for token in told if not _found(token, stems)]
-    return unfound if unfound and len(unfound) > _MOST_UNFOUND * len(told) else []
+    most = 0 if all(isinstance(part, spec.Command) for part in parts) else _MOST_UNFOUND * len(told)
+    return unfound if len(unfound) > most else []
 
 
 _MEANT: Final[dict[type, str]] = {

@@ -122,8 +122,9 @@ def _doubt(segment: Sequence[Token], about: Sequence[str]) -> str | None:
     if missing is not None:
         return _not_built(missing)
     lows = {token.low for token in segment}
-    if {"valueerror", "error"} & lows and any(_forms(t) & STRUCTURES[n].refused for t in segment for n in about):
-        known |= _REFUSING
+    raised = [error for name in about for error in _raised(segment, name)]
+    if raised:
+        known |= _REFUSING | set(raised)
     takes = any({"pop", "dequeue"} & set(STRUCTURES[name].operations) for name in about)
     if takes and lows & {"empty"} and lows & {"none", "null", "valueerror", "false"}:
         return "Taking from an empty one raises IndexError."
@@ -138,7 +139,17 @@ def _doubt(segment: Sequence[Token], about: Sequence[str]) -> str | None:
     return None
 
 
-_REFUSING: Final = frozenset({"raise", "valueerror", "error", "below", "invalid", "negative"})
+_REFUSING: Final = frozenset({"raise", "error", "below", "invalid", "negative"})
+
+
+def _raised(segment: Sequence[Token], name: str) -> list[str]:
+    """Give the errors that a part of a clause names and that the structure raises for what is said there."""
+    lows = {token.low for token in segment}
+    return [
+        error
+        for error, words in STRUCTURES[name].raised.items()
+        if {error, "error"} & lows and any(_forms(token) & words for token in segment)
+    ]
 
 
 def _vocabulary(about: Sequence[str]) -> frozenset[str]:

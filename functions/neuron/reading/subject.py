@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon, morphology, structures
+from functions.neuron.reading import formulas, lexicon, morphology, structures
 from shared.software.specification import Kind
 
 if TYPE_CHECKING:
@@ -165,6 +165,11 @@ _MATERIAL: Final = lexicon.words(
 _OF_COMPUTED: Final = re.compile(r"^(?:is|are|to|from)_(?=[a-z])")
 
 
+def _does_unknown(tokens: Sequence[Token]) -> bool:
+    """Whether the software does something by a verb that is not known: "which rounds half up"."""
+    return tokens[0].low in {"that", "which"} and len(tokens) > 1 and tokens[1].verb is None
+
+
 def title(request: str, clauses: Sequence[Clause], entities: Sequence[str], computed: Sequence[str]) -> tuple[str, str]:
     """Give the name (an identifier) and the title of the software."""
     quoted = next(
@@ -191,8 +196,9 @@ def title(request: str, clauses: Sequence[Clause], entities: Sequence[str], comp
     if chosen:
         words = [chosen]
     elif intro is not None:
-        for token in intro.tokens:
-            if (token.low in {"that", "which", "where", "to"} and words) or token.low in _ASKING:
+        for at, token in enumerate(intro.tokens):
+            unknown = bool(computed) and not entities and _does_unknown(intro.tokens[at : at + 2])
+            if (token.low in {"that", "which", "where", "to"} and words) or token.low in _ASKING or unknown:
                 break
             inflected = (
                 token.verb is not None
@@ -207,7 +213,7 @@ def title(request: str, clauses: Sequence[Clause], entities: Sequence[str], comp
                 words.append(token.low)
             if len(words) == 4:
                 break
-    if not entities and len(computed) == 1 and not chosen and set(words) <= _MATERIAL:
+    if not entities and len(computed) == 1 and not chosen and set(words) <= _MATERIAL | formulas.UNIT_WORDS.keys():
         words = []
     if not words and not entities and computed:
         words = [_OF_COMPUTED.sub("", computed[0]).replace("_", " ")]

@@ -75,7 +75,7 @@ def _out_of_range(words: Sequence[Token], draft: Draft) -> list[tuple[str, str]]
     marks = []
     for computation in list(draft.computations.values()):
         for parameter in computation.parameters:
-            if parameter.name in nouns and parameter.type in _NUMERIC:
+            if (parameter.name in nouns or not first) and parameter.type in _NUMERIC:
                 _refuse(draft, computation.name, parameter.name, found)
                 marks.append(("computation", computation.name))
     return marks
@@ -84,18 +84,20 @@ def _out_of_range(words: Sequence[Token], draft: Draft) -> list[tuple[str, str]]
 def _open_bounds(words: Sequence[Token]) -> tuple[int, list[quantities.Bound]]:
     """Give the bounds that are open on one side, and where the first of them begins."""
     found: list[quantities.Bound] = []
-    first, i = 0, 1
+    first, i = -1, 0
     while i < len(words):
         read_bound = quantities.bound(words, i)
-        if read_bound is None or read_bound[0].exact or None not in {read_bound[0].low, read_bound[0].high}:
+        signed = words[i].low in _SIGNS  # "negative lengths" say which, and not of what
+        if signed or read_bound is None or read_bound[0].exact or None not in {read_bound[0].low, read_bound[0].high}:
             i += 1
             continue
-        first = first or i
+        first = i if first < 0 else first
         found.append(read_bound[0])
         i = read_bound[1]
     return first, found
 
 
+_SIGNS: Final = frozenset({"negative", "positive", "non-negative", "nonnegative"})
 _NUMERIC: Final = frozenset({FieldType.NUMBER, FieldType.INTEGER, FieldType.DECIMAL})
 
 
@@ -231,7 +233,7 @@ def bounded(words: Sequence[Token], draft: Draft) -> bool:
         named = [
             p
             for p in computation.parameters
-            if set(p.name.split("_")) & nouns and p.type in {FieldType.NUMBER, FieldType.INTEGER}
+            if _spoken_of_parameter(p.name, nouns) and p.type in {FieldType.NUMBER, FieldType.INTEGER}
         ]
         if not named or computation.algorithm:
             continue
@@ -258,6 +260,18 @@ def bounded(words: Sequence[Token], draft: Draft) -> bool:
         )
         marks.append(("computation", computation.name))
     return bool(marks) and draft.mark(*marks)
+
+
+_ALL: Final = frozenset({"value", "number", "argument", "input", "parameter", "dimension", "measurement"})
+_LENGTHS: Final = lexicon.words("radius side base height width depth diameter length distance edge perimeter")
+
+
+def _spoken_of_parameter(name: str, nouns: set[str]) -> bool:
+    """Whether nouns speak of a parameter: by its name, as "all values", or as "all lengths"."""
+    everything = bool({"all", "every", "any"} & nouns)
+    return bool(set(name.split("_")) & nouns) or (
+        everything and bool(_ALL & nouns or ("length" in nouns and name in _LENGTHS))
+    )
 
 
 def _more(*, open_end: bool) -> str:

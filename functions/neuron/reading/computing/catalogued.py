@@ -169,29 +169,32 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
     )
     found: list[str] = []
     unread: list[named.Segment] = []
+    left: list[Sequence[Token]] = []
     for segment in named.segments(words):
-        best = _best(segment.own, segment.whole, numeric=numeric)
-        if best is not None and further.modified(segment.words, *best, SPOKEN[best[0]]):
-            draft.leave(segment.words, further.NOTHING)
-            continue
-        if best is None:
+        named_here = _ranked(segment.own, segment.whole, numeric=numeric) or _elliptic(segment, found)
+        meant = [name for name, wanted in named_here if not further.another(segment.words, name, wanted, SPOKEN[name])]
+        counted = None if named_here else _counted(segment, words, draft)
+        chosen = meant[0] if meant else counted
+        if chosen is not None:
+            found.append(chosen)
+            left.append(further.grouped(segment.words, SPOKEN[chosen]))
+        elif named_here:
+            left.append(segment.words)
+        else:
             unread.append(segment)
-            continue
-        found.append(best[0])
-        draft.leave(further.grouped(segment.words, SPOKEN[best[0]]), further.NOTHING)
-    if whole and not found and not unread[1:] and (best := _best(everything, everything, numeric=numeric)) is not None:
-        found += [best[0]] if not further.modified(words, *best, SPOKEN[best[0]]) else []
+    if whole and not found and not unread[1:] and (ranked := _ranked(everything, everything, numeric=numeric)):
+        found += [ranked[0][0]] if not further.another(words, *ranked[0], SPOKEN[ranked[0][0]]) else []
     if whole and not found and "statistic" in everything and numeric and not {"text", "texts"} & everything:
         found = list(_USUAL)
     for name in dict.fromkeys(found):
         computations.algorithm(draft, name, _sizes(name, words))
-        if CATALOGUE[name].parameters[0].type is FieldType.TEXT and {"file", "files", "stdin", "input"} & everything:
+        if CATALOGUE[name].parameters[0].type is FieldType.TEXT and _of_file(everything, draft):
             draft.reads_file.add(name)
     if found or not whole:
         made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
         known = {word for c in made for word in further.spoken(c, _WORDS.get(c.algorithm or "", ""))}
-        for segment in unread:
-            draft.leave(further.unfound(segment.words, known), further.NOTHING)
+        for said in [*left, *(further.unfound(segment.words, known) for segment in unread)]:
+            draft.leave(said, further.NOTHING)
     return bool(found)
 
 
@@ -219,8 +222,8 @@ _EXACT: Final = 3
 def exactly(words: Sequence[Token], draft: Draft) -> bool:
     """Read an algorithm that three words or more name, and nothing else of the words."""
     own = computations.lemmas_of(words)
-    best = _best(own, own, numeric=False)
-    return best is not None and len(best[1]) >= _EXACT and computations.algorithm(draft, best[0])
+    ranked = _ranked(own, own, numeric=False)
+    return bool(ranked) and len(ranked[0][1]) >= _EXACT and computations.algorithm(draft, ranked[0][0])
 
 
 SPOKEN: Final = {name: further.of_algorithm(entry, _WORDS.get(name, "")) for name, entry in CATALOGUE.items()}
@@ -232,14 +235,46 @@ CATALOGUE_NUMBERS: Final = frozenset(
 )
 
 
-def _best(own: set[str], whole: set[str], *, numeric: bool) -> tuple[str, frozenset[str]] | None:
-    """Give the algorithm that words name, and the words that name it."""
+_LEAST_SAID: Final = 2
+
+
+def _elliptic(segment: named.Segment, found: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
+    """Read "half to even" behind "round half up": the first word is taken over from what was named before it."""
+    before = {alternative.split()[0] for alternative in _WORDS[found[-1]].split("|")} if found else set()
+    lacking = [(name, wanted, wanted - segment.own) for name, wanted in _TRIGGERS]
+    return [
+        (name, wanted)
+        for name, wanted, lacks in lacking
+        if len(lacks) == 1 and lacks <= before and len(wanted) > _LEAST_SAID
+    ]
+
+
+_FILES: Final = frozenset({"file", "files", "stdin", "input"})
+
+
+def _of_file(everything: set[str], draft: Draft) -> bool:
+    """Whether a clause, or the introduction in front of it, says that the text is a file's."""
+    first = draft.clauses[0]
+    return bool(_FILES & (everything | (computations.lemmas_of(first.tokens) if first.intro else set())))
+
+
+def _counted(segment: named.Segment, words: Sequence[Token], draft: Draft) -> str | None:
+    """Read "lines" and "words" among the statistics of a text as their numbers."""
+    said = [t for t in segment.words if t.is_word and t.low not in lexicon.DETERMINERS]
+    around = computations.lemmas_of([*words, *draft.clauses[0].tokens])
+    if len(said) != 1 or not {"statistic", "stats", "count", "number", "figure"} & around:
+        return None
+    return next((name for name in CATALOGUE if name == f"count_{said[0].low}"), None)
+
+
+def _ranked(own: set[str], whole: set[str], *, numeric: bool) -> list[tuple[str, frozenset[str]]]:
+    """Give the algorithms that words name, the best one first, with the words that name each."""
     candidates = [
         (len(wanted), len(wanted & own), -i, name, wanted)
         for i, (name, wanted) in enumerate(_TRIGGERS)
         if wanted <= whole and wanted & own and (name not in _STATISTICS or numeric)
     ]
-    return max(candidates)[3:] if candidates else None
+    return [(name, wanted) for _, _, _, name, wanted in sorted(candidates, key=lambda c: c[:3], reverse=True)]
 
 
 def _sizes(name: str, words: Sequence[Token]) -> dict[str, float | bool | str] | None:

@@ -15,6 +15,7 @@ from functions.neuron.reading.computing import computations
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence, Set
 
+    from functions.neuron.reading.formulas import Known
     from functions.neuron.reading.tokens import Token
     from shared.software.algorithms import Algorithm
     from shared.software.specification import Computation
@@ -26,11 +27,24 @@ _OF_SOFTWARE: Final = lexicon.words(
     "case manipulation processing integers integer floats float strings numbers lists sorted following text texts "
     "back vice versa searching sorting rounding structures algorithms algorithm calendar finance "
     "financial roman numeral numerals lib directions direction ways file files stdin input output script terminal "
-    "given named tiny little fast"
+    "given named tiny little fast hello hi dear"
 )
 _FILES: Final = frozenset({"file", "files"})
 _WITHOUT_REGARD: Final = frozenset({"ignoring", "ignore", "insensitive", "case-insensitive", "regardless"})
 _GROUPING: Final = frozenset({"each", "every", "per"})
+
+
+def another(words: Sequence[Token], name: str, wanted: Collection[str], known: Set[str]) -> bool:
+    """Whether words ask for another computation than the one that some of them name."""
+    return modified(words, name, wanted, known) or otherwise(words, known)
+
+
+def otherwise(words: Sequence[Token], known: Set[str]) -> bool:
+    """Whether something is to be computed from what the computation does not take: "from its three sides"."""
+    at = next((i for i, t in enumerate(words) if t.low == "from"), None)
+    behind = words[at + 1 : at + 4] if at is not None else ()
+    source = next((t for t in behind if t.is_word and t.value is None and not honesty.hollow(t)), None)
+    return source is not None and _further(source, known)
 
 
 def modified(words: Sequence[Token], name: str, wanted: Collection[str], known: Set[str]) -> bool:
@@ -75,6 +89,11 @@ def _further(token: Token, known: Set[str]) -> bool:
 def of_algorithm(entry: Algorithm, triggers: str) -> frozenset[str]:
     """Give the words that speak of an algorithm: its name, what it takes and does, what people call it."""
     return _words([entry.name, entry.summary, triggers, *(p.name for p in entry.parameters)])
+
+
+def of_formula(known: Known) -> frozenset[str]:
+    """Give the words that speak of a formula."""
+    return _words([known.name, known.description, *known.words, *(name for name, _, _ in known.parameters)])
 
 
 def spoken(computation: Computation, triggers: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.neuron.reading import formulas, quantities
-from functions.neuron.reading.computing import computations
+from functions.neuron.reading.computing import computations, further
 from functions.neuron.reading.tokens import Kind as TokenKind
 from shared.software.specification import Case, Computation, FieldType, Kind, Parameter
 
@@ -102,6 +102,7 @@ def segments(words: Sequence[Token]) -> list[Segment]:
 def by_name(words: Sequence[Token], draft: Draft) -> bool:
     """Read formulas by their names: "BMI", "the area of a circle", "a tip"."""
     found = False
+    left: list[Sequence[Token]] = []
     bag = computations.lemmas_of(words)
     best: dict[frozenset[str], formulas.Known] = {}
     for known in formulas.KNOWN:
@@ -112,7 +113,13 @@ def by_name(words: Sequence[Token], draft: Draft) -> bool:
     for wanted, known in best.items():
         if any(wanted < other for other in best) or (known.name == "tip" and draft.kind is Kind.API):
             continue
+        part = next((part.words for part in segments(words) if wanted <= part.own), ())
+        if further.otherwise(part, further.of_formula(known)):
+            left.append(part)
+            continue
         found = _formula(draft, known, _percentage(words, known)) or found
+    for said in left if found else ():
+        draft.leave(said, further.NOTHING)
     return found
 
 

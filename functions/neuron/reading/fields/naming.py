@@ -188,6 +188,7 @@ def core_name(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], i
         if (end := quantities.phrase(tokens, i, "in stock")) is not None:
             core += ["in", "stock"]
             i = end
+    core, i = _until_date(tokens, core, i)
     return _unwrapped(tokens, _without_unit(core, item), i, item)
 
 
@@ -198,6 +199,14 @@ def _with_aim(tokens: Sequence[Token], at: int, core: list[str]) -> int:
     ends = at + 2 >= len(tokens) or tokens[at + 2].text in {",", ";", "(", ")"} or tokens[at + 2].low == "and"
     core += ["to", tokens[at + 1].low] if ends else []
     return at + 2 * ends
+
+
+def _until_date(tokens: Sequence[Token], core: list[str], i: int) -> tuple[list[str], int]:
+    """Read on in "best before date" and "use by date": the preposition belongs to the name."""
+    lasting = bool(core) and i + 1 < len(tokens) and tokens[i].low in {"before", "by"} and tokens[i + 1].low in _WHEN
+    if not lasting or not _names_point(tokens, i + 1):
+        return core, i
+    return [*core, tokens[i].low, tokens[i + 1].low], i + 2
 
 
 def _without_unit(core: list[str], item: Item) -> list[str]:
