@@ -205,7 +205,7 @@ async def test_what_the_broker_refuses_becomes_a_dead_letter_and_can_be_redriven
 
 
 async def test_a_dead_letter_that_an_earlier_release_kept_has_its_events_subject_where_the_event_is_read(
-    shards: Shards, organisation: Callable[[], Awaitable[UUID]]
+    shards: Shards, organisation: Callable[[], Awaitable[UUID]], publisher: Publisher, door: Door
 ) -> None:
     org_id = await organisation()
     event, letter_id = _event(org_id, "early"), new_id()
@@ -220,6 +220,8 @@ async def test_a_dead_letter_that_an_earlier_release_kept_has_its_events_subject
             found = await read(tx, org_id, letter_id)
             assert found is not None
             assert (listed.subject, found[0].subject) == (None, event.subject)
+    assert await Relay(shards, publisher).drain(org_id) == 1
+    assert door.ids == ["early"]
 
 
 async def test_an_event_whose_attributes_the_broker_finds_too_long_becomes_a_dead_letter(
