@@ -105,24 +105,31 @@ def _refuse(draft: Draft, name: str, parameter: str, bounds: Sequence[quantities
     """Let a computation refuse the values within bounds, and forget the known results for these."""
     computation = draft.computations[name]
     cases = [_outside(parameter, bound) for bound in bounds]
-    known = {r.when for r in computation.refuses}
     kept = [e for e in computation.examples if e.refused or not any(_within(e, parameter, b) for b in bounds)]
-    draft.computations[name] = computation.model_copy(
-        update={
-            "refuses": (*computation.refuses, *(c for c in cases if c.when not in known)),
-            "examples": tuple(kept),
-        }
-    )
+    draft.computations[name] = _refusing(computation, cases).model_copy(update={"examples": tuple(kept)})
+
+
+def _refusing(computation: Computation, cases: Sequence[Case]) -> Computation:
+    """Give the computation with further refusals, each once."""
+    known = {r.when for r in computation.refuses}
+    fresh = [case for case in cases if case.when not in known]
+    return computation.model_copy(update={"refuses": (*computation.refuses, *fresh)})
 
 
 def _outside(parameter: str, bound: quantities.Bound) -> Case:
     """Give the refusal of the values within a bound that is open on one side."""
     upper = bound.low is None
     sign = ("<" if bound.high_open else "<=") if upper else (">" if bound.low_open else ">=")
-    limit = bound.high if upper else bound.low
-    said = {"<": "at least", "<=": "greater than", ">": "at most", ">=": "less than"}[sign]
+    return _refused_when(parameter, sign, bound.high if upper else bound.low)
+
+
+_MUST_BE: Final = {"<": "at least", "<=": "greater than", ">": "at most", ">=": "less than"}
+
+
+def _refused_when(parameter: str, sign: str, limit: float | None) -> Case:
+    """Give the refusal of the values for which a comparison holds, which says what they must be instead."""
     shown = parameter.replace("_", " ")
-    return Case(expression=f"The {shown} must be {said} {limit}.", when=f"{parameter} {sign} {limit}")
+    return Case(expression=f"The {shown} must be {_MUST_BE[sign]} {limit}.", when=f"{parameter} {sign} {limit}")
 
 
 def _within(example: Example, parameter: str, bound: quantities.Bound) -> bool:
@@ -239,25 +246,11 @@ def bounded(words: Sequence[Token], draft: Draft) -> bool:
             continue
         fresh = []
         for parameter in named:
-            shown = parameter.name.replace("_", " ")
             if bound.low is not None:
-                fresh.append(
-                    Case(
-                        expression=f"The {shown} must be {_more(open_end=bound.low_open)} {bound.low}.",
-                        when=f"{parameter.name} {'<=' if bound.low_open else '<'} {bound.low}",
-                    )
-                )
+                fresh.append(_refused_when(parameter.name, "<=" if bound.low_open else "<", bound.low))
             if bound.high is not None:
-                fresh.append(
-                    Case(
-                        expression=f"The {shown} must be {'less than' if bound.high_open else 'at most'} {bound.high}.",
-                        when=f"{parameter.name} {'>=' if bound.high_open else '>'} {bound.high}",
-                    )
-                )
-        known = {r.when for r in computation.refuses}
-        draft.computations[computation.name] = computation.model_copy(
-            update={"refuses": (*computation.refuses, *(c for c in fresh if c.when not in known))}
-        )
+                fresh.append(_refused_when(parameter.name, ">=" if bound.high_open else ">", bound.high))
+        draft.computations[computation.name] = _refusing(computation, fresh)
         marks.append(("computation", computation.name))
     return bool(marks) and draft.mark(*marks)
 
@@ -272,10 +265,6 @@ def _spoken_of_parameter(name: str, nouns: set[str]) -> bool:
     return bool(set(name.split("_")) & nouns) or (
         everything and bool(_ALL & nouns or ("length" in nouns and name in _LENGTHS))
     )
-
-
-def _more(*, open_end: bool) -> str:
-    return "greater than" if open_end else "at least"
 
 
 def rounded(words: Sequence[Token], draft: Draft) -> bool:
