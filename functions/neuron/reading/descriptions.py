@@ -67,7 +67,7 @@ _ENTERED: Final = lexicon.words("enter record keep store log create track regist
 
 
 def _how_many_of(frame: Frame, draft: Draft, _later: Open) -> bool:
-    """Read "stock entries say how many of an item lie in a bin (quantity, zero or more)": an item, a bin, a number."""
+    """Read "stock entries say how many of an item are in a bin (quantity, zero or more)": an item, a bin, a number."""
     behind = quantities.phrase(frame.rest, 0, "how many of")
     name = declarations.noun_name(frame.subject, draft)
     if behind is None or name is None or declarations.is_generic(name) or frame.group.passive or frame.negated:

@@ -82,7 +82,7 @@ def _property(words: Sequence[Token], at: int, name: str) -> tuple[Computation, 
     if words[at].low in _PLAIN:
         expression, kind = _PLAIN[words[at].low]
         return _made(f"is_{words[at].low}", expression.format(name), [_parameter(name, kind)]), at + 1
-    behind = next((e for said in _MULTIPLES if (e := quantities.phrase(words, at, said)) is not None), None)
+    behind = quantities.any_phrase(words, at, _MULTIPLES)
     if behind is not None:
         return _multiple(words, behind, name)
     return _bounded(words, at, name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from functions.neuron.reading.tokens import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from functions.neuron.reading.tokens import Token
 
@@ -226,6 +226,11 @@ def phrase(tokens: Sequence[Token], at: int, words: str) -> int | None:
     if at + len(wanted) > len(tokens):
         return None
     return at + len(wanted) if all(tokens[at + i].low == word for i, word in enumerate(wanted)) else None
+
+
+def any_phrase(tokens: Sequence[Token], at: int, phrases: Iterable[str]) -> int | None:
+    """Give the position behind the first of several phrases that stands at `at`; see `phrase`."""
+    return next((end for words in phrases if (end := phrase(tokens, at, words)) is not None), None)
 
 
 def number(tokens: Sequence[Token], at: int) -> tuple[int | float, int] | None:

@@ -86,7 +86,7 @@ _OWNING: Final = lexicon.words("bring own have keep carry hold send run lead man
 
 def _owns_several(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read "an owner may bring several dogs": each dog is one owner's."""
-    behind = next((e for words in _SEVERAL if (e := quantities.phrase(frame.rest, 0, words)) is not None), None)
+    behind = quantities.any_phrase(frame.rest, 0, _SEVERAL)
     if frame.negated or frame.group.passive or frame.verb not in _OWNING or behind is None or not frame.subject:
         return False
     held = [token.low for token in frame.rest[behind:]]

@@ -189,14 +189,8 @@ def consisting(frame: frames.Frame, draft: Draft, later: references.Open) -> boo
     if frame.group.passive and frame.verb in {"make", "compose", "build"}:
         start = next((i + 1 for i, t in enumerate(frame.rest[:3]) if t.low in {"of", "from"}), None)
     elif frame.verb == "be":
-        start = next(
-            (
-                e
-                for w in ("a list of", "a collection of", "a set of", "an ordered list of", "made up of")
-                if (e := quantities.phrase(frame.rest, 0, w))
-            ),
-            None,
-        )
+        composing = ("a list of", "a collection of", "a set of", "an ordered list of", "made up of")
+        start = quantities.any_phrase(frame.rest, 0, composing)
     if start is None:
         return False
     names = [name for name in naming.subject_names(frame.subject, draft) if not naming.is_generic(name)]

@@ -39,7 +39,7 @@ def of_several(tokens: Sequence[Token], at: int, found: Sequence[Item]) -> int |
 
 def _together(tokens: Sequence[Token], at: int, found: Sequence[Item]) -> int | None:
     """Read "title and composer, together unique" into the two fields before; gives where it ends."""
-    end = next((e for words in _PAIRS if (e := quantities.phrase(tokens, at, words)) is not None), None)
+    end = quantities.any_phrase(tokens, at, _PAIRS)
     if end is None or len(found) < _FEWEST:
         return None
     first, second = found[-_FEWEST].field, found[-1].field

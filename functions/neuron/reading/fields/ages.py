@@ -24,7 +24,7 @@ def aged(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
     if read is None:
         return None
     bound, end = read
-    old = next((e for w in ("years old", "years of age") if (e := quantities.phrase(tokens, end, w)) is not None), None)
+    old = quantities.any_phrase(tokens, end, ("years old", "years of age"))
     if bound.exact or (old is None and tokens[end - 1].low not in {"older", "younger"}):
         return None
     end = old or end

@@ -58,7 +58,7 @@ _ORIGINS: Final = (
 
 def formula(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "which is the quantity times the unit price" and "that is 30 days after the issue date"."""
-    opened = next((e for words in _ORIGINS if (e := quantities.phrase(tokens, i, words)) is not None), None)
+    opened = quantities.any_phrase(tokens, i, _ORIGINS)
     bare = quantities.duration(tokens, i)
     start = opened if opened is not None else i
     if opened is None and (bare is None or bare[1] >= len(tokens) or tokens[bare[1]].low != "after"):

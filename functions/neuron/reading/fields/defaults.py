@@ -52,7 +52,7 @@ _LONGEST_ABSENCE: Final = 7
 
 def absent(tokens: Sequence[Token], at: int) -> int | None:
     """Read "if not given", "if I don't give one", "unless agreed otherwise"; gives where that ends."""
-    known = next((e for words in _WHEN_ABSENT if (e := quantities.phrase(tokens, at, words)) is not None), None)
+    known = quantities.any_phrase(tokens, at, _WHEN_ABSENT)
     if known is not None or at >= len(tokens) or tokens[at].low not in {"if", "when", "unless"}:
         return known
     end = next((i for i in range(at + 1, min(at + _LONGEST_ABSENCE, len(tokens))) if tokens[i].verb in _GIVING), None)
@@ -139,7 +139,7 @@ def _as_default(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
         return None
     read = quantities.number(tokens, i + 1)
     value, after = read if read is not None else enumerations.one(tokens, i + 1)
-    end = next((e for w in _AS_DEFAULT if (e := quantities.phrase(tokens, after, w)) is not None), None)
+    end = quantities.any_phrase(tokens, after, _AS_DEFAULT)
     if value is None or end is None:
         return None
     target.default = value if read is not None else _scalar(str(value))
@@ -166,7 +166,7 @@ def _value_whenabsent(tokens: Sequence[Token], i: int, target: DraftField) -> in
 def value_by_default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "draft by default" and "true by default"."""
     for end in range(i + 1, min(i + 4, len(tokens))):
-        behind = next((e for words in _AT_FIRST if (e := quantities.phrase(tokens, end, words)) is not None), None)
+        behind = quantities.any_phrase(tokens, end, _AT_FIRST)
         behind = behind or frames.at_creation(tokens, end)
         if behind is not None and all(t.is_word or t.value is not None for t in tokens[i:end]):
             words = [t for t in tokens[i:end] if t.low not in vocabulary.FILLER]

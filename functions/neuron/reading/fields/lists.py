@@ -387,7 +387,7 @@ def _if_any(tokens: Sequence[Token], at: int) -> int | None:
     """Give where the field begins in "if they have one, an email address": not everyone has it."""
     if tokens[at].low not in {"if", "where"}:
         return None
-    end = next((e for words in _ANY if (e := quantities.phrase(tokens, at + 1, words)) is not None), None)
+    end = quantities.any_phrase(tokens, at + 1, _ANY)
     return end + 1 if end is not None and end + 1 < len(tokens) and tokens[end].text == "," else None
 
 
@@ -506,14 +506,7 @@ def _kind_behind(tokens: Sequence[Token], at: int, target: DraftField) -> int | 
     end, target.type = found
     if positive:
         naming.adjective(target, tokens[i - 1].low)
-    start = next(
-        (
-            e
-            for w in ("starting at", "starting from", "from", "counting from")
-            if (e := quantities.phrase(tokens, end, w))
-        ),
-        None,
-    )
+    start = quantities.any_phrase(tokens, end, ("starting at", "starting from", "from", "counting from"))
     first = quantities.number(tokens, start) if start is not None and quantities.bound(tokens, end) is None else None
     if first is not None:
         target.minimum, end = first[0], first[1]
@@ -526,7 +519,7 @@ _EXAMPLES: Final = ("e.g.", "eg", "i.e.", "for example", "for instance", "such a
 def _example(tokens: Sequence[Token], at: int) -> int | None:
     """Pass over an example behind a field, with the commas around it: ", e.g. "A12", unique on its floor"."""
     i = at + (at < len(tokens) and tokens[at].text == ",")
-    behind = next((e for words in _EXAMPLES if (e := quantities.phrase(tokens, i, words)) is not None), None)
+    behind = quantities.any_phrase(tokens, i, _EXAMPLES)
     if (
         behind is None
         or behind >= len(tokens)

@@ -102,7 +102,7 @@ def requirement(tokens: Sequence[Token], i: int, target: DraftField) -> int | No
         return end
     if (end := quantities.phrase(tokens, i, "in any order")) is not None:
         return end
-    if end := next((e for w in vocabulary.NOT_NOUGHT if (e := quantities.phrase(tokens, i, w)) is not None), None):
+    if end := quantities.any_phrase(tokens, i, vocabulary.NOT_NOUGHT):
         target.nonzero = True
         return end
     if (end := _unchanged(tokens, i)) is not None:
@@ -136,13 +136,13 @@ _LACKING: Final = lexicon.words("unknown missing absent empty unclear")
 def _unchanged(tokens: Sequence[Token], i: int) -> int | None:
     """Read "that nobody may change once set"; gives where that ends."""
     at = i + (tokens[i].low in {"that", "which"})
-    nobody = next((e for w in ("nobody", "no one", "no user") if (e := quantities.phrase(tokens, at, w))), None)
+    nobody = quantities.any_phrase(tokens, at, ("nobody", "no one", "no user"))
     if nobody is None:
         return None
     at = nobody + (nobody < len(tokens) and tokens[nobody].low in lexicon.MODALS)
     if at >= len(tokens) or tokens[at].verb not in {"change", "edit", "modify", "alter", "correct"}:
         return None
-    return next((e for w in _LATER if (e := quantities.phrase(tokens, at + 1, w)) is not None), at + 1)
+    return quantities.any_phrase(tokens, at + 1, _LATER) or at + 1
 
 
 _LATER: Final = (

@@ -37,7 +37,7 @@ def leads(tokens: Sequence[Token], i: int) -> int | None:
     at = i + (tokens[i].low in {"which", "that"})
     at += at < len(tokens) and tokens[at].low in {"is", "are", "must", "has"}
     at += at < len(tokens) and tokens[at].low == "be"
-    return next((e for words in _LEADS if (e := quantities.phrase(tokens, at, words)) is not None), None)
+    return quantities.any_phrase(tokens, at, _LEADS)
 
 
 def sequence(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -49,7 +49,7 @@ def sequence(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     while (run := _run(tokens, at)) is not None:
         parts.append(run[0])
         end = run[1]
-        joint = next((e for words in _JOINTS if (e := quantities.phrase(tokens, end, words)) is not None), None)
+        joint = quantities.any_phrase(tokens, end, _JOINTS)
         if joint is None:
             break
         at = joint
@@ -73,7 +73,7 @@ def in_case(tokens: Sequence[Token], i: int) -> tuple[str, int] | None:
     """Give the pattern for "written in upper case", and where that ends."""
     at = i + (tokens[i].low in {"written", "all", "always", "only", "stored", "kept", "entered", "spelled"})
     for pattern, told in _IN_CASE.items():
-        end = next((e for words in told if (e := quantities.phrase(tokens, at, words)) is not None), None)
+        end = quantities.any_phrase(tokens, at, told)
         if end is not None:
             return pattern, end
     return None

@@ -117,11 +117,11 @@ CHARACTERS: Final = frozenset({"character", "char", "letter", "digit", "symbol"}
 def decimal_places(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     """Read "with three decimal places" and "to two decimals": a decimal number with so many digits behind its point."""
     at = i + (tokens[i].low in {"with", "to", "of", "has", "having"})
-    at = next((e for words in _LIMITING if (e := quantities.phrase(tokens, at, words)) is not None), at)
+    at = quantities.any_phrase(tokens, at, _LIMITING) or at
     read = quantities.number(tokens, at) if at < len(tokens) else None
     if read is None or read[1] >= len(tokens) or not 0 <= read[0] <= _MOST_PLACES or read[0] != int(read[0]):
         return None
-    end = next((e for words in _PLACES if (e := quantities.phrase(tokens, read[1], words)) is not None), None)
+    end = quantities.any_phrase(tokens, read[1], _PLACES)
     if end is not None:
         target.type, target.scale = FieldType.DECIMAL, int(read[0])
     return end

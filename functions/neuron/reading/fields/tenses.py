@@ -26,7 +26,7 @@ def tense(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     while j < len(tokens) and tokens[j].low in _HELPERS:
         j += 1
     for operator, phrases in (("gt", _LATER), ("lt", _EARLIER)):
-        end = next((e for words in phrases if (e := quantities.phrase(tokens, j, words)) is not None), None)
+        end = quantities.any_phrase(tokens, j, phrases)
         if end is not None:
             denied = bool({t.low for t in tokens[i:j]} & lexicon.NEGATIONS)
             target.present = _OPPOSITE[operator] if denied else operator

@@ -96,13 +96,13 @@ _WHOLE: Final = lexicon.words("all system application whole entire database api 
 def exclusive(tokens: Sequence[Token], i: int) -> int | None:
     """Read "which nobody else may have", "that no other member has", "no two donors share one", "never repeats"."""
     j = i + (tokens[i].low in {"which", "that"})
-    nobody = next((e for w in _NOBODY if (e := quantities.phrase(tokens, j, w)) is not None), None)
+    nobody = quantities.any_phrase(tokens, j, _NOBODY)
     if quantities.phrase(tokens, j, "no two") is not None:
         return _no_two(tokens, j + 2)
     if (single := _by_one(tokens, j)) is not None:
         return single
     once = j + (j < len(tokens) and tokens[j].low in {"must", "may", "can", "does", "do"})
-    repeated = next((e for w in _ONCE if (e := quantities.phrase(tokens, once, w)) is not None), None)
+    repeated = quantities.any_phrase(tokens, once, _ONCE)
     if repeated is not None:
         return _by_several(tokens, repeated)
     if nobody is None and quantities.phrase(tokens, j, "no other") is not None and j + 2 < len(tokens):
@@ -155,7 +155,7 @@ def _no_two(tokens: Sequence[Token], at: int) -> int | None:
         end += 1
     if end <= at + 1:
         return None
-    return next((e for w in _COMMON if (e := quantities.phrase(tokens, end, w)) is not None), end)
+    return quantities.any_phrase(tokens, end, _COMMON) or end
 
 
 _COMMON: Final = ("in common", "the same one", "the same", "one", "it")

@@ -56,7 +56,7 @@ def _identifies(r: readings.Reading, draft: Draft) -> bool:
 
 def _one_for(r: readings.Reading, draft: Draft) -> bool:
     """Read "an employee must not have more than one time sheet for the same date", "one grade per assessment only"."""
-    start = next((e for i in range(len(r.words)) for w in _ONE if (e := quantities.phrase(r.words, i, w))), None)
+    start = next((e for i in range(len(r.words)) if (e := quantities.any_phrase(r.words, i, _ONE))), None)
     denied = r.frame.negated or "no" in r.lows
     counted = next((m for m in draft.mentions(r.words[start:]) if m.start == 0), None) if start is not None else None
     if (

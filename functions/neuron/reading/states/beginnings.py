@@ -98,7 +98,7 @@ def _be(r: Reading) -> list[Token]:
 def _at_first(words: Sequence[Token]) -> Sequence[Token] | None:
     """Give the words that say "at the beginning"; None where there are none."""
     for i in range(1, len(words)):
-        end = next((e for text in _AT_FIRST if (e := quantities.phrase(words, i, text)) is not None), None)
+        end = quantities.any_phrase(words, i, _AT_FIRST)
         if end is not None:
             return words[i:end]
     return None
