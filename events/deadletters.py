@@ -227,6 +227,7 @@ async def retry(tx: Transaction, letter_id: UUID, event: CloudEvent) -> bool:
 
 def _with_event(row: asyncpg.Record) -> tuple[DeadLetter, CloudEvent]:
     members = dict(row)
-    event = codec.from_structured(members["event"], max_bytes=len(members.pop("event")))
+    stored = members.pop("event")
+    event = codec.from_structured(stored, max_bytes=len(stored))
     members["subject"] = event.subject
     return DeadLetter(**members), event
