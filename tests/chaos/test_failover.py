@@ -335,10 +335,8 @@ async def test_a_primary_that_lacks_only_a_processor_is_waited_for_and_one_that_
     monkeypatch.setattr(keeper, "ANSWER_SECONDS", 1.0)
     async with pair(kept=False) as one:
         clock = ManualClock()
-        watcher = Keeper(one.servers.replicated, Processors(tmp_path), clock)
-        first = one.shard.primary
-        assert first.process is not None
-        _says_of_waits(tmp_path, first.process.pid, seconds=0.0)
+        watcher, first, pid = _watched(one, tmp_path, clock)
+        _says_of_waits(tmp_path, pid, seconds=0.0)
         async with asyncio.timeout(60):
             while not await watcher._hear(0):
                 pass
@@ -347,7 +345,7 @@ async def test_a_primary_that_lacks_only_a_processor_is_waited_for_and_one_that_
         signal_all(first, signal.SIGSTOP)
         for silent in (5.0, 10.0):
             clock.advance(5.0)
-            _says_of_waits(tmp_path, first.process.pid, seconds=silent / 2)
+            _says_of_waits(tmp_path, pid, seconds=silent / 2)
             await watcher._tend_primary(0)
             assert first.alive
         (said,) = watcher.status()
@@ -361,6 +359,13 @@ async def test_a_primary_that_lacks_only_a_processor_is_waited_for_and_one_that_
         assert not watcher.status()[0]["starved"]
 
 
+def _watched(one: Pair, proc: Path, clock: ManualClock) -> tuple[Keeper, Postgres, int]:
+    """Give a keeper that is told by a folder who has no processor, the primary, and its process."""
+    primary = one.shard.primary
+    assert primary.process is not None
+    return Keeper(one.servers.replicated, Processors(proc), clock), primary, primary.process.pid
+
+
 def _says_of_waits(proc: Path, pid: int, *, seconds: float) -> None:
     """Let a folder say, as /proc does, for how long a process has waited for a processor."""
     folder = proc / str(pid)
@@ -371,10 +376,8 @@ def _says_of_waits(proc: Path, pid: int, *, seconds: float) -> None:
 async def test_nobody_is_waited_for_without_an_end(tmp_path: Path) -> None:
     async with pair(kept=False) as one:
         clock = ManualClock()
-        watcher = Keeper(one.servers.replicated, Processors(tmp_path), clock)
-        primary = one.shard.primary
-        assert primary.process is not None
-        _says_of_waits(tmp_path, primary.process.pid, seconds=1e6)
+        watcher, _, pid = _watched(one, tmp_path, clock)
+        _says_of_waits(tmp_path, pid, seconds=1e6)
         clock.advance(keeper.STARVED_SECONDS - 1)
         assert watcher._is_starved(0)
         clock.advance(1)

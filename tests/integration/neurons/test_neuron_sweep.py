@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from events import CloudEvent
     from knative.platform.servers import Servers
+    from shared.neurons.wire import Run
     from shared.shards import Shards
 
 AN_HOUR = 3600.0
@@ -275,10 +276,7 @@ async def test_a_request_that_reached_nobody_is_sent_again_and_its_run_completes
 ) -> None:
     org_id, office = await organisation(), Office(shards)
     resources = upkeep(office)
-    run = await office.start(org_id, "a b")
-    await office.fetch(org_id)
-    [request] = office.waiting
-    office.waiting.clear()
+    run, request = await started_and_lost(office, org_id)
     for _ in range(3):  # the sink may be told of one failure several times
         await service.keep(resources, request.with_extensions(knativearrivaltime="2026-01-01T00:00:00Z"))
     await office.settle(org_id)
@@ -290,6 +288,15 @@ async def test_a_request_that_reached_nobody_is_sent_again_and_its_run_completes
     await pass_pause(shards, org_id)
     await office.settle(org_id)
     assert (await office.runs.show(org_id, run.id)).state == "completed"
+
+
+async def started_and_lost(office: Office, org_id: UUID) -> tuple[Run, CloudEvent]:
+    """Start a run, and take the request of its one step away before anybody gets it."""
+    run = await office.start(org_id, "a b")
+    await office.fetch(org_id)
+    [request] = office.waiting
+    office.waiting.clear()
+    return run, request
 
 
 async def pass_pause(shards: Shards, org_id: UUID) -> float:
@@ -313,14 +320,11 @@ async def test_what_reaches_nobody_is_sent_again_a_few_times_only_later_each_tim
 ) -> None:
     org_id, office = await organisation(), Office(shards)
     resources = upkeep(office)
-    run = await office.start(org_id, "a b")
+    run, request = await started_and_lost(office, org_id)
     asked = catalogue.new(
         RunRequested(run_id=new_id(), process="tally", input={"lines": ["a"]}),
         id="asked", subject=None, org_id=org_id, source="/t",
     )  # fmt: skip
-    await office.fetch(org_id)
-    [request] = office.waiting
-    office.waiting.clear()
     for lost in (request, asked):
         await service.keep(resources, lost)
         pauses = []
