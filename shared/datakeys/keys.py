@@ -97,6 +97,14 @@ class DataKeys:
         """
         return await self._get((org_id, region, key_id))
 
+    async def any_in(self, region: str) -> bool:
+        """Whether any organisation has a key in a region; where none has, nothing was sealed that could be found.
+
+        Raises:
+            Problem: 503 `shard-unavailable`.
+        """
+        return await rows.any_in(self.directory, region)
+
     async def rotate(self, org_id: UUID, region: str) -> DataKey:
         """Make a new key the one that seals, here at once, elsewhere within `seconds`; the old one still opens."""
         before = await rows.current(self.directory, org_id, region)

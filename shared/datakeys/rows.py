@@ -82,6 +82,16 @@ async def keep(
         raise Problem("organisation-unknown") from error
 
 
+async def any_in(directory: Database, region: str) -> bool:
+    """Whether any organisation has a key in a region."""
+
+    async def attempt() -> bool:
+        async with directory.connection() as connection:
+            return bool(await connection.fetchval("SELECT directory.region_has_data_keys($1)", region))
+
+    return await retrying(attempt, idempotent=True)
+
+
 async def delete(directory: Database, org_id: UUID, *, superseded_before: datetime | None = None) -> int:
     """Delete an organisation's keys of all regions, or only those superseded before a time; how many they were."""
     statement = "DELETE FROM directory.data_keys WHERE org_id = $1 AND ($2::timestamptz IS NULL OR superseded_at < $2)"

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from shared import deadlines
 from shared.cache import CacheUnavailableError, Script
+from shared.datakeys import KeysUnavailableError
 from shared.flights import Flights
 from shared.sessions import ended
 from shared.sessions.cookie import SessionId
@@ -170,13 +171,28 @@ class Region:
             await self._keys.current(org_id, self.name)
         return await self.digest(raw)
 
+    async def _digest_of_known(self, raw: bytes) -> bytes | None:
+        """What is known of an id that somebody brings; None where nothing was ever sealed here, and so none is known.
+
+        A secret that was lost is not that: who brings an id then is told to come back, not to sign in again.
+        """
+        try:
+            return await self.digest(raw)
+        except KeysUnavailableError:
+            if await self._keys.any_in(self.name):
+                raise
+            return None
+
     async def read(self, session_id: SessionId) -> Found | None:
         """Give the session of an id, and keep it from being idle; None when there is none.
 
         Raises:
             Problem: 503 `cache-unavailable`, `keys-unavailable`, `shard-unavailable`.
         """
-        place, digest = _Place.of(session_id.place), await self.digest(session_id.raw)
+        place, digest = _Place.of(session_id.place), await self._digest_of_known(session_id.raw)
+        if digest is None:
+            refused.add("absent")
+            return None
         reply = await self._run(place, _READ, [place.session(digest)], [self._now(), place.prefix, digest])
         if reply is None:
             refused.add("absent")

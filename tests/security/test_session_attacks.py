@@ -80,6 +80,7 @@ async def test_a_cookie_that_was_changed_is_no_session(
 async def test_an_id_of_another_region_is_not_found_under_this_one_s_name(regions: Regions, someone: Someone) -> None:
     east = await regions.process(EAST).create(*await someone(), {"owner"})
     sessions = regions.process()
+    await sessions.create(*await someone(), {"owner"})  # the region has a key
     with pytest.raises(SessionElsewhereError):
         await sessions.read(east.cookie)
     assert await sessions.read(east.cookie.replace(EAST, WEST)) is None

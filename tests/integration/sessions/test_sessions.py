@@ -63,6 +63,16 @@ async def test_where_a_region_s_master_key_was_lost_nobody_reads_or_begins_a_ses
     assert await regions.process().read(opened.cookie) == opened.session
 
 
+async def test_where_nobody_ever_signed_in_an_id_is_not_found_and_no_master_key_made(
+    regions: Regions, someone: Someone, tmp_path: Path
+) -> None:
+    opened = await regions.process().create(*await someone(), {"developer"})
+    keys = DataKeys(regions.shards.directory, FileMasterKeys(tmp_path / "new"))
+    new = Sessions("us-north", {"us-north": regions.caches[WEST]}, keys, load(SessionSettings, {}))
+    assert await new.read(opened.cookie.replace(WEST, "us-north")) is None
+    assert not (tmp_path / "new").exists()
+
+
 async def test_the_cache_knows_neither_the_id_nor_what_a_session_says(regions: Regions, someone: Someone) -> None:
     opened = await regions.process().create(*await someone(), {"developer"}, device="Firefox", data={"secret": "hush"})
     session_id = SessionId.parse(opened.cookie)
