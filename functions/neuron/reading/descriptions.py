@@ -100,7 +100,7 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
     frame = frames.parse(words)
     if frame is None or not frame.subject:
         return False
-    if _detailed(words, frame, draft, later):
+    if _detailed(words, frame, draft, later) or _added(frame, draft, later):
         return True
     if _owned(words, frame, draft, later):
         return True
@@ -147,6 +147,20 @@ def _detailed(words: Sequence[Token], frame: Frame, draft: Draft, later: Open) -
     if frames.finite_verb(body, 0) is not None or len(determined) < _FEWEST or body[0].low not in lexicon.ARTICLES:
         return False
     return declarations.hold(draft.entity(name, declared=True), body, draft, later) and draft.settle()
+
+
+def _added(frame: Frame, draft: Draft, later: Open) -> bool:
+    """Read "the end date is optional but never before the start date" of a field that no list has named."""
+    topic = draft.entities.get(draft.topic or "")
+    told = frame.verb == "be" and not frame.group.passive and not frame.conditions and not frame.negated
+    name = morphology.name(*[t.low for t in frame.subject[1:]])
+    if topic is None or not told or [t.low for t in frame.rest[:1]] != ["optional"] or frame.subject[0].low != "the":
+        return False
+    if len(frame.subject) == 1 or any(name in entity.fields for entity in draft.entities.values()):
+        return False
+    if not all(t.is_word and t.low not in lexicon.PREPOSITIONS for t in frame.subject):
+        return False
+    return declarations.hold(topic, (*frame.subject, *frame.rest), draft, later) and draft.settle()
 
 
 def _tell(frame: Frame, draft: Draft) -> None:

@@ -117,10 +117,26 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
     kept = any(_keeps_apart(part) or _computes(part) for part in parts) or _by_state(said, parts)
+    kept = kept or _begun_or_moved(said, parts)
     ended = any(isinstance(part, spec.Transition) for part in parts) and any(t.low in _TIMELY for t in said)
     if (_conditional(said) or ended) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
+
+
+def _begun_or_moved(said: Sequence[Token], parts: Sequence[Any]) -> bool:
+    """Whether "when" only tells when a state begins: "valid when bought", "back in progress when reopened"."""
+    at = [i for i, token in enumerate(said[:-1]) if token.low == "when"]
+    if (
+        len(at) != 1
+        or any(token.low in _CONDITION for token in said)
+        or not morphology.is_participle(said[at[0] + 1].low)
+    ):
+        return False
+    if {part.name for part in parts if isinstance(part, spec.Transition)} & {said[at[0] + 1].verb}:
+        return True
+    begun = {part.initial for part in parts if isinstance(part, spec.StateMachine)}
+    return at[0] + 2 == len(said) and said[at[0] - 1].low in begun
 
 
 _LIMITING: Final = (

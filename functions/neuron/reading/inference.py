@@ -36,7 +36,7 @@ _WORDS: Final[dict[FieldType, str]] = {
         "odometer odometer_reading meter_reading"
     ),
     FieldType.INTEGER: (
-        "party_size group_size team_size guest_count "
+        "times_per_day times_per_week times_per_month party_size group_size team_size guest_count "
         "quantity count stock copies seats capacity age year pages points floor duration population "
         "size_in_bytes stars level votes views likes servings minutes hours days weeks months years rank "
         "position score attempts players guests people persons residents occupants inhabitants adults items rooms beds "
@@ -168,7 +168,7 @@ def _named_type(name: str) -> FieldType | None:
 
 def _by_shape(words: list[str]) -> FieldType | None:
     """What a name's first words, or its words as a whole, tell."""
-    if "per" in words[1:]:
+    if "per" in words[1:] and words[0] != "times":
         return _named_type("_".join(words[: words.index("per")])) or FieldType.DECIMAL
     if words[-2:] == ["in", "stock"] and len(words) > 2:
         return FieldType.INTEGER

@@ -183,7 +183,7 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
 
 def _bounded(rest: Sequence[Token], end: int) -> bool:
     """Whether brackets behind an object say how much it is: "gives the hours worked (more than 0)" makes nothing."""
-    opened = next((i for i, t in enumerate(rest[: end + 1]) if t.text == "("), None)
+    opened = next((i for i, t in enumerate(rest[: end + 2]) if t.text == "("), None)
     inner = rest[opened + 1 : frames.close_of(rest, opened)] if opened is not None else ()
     return any((b := quantities.bound(inner, i)) is not None and not b[0].exact for i in range(len(inner)))
 

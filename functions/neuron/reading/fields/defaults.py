@@ -115,7 +115,11 @@ def default(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
         while end < len(tokens) and tokens[end].low in {"is", "of", ":", "=", "the", *target.words}:
             end += 1
         if (read := quantities.number(tokens, end)) is not None:
-            target.default = read[0]
+            counted = words in {"starting at", "starting from"} and i > 0 and tokens[i - 1].low in {"number", "integer"}
+            if counted:
+                target.minimum = read[0]  # "a whole number starting at 1": no lower one, and none by itself
+            else:
+                target.default = read[0]
             return read[1]
         if target.type is FieldType.BOOLEAN and end < len(tokens) and tokens[end].low in lexicon.NEGATIONS:
             target.default = False

@@ -421,10 +421,7 @@ def _item(tokens: Sequence[Token], at: int) -> tuple[naming.Item | None, int]:
     if (behind := _on_which(tokens, i) or _between_what(tokens, i)) is not None:
         i = behind
         i = qualifiers.attributes(tokens, i, item.field, item.left)
-    if (
-        item.determined
-        and (apposed := _apposed(tokens, i, item.field) or _kind_behind(tokens, i, item.field)) is not None
-    ):
+    if item.determined and (apposed := _apposed(tokens, i, item.field)) is not None:
         i = apposed
     if i < len(tokens) and tokens[i].low in _EXPLAINING:
         i = next(
@@ -490,27 +487,6 @@ def _apposed(tokens: Sequence[Token], at: int, target: DraftField) -> int | None
         return None
     enumerating.enumerate_values(target, read[0])
     return read[1]
-
-
-def _kind_behind(tokens: Sequence[Token], at: int, target: DraftField) -> int | None:
-    """Read "a position, a whole number starting at 1": what kind of value it is, behind a comma."""
-    if at + 3 >= len(tokens) or tokens[at].text != "," or tokens[at + 1].low not in {"a", "an"} or target.values:
-        return None
-    i = at + 2
-    positive = tokens[i].low in {"positive", "non-negative"}
-    i += positive
-    kinds = (("whole number", FieldType.INTEGER), ("integer", FieldType.INTEGER), ("decimal number", FieldType.DECIMAL))
-    found = next(((e, k) for words, k in kinds if (e := quantities.phrase(tokens, i, words)) is not None), None)
-    if found is None:
-        return None
-    end, target.type = found
-    if positive:
-        naming.adjective(target, tokens[i - 1].low)
-    start = quantities.any_phrase(tokens, end, ("starting at", "starting from", "from", "counting from"))
-    first = quantities.number(tokens, start) if start is not None and quantities.bound(tokens, end) is None else None
-    if first is not None:
-        target.minimum, end = first[0], first[1]
-    return qualifiers.attributes(tokens, end, target)
 
 
 _EXAMPLES: Final = ("e.g.", "eg", "i.e.", "for example", "for instance", "such as", "like")

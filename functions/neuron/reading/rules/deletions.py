@@ -28,6 +28,9 @@ def referenced(r: readings.Reading, draft: Draft) -> bool:
     ):
         return False
     parent = r.subject or next((m.entity for m in r.objects), None)
+    led = next((m.entity for _, tokens in r.frame.conditions for m in draft.mentions(tokens)), None)
+    if led is not None and [t.low for t in r.frame.subject] == ["it"]:
+        parent = led  # "once an invoice has payments it can no longer be deleted"
     if parent is None:
         return False
     others = [m for m in r.subjects[1:] + r.objects if m.entity is not parent]

@@ -196,7 +196,7 @@ def _repeated(r: readings.Reading, draft: Draft) -> bool:
     if not (once or (again and (r.frame.negated or "no" in lows))) or r.subject is None:
         return False
     others = [m.entity for m in (*r.objects, *r.subjects[1:]) if m.entity is not r.subject]
-    if once and r.frame.only and r.frame.group.passive and [t.low for t in r.frame.rest] == ["once"]:
+    if once and r.frame.group.passive and [t.low for t in r.frame.rest] in (["once"], ["only", "once"]):
         return _once_in_all(r, draft, r.subject)
     paired = next(
         (

@@ -38,8 +38,17 @@ def arrows(r: Reading, draft: Draft) -> bool:
     machine.open_ended = False
     machine.initial = machines.spelled(machine, paths[0][0][0])
     for chain in paths:
-        _walk(draft, entity, machine, chain)
+        _walk(draft, entity, machine, chain, name=_named_move(r.words, chain))
     return True
+
+
+def _named_move(words: Sequence[Token], chain: Sequence[Sequence[str]]) -> str | None:
+    """Give the name of the move in "resolved -> in progress when reopened"."""
+    lows = [t.low for t in words]
+    at = next((i for i in range(len(lows) - 1) if lows[i] == "when" and morphology.is_participle(lows[i + 1])), None)
+    last = chain[-1][-1].split()
+    led = at is not None and len(chain) == _FEWEST and lows[at - len(last) : at] == last
+    return morphology.verb_base(lows[at + 1]) if at is not None and led else None
 
 
 _ARROWS: Final = frozenset({"->", "\u2192", "=>"})
@@ -49,7 +58,9 @@ def _drawn(tokens: Sequence[Token]) -> list[list[list[str]]]:
     """Cut "a -> b / c -> d, d -> a" into its paths; empty when something else stands there too."""
     words = _joined_arrows(tokens)
     paths: list[list[list[str]]] = []
-    for part in cut(words, {",", ";"}):
+    for whole in cut(words, {",", ";"}):
+        named = whole[-2:-1] == ["when"] and morphology.is_participle(whole[-1])
+        part = whole[:-2] if named else whole
         steps = [cut(step, {"or", "/", "|"}) for step in cut(part, _ARROWS)]
         chain = [[" ".join(words) for words in step if words] for step in steps]
         if len(chain) < _FEWEST or not all(chain):
@@ -210,8 +221,15 @@ def _stated_chain(r: Reading, entity: DraftEntity, *, told: bool, cut: int) -> l
     return chain
 
 
-def _walk(draft: Draft, entity: DraftEntity, machine: DraftMachine, chain: Sequence[Sequence[str]]) -> None:
-    """Add the moves from each step of a path to the next."""
+def _walk(
+    draft: Draft,
+    entity: DraftEntity,
+    machine: DraftMachine,
+    chain: Sequence[Sequence[str]],
+    *,
+    name: str | None = None,
+) -> None:
+    """Add the moves from each step of a path to the next. `name`: what the only move is called."""
     for before, after in itertools.pairwise(chain):
         for state in after:
             machines.add_move(
@@ -219,6 +237,7 @@ def _walk(draft: Draft, entity: DraftEntity, machine: DraftMachine, chain: Seque
                 entity,
                 machines.spelled(machine, state) or state,
                 [machines.spelled(machine, s) or s for s in before],
+                name=name,
             )
 
 
