@@ -122,7 +122,7 @@ def _tail(tokens: Sequence[Token], i: int, words: list[str]) -> int:
     return i
 
 
-_NO_VALUES: Final = lexicon.words("not more less fewer higher lower above below over under older")
+_NO_VALUES: Final = lexicon.words("not more less fewer higher lower above below over under older later earlier newer")
 _SUBORDINATE: Final = frozenset({"unless", "if", "when", "while", "once", "until"})
 _SIGNS: Final = frozenset({"+", "-", "#"})
 

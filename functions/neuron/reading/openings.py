@@ -52,9 +52,18 @@ def asks(sentence: Sequence[Token]) -> bool:
     group = frames.verb_group(sentence, verb_at)
     wanted = [token.low for token in sentence[group.end : group.end + 4]]
     needs = group.verb in {"need", "want"} and wanted[:1] in (["a"], ["an"]) and bool(set(wanted) & _KIND_WORDS)
+    through = any(
+        token.low in {"through", "via", "over", "with", "by"} and sentence[i + 1].low in {"a", "an"}
+        for i, token in enumerate(sentence[:-_BEHIND_THROUGH])
+        if i > group.end and any(word.low in _KIND_WORDS for word in sentence[i + 2 : i + 5])
+    )  # "a club wants to enter results through an API"
+    needs = needs or (through and group.verb in {"want", "need"})
     return group.verb in _ASKS_WORDS and (
         verb_at == 0 or needs or sentence[0].low in {"i", "we", "please", "you", "our", "my", "let's", "lets"}
     )
+
+
+_BEHIND_THROUGH: Final = 2  # tokens at least: "an API"
 
 
 def wants(part: Sequence[Token]) -> bool:

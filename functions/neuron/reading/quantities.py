@@ -156,6 +156,9 @@ _COMPARATIVES: Final[dict[str, tuple[str, bool]]] = {
 _LONGEST: Final = max(len(words.split()) for words in _COMPARATIVES)
 _TRAILERS: Final[dict[str, tuple[str, bool]]] = {
     "or more": ("low", False),
+    "or later": ("low", False),
+    "or newer": ("low", False),
+    "or earlier": ("high", False),
     "and more": ("low", False),
     "and above": ("low", False),
     "or above": ("low", False),

@@ -162,8 +162,7 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
     ):
         name, behind = targets[0], [*phrases.head_with(head), *behind]
     if name is None and behind and verb in lexicon.LINKING_VERBS:
-        targets = phrases.prepositional(behind, draft)
-        name = targets[0] if targets else None
+        name = next(iter(phrases.prepositional(behind, draft)), None)
     if (
         not subjects
         or name is None
@@ -172,6 +171,9 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
     ):
         return False
     others = phrases.prepositional(behind, draft)
+    if not others and _of_their_own(verb, frame, head):
+        later.many.append((subjects[0], morphology.plural(name), draft.at, None, False))
+        return draft.mark(("many", subjects[0], morphology.plural(name)))
     given = verb in {"submit", "file", "request"} and "with" in [t.low for t in behind]
     if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name) and not given:
         later.links.append((verb, subjects[0], (name, *others), draft.at, list(behind)))
@@ -188,6 +190,12 @@ def _bounded(rest: Sequence[Token], end: int) -> bool:
     return any((b := quantities.bound(inner, i)) is not None and not b[0].exact for i in range(len(inner)))
 
 
+def _of_their_own(verb: str, frame: frames.Frame, head: Sequence[Token]) -> bool:
+    """Whether "owners register their dogs" says whose each dog is, and makes no registration."""
+    return frame.rest[0].low == "their" and verb in _ENTERING and morphology.is_plural(head[-1].low)
+
+
+_ENTERING: Final = lexicon.words("register submit list add enter record log post file")
 _ASKING: Final = frozenset({"request", "submit", "order", "claim"})  # their object is what is made
 
 

@@ -215,6 +215,8 @@ def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
         return True
     if not frame.rest:
         return False
+    if frame.rest[-1].low == "only" and frame.rest[0].low in {"one", "a", "1"}:
+        return True
     if frame.modal is None:
         return _limits_some(frame, draft)
     if frame.only and frame.rest[0].low in {"one", "a", "1"}:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _COMPARED: Final = lexicon.words(
     "earlier later before after higher lower greater less more below above under over smaller larger longer shorter"
 )
-_ALONE: Final = lexicon.words("before after exceed below above under over")  # compare without "than"
+_ALONE: Final = lexicon.words("before after exceed precede below above under over")  # compare without "than"
 
 
 def compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
@@ -24,7 +24,7 @@ def compared(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     passed = lexicon.BE | lexicon.MODALS | lexicon.NEGATIONS | {"which", "that", "on", "or", "no"}
     while j < len(tokens) and tokens[j].low in passed:
         j += 1
-    if j >= len(tokens) or tokens[j].low not in _COMPARED | {"exceed"}:
+    if j >= len(tokens) or tokens[j].low not in _COMPARED | {"exceed", "precede"}:
         return None
     k = j + 1 + (j + 1 < len(tokens) and tokens[j + 1].low == "than")
     if k == j + 1 and tokens[j].low not in _ALONE:

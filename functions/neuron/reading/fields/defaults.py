@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import enumerations, frames, lexicon, quantities
+from functions.neuron.reading import enumerations, frames, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.fields import vocabulary
 from shared.software.specification import FieldType
@@ -55,6 +55,9 @@ def absent(tokens: Sequence[Token], at: int) -> int | None:
     known = quantities.any_phrase(tokens, at, _WHEN_ABSENT)
     if known is not None or at >= len(tokens) or tokens[at].low not in {"if", "when", "unless"}:
         return known
+    lows = [t.low for t in tokens[at + 1 : at + 3]]
+    if tokens[at].low == "unless" and "otherwise" in lows and any(map(morphology.is_participle, lows)):
+        return at + 3  # "unless chosen otherwise"
     end = next((i for i in range(at + 1, min(at + _LONGEST_ABSENCE, len(tokens))) if tokens[i].verb in _GIVING), None)
     if end is None or not all(token.is_word for token in tokens[at:end]):
         return None

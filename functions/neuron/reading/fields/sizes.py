@@ -68,6 +68,8 @@ def apply_bound(
     start = end
     if end < len(tokens) and tokens[end].text == "-":
         end += 1
+    square = end + 1 < len(tokens) and tokens[end].low in {"square", "cubic"}
+    end += square and tokens[end + 1].low in vocabulary.UNITS
     measured = end < len(tokens) and (tokens[end].singular in CHARACTERS or tokens[end].low in vocabulary.UNITS)
     bound, trailer = quantities.trailing(tokens, end + 1, bound) if measured else (bound, end)
     letters = {

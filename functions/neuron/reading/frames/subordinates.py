@@ -48,11 +48,17 @@ def _any(behind: Sequence[Token]) -> bool:
     """Whether "if" is followed by "they have one", "it has any", "there is one", "any", "known"."""
     lows = [t.low for t in behind[:3]]
     said = " ".join(t.low for t in behind[:5])
-    if said.startswith(_ABSENT):
+    if said.startswith(_ABSENT) or _otherwise(behind):
         return True
     return lows[:1] in (["any"], ["known"], ["given"], ["available"]) or (
         lows[2:3] in (["one"], ["any"]) and lows[1] in {"have", "has", "is", "are"}
     )
+
+
+def _otherwise(behind: Sequence[Token]) -> bool:
+    """Whether "unless" is followed by "chosen otherwise" or "otherwise agreed"."""
+    said = [t.low for t in behind[:2]]
+    return len(said) > 1 and "otherwise" in said and any(morphology.is_participle(low) for low in said)
 
 
 def _stays(before: Sequence[Token]) -> bool:

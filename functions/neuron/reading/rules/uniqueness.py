@@ -57,6 +57,8 @@ def _identifies(r: readings.Reading, draft: Draft) -> bool:
 def _one_for(r: readings.Reading, draft: Draft) -> bool:
     """Read "an employee must not have more than one time sheet for the same date", "one grade per assessment only"."""
     start = next((e for i in range(len(r.words)) if (e := quantities.any_phrase(r.words, i, _ONE))), None)
+    if start is None and r.lows[-1:] == ["only"] and r.lows.count("one") == 1:
+        start = r.lows.index("one") + 1  # "per meet and stroke a swimmer has one result only"
     denied = r.frame.negated or "no" in r.lows
     counted = next((m for m in draft.mentions(r.words[start:]) if m.start == 0), None) if start is not None else None
     if (
@@ -71,7 +73,7 @@ def _one_for(r: readings.Reading, draft: Draft) -> bool:
     entity, behind = counted.entity, start + counted.end
     others = [m.entity for m in draft.mentions([*r.words[: start - 1], *r.words[behind:]]) if m.entity is not entity]
     names = [f.name for other in others if (f := entity.reference_to(other.name))]
-    at = behind
+    at = 0 if r.lows[-1] == "only" else behind
     while (named := conditions.find_field(r.words, entity, at)) is not None:
         names.append(named[0].name)
         at = named[2]
