@@ -152,8 +152,8 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
         later.links.append((verb, agents[0], (subjects[0],), draft.at, []))
         return draft.mark(("link", verb))
     name = naming.noun_name(head, draft)
-    if _bounded(frame.rest, len(head)) or (head and head[-1].low == "times"):
-        return False  # "may donate at most four times a year": how often, and not what
+    if _bounded(frame.rest, head):
+        return False
     if (
         verb in lexicon.LINKING_VERBS
         and name in naming.NOT_ENTITIES - naming.GENERIC
@@ -177,15 +177,16 @@ def _link(verb: str, frame: frames.Frame, draft: Draft, later: references.Open) 
     given = verb in {"submit", "file", "request"} and "with" in [t.low for t in behind]
     if verb in lexicon.LINKING_VERBS and not _is_link_noun(verb, name) and not given:
         later.links.append((verb, subjects[0], (name, *others), draft.at, list(behind)))
-        if verb in _ASKING and frame.rest[0].low in {"a", "an"}:
-            draft.topic = name
+        draft.topic = name if verb in _ASKING and frame.rest[0].low in {"a", "an"} else draft.topic
         return draft.mark(("link", verb))
     return _make(frame, subjects[0], name, (head, others, behind), draft, later)
 
 
-def _bounded(rest: Sequence[Token], end: int) -> bool:
-    """Whether brackets behind an object say how much it is: "gives the hours worked (more than 0)" makes nothing."""
-    opened = next((i for i, t in enumerate(rest[: end + 2]) if t.text == "("), None)
+def _bounded(rest: Sequence[Token], head: Sequence[Token]) -> bool:
+    """Whether an object says how often ("four times a year") or how much ("the hours worked (more than 0)")."""
+    if head and head[-1].low == "times":
+        return True
+    opened = next((i for i, t in enumerate(rest[: len(head) + 2]) if t.text == "("), None)
     inner = rest[opened + 1 : frames.close_of(rest, opened)] if opened is not None else ()
     return any((b := quantities.bound(inner, i)) is not None and not b[0].exact for i in range(len(inner)))
 

@@ -113,7 +113,7 @@ def _when_made(r: Reading) -> bool:
 _MADE: Final = [
     [word] for word in ("bought", "created", "made", "added", "registered", "sold", "issued", "opened", "placed", "new")
 ]
-_AT_FIRST: Final = ("at first", "to begin with", "to start with", "in the beginning", "at the beginning")
+_AT_FIRST: Final = ("to begin with", "to start with", "in the beginning", "at the beginning")
 
 
 def initial(r: Reading, draft: Draft) -> bool:
