@@ -199,6 +199,8 @@ def test_bad_input_is_refused_whole_and_changes_nothing(library: Path, tmp_path:
         for raw in (b"", b"{", b"\xff\xfe", b'{"name": "\\ud800"}', b'{"name": NaN}', b"[" * 50_000):
             answer = client.post("/members", content=raw, headers={"content-type": "application/json"})
             assert answer.status_code == 422, raw[:20]
+        torn = client.post("/members", content=b'{"name"', headers={"content-type": "application/json"})
+        assert [fault["pointer"] for fault in torn.json()["errors"]] == [""]  # the whole body, not a position in it
         assert client.get("/members").json()["total"] == 0
         assert client.get("/members/1").status_code == 404
         assert client.get("/members/one").status_code == 422
