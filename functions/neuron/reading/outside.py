@@ -59,6 +59,11 @@ _TOPICS: Final[tuple[tuple[str, str], ...]] = (
         "Deployment is not part of the project; it comes with a Dockerfile.",
     ),
     (
+        r"\bexit(?:s|ed|ing)? (?:with )?(?:an? |the )?(?:exit |non-?zero |error )?(?:code|status)\b|"
+        r"\bexit(?:s|ing)? with \d",
+        "Exit codes are fixed: 0 when it is done, whatever the answer, 1 when refused, 2 when used wrongly.",
+    ),
+    (
         r"\b(?:machine learning|ai.powered|artificial intelligence|recommendation engine|chatgpt|llm|"
         r"natural language|recommendations? (?:engine|system)|recommends?)\b",
         "This needs a model or a judgement that the software does not have.",

@@ -119,3 +119,22 @@ def test_a_number_is_asked_about_by_yes_or_no() -> None:
     ]
     (of_any,) = read("A library that tells whether a number is a multiple of another number.").computations
     assert [case.when for case in of_any.refuses] == ["divisor == 0"]
+
+
+def test_an_exit_code_of_its_own_is_not_done_and_the_usual_ones_are_told() -> None:
+    specification = read(
+        "A CLI that checks IBANs. It prints valid or invalid and exits with status 3 when it is wrong."
+    )
+    (clause,) = [clause for clause in specification.clauses if "status 3" in clause.text]
+    assert clause.status is ClauseStatus.NOT_DONE
+    assert "Exit codes are fixed: 0" in clause.reason
+
+
+def test_a_place_of_storage_becomes_no_thing_that_is_kept() -> None:
+    specification = read(
+        "A CLI for notes: a note has a text. Notes are kept in a YAML file. Data must survive a restart."
+    )
+    assert [entity.name for entity in specification.entities] == ["note"]
+    told = {clause.text: clause.reason for clause in specification.clauses}
+    assert "SQLite" in told["Notes are kept in a YAML file"]
+    assert told["Data must survive a restart"] == ""
