@@ -97,7 +97,7 @@ async def _content(call: Call, artefact_id: UUID) -> Response:
         "Content-Disposition": f'attachment; filename="{artefact_id}.tar.gz"',
         "ETag": f'"{found.sha256}"',
     }
-    chunks = call.resources.objects.get(service.object_key(org_id, artefact_id))
+    chunks = await service.content(call.resources, org_id, artefact_id)
     return StreamingResponse(chunks, 200, headers, found.media_type)
 
 

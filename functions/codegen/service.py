@@ -16,7 +16,7 @@ from functions.codegen.models import PROCESS, Ending, NewProject, derived_id
 from shared import cursors
 from shared.chaos import point, register
 from shared.identifiers import new_id
-from shared.objects import key
+from shared.objects import ObjectMissingError, key
 from shared.problems import Problem
 from shared.problems import register as register_problem
 from shared.quotas import RUNS, exceeded
@@ -26,6 +26,8 @@ from shared.software.projects import Artefact, NotDone, Project, ProjectPage, Pr
 from shared.software.source import EngineName
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from events import CloudEvent
     from events.catalogue.neuron import RunCancelled, RunFailed
     from functions.codegen.resources import Resources
@@ -41,6 +43,12 @@ register_problem(
 )
 register_problem("project-unknown", 404, "There is no such project", "List your projects to find its id.")
 register_problem("artefact-unknown", 404, "There is no such artefact", "Look its id up in the project or the run.")
+register_problem(
+    "artefact-lost",
+    404,
+    "The store of objects does not have the artefact's bytes",
+    "Ask whoever runs the platform to bring them back: a restored database comes without them. Or ask for it anew.",
+)
 register_problem("artefact-missing", 409, "There is no archive yet", "Wait until the project's run has ended.")
 register_problem(
     "idempotency-key-reused",
@@ -288,6 +296,26 @@ async def artefact(resources: Resources, org_id: UUID, artefact_id: UUID) -> Art
     if found is None:
         raise Problem("artefact-unknown")
     return found
+
+
+async def content(resources: Resources, org_id: UUID, artefact_id: UUID) -> AsyncIterator[bytes]:
+    """Give an artefact's bytes, in pieces, once the first one was read: until then it can still be said that none are.
+
+    Raises:
+        Problem: 404 `artefact-lost`.
+    """
+    pieces = resources.objects.get(object_key(org_id, artefact_id))
+    try:
+        first = await anext(pieces, b"")
+    except ObjectMissingError:
+        raise Problem("artefact-lost") from None
+    return _following(first, pieces)
+
+
+async def _following(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in others:
+        yield piece
 
 
 def object_key(org_id: UUID, artefact_id: UUID) -> str:

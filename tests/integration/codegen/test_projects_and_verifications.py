@@ -327,3 +327,18 @@ def test_derived_ids_differ_by_organisation_and_part() -> None:
     one, other = new_id(), new_id()
     assert derived_id(one, "a") == derived_id(one, "a")
     assert len({derived_id(one, "a"), derived_id(one, "b"), derived_id(other, "a")}) == 3
+
+
+async def test_the_bytes_of_an_artefact_come_whole_and_that_they_are_lost_is_said_first(
+    resources: Resources, organisation: Organisation
+) -> None:
+    org_id, artefact_id = await organisation(), new_id()
+    held = service.object_key(org_id, artefact_id)
+    many = bytes(range(256)) * 3000  # several pieces
+    await resources.objects.put(held, many)
+    pieces = await service.content(resources, org_id, artefact_id)
+    assert b"".join([piece async for piece in pieces]) == many
+    await resources.objects.delete(held)
+    with pytest.raises(Problem) as caught:
+        await service.content(resources, org_id, artefact_id)
+    assert (caught.value.status, caught.value.slug) == (404, "artefact-lost")
