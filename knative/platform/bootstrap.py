@@ -1,8 +1,9 @@
 """What must be there before functions start: the schema, and the demo organisation with its API key.
 
 A process of its own (`python -m knative.platform.bootstrap HOME URL`), so that the supervisor never loads a database
-driver. Reads HAL9_SHARDS, HAL9_SHARDS_ADMIN, HAL9_DATA_KEYS and HAL9_REGION; every step may be repeated. What goes
-wrong is one sentence on standard error, exit code 1.
+driver. Reads HAL9_SHARDS, HAL9_SHARDS_ADMIN, HAL9_DATA_KEYS, HAL9_REGION and HAL9_REPLICAS. Every step may be
+repeated, and is where there are replicas: the keeper may have started a primary again, or replaced it, meanwhile. What
+goes wrong is one sentence on standard error, exit code 1.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
+
 from knative.platform.home import Home, PlatformSettings, replace
 from knative.platform.servers.replicated import slots
 from shared import apikeys
 from shared.clock import SystemClock
-from shared.database import DatabaseSettings, ShardUnavailableError, hosts
-from shared.database.migrations import LedgerError, MigrationError, migrate
+from shared.database import CommitUnknownError, DatabaseSettings, ShardUnavailableError, hosts
+from shared.database.migrations import LedgerError, MigrationError, ShardAwayError, migrate
+from shared.database.retry import is_connection_lost
 from shared.datakeys import DataKeySettings, open_master_keys
 from shared.placement import fleet
 from shared.problems import Problem
@@ -33,9 +37,41 @@ from shared.shards.organisations import organisation_id, owner_key
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from shared.clock import Clock
+
 DEMO_SLUG: Final = "demo"
 DEMO_ORGANISATION: Final[UUID] = organisation_id(DEMO_SLUG)
 """The same on every platform, so that losing credentials.json does not lose the organisation."""
+
+
+_TRIES: Final = 5
+_PAUSE_SECONDS: Final = 2.0
+"""Between two of them: with the others more than a primary needs to come back, or its replica to take over."""
+
+
+async def prepare_watched(home: Home, url: str, clock: Clock) -> None:
+    """Prepare databases that have a keeper: from the start again when one was lost meanwhile.
+
+    Raises:
+        MigrationError: As `prepare`, also when a shard was away at each try.
+        ShardUnavailableError: Likewise.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            await prepare(home, url)
+        except Exception as error:
+            if not _passes(error):
+                raise
+            sys.stderr.write(f"tried again: {error}\n")
+        else:
+            return
+        await clock.sleep(_PAUSE_SECONDS)
+    await prepare(home, url)
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it may be different when a server is back."""
+    return isinstance(error, (ShardAwayError, CommitUnknownError, TimeoutError)) or is_connection_lost(error)
 
 
 async def prepare(home: Home, url: str) -> None:
@@ -120,8 +156,9 @@ def _written(home: Home) -> dict[str, Any]:
 def main() -> int:
     """Run; give the exit code."""
     home, url = Home.at(Path(sys.argv[1])), sys.argv[2]
+    watched = load(PlatformSettings).replicas > 0
     try:
-        asyncio.run(prepare(home, url))
+        asyncio.run(prepare_watched(home, url, SystemClock()) if watched else prepare(home, url))
     except LedgerError as error:
         about = str(error).splitlines()[-1].strip()
         sys.stderr.write(
@@ -129,8 +166,11 @@ def main() -> int:
             f"which begins anew ({about}).\n"
         )
         return 1
-    except (MigrationError, ShardUnavailableError, OSError) as error:
+    except (MigrationError, ShardUnavailableError, CommitUnknownError) as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        sys.stderr.write(f"The databases could not be prepared ({type(error).__name__}: {error}): start it again.\n")
         return 1
     return 0
 

@@ -14,7 +14,17 @@ knows the usual faults.
 
 from __future__ import annotations
 
-from shared.database.migrations.files import LedgerError, Migration, MigrationError, read
+from shared.database.migrations.files import LedgerError, Migration, MigrationError, ShardAwayError, read
 from shared.database.migrations.runner import Applied, ShardStatus, migrate, status
 
-__all__ = ["Applied", "LedgerError", "Migration", "MigrationError", "ShardStatus", "migrate", "read", "status"]
+__all__ = [
+    "Applied",
+    "LedgerError",
+    "Migration",
+    "MigrationError",
+    "ShardAwayError",
+    "ShardStatus",
+    "migrate",
+    "read",
+    "status",
+]

@@ -19,6 +19,10 @@ class MigrationError(RuntimeError):
     """The migrations cannot be run; the text says what to do."""
 
 
+class ShardAwayError(MigrationError):
+    """A shard does not answer, or was lost meanwhile: the same may succeed when it is back."""
+
+
 class LedgerError(MigrationError):
     """What was applied does not fit this release's files; each line after the first names one fault."""
 

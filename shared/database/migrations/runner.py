@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
 from shared.database import hosts
-from shared.database.migrations.files import FOLDER, LedgerError, Migration, MigrationError, read
+from shared.database.migrations.files import FOLDER, LedgerError, Migration, MigrationError, ShardAwayError, read
 from shared.database.migrations.statements import split
 from shared.database.pooler import is_direct
+from shared.database.retry import is_connection_lost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -80,6 +81,7 @@ async def migrate(admin_dsns: Sequence[str], *, folder: Path = FOLDER) -> list[A
 
     Raises:
         LedgerError: a ledger does not fit the files.
+        ShardAwayError: a shard does not answer, or was lost meanwhile.
         MigrationError: a lock is not to be had, or a statement failed.
     """
     migrations = read(folder)
@@ -89,8 +91,9 @@ async def migrate(admin_dsns: Sequence[str], *, folder: Path = FOLDER) -> list[A
         ]
         # Always the first shard's lock first, so that two runs cannot each hold what the other waits for.
         for number, connection in enumerate(connections):
-            await _lock(connection, number)
-            await connection.execute(_LEDGER)
+            with _attributed(number):
+                await _lock(connection, number)
+                await connection.execute(_LEDGER)
         statuses = [await _status(connection, number, migrations) for number, connection in enumerate(connections)]
         if faults := [f"shard {status.shard}: {fault}" for status in statuses for fault in status.faults]:
             raise LedgerError("nothing was migrated:\n" + "\n".join(f"  {fault}" for fault in faults))
@@ -100,9 +103,8 @@ async def migrate(admin_dsns: Sequence[str], *, folder: Path = FOLDER) -> list[A
             for number, connection in enumerate(connections)
         )
         results = await asyncio.gather(*runs, return_exceptions=True)
-    failures = [result for result in results if isinstance(result, BaseException)]
-    if failures:
-        raise failures[0]
+        if failures := [result for result in results if isinstance(result, BaseException)]:
+            raise failures[0]
     return [applied for result in results if not isinstance(result, BaseException) for applied in result]
 
 
@@ -122,19 +124,40 @@ async def _connected(dsn: str, shard: int) -> AsyncIterator[Connection]:
     try:
         connection = await hosts.connect(dsn, timeout=10, server_settings={"application_name": "hal9-migrate"})
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        raise MigrationError(
+        raise ShardAwayError(
             f"shard {shard} does not answer ({type(error).__name__}: {error}). "
             "Start the platform with `hal9 up`, or check HAL9_SHARDS_ADMIN."
         ) from error
     try:
-        if not await is_direct(connection):
-            raise MigrationError(
-                f"shard {shard} is reached through a pooler, which loses the lock that keeps migrations apart: "
-                "give HAL9_SHARDS_ADMIN the server's own address."
-            )
+        with _attributed(shard):
+            await _require_direct(connection, shard)
         yield connection
-    finally:
-        await connection.close()
+    except BaseException:
+        connection.terminate()  # closing asks the server, which may be gone
+        raise
+    await connection.close()
+
+
+async def _require_direct(connection: Connection, shard: int) -> None:
+    if not await is_direct(connection):
+        raise MigrationError(
+            f"shard {shard} is reached through a pooler, which loses the lock that keeps migrations apart: "
+            "give HAL9_SHARDS_ADMIN the server's own address."
+        )
+
+
+@contextmanager
+def _attributed(shard: int) -> Iterator[None]:
+    """Say which shard it was, when its connection is lost."""
+    try:
+        yield
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
+        raise ShardAwayError(
+            f"shard {shard} was lost while it was migrated ({type(error).__name__}: {error}). "
+            "What was applied stays applied, nothing is half done: try again when it answers."
+        ) from error
 
 
 async def _lock(connection: Connection, shard: int) -> None:
@@ -154,12 +177,15 @@ async def _lock(connection: Connection, shard: int) -> None:
     await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
 
 
+async def _ledger(connection: Connection) -> Sequence[asyncpg.Record]:
+    if not await connection.fetchval("SELECT to_regclass('migrations.applied') IS NOT NULL"):
+        return []
+    return await connection.fetch("SELECT kind, version, name, checksum FROM migrations.applied ORDER BY kind, version")
+
+
 async def _status(connection: Connection, shard: int, migrations: Sequence[Migration]) -> ShardStatus:
-    ledger: list[asyncpg.Record] = []
-    if await connection.fetchval("SELECT to_regclass('migrations.applied') IS NOT NULL"):
-        ledger = await connection.fetch(
-            "SELECT kind, version, name, checksum FROM migrations.applied ORDER BY kind, version"
-        )
+    with _attributed(shard):
+        ledger = await _ledger(connection)
     applied = {(row["kind"], row["version"]): row for row in ledger}
     mine = [migration for migration in migrations if shard == 0 or migration.kind == "shard"]
     known = {(migration.kind, migration.version) for migration in mine}
@@ -185,7 +211,8 @@ async def _status(connection: Connection, shard: int, migrations: Sequence[Migra
 
 
 async def _apply_all(connection: Connection, shard: int, shards: int, pending: Sequence[Migration]) -> list[Applied]:
-    return [await _apply(connection, shard, shards, migration) for migration in pending]
+    with _attributed(shard):
+        return [await _apply(connection, shard, shards, migration) for migration in pending]
 
 
 async def _apply(connection: Connection, shard: int, shards: int, migration: Migration) -> Applied:
@@ -208,6 +235,8 @@ async def _apply(connection: Connection, shard: int, shards: int, migration: Mig
                 ) from error
             await asyncio.sleep(0.2 * attempt)
         except asyncpg.PostgresError as error:
+            if is_connection_lost(error):
+                raise
             raise MigrationError(f"shard {shard}, {migration}: {error}") from error
         else:
             return Applied(shard, str(migration), milliseconds)

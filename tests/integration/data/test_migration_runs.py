@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from shared.database.migrations import MigrationError, migrate, status
+from shared.database.migrations import MigrationError, ShardAwayError, migrate, status
 from shared.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -205,3 +205,15 @@ async def test_a_file_with_another_name_is_refused(scratch: list[str], folder: P
 async def test_a_shard_that_is_away_is_said(short_folder: Path, folder: Path) -> None:
     with pytest.raises(MigrationError, match=r"shard 0 does not answer.*hal9 up"):
         await migrate([f"postgresql://hal9_owner@/hal9?host={short_folder}&port=1"], folder=folder)
+
+
+async def test_a_shard_that_is_lost_in_a_migration_is_named_and_the_same_goes_on(
+    scratch: list[str], folder: Path
+) -> None:
+    put(folder, "directory/0002_end.sql", "SELECT pg_terminate_backend(pg_backend_pid());")
+    with pytest.raises(ShardAwayError, match=r"shard 0 was lost while it was migrated .*: try again when it answers"):
+        await migrate(scratch, folder=folder)
+    put(folder, "directory/0002_end.sql", "CREATE TABLE ends ();")
+    assert [one.migration for one in await migrate(scratch, folder=folder) if one.shard == 0] == [
+        "directory/0002_end", "shard/0001_people", "shard/0002_ages",
+    ]  # fmt: skip
