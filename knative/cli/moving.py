@@ -143,9 +143,10 @@ def ended(move: Move, *, as_json: bool) -> None:
         click.echo(json.dumps(document(move)))
     elif move.step == "finished":
         pause = "" if move.pause_ms is None else f" Nobody could write for {move.pause_ms:.0f} ms."
+        kept = f"is kept for {move.retain_s} s; then upkeep drops it" if move.dropped_at is None else "was dropped"
         click.echo(
             f"{move.org_id} is on shard {move.target}, in epoch {move.epoch + 1}; {move.rows or 0} rows.{pause} "
-            f"The old copy on shard {move.source} is kept for {move.retain_s} s; then upkeep drops it."
+            f"The old copy on shard {move.source} {kept}."
         )
     else:
         click.echo(f"{move.org_id} stays on shard {move.source}: {move.reason}.")

@@ -13,6 +13,8 @@ GRANT pg_read_all_stats TO hal9_backup;
 -- The owner makes functions that run as hal9_definer, and reads the statistics that `hal9 shards` shows.
 GRANT hal9_definer TO hal9_owner;
 GRANT pg_monitor TO hal9_owner;
+-- Where functions have taken every other connection, the server keeps some for it (reserved_connections): whoever is to mend that must get in.
+GRANT pg_use_reserved_connections TO hal9_owner;
 -- And moves organisations from one server to another by logical replication, for which the server needs wal_level = logical.
 ALTER ROLE hal9_owner REPLICATION;
 GRANT pg_create_subscription TO hal9_owner;

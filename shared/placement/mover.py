@@ -119,7 +119,7 @@ class Mover:
         self._clock = clock or SystemClock()
 
     async def move(self, org_id: UUID, target: int, *, retain_seconds: int = 3600) -> Move:
-        """Move an organisation, or go on with its move.
+        """Move an organisation, or go on with its move; when that is over already, say so once more.
 
         Args:
             org_id: The organisation.
@@ -134,7 +134,7 @@ class Mover:
             StuckError: It does not go on.
         """
         async with hands.connected(self._addresses[0]) as directory:
-            move = await moves.unfinished(directory, org_id)
+            move = await moves.unfinished(directory, org_id) or await moves.arrived(directory, org_id, target)
             if move is None:
                 move = await self._plan(directory, org_id, target, retain_seconds)
             elif move.target != target:
@@ -142,7 +142,7 @@ class Mover:
                     f"{org_id} is not moved to shard {target}",
                     [f"its move to shard {move.target} is not over: go on with that, or cancel it"],
                 )
-        return await self.carry_on(move)
+        return move if move.over else await self.carry_on(move)
 
     async def cancel(self, org_id: UUID) -> Move:
         """Cancel the organisation's move: here, or have the mover do so that is at it.

@@ -104,6 +104,17 @@ async def unfinished(directory: Connection, org_id: UUID) -> Move | None:
     return None if row is None else Move(**row)
 
 
+async def arrived(directory: Connection, org_id: UUID, target: int) -> Move | None:
+    """The move that brought the organisation to the shard where it is since; None when it is elsewhere."""
+    row = await directory.fetchrow(
+        f"SELECT {_COLUMNS} FROM directory.moves m WHERE org_id = $1 AND target = $2 AND step = 'finished'"  # noqa: S608
+        " AND EXISTS (SELECT 1 FROM directory.organisations o"
+        " WHERE o.org_id = m.org_id AND o.shard = m.target AND o.epoch = m.epoch + 1)",
+        org_id, target,
+    )  # fmt: skip
+    return None if row is None else Move(**row)
+
+
 async def get(directory: Connection, org_id: UUID, move_id: UUID) -> Move:
     """One move, as it is now."""
     row = await directory.fetchrow(

@@ -163,6 +163,12 @@ async def survey(admin_dsns: Sequence[str], *, seconds: float = 5.0) -> list[Sha
     ]
 
 
+_TAKEN: Final = (
+    "all its connections are taken, and it keeps none for hal9_owner: end some, set its reserved_connections to 5, and "
+    "GRANT pg_use_reserved_connections TO hal9_owner"
+)
+
+
 @dataclass(slots=True)
 class _Directory:
     """What the directory says, by the shard's number."""
@@ -181,6 +187,8 @@ async def _ask(number: int, dsn: str, seconds: float) -> tuple[dict[str, Any], _
                 return await _read(connection), directory
             finally:
                 await connection.close()
+    except asyncpg.TooManyConnectionsError:
+        return {"error": _TAKEN}, _Directory()
     except TimeoutError:
         return {"error": f"no answer within {seconds:g} s"}, _Directory()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -38,7 +38,9 @@ _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstr
 _PASSED_ON: Final = {signal.SIGTERM: signal.SIGINT, signal.SIGINT: signal.SIGINT, signal.SIGQUIT: signal.SIGQUIT}
 """SIGTERM alone would wait for every client to leave by itself."""
 
-_REPLICATES: Final = "ALTER ROLE hal9_owner REPLICATION;\n\nGRANT pg_create_subscription TO hal9_owner;\n\n"
+_OWNER_MAY: Final = (
+    "ALTER ROLE hal9_owner REPLICATION;\n\nGRANT pg_create_subscription, pg_use_reserved_connections TO hal9_owner;\n\n"
+)
 """Also in folders that were made before bootstrap.sql said so."""
 
 _MAY_BACK_UP: Final = (
@@ -62,6 +64,7 @@ SETTINGS: Final = {
     "password_encryption": "scram-sha-256",
     "max_connections": "300",
     "superuser_reserved_connections": "3",
+    "reserved_connections": "5",  # of hal9_owner, which is to see who has taken all others
     "max_prepared_transactions": "64",
     "wal_level": "logical",  # moving an organisation
     "wal_retrieve_retry_interval": "200ms",
@@ -168,7 +171,7 @@ def prepare(folder: Path, passwords: Mapping[str, str | None]) -> None:
     (folder / "pg_hba.conf").write_text(_HBA, encoding="utf-8")
     (folder / "postmaster.pid").unlink(missing_ok=True)  # we hold the lock: whoever it names is no more
     given = "".join(f"ALTER ROLE {role} PASSWORD {_literal(text)};\n\n" for role, text in passwords.items())
-    _single(folder, DATABASE, _REPLICATES + _MAY_BACK_UP + given)
+    _single(folder, DATABASE, _OWNER_MAY + _MAY_BACK_UP + given)
 
 
 def _major() -> str:

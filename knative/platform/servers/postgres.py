@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DATABASE: Final = "hal9"
 SUPERUSER: Final = "postgres"
 _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstrap.sql"
-_TEMPLATE_REVISION: Final = 4  # raise it when _initialise or bootstrap.sql changes
+_TEMPLATE_REVISION: Final = 5  # raise it when _initialise or bootstrap.sql changes
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 _KILL_SECONDS: Final = 5.0
@@ -46,6 +46,7 @@ SETTINGS: Final[dict[str, str]] = {
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "superuser_reserved_connections": "3",
+    "reserved_connections": "5",  # of hal9_owner: `hal9 shards list` answers when functions have taken all others
     "shared_buffers": "32MB",
     "work_mem": "4MB",
     "maintenance_work_mem": "16MB",

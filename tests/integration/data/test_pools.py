@@ -121,12 +121,12 @@ async def test_a_plan_that_could_exhaust_the_servers_is_refused(servers: Servers
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)
     assert [server["shards"] for server in document["servers"]] == [[0], [1], [2]]
-    assert {server["limit"] + server["others"] for server in document["servers"]} == {197}
+    assert {server["limit"] + server["others"] for server in document["servers"]} == {200 - 3 - 5}
     assert len(document["faults"]) == 6
     needed = max(document["advice"]["max_connections"].values())
-    enough = await hal9("pools", "plan", "--max-connections", str(needed))
+    enough = await hal9("pools", "plan", "--max-connections", str(needed), "--reserved", "8")
     assert enough.returncode == 0, enough.stdout
-    short = await hal9("pools", "plan", "--max-connections", str(needed - 50))
+    short = await hal9("pools", "plan", "--max-connections", str(needed - 50), "--reserved", "8")
     assert short.returncode == 1
     assert f"max_connections of at least {needed - document['servers'][0]['others']}" in short.stdout
 

@@ -8,16 +8,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from events import CloudEvent, outbox
 from knative.platform.servers import Servers
+from shared.database.migrations import migrate
 from shared.shards import SLOTS, Shards
 from shared.shards.survey import survey
+from tests.own_servers import own_servers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -54,11 +58,29 @@ async def test_the_shards_are_shown(
         assert report["error"] is None
         assert report["version"].startswith("18.")
         assert report["size_bytes"] > 1_000_000
-        assert 0 < report["connections_used"] <= report["connection_limit"] == 197
+        assert 0 < report["connections_used"] <= report["connection_limit"] == 200 - 3 - 5
         assert report["replication"] == []
     table = await hal9("shards", HAL9_SHARDS_ADMIN=servers.shards_admin_dsn)
     assert table.returncode == 0
     assert "…" not in table.stdout, "a column was cut at 80 characters"
+
+
+async def test_who_holds_the_connections_is_shown_when_all_are_taken() -> None:
+    async with own_servers(1, durable=False) as servers, AsyncExitStack() as held:
+        admin, app = servers.shards_admin_dsn, servers.shards_dsn
+        await migrate([admin])
+        with suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                greedy = await asyncpg.connect(app, server_settings={"application_name": "greedy"})
+                held.push_async_callback(greedy.close)
+        done = await hal9("shards", "list", "--json", HAL9_SHARDS_ADMIN=admin)
+        assert done.returncode == 0, done.stdout
+        (report,) = json.loads(done.stdout)
+        taken = {one["application"]: one["connections"] for one in report["connections"]}
+        assert taken["greedy"] == report["connection_limit"]
+        refused = await hal9("shards", "list", HAL9_SHARDS_ADMIN=app)  # a role for which the server keeps none
+    assert refused.returncode == 1
+    assert "GRANT pg_use_reserved_connections TO hal9_owner" in " ".join(refused.stdout.split())
 
 
 async def test_what_waits_in_the_outbox_is_counted_with_its_age(
