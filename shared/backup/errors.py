@@ -19,6 +19,17 @@ class DamagedError(BackupError):
         super().__init__(f"{what} is damaged: {why}. Nothing was restored from it; take another backup.")
 
 
+class AbsentError(DamagedError):
+    """A stream is not in the store at all.
+
+    Args:
+        what: Which.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "it is not in the store")
+
+
 class ForeignKeyError(BackupError):
     """The master key that is set is not the one that wrapped a backup's key."""
 

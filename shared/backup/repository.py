@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from shared.backup import manifest
-from shared.backup.errors import BackupError, DamagedError, ForeignKeyError
+from shared.backup.errors import AbsentError, BackupError, DamagedError, ForeignKeyError
 from shared.backup.manifest import Backup, File
 from shared.backup.sealing import DataKey, opened, sealed
 from shared.datakeys import KeyRefusedError
@@ -148,7 +148,7 @@ class Repository:
                 async for chunk in plain:
                     yield chunk
         except ObjectMissingError:
-            raise DamagedError(name, "it is not in the store") from None
+            raise AbsentError(name) from None
         except KeyRefusedError:
             raise ForeignKeyError(name) from None
         if expected is not None and (size, digest.hexdigest()) != (expected.stored, expected.sha256):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from shared.backup import programs
 from shared.backup.archive import PARTIAL
 from shared.backup.errors import BackupError, DamagedError
-from shared.backup.route import FOREVER, Leg, first_leg, route, segments
+from shared.backup.route import FOREVER, Leg, first_leg, route, segments, wal
 from shared.backup.tar import unpack
 from shared.diskspace import is_full
 
@@ -268,16 +268,16 @@ async def _fetch_wal(
     tell(f"shard {shard}: {len(wanted)} WAL segments of {size / 2**20:.0f} MB")
     for name in wanted:
         path = folder / name.rpartition("/")[2].removesuffix(PARTIAL)
-        await _fetch_file(repository, name, path)
+        await _fetch_file(wal(repository, name), path)
         if path.stat().st_size != size:
             raise DamagedError(name, f"it has not {size} bytes")
     for leg in legs[1:]:
-        await _fetch_file(repository, leg.history, folder / leg.history.rpartition("/")[2])
+        await _fetch_file(repository.get(leg.history), folder / leg.history.rpartition("/")[2])
 
 
-async def _fetch_file(repository: Repository, name: str, path: Path) -> None:
+async def _fetch_file(chunks: AsyncIterator[bytes], path: Path) -> None:
     with path.open("wb") as file:
-        async for chunk in repository.get(name):
+        async for chunk in chunks:
             file.write(chunk)
 
 

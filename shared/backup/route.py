@@ -15,11 +15,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from shared.backup.archive import HISTORY, PARTIAL, SEGMENT, folder, read_status, successor
-from shared.backup.errors import DamagedError
+from shared.backup.errors import AbsentError, DamagedError
 from shared.backup.shard import begin_of, lsn_of, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Collection, Sequence
 
     from shared.backup.manifest import ShardBackup
     from shared.backup.repository import Repository
@@ -85,7 +85,7 @@ async def _following(repository: Repository, leg: Leg, size: int) -> Leg | None:
     parent, lsn = _left(name, (await repository.read(name)).decode())
     begin = lsn - lsn % size
     first = segment(timeline, begin, size)
-    if parent != leg.timeline or timeline <= parent or not {first, first + PARTIAL} & names:
+    if parent != leg.timeline or timeline <= parent or await _kept(repository, folder(archive), first, names) is None:
         return None
     before = f"{folder(leg.archive)}/{segment(leg.timeline, begin - size, size)}"
     if begin > leg.lsn and not await repository.exists(before):
@@ -132,22 +132,47 @@ async def _to_the_end(
 ) -> list[str]:
     size = part.segment_bytes
     prefix = folder(leg.archive)
-    there = {name.rpartition("/")[2] async for name in repository.below(prefix)}
-    complete = {name for name in there if SEGMENT.fullmatch(name)}
-    partial = {name for name in there if name.endswith(PARTIAL)}
+    listed = {name.rpartition("/")[2] async for name in repository.below(prefix)}
+    newest = max((begin_of(name, size) for name in listed if SEGMENT.fullmatch(name)), default=0)
     wanted: list[str] = []
-    while True:
+    while last_lsn is None or place <= last_lsn:
         name = segment(leg.timeline, place, size)
-        if last_lsn is not None and place > last_lsn:
-            return wanted
-        if name in complete:
-            wanted.append(f"{prefix}/{name}")
-        elif name + PARTIAL in partial:
-            return [*wanted, f"{prefix}/{name}{PARTIAL}"]
-        elif place <= (part.point_lsn if last_lsn is None else min(last_lsn, part.point_lsn)) or any(
-            begin_of(other, size) > place for other in complete
-        ):
+        kept = await _kept(repository, prefix, name, listed)
+        if kept is not None:
+            wanted.append(f"{prefix}/{kept}")
+        elif place < newest or place <= (part.point_lsn if last_lsn is None else min(last_lsn, part.point_lsn)):
             raise DamagedError(f"{prefix}/{name}", "the segment is not in the store")
-        else:
+        if kept != name:
             return wanted
         place += size
+    return wanted
+
+
+async def _kept(repository: Repository, prefix: str, name: str, listed: Collection[str]) -> str | None:
+    """Give the file that holds a segment: the whole one, or the one as far as it was written; None without both.
+
+    Files that come and go while a folder is listed are in the list or not. Whoever archives puts the whole one before
+    the other is removed; so who finds none of the other, and then none of the whole one, knows that there is none.
+    """
+    if name in listed:
+        return name
+    partial = name + PARTIAL in listed or await repository.exists(f"{prefix}/{name}{PARTIAL}")
+    if await repository.exists(f"{prefix}/{name}"):
+        return name
+    return name + PARTIAL if partial else None
+
+
+async def wal(repository: Repository, name: str) -> AsyncGenerator[bytes, None]:
+    """Give a segment's bytes, of the whole one where what was partial when `segments` saw it has been completed.
+
+    Raises:
+        DamagedError: It is not there, or not what was put there.
+    """
+    try:
+        async for chunk in repository.get(name):
+            yield chunk
+    except AbsentError:
+        if not name.endswith(PARTIAL):
+            raise
+        async for chunk in repository.get(name.removesuffix(PARTIAL)):
+            yield chunk

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from shared.backup.archive import read_status
 from shared.backup.errors import BackupError, DamagedError
 from shared.backup.restoring import require_room, verify_folder
-from shared.backup.route import first_leg, segments
+from shared.backup.route import first_leg, segments, wal
 from shared.backup.tar import unpack
 from shared.diskspace import is_full
 
@@ -74,7 +74,7 @@ async def verify(repository: Repository, backup: Backup, scratch: Path | None, t
         names = await segments(repository, part, (first_leg(part),), None)
         tell(f"shard {part.shard}: {len(names)} WAL segments")
         for name in names:
-            async for _ in repository.get(name):
+            async for _ in wal(repository, name):
                 pass
         count += len(names)
     return Verified(backup.id, backup.stored, backup.plain, count, min(until))
