@@ -114,7 +114,16 @@ async def _eventing(cluster: Cluster, target: Target) -> list[Fault]:
     faults = await _release(cluster, "Knative Eventing", EVENTING, "eventing-controller")
     faults += await _broker(cluster, target)
     features = await _config(cluster, EVENTING, "config-features")
-    if target.oidc and features is not None and features.get(_OIDC, "disabled").lower() != "enabled":
+    has_oidc = (features or {}).get(_OIDC, "disabled").lower() == "enabled"
+    if has_oidc and not target.oidc:
+        faults.append(
+            Fault(
+                f"The flag {_OIDC} is on: Knative's broker takes events only with the cluster's tokens, and functions "
+                "that go by a shared secret have none.",
+                "Leave out --without-oidc.",
+            )
+        )
+    if target.oidc and features is not None and not has_oidc:
         faults.append(
             Fault(
                 f"The flag {_OIDC} is off: without it Knative's broker cannot prove to a function that it is the "

@@ -95,6 +95,12 @@ async def test_flags_that_are_off_are_named_with_the_command_that_switches_them_
     assert "authentication-oidc" not in said(without_oidc)
 
 
+async def test_a_shared_secret_is_refused_where_the_broker_asks_for_tokens(hal9: Callable[..., Any]) -> None:
+    found = await hal9(*arguments(), "--without-oidc")
+    assert "authentication-oidc is on" in said(found)
+    assert [fault["remedy"] for fault in document(found)["faults"]] == ["Leave out --without-oidc."]
+
+
 async def test_without_a_storage_class_the_ways_out_are_named(hal9: Callable[..., Any], tmp_path: Path) -> None:
     def none(path: str, status: int, found: Any) -> tuple[int, Any]:
         if path.endswith("/storageclasses"):
