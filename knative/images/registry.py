@@ -142,15 +142,17 @@ class Registry:
         if kind.lower() == "basic" and login is not None:
             return "Basic " + base64.b64encode(":".join(login).encode()).decode()
         fields = dict(_CHALLENGE.findall(rest))
+        unknown = f"{self._host} wants credentials: log in with `docker login {self._host}` or a helper"
         if kind.lower() != "bearer" or "realm" not in fields:
-            raise RegistryError(f"{self._host} wants credentials: log in with `docker login {self._host}` or a helper")
+            raise RegistryError(unknown)
         if not self._plain and not fields["realm"].startswith("https://"):
             raise RegistryError(f"{self._host} names a token server without HTTPS: it is not trusted")
         asked = {"scope": scope, **({"service": fields["service"]} if "service" in fields else {})}
         try:
             answer = self._client.get(fields["realm"], params=asked, auth=login)
             if answer.status_code != httpx.codes.OK:
-                raise RegistryError(f"{self._host} gives no right to {scope}: {answer.status_code}")
+                refused = f"{self._host} gives no right to {scope}: {answer.status_code}"
+                raise RegistryError(refused if login else unknown)
             document = answer.json()
             return f"Bearer {document.get('token') or document['access_token']}"
         except (httpx.HTTPError, ValueError, KeyError) as error:
@@ -179,18 +181,24 @@ def _said(answer: httpx.Response) -> str:
 
 
 def _login(host: str) -> tuple[str, str] | None:
-    """Give user and password of a registry from the user's Docker configuration; None when it has none."""
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return None
+    """Give user and password of a registry from the user's Docker configuration; None when it has none.
+
+    Raises:
+        RegistryError: The configuration is there and cannot be read.
+    """
+    path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     key = _PUBLIC[2] if host == _PUBLIC[0] else host
-    helper = (config.get("credHelpers") or {}).get(key) or config.get("credsStore")
-    if helper and re.fullmatch(r"[A-Za-z0-9_-]+", helper):
-        return _helped(helper, key)
-    entry = (config.get("auths") or {}).get(key) or {}
-    user, _, password = base64.b64decode(entry.get("auth") or "").decode("utf-8", "replace").partition(":")
+    try:
+        config = json.loads(path.read_bytes())
+        helper = (config.get("credHelpers") or {}).get(key) or config.get("credsStore")
+        if helper and re.fullmatch(r"[A-Za-z0-9_-]+", helper):
+            return _helped(helper, key)
+        entry = (config.get("auths") or {}).get(key) or {}
+        user, _, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise RegistryError(f"{path} is no Docker configuration that can be read: {error}") from None
     return (user, password) if user else None
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import socket
 import subprocess
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from knative.images import layout, registry
@@ -24,7 +30,7 @@ PROGRAM = "github.com/google/go-containerregistry/cmd/registry@v0.20.6"
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry that somebody else wrote, built from its Go module."""
     if shutil.which("go") is None:
         pytest.skip("Go is not on this machine, and the registry that this test pushes to is a Go module")
@@ -32,14 +38,29 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     proxy = subprocess.run(["go", "env", "GOPROXY"], capture_output=True, text=True, check=True).stdout.split(",")[0]
     variables = {**os.environ, "GOPROXY": proxy.strip(), "GOBIN": str(folder), "CGO_ENABLED": "0"}
     subprocess.run(["go", "install", PROGRAM], env=variables, check=True, capture_output=True)
+    return folder / "registry"
+
+
+@contextmanager
+def serving(program: Path) -> Iterator[str]:
+    """Run it, empty; give its host."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with subprocess.Popen([folder / "registry", "-port", str(port)], stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        assert "serving on port" in server.stderr.readline()
-        yield f"localhost:{port}"
-        server.terminate()
+    with subprocess.Popen([program, "-port", str(port)], stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            assert "serving on port" in server.stderr.readline()
+            yield f"localhost:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def host(program: Path) -> Iterator[str]:
+    """A registry that takes everybody."""
+    with serving(program) as place:
+        yield place
 
 
 @pytest.fixture
@@ -82,6 +103,88 @@ def test_the_bill_of_materials_is_a_referrer_of_its_image(
     assert listed["artifactType"] == "application/vnd.cyclonedx+json"
     assert manifest["subject"]["digest"] == made["valkey"].image.digest
     assert (tmp_path / "bill").read_bytes() == made["valkey"].image.bill
+
+
+class Door(BaseHTTPRequestHandler):
+    """What stands before a registry that wants a login, Basic or by a token; behind it is the real one."""
+
+    protocol_version = "HTTP/1.1"
+    kind = "Basic"
+    behind = ""
+    token = "a-token-of-a-minute"
+    login = "Basic " + base64.b64encode(b"porter:s3cret").decode()
+
+    def handle_any(self) -> None:
+        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        place = self.headers["host"]
+        wanted = self.login if self.kind == "Basic" else f"Bearer {self.token}"
+        if self.path.startswith("/token?"):
+            known = self.headers["authorization"] == self.login
+            self._say(200 if known else 401, {}, json.dumps({"token": self.token}).encode() if known else b"{}")
+        elif self.headers["authorization"] != wanted:
+            challenge = f'{self.kind} realm="http://{place}/token",service="{place}"'
+            self._say(401, {"WWW-Authenticate": challenge})
+        else:
+            sent = {name: value for name, value in self.headers.items() if name.lower() in {"accept", "content-type"}}
+            got = httpx.request(self.command, f"http://{self.behind}{self.path}", headers=sent, content=content)
+            kept = {name: got.headers[name] for name in ("location", "content-type") if name in got.headers}
+            self._say(got.status_code, kept, got.content)
+
+    do_GET = do_HEAD = do_POST = do_PUT = handle_any  # noqa: N815 - as http.server calls them
+
+    def _say(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(params=["Basic", "Bearer"])
+def guarded(program: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A registry behind a door."""
+    with serving(program) as place, ThreadingHTTPServer(("localhost", 0), Door) as server:
+        server.RequestHandlerClass = type("Guarded", (Door,), {"kind": request.param, "behind": place})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"localhost:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def configured(folder: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    (folder / "config.json").write_text(content)
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+
+
+def test_a_registry_that_wants_a_login_takes_that_of_the_docker_configuration(
+    guarded: str, folder: Path, made: dict[str, Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(tmp_path, monkeypatch, json.dumps({"auths": {guarded: {"auth": Door.login.removeprefix("Basic ")}}}))
+    assert registry.push(folder, f"{guarded}/hal9")[0].sent > 10**7
+    pulled = registry.pull(f"{guarded}/hal9/upkeep:1.2.3", "linux/amd64", tmp_path / "pulled")
+    assert pulled[1] == made["upkeep"].image.digest
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{}", "wants credentials: log in with `docker login"),
+        ('{"auths": {"HOST": {"auth": "cG9ydGVyOndyb25n"}}}', "answered 401|gives no right to"),
+        ('{"auths": {"HOST": {"auth": "x"}}}', "config.json is no Docker configuration"),
+        ('{"auths": []', "config.json is no Docker configuration"),
+        ("[]", "config.json is no Docker configuration"),
+    ],
+)
+def test_a_login_that_is_missing_wrong_or_unreadable_is_said(
+    guarded: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, told: str
+) -> None:
+    configured(tmp_path, monkeypatch, content.replace("HOST", guarded))
+    with pytest.raises(RegistryError, match=told):
+        registry.push(folder, f"{guarded}/refused")
 
 
 def test_an_image_that_is_not_there_is_said(host: str, tmp_path: Path) -> None:
