@@ -20,6 +20,9 @@ T = TypeVar("T")
 SECONDS = 900.0
 """How long one piece of work, or what is waited for meanwhile, may take."""
 
+PAUSE = 1.0
+"""Seconds between two questions whether it is done: asked often by many, they take the processors that it needs."""
+
 
 class Going(Generic[T]):
     """Pieces of work that follow one another, so many at a time, until they are enough.
@@ -86,7 +89,7 @@ def going_on(deployed: DeployedPlatform, at_once: int, piece: Callable[[Client],
 @contextmanager
 def runs_going_on(deployed: DeployedPlatform, at_once: int, lines: Sequence[str]) -> Iterator[Going[Run]]:
     """Have runs of `tally` going on; when the body ends, each of them has ended once, with each effect once."""
-    with going_on(deployed, at_once, lambda client: finished(client, lines, SECONDS)) as made:
+    with going_on(deployed, at_once, lambda client: finished(client, lines, SECONDS, PAUSE)) as made:
         made.some_more()
         yield made
         ended = made.ended()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.cluster.deployed import DeployedPlatform
 
 AT_ONCE = 10
+PAUSE = 3.0
 REQUEST = "A library of conversions: a function that converts kilometres to miles."
 
 
@@ -34,12 +35,16 @@ def made(deployed: DeployedPlatform, client: Client) -> Project:
         found: Project = insisted(lambda: client.projects.get(asked.id))
         return None if found.state == "running" else found
 
-    project: Project = deployed.until(f"the end of {asked.id}", ended, SECONDS)
+    project: Project = deployed.until(f"the end of {asked.id}", ended, SECONDS, PAUSE)
     return project
 
 
 def revisions(deployed: DeployedPlatform) -> set[str]:
     return {pod["metadata"]["labels"]["serving.knative.dev/revision"] for pod in deployed.instances()}
+
+
+def alone(deployed: DeployedPlatform, before: set[str]) -> bool:
+    return revisions(deployed).isdisjoint(before)
 
 
 def test_ten_at_a_time_while_functions_roll_out_and_pods_die(deployed: DeployedPlatform, tmp_path: Path) -> None:
@@ -48,7 +53,8 @@ def test_ten_at_a_time_while_functions_roll_out_and_pods_die(deployed: DeployedP
         before = revisions(deployed)
         said = deployed.deploy("--pool-size", "3")  # another setting: a new revision of every function
         assert "HAL9 is ready" in said
-        deployed.until("instances of the new revisions alone", lambda: revisions(deployed).isdisjoint(before), SECONDS)
+        replaced = partial(alone, deployed, before)
+        deployed.until("instances of the new revisions alone", replaced, SECONDS, PAUSE)
         for service in SERVICES:
             deployed.delete_pods(*deployed.ready(service)[:1])
         projects = going.ended()

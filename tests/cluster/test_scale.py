@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from shared.identifiers import new_id
-from tests.cluster.going import SECONDS, going_on
+from tests.cluster.going import PAUSE, SECONDS, going_on
 from tests.cluster.watching import watching
 from tests.processes.tally_runs import ended, insisted
 
@@ -46,7 +46,7 @@ def test_a_request_finds_everything_at_zero_and_becomes_a_verified_project(
 def waited(client: Client) -> Run:
     """Start a run whose steps wait, once, and wait for its end."""
     key = str(new_id())
-    return ended(client, insisted(lambda: client.runs.start("patience", WAITING, idempotency_key=key)), SECONDS)
+    return ended(client, insisted(lambda: client.runs.start("patience", WAITING, idempotency_key=key)), SECONDS, PAUSE)
 
 
 def test_load_brings_more_instances_and_its_end_takes_them_all_away(deployed: DeployedPlatform) -> None:

@@ -41,19 +41,19 @@ def started(client: Client, lines: Sequence[str] = LINES, seconds: float = SECON
     return run
 
 
-def ended(client: Client, run: Run, seconds: float = SECONDS) -> Run:
-    """Wait for a run's end."""
+def ended(client: Client, run: Run, seconds: float = SECONDS, pause: float = 0.2) -> Run:
+    """Wait for a run's end, asking with pauses."""
     limit = time.monotonic() + seconds
     while (found := insisted(lambda: client.runs.get(run.id), seconds)).state not in ENDED:
         assert time.monotonic() < limit, f"{run.id} hangs: {found.tree}"
-        time.sleep(0.2)
+        time.sleep(pause)
     result: Run = found
     return result
 
 
-def finished(client: Client, lines: Sequence[str] = LINES, seconds: float = SECONDS) -> Run:
-    """Start a run, once, and wait for its end."""
-    return ended(client, started(client, lines, seconds), seconds)
+def finished(client: Client, lines: Sequence[str] = LINES, seconds: float = SECONDS, pause: float = 0.2) -> Run:
+    """Start a run, once, and wait for its end, asking with pauses."""
+    return ended(client, started(client, lines, seconds), seconds, pause)
 
 
 def told(client: Client, run: Run) -> list[RunEvent]:
