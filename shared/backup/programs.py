@@ -108,12 +108,12 @@ async def output(command: Sequence[str], environment: Mapping[str, str]) -> Asyn
             yield piece
         require_success(command[0], await process.wait(), await saying)
     finally:
-        await end(process)
-        await asyncio.gather(saying, return_exceptions=True)
+        # For asyncio a child has ended when its pipes have too, and a full one has not before somebody reads it.
+        await asyncio.gather(end(process), process.stdout.read(), saying, return_exceptions=True)
 
 
 async def end(process: asyncio.subprocess.Process, number: signal.Signals = signal.SIGKILL) -> None:
-    """End a program that may have ended, and wait for it."""
+    """End a program that may have ended, and wait for it; its pipes must be read meanwhile."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
