@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from knative.deploy import reasons, traffic
 from knative.deploy.cluster import ClusterError
 from knative.deploy.judgement import ENOUGH, TESTS, Judgement, Levels, Limits, Sample, judge, levels
-from knative.deploy.kinds import REVISION, SERVICE
+from knative.deploy.kinds import POD, REVISION, SERVICE
 from knative.deploy.measurements import Measurement
 from knative.deploy.waiting import Progress, Unready, until_gone, until_ready
 
@@ -212,6 +212,44 @@ async def clear(cluster: Cluster, services: Iterable[Manifest], seconds: float, 
         raise ClusterError(f"{left[0].name} does not get back to its old version: {left[0].reason}")
     for manifest in await settled(cluster, (one for one, _ in known)):
         await _clear_name(cluster, traffic.revision_name(manifest), lives[manifest["metadata"]["name"]])
+
+
+async def started_anew(
+    cluster: Cluster, services: Iterable[Manifest], unready: Iterable[Unready], watcher: Watcher
+) -> bool:
+    """Start revisions anew that Knative wrote off though an instance of them runs; whether there were any.
+
+    One container that ended while none was available is enough for Knative, also one that a busy node did not get to
+    start. Nobody but us tries again.
+
+    Args:
+        cluster: where.
+        services: as they were applied.
+        unready: what did not become ready of what was applied.
+        watcher: is told of each.
+    """
+    failed = {one.name for one in unready if one.kind == SERVICE.name}
+    lives, revisions = await _by_name(cluster, SERVICE), await _by_name(cluster, REVISION)
+    again = []
+    for manifest in services:
+        live = lives.get(manifest["metadata"]["name"])
+        name = traffic.revision_name(live) if live is not None else ""
+        if live is None or live["metadata"]["name"] not in failed or name not in revisions:
+            continue
+        if traffic.written_off(revisions[name]) and await runs(cluster, name):
+            watcher.note(f"{live['metadata']['name']}: Knative has written {name} off, though it runs: started anew.")
+            await _clear_name(cluster, name, live)
+            again.append(manifest)
+    for manifest in await settled(cluster, again):
+        await cluster.apply(manifest)
+    return bool(again)
+
+
+async def runs(cluster: Cluster, revision: str) -> bool:
+    """Whether all containers of an instance run."""
+    pods = await cluster.listed(POD, f"serving.knative.dev/revision={revision}")
+    states = [(pod.get("status") or {}).get("containerStatuses") or [] for pod in pods]
+    return any(of_one and all("running" in (each.get("state") or {}) for each in of_one) for of_one in states)
 
 
 async def _clear_name(cluster: Cluster, name: str, live: Manifest) -> None:

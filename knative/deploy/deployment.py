@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from knative.deploy.dataservers import Kept
     from knative.deploy.probe import Probed
     from knative.deploy.secrets import Secrets
-    from knative.deploy.waiting import Progress
     from knative.description import FunctionDescription
     from knative.render.target import Manifest, Target
 
@@ -246,13 +245,16 @@ async def _data(
 
 
 async def _functions(
-    cluster: Cluster, manifests: Sequence[Manifest], seconds: float, progress: Progress
+    cluster: Cluster, manifests: Sequence[Manifest], seconds: float, progress: Watcher
 ) -> list[Unready]:
     """Apply services before what delivers to them: Eventing looks again after ever longer pauses."""
     late = [one for one in manifests if kind_of(one) in ON_SERVICES]
     for part in ([one for one in manifests if one not in late], late):
         await _apply(cluster, part)
-        if unready := await until_ready(cluster, part, seconds, progress):
+        unready = await until_ready(cluster, part, seconds, progress)
+        if unready and await canary.started_anew(cluster, _services(part), unready, progress):
+            unready = await until_ready(cluster, part, seconds, progress)
+        if unready:
             return unready
     return []
 

@@ -13,6 +13,7 @@ import pytest
 from knative.deploy import canary, traffic
 from knative.deploy.canary import Canary, clear, roll_out
 from knative.deploy.kinds import REVISION, SERVICE
+from knative.deploy.waiting import Unready, until_ready
 from tests.cluster.conftest import ROOT
 from tests.cluster.kubectl import kubectl
 from tests.cluster.rolling import SECONDS, Told, release
@@ -193,6 +194,44 @@ async def test_a_version_goes_back_to_one_that_was_written_off_meanwhile(cluster
     assert await canary.roll_back(cluster, [NAME], SECONDS, Told()) == []
     assert await shares(cluster) == {f"{name}-2": 100}
     assert traffic.revision_name(new) not in await revisions(cluster)
+
+
+async def test_what_knative_wrote_off_while_it_was_deployed_and_that_runs_is_started_anew_once(
+    cluster: Cluster, old: Manifest
+) -> None:
+    name, told = traffic.revision_name(old), Told()
+    await write_off(cluster, name)
+    unready = await until_ready(cluster, [old], SECONDS, told)
+    assert [one.name for one in unready] == [NAME]
+    async with load(cluster, PER_SECOND) as answers:
+        assert await canary.started_anew(cluster, [old], unready, told)
+        assert await until_ready(cluster, [old], SECONDS, told) == []
+    assert f"has written {name} off" in told.notes[0]
+    assert set(answers.statuses) == {200}
+    assert await shares(cluster) == {f"{name}-2": 100}
+    assert not await canary.started_anew(cluster, [old], [Unready("Service", NAME, "")], told)
+
+
+async def test_what_was_written_off_before_it_ever_served_is_made_anew_under_its_name(
+    cluster: Cluster, old: Manifest
+) -> None:
+    new = service(cluster, Behaviour("never", start="never"))
+    name = traffic.revision_name(new)
+    await cluster.apply(new)
+    async with asyncio.timeout(SECONDS):
+        while not await canary.runs(cluster, name):  # noqa: ASYNC110 - the cluster's work
+            await asyncio.sleep(0.2)
+    first = await cluster.get(REVISION, name)
+    await write_off(cluster, name)
+    assert await canary.started_anew(cluster, [new], [Unready("Service", NAME, "")], Told())
+    async with asyncio.timeout(SECONDS):
+        while uid(await cluster.get(REVISION, name)) in {"", uid(first)}:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.2)
+    assert await shares(cluster) == {traffic.revision_name(old): 100}
+
+
+def uid(manifest: Manifest | None) -> str:
+    return manifest["metadata"]["uid"] if manifest is not None else ""
 
 
 async def write_off(cluster: Cluster, name: str) -> None:
