@@ -112,7 +112,14 @@ def truth(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
 def kind_of(item: DraftField) -> FieldType | None:
     """Give the type of a field, as far as it is said or implied by its name."""
     if item.type is None:
-        probe = DraftField(item.name, values=item.values, default=item.default, min_length=item.min_length)
+        probe = DraftField(
+            item.name,
+            values=item.values,
+            default=item.default,
+            min_length=item.min_length,
+            minimum=item.minimum,
+            maximum=item.maximum,
+        )
         inference.complete(probe)
         return probe.type
     return item.type

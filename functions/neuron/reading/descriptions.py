@@ -175,7 +175,7 @@ def beside(clause: Clause, draft: Draft, later: Open) -> Sequence[Token]:
 
     "Voters, identified by a unique email, vote for one option" holds an email and leaves "Voters vote for one option".
     """
-    words = clause.words
+    words = _without_apposition(clause.words, draft, later)
     comma = next((i for i, t in enumerate(words[:5]) if t.text == "," and i), None)
     if comma is None or comma + 2 >= len(words) or words[comma + 1].low not in _IDENTIFIED | {"who", "which"}:
         return words
@@ -187,6 +187,26 @@ def beside(clause: Clause, draft: Draft, later: Open) -> Sequence[Token]:
     entity = draft.entity(name, declared=True)
     declarations.hold(entity, _without_owner(words[by + 1 : end]), draft, later)
     return (*words[:comma], *words[end + 1 :])
+
+
+def _without_apposition(words: Sequence[Token], draft: Draft, later: Open) -> Sequence[Token]:
+    """Read "a slot, which is a date and a time, can be booked": what the slot holds; gives the words without it."""
+    led = (i for i, t in enumerate(words[:-3]) if t.text == "," and words[i + 1].low in {"which", "that"})
+    comma = next((i for i in led if words[i + 2].low in {"is", "are"} and words[i + 3].low in {"a", "an"}), None)
+    if comma is None:
+        return words
+    joint = next((i for i in range(comma, len(words)) if words[i].low == "and"), len(words))
+    end = next((i for i in range(joint, len(words)) if words[i].text == ","), len(words))
+    start = next((i for i in range(comma - 1, -1, -1) if words[i].low in lexicon.DETERMINERS), None)
+    name = declarations.noun_name(words[start:comma], draft) if start is not None else None
+    body = words[comma + 3 : end]
+    items = fields.items(body)
+    listed = len(items) >= _FEWEST and all(item.determined and not item.many for item in items)
+    told = listed and "or" not in {t.low for t in body} and not any(t.low in lexicon.RELATIVES for t in body)
+    if name is None or declarations.is_generic(name) or not told:
+        return words
+    declarations.hold(draft.entity(name, declared=True), body, draft, later)
+    return (*words[:comma], *words[end + (end < len(words)) :])
 
 
 _IDENTIFIED: Final = lexicon.words("identified known described recognised recognized defined")

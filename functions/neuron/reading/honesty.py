@@ -114,6 +114,8 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
         return "It asks for something for each, and nothing that was built tells that."
     if _singular(said) and not any(_keeps_apart(part) for part in parts):
         return "It says what may be there only so often, and nothing that was built counts that."
+    if _compares(said) and not any(_restricts(part, filled=False) or isinstance(part, _FIGURES) for part in parts):
+        return "It compares two things, and nothing that was built does that."
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
     kept = any(_keeps_apart(part) or _computes(part) for part in parts) or _by_state(said, parts)
@@ -122,6 +124,20 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     if (_conditional(said) or ended) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
+
+
+_FIGURES: Final = (spec.ComputedRule, spec.Report, spec.Listing)
+_COMPARING: Final = lexicon.words("greater less higher lower larger smaller bigger later earlier longer shorter")
+
+
+def _compares(said: Sequence[Token]) -> bool:
+    """Whether a clause compares something with another thing, and with no number: "higher than the bid before"."""
+    return any(
+        token.low in _COMPARING
+        and said[i + 1].low == "than"
+        and not any(t.value is not None for t in said[i + 2 : i + 4])
+        for i, token in enumerate(said[:-2])
+    )
 
 
 def _begun_or_moved(said: Sequence[Token], parts: Sequence[Any]) -> bool:

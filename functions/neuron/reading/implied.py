@@ -19,16 +19,18 @@ from functions.neuron.reading import (
     lexicon,
     morphology,
     subject,
+    tokens,
 )
 from functions.neuron.reading.draft import DraftField
 from shared.software.specification import FieldType, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from functions.neuron.reading.clauses import Clause
-    from functions.neuron.reading.draft import Draft, DraftEntity
+    from functions.neuron.reading.draft import Draft, DraftEntity, Mention
     from functions.neuron.reading.frames import Frame
+    from functions.neuron.reading.tokens import Token
 
 
 def things(draft: Draft) -> None:
@@ -121,14 +123,30 @@ _ATTRIBUTES: Final = lexicon.words("number name title code label reference id po
 
 
 def _attribute(frame: Frame, draft: Draft) -> None:
-    """Read "registration numbers are unique per race": a registration has a number."""
+    """Read "registration numbers are unique per race": a registration has a number. Or "a ward's name is unique"."""
     mentions = draft.mentions(frame.subject)
+    if "unique" in [t.low for t in frame.rest] and mentions and _of_one(frame.subject, mentions[0]):
+        names = [t.low for t in frame.subject[mentions[0].end + 1 :]]
+        entity, name = mentions[0].entity, morphology.name(*names)
+        if name not in entity.fields and names[-1] in _ATTRIBUTES and not frame.conditions:
+            entity.add(DraftField(name))
+        return
     if len(mentions) != 1 or mentions[0].end != len(frame.subject) - 1 or "unique" not in [t.low for t in frame.rest]:
         return
     entity, noun = mentions[0].entity, frame.subject[-1].singular
     held = {noun, f"{entity.name}_{noun}"} & set(entity.fields)
     if noun in _ATTRIBUTES and not held:
         entity.add(DraftField(noun))
+
+
+def _of_one(subject: Sequence[Token], mention: Mention) -> bool:
+    """Whether a subject is something of a thing's: "a ward's name"."""
+    at = mention.end
+    return (
+        at + 1 < len(subject)
+        and subject[at].kind is tokens.Kind.POSSESSIVE
+        and all(t.is_word for t in subject[at + 1 :])
+    )
 
 
 _HOLDING: Final = lexicon.words(

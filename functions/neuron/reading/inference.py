@@ -38,7 +38,7 @@ _WORDS: Final[dict[FieldType, str]] = {
     FieldType.INTEGER: (
         "times_per_day times_per_week times_per_month party_size group_size team_size guest_count "
         "quantity count stock copies seats capacity age year pages points floor duration population "
-        "size_in_bytes stars level votes views likes servings minutes hours days weeks months years rank "
+        "size_in_bytes stars level votes views likes servings minutes hour hours days weeks months years rank "
         "position score attempts players guests people persons residents occupants inhabitants adults items rooms beds "
         "bedrooms bathrooms units inventory "
         "page_count word_count calories episodes season episode rating places slots spots tickets "

@@ -245,7 +245,7 @@ VERBS: Final = words(
     "charge check choose claim classify clear close collect combine comment compare complete compose compress "
     "comprise compute confirm connect consist consume contain convert correct cost count create credit "
     "deactivate debit decline decode decrease deduct default define delete deliver depart deposit describe "
-    "determine disable discontinue dispatch display divide donate download draw drop duplicate earn edit "
+    "determine disable discontinue dispatch display distribute divide donate download draw drop duplicate earn edit "
     "email enable encode encrypt end enrol enroll ensure enter equal erase estimate exceed exist expire "
     "export extend extract face fail favourite feature fetch fill filter find finish fit flag follow forbid "
     "format fulfil fulfill gather generate get give go grade grow guarantee hand handle happen have help hire "

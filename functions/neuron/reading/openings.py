@@ -52,17 +52,31 @@ def asks(sentence: Sequence[Token]) -> bool:
     group = frames.verb_group(sentence, verb_at)
     wanted = [token.low for token in sentence[group.end : group.end + 4]]
     needs = group.verb in {"need", "want"} and wanted[:1] in (["a"], ["an"]) and bool(set(wanted) & _KIND_WORDS)
-    through = any(
-        token.low in {"through", "via", "over", "with", "by"} and sentence[i + 1].low in {"a", "an"}
-        for i, token in enumerate(sentence[:-_BEHIND_THROUGH])
-        if i > group.end and any(word.low in _KIND_WORDS for word in sentence[i + 2 : i + 5])
-    )  # "a club wants to enter results through an API"
-    needs = needs or (through and group.verb in {"want", "need"})
+    if wished(sentence) is not None:
+        return True
     return group.verb in _ASKS_WORDS and (
         verb_at == 0 or needs or sentence[0].low in {"i", "we", "please", "you", "our", "my", "let's", "lets"}
     )
 
 
+def wished(sentence: Sequence[Token]) -> tuple[int, int] | None:
+    """Give where "results" stands in "a club wants to enter results through an API"; None in other sentences."""
+    verb_at = frames.finite_verb(sentence, 0, conjoined=True)
+    if verb_at is None or any(token.low in lexicon.RELATIVES for token in sentence[:verb_at]):
+        return None
+    end = frames.verb_group(sentence, verb_at).end
+    if not any(token.verb in {"want", "need", "like"} for token in sentence[verb_at:end]):
+        return None
+    through = (
+        i
+        for i, token in enumerate(sentence[:-_BEHIND_THROUGH])
+        if i > end and token.low in _THROUGH and sentence[i + 1].low in {"a", "an"}
+    )
+    at = next((i for i in through if any(word.low in _KIND_WORDS for word in sentence[i + 2 : i + 5])), None)
+    return (end, at) if at is not None else None
+
+
+_THROUGH: Final = lexicon.words("through via over with by in using")
 _BEHIND_THROUGH: Final = 2  # tokens at least: "an API"
 
 

@@ -26,7 +26,7 @@ _LENDING: Final = lexicon.words(
     "town digital game video seed a-lending college"
 )
 _NOISE: Final = lexicon.words(
-    "an a the for to of i want need would like please build create make write me us simple small rest http "
+    "an a the for to of i want wants need needs would like please build create make write me us simple small rest http "
     "api apis service backend server with that which python command line command-line cli tool program "
     "library package module application app system web some typed restful microservice in and where develop "
     "implement design let lets we could you give your my full new terminal utility script based is should "

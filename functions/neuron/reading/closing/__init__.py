@@ -14,6 +14,7 @@ def close(draft: Draft, later: Open) -> None:
     """Resolve everything that is still open in the draft."""
     names.drop_weak(draft)
     names.drop_longer(draft, later)
+    names.join_placed(draft, later)
     relating.close(draft, later)
     links.make_linked(draft, later)
     for verb, subject, objects, at, behind in later.links:
@@ -26,9 +27,9 @@ def close(draft: Draft, later: Open) -> None:
     for maker, made, others, at in later.makers:
         draft.at = at
         makers.made(draft, maker, made, others)
-    for subject, target, at in later.transitives:
+    for subject, target, at, later_on in later.transitives:
         draft.at = at
-        makers.made(draft, target, subject, ()) if {subject, target} <= set(draft.entities) else None
+        makers.belong(draft, target, subject, optional=later_on)
     plurals.plural_fields(draft, later)
     plurals.close_many(draft, later)
     for entity in draft.entities.values():

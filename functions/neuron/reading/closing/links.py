@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import lexicon, morphology
-from functions.neuron.reading.closing import deeds
+from functions.neuron.reading.closing import deeds, makers
 from functions.neuron.reading.declarations import Open, hold
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, DraftMachine
 from functions.neuron.reading.fields import items
@@ -70,6 +70,11 @@ def link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behind
     if verb in _GIVING and owned is not None and (subject in owned.fields or owned.reference_to(subject)):
         draft.mark(("field", owned.name, subject))
         return
+    if owned is not None and len(objects) == 1 and _hands_in(draft, verb, owned):
+        draft.entity(subject, declared=True)
+        makers.made(draft, subject, owned.name, ())
+        draft.settle()
+        return
     known = link_entity(draft, verb, subject, objects[0])
     tied = _tied(draft, subject, objects[0]) if known is None else None
     known = known or tied
@@ -96,6 +101,19 @@ def link(draft: Draft, verb: str, subject: str, objects: tuple[str, ...], behind
     _graded(draft, known, verb, behind)
     if verb in _RETURNING and action and ended and not tied:
         _ending(draft, known, verb, action, ended)
+
+
+def _hands_in(draft: Draft, verb: str, owned: DraftEntity) -> bool:
+    """Whether "employees submit expense claims" says whose a claim is, and makes nothing else that is kept.
+
+    What is set for many, as an assignment is, each hands in on his own, and a request may speak of submissions.
+    """
+    spoken = any(t.singular == "submission" for clause in draft.clauses for t in clause.tokens)
+    held = any(field.target is None for field in owned.fields.values())
+    return verb == "submit" and held and not spoken and owned.name.rsplit("_", 1)[-1] not in _SET_FOR_MANY
+
+
+_SET_FOR_MANY: Final = lexicon.words("assignment homework exercise task quiz test exam form survey challenge problem")
 
 
 def deed(draft: Draft, verb: str, subject: str, target: str, later: Open) -> None:

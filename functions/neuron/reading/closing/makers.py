@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def made(draft: Draft, maker: str, made: str, others: Iterable[str]) -> None:
-    """Let what is made refer to who makes it and what it is for, as far as these are entities."""
+def made(draft: Draft, maker: str, made: str, others: Iterable[str], *, optional: bool = False) -> None:
+    """Let what is made refer to who makes it and what it is for, as far as these are entities.
+
+    `optional`: it is there without them.
+    """
     _actor(draft, maker)
     child = draft.entities.get(made)
     if made in UNITS:
@@ -31,8 +34,15 @@ def made(draft: Draft, maker: str, made: str, others: Iterable[str]) -> None:
             if child.reference_to(target) is None and not _linked_otherwise(draft, child, target):
                 field = child.fields.get(target) or DraftField(target)
                 field.type, field.target = FieldType.REFERENCE, target
+                field.required = False if optional else field.required
                 child.fields = {target: field, **{k: v for k, v in child.fields.items() if k != target}}
             draft.mark(("field", child.name, target))
+
+
+def belong(draft: Draft, owner: str, owned: str, *, optional: bool) -> None:
+    """Let one thing refer to another, when both turned out to be kept."""
+    if {owner, owned} <= set(draft.entities):
+        made(draft, owner, owned, (), optional=optional)
 
 
 def _actor(draft: Draft, name: str) -> None:

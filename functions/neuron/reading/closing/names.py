@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading.declarations import Open
+from functions.neuron.reading.declarations.naming import COLLECTIVE
 from functions.neuron.reading.draft import Draft
+
+if TYPE_CHECKING:
+    from functions.neuron.reading.draft import DraftEntity, DraftField, Mark
 
 
 def drop_weak(draft: Draft) -> None:
@@ -52,3 +56,50 @@ def _compound(name: str, head: str) -> bool:
 
 
 _SHORTEST_HEAD: Final = 3
+
+
+def join_placed(draft: Draft, later: Open) -> None:
+    """Take "hospital wards" for the wards that the request goes on about: the place is no other kind of ward.
+
+    Where the place is kept itself, or both hold something of the same name, they are two things.
+    """
+    for name, entity in list(draft.entities.items()):
+        place, _, head = name.rpartition("_")
+        known = draft.entities.get(head)
+        if place not in COLLECTIVE or place in draft.entities or known is None:
+            continue
+        held, own = ({n for n, f in e.fields.items() if f.target is None} for e in (entity, known))
+        if not held & own and not entity.reference_to(head) and not known.reference_to(name):
+            _join(draft, later, entity, known)
+
+
+def _join(draft: Draft, later: Open, entity: DraftEntity, known: DraftEntity) -> None:
+    """Let all that is said of one thing be said of the other one."""
+    old, new = entity.name, known.name
+    del draft.entities[old]
+    known.fields = {**entity.fields, **known.fields}
+    known.derivations = {**entity.derivations, **known.derivations}
+    for other in draft.entities.values():
+        fields: dict[str, DraftField] = {}
+        for name, item in other.fields.items():
+            item.target = new if item.target == old else item.target
+            item.name = new if name == old else item.name
+            fields.setdefault(item.name, item)
+        other.fields = fields
+    for marks in draft.marks.values():
+        marks[:] = [_renamed(mark, old, new) for mark in marks]
+    draft.topics = {at: new if topic == old else topic for at, topic in draft.topics.items()}
+    draft.topic = new if draft.topic == old else draft.topic
+    draft.operations[new] |= draft.operations.pop(old, set())
+    for told in (later.many, later.links, later.transitives, later.makers, later.deeds, later.ties):
+        told[:] = [tuple(_named(part, old, new) for part in line) for line in told]  # type: ignore[misc]
+
+
+def _renamed(mark: Mark, old: str, new: str) -> Mark:
+    return tuple(new if part == old else part for part in mark)
+
+
+def _named(part: object, old: str, new: str) -> object:
+    if isinstance(part, tuple):
+        return tuple(_named(one, old, new) for one in part)
+    return new if part == old else part

@@ -68,7 +68,7 @@ def transitive(frame: frames.Frame, draft: Draft, later: references.Open) -> boo
             naming.subject_names(frame.subject, draft),
         )
         if target and len(found) == 1:
-            later.transitives.append((found[0], target, draft.at))
+            later.transitives.append((found[0], target, draft.at, frame.verb in _HANDING))
         return False
     start = quantities.phrase(frame.rest, 0, "exactly one") or (1 if frame.rest[0].low in {"a", "an", "one"} else None)
     head, _ = phrases.object_of(frame.rest[start:]) if start else ([], [])
@@ -76,8 +76,11 @@ def transitive(frame: frames.Frame, draft: Draft, later: references.Open) -> boo
     names = naming.subject_names(frame.subject, draft)
     if name is None or len(names) != 1:
         return False
-    later.transitives.append((names[0], name, draft.at))
+    later.transitives.append((names[0], name, draft.at, False))
     return False
+
+
+_HANDING: Final = lexicon.words("hand-out give-out distribute lend issue")  # what is handed out was kept before
 
 
 _SEVERAL: Final = ("several", "many", "multiple", "any number of", "a number of", "as many", "lots of")

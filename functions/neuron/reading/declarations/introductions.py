@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon, morphology, quantities
+from functions.neuron.reading import lexicon, morphology, openings, quantities
 from functions.neuron.reading.declarations import listings, naming, references
 from functions.neuron.reading.draft import Draft
 from functions.neuron.reading.tokens import Token
@@ -22,6 +22,9 @@ def introduction(clause: Clause, draft: Draft, later: references.Open) -> bool:
     words = clause.tokens
     draft.mark(("kind",))
     if commanded(words, draft, later):
+        return True
+    if (aim := openings.wished(words)) is not None:
+        listings.declare_list(words[slice(*aim)], draft, later, weak=True)
         return True
     for i, token in enumerate(words):
         if token.low in {"for", "with"} and i + 1 < len(words) and not words[i + 1].low.endswith("ing"):

@@ -197,7 +197,10 @@ def consisting(frame: frames.Frame, draft: Draft, later: references.Open) -> boo
     if not names:
         return False
     entity = draft.entity(names[0], declared=True)
-    for item in fields.items(frame.rest[start:]):
+    parts = fields.items(frame.rest[start:])
+    if len(parts) > 1 and all(item.determined and not item.many and item.bound is None for item in parts):
+        return contents.hold(entity, frame.rest[start:], draft, later) and draft.settle()
+    for item in parts:
         later.many.append((entity.name, item.field.name, draft.at, item.bound, False))
         draft.mark(("many", entity.name, item.field.name))
     return True

@@ -25,7 +25,9 @@ class Open:
     links: list[tuple[str, str, tuple[str, ...], int, list[Token]]] = field(
         default_factory=list
     )  # verb, subject, objects, clause, what stands behind
-    transitives: list[tuple[str, str, int]] = field(default_factory=list)  # subject, object, clause
+    transitives: list[tuple[str, str, int, bool]] = field(
+        default_factory=list
+    )  # subject, object, clause, is without the object at first
     makers: list[tuple[str, str, tuple[str, ...], int]] = field(
         default_factory=list
     )  # maker, what it makes, what that is for, clause

@@ -193,11 +193,20 @@ def core_name(tokens: Sequence[Token], i: int, item: Item) -> tuple[list[str], i
 
 
 def _with_aim(tokens: Sequence[Token], at: int, core: list[str]) -> int:
-    """Read what for behind a name, "steps to reproduce", "amount to pay"; gives where that ends."""
-    if at + 1 >= len(tokens) or tokens[at].low != "to" or tokens[at + 1].verb != tokens[at + 1].low:
+    """Read what for behind a name, "steps to reproduce", "amount to pay"; gives where that ends.
+
+    Behind a noun in the plural, and behind "time", a word that is not known to be a verb is one as well.
+    """
+    if at + 1 >= len(tokens) or tokens[at].low != "to" or not tokens[at + 1].text.islower():
         return at
-    ends = at + 2 >= len(tokens) or tokens[at + 2].text in {",", ";", "(", ")"} or tokens[at + 2].low == "and"
-    core += ["to", tokens[at + 1].low] if ends else []
+    aim = tokens[at + 1]
+    noun = morphology.is_plural(core[-1]) or core[-1] == "time"
+    unknown = noun and aim.verb is None and aim.value is None and aim.low not in vocabulary.STOPS | lexicon.DETERMINERS
+    if aim.verb != aim.low and not (unknown and not morphology.is_plural(aim.low)):
+        return at
+    behind = tokens[at + 2] if at + 2 < len(tokens) else None
+    ends = behind is None or behind.text in {",", ";", "(", ")"} or behind.low in {"and", "in", "as", "which", "that"}
+    core += ["to", aim.low] if ends else []
     return at + 2 * ends
 
 

@@ -24,8 +24,8 @@ def field_says(r: readings.Reading, draft: Draft) -> bool:
         probe = DraftField(item.name)
         words = r.words[verb_start(r) :]
         end = fields.attributes(words, 0, probe)
-        if end == 0 or not _says_something(probe):
-            continue
+        if end == 0 or probe.compared or not _says_something(probe):
+            continue  # what compares it with another field, the readers of comparisons would have taken
         if end < len(words) and {t.low for t in words[end:]} & {"than", "its", "their"}:
             continue
         if quotas.period_in(words[end:]) is not None:

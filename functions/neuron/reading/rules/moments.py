@@ -193,6 +193,9 @@ COMPARED: Final[dict[str, tuple[bool, bool]]] = {
     "lower than": (True, True),
     "below": (True, True),
     "smaller than": (True, True),
+    "shorter than": (True, True),
+    "sooner than": (True, True),
+    "under": (True, True),
     "prior to": (True, True),
     "precede": (True, True),
     "exceed": (False, True),
@@ -203,6 +206,8 @@ COMPARED: Final[dict[str, tuple[bool, bool]]] = {
     "higher than": (False, True),
     "above": (False, True),
     "larger than": (False, True),
+    "bigger than": (False, True),
+    "longer than": (False, True),
     "follow": (False, True),
     "over": (False, True),
     "at most": (True, False),
@@ -231,7 +236,8 @@ def ordered_pair(r: readings.Reading, entity: DraftEntity) -> tuple[DraftField, 
                 or second is None
                 or second[0] is first
                 or second[1] - end > 4
-                or not comparable(first, second[0])
+                or any(t.value is not None or t.text in {",", ";"} for t in words[end : second[1]])
+                or not (comparable(first, second[0]) or _as_numbers(first, second[0], text))
             ):
                 return None
             loose = quantities.phrase(words, end, "or equal to") is not None or any(
@@ -242,6 +248,36 @@ def ordered_pair(r: readings.Reading, entity: DraftEntity) -> tuple[DraftField, 
             strictly = (strict and not loose) != denied
             return (first, second[0], strictly) if is_before != denied else (second[0], first, strictly)
     return None
+
+
+_OF_AMOUNTS: Final = lexicon.words(
+    "less lower smaller greater more higher larger bigger exceed below above < > least most"
+)
+
+
+def _as_numbers(first: DraftField, second: DraftField, text: str) -> bool:
+    """Let fields be numbers that are compared as amounts, where neither their names nor the request say another type.
+
+    Two of them must be called alike, "a first stop number" and "a last stop number"; one goes with a number.
+    """
+    pair = (first, second)
+    numbers = [item for item in pair if conditions.kind_of(item) in _NUMBERS]
+    plain = [item for item in pair if item not in numbers]
+    alike = first.name.rsplit("_", 1)[-1] == second.name.rsplit("_", 1)[-1]
+    if not _OF_AMOUNTS & set(text.split()) or not (numbers or alike) or not all(map(_untyped, plain)):
+        return False
+    for item in plain:
+        item.type = conditions.kind_of(numbers[0]) if numbers else FieldType.INTEGER
+    return True
+
+
+def _untyped(item: DraftField) -> bool:
+    """Whether a field is a line of text only because nothing tells what else it is."""
+    said = item.type or item.values or item.target or item.pattern or item.min_length or item.max_length
+    return not said and conditions.kind_of(item) is FieldType.STRING
+
+
+_NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER})
 
 
 def _last_field(words: Sequence[Token], entity: DraftEntity) -> DraftField | None:
@@ -280,7 +316,5 @@ def _implied_point(words: Sequence[Token], entity: DraftEntity) -> tuple[DraftFi
 
 def comparable(first: DraftField, second: DraftField) -> bool:
     """Whether two fields can be compared: both numbers, or both the same kind of moment."""
-    numbers = {FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER}
-    dates = {FieldType.DATE, FieldType.DATETIME, FieldType.TIME}
     kinds = {conditions.kind_of(first), conditions.kind_of(second)}
-    return kinds <= numbers or (kinds <= dates and len(kinds) == 1)
+    return kinds <= _NUMBERS or (kinds <= TIMES and len(kinds) == 1)
