@@ -18,10 +18,10 @@ LINES: Final = 8
 
 _NORMAL: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
 _HOPELESS: Final = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
-_STUCK: Final = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "CrashLoopBackOff", "CreateContainerConfigError", "Error", "OOMKilled"}
-)
+_UNSTARTED: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError"})
 """A Secret that was missing may have been made just now: the kubelet looks again after a while."""
+
+_STUCK: Final = _UNSTARTED | {"CrashLoopBackOff", "Error", "OOMKilled"}
 
 _SIDECAR: Final = "queue-proxy"
 
@@ -36,6 +36,7 @@ class Reason:
         hopeless: whether waiting longer cannot help.
         stuck: whether it seldom helps: an image cannot be pulled, a container ends again and again.
         pending: whether the pod has no node yet: one may come.
+        unstarted: whether a container that is stuck has not even begun: no Job counts that as a failure.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Reason:
     hopeless: bool = False
     stuck: bool = False
     pending: bool = False
+    unstarted: bool = False
 
 
 async def of_pods(cluster: Cluster, selector: str) -> list[Reason]:
@@ -63,7 +65,9 @@ async def _containers(cluster: Cluster, pod: Manifest) -> list[Reason]:
         if text and status["name"] != _SIDECAR:
             log = await _last_words(cluster, pod["metadata"]["name"], status)
             words = f"container {status['name']}: {text}"
-            found.append(Reason(words, tuple(log), reason in _HOPELESS, reason in _STUCK))
+            found.append(
+                Reason(words, tuple(log), reason in _HOPELESS, reason in _STUCK, unstarted=reason in _UNSTARTED)
+            )
     return found
 
 

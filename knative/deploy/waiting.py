@@ -184,14 +184,14 @@ def _failed_for_good(one: _Waited, now: float) -> bool:
 
 
 async def _look_at_pods(cluster: Cluster, left: Iterable[_Waited]) -> None:
-    """See whose pods cannot run, or have not been able to for a while; a Job counts its failures itself."""
+    """See whose pods cannot run, or have not been able to for a while; a Job counts what failed itself."""
     now = asyncio.get_running_loop().time()
     for one in left:
         selector = _selector(one)
         found = await reasons.of_pods(cluster, selector) if selector else []
         one.hopeless = any(reason.hopeless for reason in found)
         one.pending = any(reason.pending for reason in found)
-        stuck = one.kind != JOB and any(reason.stuck for reason in found)
+        stuck = any(reason.unstarted if one.kind == JOB else reason.stuck for reason in found)
         one.stuck_since = (one.stuck_since or now) if stuck else None
 
 

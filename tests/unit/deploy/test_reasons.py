@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("reason", "hopeless", "stuck"),
+    ("reason", "hopeless", "stuck", "unstarted"),
     [
-        ("ErrImageNeverPull", True, False),
-        ("ImagePullBackOff", False, True),
-        ("CreateContainerConfigError", False, True),  # its Secret may have been made just now
-        ("Something new", False, False),
+        ("ErrImageNeverPull", True, False, False),
+        ("ImagePullBackOff", False, True, True),
+        ("CreateContainerConfigError", False, True, True),  # its Secret may have been made just now
+        ("CrashLoopBackOff", False, True, False),
+        ("Something new", False, False, False),
     ],
 )
 async def test_what_a_container_waits_for(
-    reason: str, hopeless: bool, stuck: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reason: str, hopeless: bool, stuck: bool, unstarted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = {"name": "function", "state": {"waiting": {"reason": reason, "message": "because"}}}
     pod = {"metadata": {"name": "one", "uid": "1"}, "status": {"containerStatuses": [waiting]}}
@@ -35,4 +36,4 @@ async def test_what_a_container_waits_for(
     with api_server(answers, tmp_path, monkeypatch) as context:
         async with connect(context, "hal9") as cluster:
             (found,) = await reasons.of_pods(cluster, "a=b")
-    assert found == reasons.Reason(f"container function: {reason}: because", (), hopeless, stuck)
+    assert found == reasons.Reason(f"container function: {reason}: because", (), hopeless, stuck, unstarted=unstarted)
