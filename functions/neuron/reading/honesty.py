@@ -81,7 +81,7 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         return f"Nothing that was built stands for {_quoted(numbers)}."
     if reason := _unkept(_without_absence(said), parts, specification):
         return reason
-    if unheld := _untold(said, parts, specification):
+    if unheld := _untold(said, parts, specification) or _values_untold(said, parts, specification):
         return f"Nothing that was built tells which are {_quoted(unheld)}."
     if all(isinstance(part, spec.Computation) for part in parts):
         return ""  # an algorithm has another name than what it is asked for by
@@ -124,6 +124,16 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     if (_conditional(said) or ended) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
+
+
+def _values_untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> list[str]:
+    """Give the values by which a rule is for some only, where it was built for all: "a member on the basic plan"."""
+    if not any(isinstance(part, _LIMITING) for part in parts):
+        return []
+    chosen = {(v.lower(), f.name.split("_")[-1]) for e in specification.entities for f in e.fields for v in f.values}
+    told = _stems(parts) | _of_conditions(parts, specification)
+    named = [first for first, second in itertools.pairwise(said) if (first.low, second.singular) in chosen]
+    return [token.text for token in named if _stem(token.low) not in told]
 
 
 _FIGURES: Final = (spec.ComputedRule, spec.Report, spec.Listing)

@@ -74,6 +74,17 @@ UNKEPT = [
         "No more tickets",
     ),
     ("An API for trips. A driver has a name. A trip has a title. A trip gets a driver when accepted.", "when accepted"),
+    (
+        "An API for desks. Desks have a label. Members have a name and a plan, which is basic, flex or full. A "
+        "reservation is for one desk, one member and one day. A member on the basic plan may have at most 4 "
+        "reservations a month.",
+        "at most 4",
+    ),
+    (
+        "An API for tennis. Players have a name and a level (junior or senior). A booking is for one player and has a "
+        "date. A player of junior level may have no more than 2 bookings a week.",
+        "no more than 2",
+    ),
 ]
 
 

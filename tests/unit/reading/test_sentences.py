@@ -154,3 +154,20 @@ def test_what_a_thing_is_made_of_is_what_it_holds(said: str) -> None:
     specification = read(f"An API for appointments. Patients have a name. {said}")
     assert fields(specification, "slot") == ["date", "time"]
     assert {entity.name for entity in specification.entities} == {"patient", "slot", "booking"}
+
+
+@pytest.mark.parametrize(
+    ("said", "states"),
+    [
+        ("Lessons are planned, and a planned lesson can be held or cancelled.", ["planned", "held", "cancelled"]),
+        ("Lessons are planned. A planned lesson can be held.", ["planned", "held"]),
+        ("A lesson is requested. A requested lesson may be confirmed.", ["requested", "confirmed"]),
+    ],
+)
+def test_a_thing_begins_in_the_state_that_it_is_said_to_be_in_and_leave(said: str, states: list[str]) -> None:
+    specification = read(f"An API for lessons. A lesson has a title. {said}")
+    machine = specification.entity("lesson").machine
+    assert machine is not None
+    assert (list(machine.states), machine.initial) == (states, states[0])
+    assert {move.sources for move in machine.transitions} == {(states[0],)}
+    assert undone(specification) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import conditions, fields, lexicon, morphology, quantities
@@ -116,6 +117,16 @@ _MADE: Final = [
 _AT_FIRST: Final = ("to begin with", "to start with", "in the beginning", "at the beginning")
 
 
+def _left_from(r: Reading, draft: Draft) -> bool:
+    """Whether "lessons are planned" is all that is said, and another clause tells what "a planned lesson" can be."""
+    bare = r.frame.group.passive and r.frame.modal is None and not r.frame.rest and not r.frame.conditions
+    if not bare or len(r.subjects) != 1 or r.subjects[0].adjectives or len(r.words) != r.subjects[0].end + 2:
+        return False
+    state, noun = r.words[-1].low, r.subjects[0].entity.words[-1]
+    pairs = ((a.low, b.singular) for clause in draft.clauses for a, b in itertools.pairwise(clause.tokens))
+    return (state, noun) in pairs
+
+
 def initial(r: Reading, draft: Draft) -> bool:
     """Read "an order starts as draft", "a new ticket is open", "tasks are initially pending"."""
     entity = machines.thing_of(r, draft)
@@ -129,6 +140,7 @@ def initial(r: Reading, draft: Draft) -> bool:
         or (r.frame.verb == "be" and _when_made(r))
         or ("first" in lows and "at" in lows and r.frame.verb == "be")
         or (r.frame.group.passive and r.frame.verb in {"create", "add", "place", "open"} and "as" in lows)
+        or _left_from(r, draft)
         or ("new" in [t.low for t in r.frame.subject] and r.frame.verb in {"be", "start", "have", "get"})
     )
     if not begins:
