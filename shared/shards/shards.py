@@ -12,14 +12,14 @@ from shared.caching import Cached, Coding, Loaded, Memory
 from shared.clock import SystemClock
 from shared.database.opening import Openings
 from shared.database.pool import READ_ONLY, Database, UnexpectedPreludeError
-from shared.database.retry import retrying
+from shared.database.retry import ShardUnavailableError, retrying
 from shared.problems import Problem, register
 from shared.randomness import SystemRandomness, uniform
 from shared.replicas.lsn import Bookmark, parse
 from shared.replicas.reads import Replica, ReplicaUnfitError
 from shared.shards import topology
 from shared.shards.placement import Placement, decode, encode
-from shared.telemetry import counter
+from shared.telemetry import counter, logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_log = logger(__name__)
 _refusals = counter(
     "hal9_fence_refusals_total",
     "Transactions that the epoch fence refused at first, by what the shard said: draining, moved, nothing, active.",
@@ -102,6 +103,7 @@ class Shards:
             clock=self._clock,
         )
         self._replicas: dict[int, Replica | None] = {}
+        self._asked = False
 
     @classmethod
     def open(
@@ -170,12 +172,24 @@ class Shards:
         return placement.tier in self._asynchronous_tiers and self.database(placement.shard).replicated
 
     async def check(self) -> None:
-        """Ask every shard for an answer, in parallel.
+        """Ask the directory for an answer; until it has answered once every other shard too, which warms its pool.
+
+        One that is away is no reason to refuse the organisations on the others: whoever asks for its own is told so.
 
         Raises:
-            ShardUnavailableError: one does not answer.
+            ShardUnavailableError: the directory does not answer.
+            Problem: 503 `pooler-unfit`, of any of them.
         """
-        await asyncio.gather(*(retrying(database.ping, clock=self._clock) for database in self._databases))
+        directory, *others = self._databases
+        asked = () if self._asked else enumerate(others, 1)
+        await asyncio.gather(retrying(directory.ping, clock=self._clock), *(self._ask(*each) for each in asked))
+        self._asked = True
+
+    async def _ask(self, number: int, database: Database) -> None:
+        try:
+            await retrying(database.ping, clock=self._clock)
+        except ShardUnavailableError:
+            _log.warning("a shard is away", shard=number)
 
     async def close(self) -> None:
         """Close every pool."""

@@ -14,7 +14,7 @@ import pytest
 
 from shared import deadlines
 from shared.clock import ManualClock
-from shared.database import Database, DatabaseSettings
+from shared.database import Database, DatabaseSettings, ShardUnavailableError
 from shared.database.opening import Openings
 from shared.identifiers import new_id
 from shared.pools import Holder, Plan
@@ -201,6 +201,20 @@ async def test_instances_that_start_together_connect_one_after_the_other(servers
         await tasks[number]
     assert order == expected
     await asyncio.gather(*tasks)
+
+
+async def test_an_instance_is_ready_for_the_organisations_of_the_others_while_a_shard_is_away(
+    servers: Servers, short_folder: Path
+) -> None:
+    first, *others = servers.shards_dsn.split(",")
+    away = f"postgresql://hal9_app@/hal9?host={short_folder}&port=1"
+    for dsns, ready in (([first, away, *others], True), ([away, first, *others], False)):
+        shards = Shards.open(load(DatabaseSettings, {"HAL9_SHARDS": ",".join(dsns)}), application_name="pools-away")
+        try:
+            with contextlib.nullcontext() if ready else pytest.raises(ShardUnavailableError):
+                await shards.check()
+        finally:
+            await shards.close()
 
 
 @pytest.mark.parametrize("size", [1, 4])
