@@ -17,7 +17,7 @@ from knative.platform.backups import Backups
 from knative.platform.home import replace
 from knative.platform.observing import observed
 from knative.platform.restoretest import restore_test
-from shared.backup import BackupError, choose, create, evidence
+from shared.backup import BackupError, choose, create, evidence, take_away
 from shared.backup.archiving import Archiver
 from shared.backup.retention import prune
 from shared.backup.shard import slot
@@ -38,6 +38,7 @@ _tested = gauge(
 _MAKING: Final = timedelta(hours=1)
 """A backup without a manifest that is older than this was cut off, or failed."""
 
+_MAKER: Final = b"archiver"
 _log = logger(__name__)
 _made = counter("hal9_backup_made_total", "Backups that the archiver made.", ("kind",))
 _newest = gauge(
@@ -48,6 +49,9 @@ _newest = gauge(
 async def run(places: Places, settings: BackupSettings, home: Home) -> None:
     """Archive until SIGTERM or SIGINT."""
     await places.repository.check()
+    # There is one archiver at a time: what has its name was cut off with the one before, and would be waited for.
+    for cut_off in await take_away(places.repository, _MAKER):
+        _log.warning("a backup that was cut off is taken away", backup=str(cut_off))
     duties = [("backup", _backups(places, settings)), ("test", _tests(places, settings))]
     metrics = home.archive / "metrics.prom"
     archiver = Archiver(
@@ -77,7 +81,7 @@ def _backups(places: Places, settings: BackupSettings) -> Callable[[], Awaitable
         recent = begun is not None and now - begun < timedelta(hours=settings.every_hours)
         if recent and not await _begun_anew(places, newest, now):
             return
-        made = await create(places, lambda text: _log.info("backup", step=text), chain=settings.chain)
+        made = await create(places, lambda text: _log.info("backup", step=text), chain=settings.chain, maker=_MAKER)
         _made.add(made.kind)
         _newest.set(made.point_at.timestamp())
         _log.info("a backup is made", backup=str(made.id), kind=made.kind, stored_bytes=made.stored)

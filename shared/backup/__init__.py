@@ -15,7 +15,7 @@ Does not: back up objects (artefacts), caches, or keys; where these are is the o
 
 from __future__ import annotations
 
-from shared.backup.creating import Places, create
+from shared.backup.creating import Places, create, take_away
 from shared.backup.errors import BackupError, DamagedError, ForeignKeyError
 from shared.backup.manifest import Backup
 from shared.backup.repository import Repository, open_repository
@@ -38,4 +38,5 @@ __all__ = [
     "fetch",
     "open_repository",
     "recovered",
+    "take_away",
 ]

@@ -66,7 +66,12 @@ class Places:
 
 
 async def create(
-    places: Places, tell: Callable[[str], None], *, incremental: bool | None = None, chain: int = 7
+    places: Places,
+    tell: Callable[[str], None],
+    *,
+    incremental: bool | None = None,
+    chain: int = 7,
+    maker: bytes = b"",
 ) -> Backup:
     """Make a backup.
 
@@ -75,6 +80,7 @@ async def create(
         tell: Hears of each step, at least once a second while bytes flow.
         incremental: True and False force one kind; None takes a difference where there is something to take it to.
         chain: Differences on top of a full one, at most.
+        maker: Who makes it; see `take_away`.
 
     Raises:
         BackupError: It cannot be made; the text says why, and nothing is listed.
@@ -92,19 +98,20 @@ async def create(
     backup_id = new_id()
     tell(f"{'a full backup' if parent is None else f'what changed since {parent.id}'} of {len(archives)} shards")
     try:
-        return await _made(places, tell, data_key, backup_id, archives, parent, begun)
+        await places.repository.write(data_key, _begun_name(backup_id), maker)
+        made = await _made(places, tell, data_key, backup_id, archives, parent, begun)
     except BaseException:
         with contextlib.suppress(Exception):  # what failed tells more; retention removes what stays
             await places.repository.remove(backup_id)
         raise
+    await places.repository.delete(_begun_name(backup_id))
+    return made
 
 
 async def _made(
     places: Places, tell: Callable[[str], None], data_key: DataKey, backup_id: UUID, archives: Sequence[_Archive],
     parent: Listed | None, begun: datetime,
 ) -> Backup:  # fmt: skip
-    begun_name = f"{manifest.folder(backup_id)}/begun"
-    await places.repository.write(data_key, begun_name, b"")
     copied = await _copied(places, data_key, backup_id, parent, tell)
     consistent = max(await asyncio.gather(*(_now(shard) for shard in places.shards)))
     tell("a restore point on every shard")
@@ -125,8 +132,23 @@ async def _made(
         shards=parts,
     )  # fmt: skip
     await places.repository.write(data_key, manifest.manifest_name(backup_id), manifest.encode(made))
-    await places.repository.delete(begun_name)
     return made
+
+
+def _begun_name(backup: UUID) -> str:
+    return f"{manifest.folder(backup)}/begun"
+
+
+async def take_away(repository: Repository, maker: bytes) -> list[UUID]:
+    """Take away the backups that a maker was cut off at, who is known to be making none; which they were."""
+    cut_off = []
+    for one in await repository.unfinished():
+        with contextlib.suppress(BackupError):  # of others: of a release that noted none, or under another key
+            if await repository.read(_begun_name(one)) == maker:
+                cut_off.append(one)
+    for one in cut_off:
+        await repository.remove(one)
+    return cut_off
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,10 +166,12 @@ def require_reach(target: Target) -> None:
     for shard, legs in enumerate(target.routes):
         reached = legs[-1].until or target.backup.point_at
         if target.moment > reached:
+            after = min((one.consistent_at for one in target.later if one.consistent_at > target.moment), default=None)
+            choices = "" if after is None else f", one from {after.isoformat()} on"
             raise BackupError(
                 f"The archive of shard {shard} reaches until {reached.isoformat()}, not until "
-                f"{target.moment.isoformat()}: choose an earlier moment, or --at latest. WAL that was never archived "
-                "may still be on the server: start it and its archiver, then try again."
+                f"{target.moment.isoformat()}: choose an earlier moment{choices}, or --at latest. WAL that was never "
+                "archived may still be on the server: start it and its archiver, then try again."
             )
 
 

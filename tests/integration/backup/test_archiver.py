@@ -30,6 +30,7 @@ from shared.backup.retention import prune
 from shared.backup.shard import lsn_text, mark, segment, segment_bytes, slot
 from shared.backup.verification import verify
 from shared.datakeys.files import FileMasterKeys
+from shared.identifiers import new_id
 from shared.objects import ObjectsSettings, open_objects
 from shared.replicas import lease
 from tests.replicas_fixture import Writer, pair
@@ -332,6 +333,20 @@ async def test_a_backup_that_fails_leaves_nothing(stage: Stage) -> None:
     with pytest.raises(BackupError, match="Shard 2 does not answer"):
         await create(Places(shards, places.repository, places.spool, places.clock, 60), silent, incremental=False)
     assert await places.repository.unfinished() == []
+
+
+@pytest.mark.timeout(300)
+async def test_a_backup_that_an_archiver_was_killed_at_is_taken_away_by_the_next_one_and_made(stage: Stage) -> None:
+    repository, before = stage.repository(), len(await good(stage.repository()))
+    key, cut_off, of_an_operator = await repository.new_key(), new_id(), new_id()
+    await repository.write(key, f"sets/{cut_off}/begun", b"archiver")
+    await repository.write(key, f"sets/{cut_off}/0/base", b"half of it")
+    await repository.write(key, f"sets/{of_an_operator}/begun", b"")
+    async with archiving(stage.environment | {"HAL9_BACKUP_EVERY_HOURS": "0.0001"}) as said:
+        await backups(repository, before + 1)
+    assert [line for line in said if "cut off" in line and str(cut_off) in line]
+    assert await repository.unfinished() == [of_an_operator]
+    await repository.remove(of_an_operator)
 
 
 async def test_a_status_that_was_damaged_is_named_and_keeps_no_backup_from_its_point(
