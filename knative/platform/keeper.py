@@ -304,12 +304,14 @@ class Keeper:
         """Start the replica again, or copy it anew when that does not help."""
         shard, watch = self._shards[number], self._watches[number]
         silent = self._clock.monotonic() - watch.heard > TICK_SECONDS + ANSWER_SECONDS
-        lost = self._clock.monotonic() - watch.moved > REBUILD_SECONDS
+        still = self._clock.monotonic() - watch.moved
+        lost = still > REBUILD_SECONDS
         if watch.changing or silent or not (lost or shard.record.apart or not shard.replica.alive):
             return
         watch.mending = True
         try:
-            log.warning("%s is %s", shard.replica.name, "copied anew" if lost else "started again")
+            what = f"copied anew: it has not come on for {still:.0f} s" if lost else "started again"
+            log.warning("%s is %s", shard.replica.name, what)
             try:
                 if lost:
                     await shard.replica.kill()
