@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -233,6 +235,17 @@ async def test_it_ends_in_time_and_leaves_no_process(project: Path, walls: Isola
     outcome = await run(Plan(command, project, limits=Limits(wall_seconds=0.5), strongest=walls))
     assert (outcome.timed_out, outcome.code) == (True, 137)
     assert await gone(mark)
+
+
+@ALL
+async def test_its_pipe_is_closed_though_it_never_stops_talking(project: Path, walls: Isolation) -> None:
+    plan = Plan(("/usr/bin/yes",), project, limits=Limits(wall_seconds=0.5, output_bytes=1000), strongest=walls)
+    outcome = await run(plan)
+    assert (outcome.timed_out, len(outcome.output)) == (True, 1000)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert not said
 
 
 @ALL

@@ -174,5 +174,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), patience)
+            # For asyncio a child has ended when its pipe has too, and a full one has not before somebody reads it.
+            await asyncio.wait_for(asyncio.gather(process.wait(), _drain(process, bytearray(), 0)), patience)
             return
