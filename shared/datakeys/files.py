@@ -96,6 +96,10 @@ class FileMasterKeys:
             if make and not path.exists():
                 self._make(path)
             return _read(path)
+        except FileNotFoundError as error:
+            # Where nothing was ever sealed none was made; where something was, whoever asked is told that it is lost.
+            _log.warning("there are no master keys", file=str(path))
+            raise KeysUnavailableError from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.error("the master keys cannot be used", file=str(path), error=f"{type(error).__name__}: {error}")
             raise KeysUnavailableError from error
