@@ -42,6 +42,7 @@ from shared import deadlines
 from shared.chaos import point
 from shared.neurons import Backward, BudgetExhausted, Builtin, Complete, Fail, Spawn, Thought, Work
 from shared.neurons.engine import NoAnswer
+from shared.neurons.threads import in_thread
 from shared.telemetry import counter, histogram, logger, span
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ class Runtime:
             thought = await self._thought(body, work, engine, ledger)
             if thought is not None:
                 work = msgspec.structs.replace(work, thought=thought)
-            result = _worker(body)(work) if body.brief else await asyncio.to_thread(_worker(body), work)
+            result = _worker(body)(work) if body.brief else await in_thread(_worker(body), work)
         except (NoAnswer, BudgetExhausted) as error:
             code = "budget-exhausted" if isinstance(error, BudgetExhausted) else "no-engine"
             return Answer(Fail(f"{body.name}: {error}", code))
@@ -300,7 +301,7 @@ class Runtime:
             if question.builtin is None:
                 raise TryLater from error
             note = f"the engine failed ({type(error).__name__})"
-        return Thought(await asyncio.to_thread(question.builtin), "builtin", note=note)
+        return Thought(await in_thread(question.builtin), "builtin", note=note)
 
     async def _written(
         self, process: Process, held: Held, depth: int, phase: int, origin: Origin, answer: Answer

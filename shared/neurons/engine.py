@@ -8,11 +8,12 @@ never knows whether a language model answered, and every artefact can say which 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from pydantic import BaseModel
+
+from shared.neurons.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,4 +91,4 @@ class Builtin:
         if question.builtin is None:
             raise NoAnswer("this step needs a language model and none is configured for its layer")
         # It may be real work, a grammar for instance: it must not hold up the event loop.
-        return Thought(await asyncio.to_thread(question.builtin), "builtin")
+        return Thought(await in_thread(question.builtin), "builtin")

@@ -1,8 +1,8 @@
 """How long a quiet tenant's run takes beside a noisy one: alone, in the order of arrival, and with fair turns.
 
 A step waits for 200 ms, as one that asks a language model does, so that what is measured is the order and not the
-processors. A broker delivers in the order of arrival to eight slots. The noisy tenant, of the tier `free`, has 80 runs
-under way all the time; the quiet one, `enterprise`, starts one after the other.
+processors. A broker delivers in the order of arrival to 32 slots, as many as neuron-l4 has. The noisy tenant, of the
+tier `free`, has 320 runs under way all the time; the quiet one, `enterprise`, starts one after the other.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from tests.performance.benchmark import Conditions
 
 _SOURCE: Final = "/regions/us-west/functions/neuron"
-_SLOTS: Final = 8
-_NOISE: Final = 80
+_SLOTS: Final = 32
+_NOISE: Final = 320
 _SECONDS: Final = 0.2
 
 

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.neurons.models.provider import Answer, ProviderFault, status_fault
+from shared.neurons.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ class Bedrock:
         """Ask a model once."""
         try:
             async with asyncio.timeout(self._seconds):
-                return await asyncio.to_thread(self._complete, completion)
+                return await in_thread(self._complete, completion)
         except TimeoutError:
             raise ProviderFault("timed-out", f"no whole answer in {self._seconds:g} s", billed=True) from None
 
