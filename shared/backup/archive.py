@@ -31,6 +31,8 @@ from shared.backup.shard import (
     lsn_text,
     mark,
     new_slot,
+    oldest_kept,
+    segment,
     segment_bytes,
     slot,
     switch,
@@ -149,6 +151,17 @@ class Spool:
             if name.endswith(PARTIAL) and begin_of(name, size) + size <= lsn:
                 (self.path / name).unlink()
 
+    def begin_at(self, name: str) -> None:
+        """Have pg_receivewal begin with a segment, not where the slot was made: it goes on with the last one here."""
+        (self.path / f"{name}{PARTIAL}").touch()
+
+    def forget_begun(self) -> None:
+        """Remove what `begin_at` left when nothing came: the server may have the segment no more."""
+        for name in self.names:
+            path = self.path / name
+            if path.stat().st_size == 0:
+                path.unlink()
+
     @property
     def wanted(self) -> Path:
         """A file by which somebody on this machine asks the archiver not to wait until its next upload is due."""
@@ -245,6 +258,19 @@ async def _beyond(connection: Connection, names: Sequence[str]) -> bool:
     """Whether segments are there that the server has not begun to write."""
     size, place = await segment_bytes(connection), await written(connection)
     return any(begin_of(name, size) > place for name in names)
+
+
+async def reach_back(connection: Connection, held: Slot, spool: Spool, repository: Repository) -> None:
+    """Have the archive of a server that was promoted begin where its history does.
+
+    A slot keeps the WAL from the last checkpoint on, which may be segments later: between this archive and the one
+    before there would be a hole, though the server still has what was written there.
+    """
+    size, oldest = await segment_bytes(connection), await oldest_kept(connection)
+    if oldest is None or oldest + size > held.restart_lsn or spool.names:
+        return
+    if not [name async for name in _segments(repository, held.archive)]:
+        spool.begin_at(segment(await timeline(connection), oldest, size))
 
 
 async def _segments(repository: Repository, archive: str) -> AsyncIterator[str]:

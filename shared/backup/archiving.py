@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from shared.backup import programs
-from shared.backup.archive import Spool, ensured, name_successor, received, receiving, whole
+from shared.backup.archive import Spool, ensured, name_successor, reach_back, received, receiving, whole
 from shared.backup.errors import BackupError
 from shared.backup.shard import mark, new_slot, segment_bytes, slot
 from shared.datakeys import KeysUnavailableError
@@ -86,6 +86,7 @@ class Archiver:
         self._tell = tell
         self._stopping = asyncio.Event()
         self._archives: dict[int, str] = {}
+        self._heirs: set[str] = set()
         self._reached: set[int] = set()
         self._anew = asyncio.Event()
 
@@ -130,6 +131,8 @@ class Archiver:
             kept = await spool.keep()  # before more is taken: the store may be down
             _segments.add(str(shard.number), by=kept)
             spool.forget_before(held.restart_lsn, await segment_bytes(connection))
+            if held.archive in self._heirs:
+                await reach_back(connection, held, spool, self._places.repository)
             command, environment = receiving(shard, held, spool)
             process = await programs.start(command, environment)
             if process.stderr is None:
@@ -157,12 +160,14 @@ class Archiver:
         known = self._archives.get(shard.number, before.archive if before is not None else "")
         held = await ensured(connection, shard.number, repository)
         spool = Spool(self._places.spool, held.archive, repository, self._data_key)
+        spool.forget_begun()
         if held.active_pid is None and not await whole(connection, held, spool, repository):
             held = await new_slot(connection, shard.number, held)
             spool = Spool(self._places.spool, held.archive, repository, self._data_key)
         if known and known != held.archive:
             await Spool(self._places.spool, known, repository, self._data_key).close()
             await name_successor(repository, self._data_key, known, held.archive)
+            self._heirs.add(held.archive)
             _gaps.add(str(shard.number))
             _log.error("a new archive begins: the next backup is a full one", shard=shard.number, archive=held.archive)
             self._anew.set()

@@ -37,6 +37,10 @@ _SLOTS: Final = (
     "SELECT slot_name::text, active_pid, wal_status, restart_lsn - '0/0'::pg_lsn AS restart_lsn"
     " FROM pg_replication_slots WHERE slot_type = 'physical' AND slot_name LIKE 'hal9\\_archive\\_%' ORDER BY slot_name"
 )
+_OLDEST: Final = (
+    "SELECT min(name) FROM pg_ls_waldir()"
+    " WHERE name ~ '^[0-9A-F]{24}$' AND starts_with(name, left(pg_walfile_name(pg_current_wal_lsn()), 8))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,14 @@ async def timeline(connection: Connection) -> int:
     """The history that the server goes on with: one more with each promotion and each restore."""
     name: str = await connection.fetchval("SELECT pg_walfile_name(pg_current_wal_lsn())")
     return timeline_of(name)
+
+
+async def oldest_kept(connection: Connection) -> int | None:
+    """Where the oldest segment begins that the server has of its history; None when the role may not look."""
+    if not await connection.fetchval("SELECT has_function_privilege('pg_ls_waldir()', 'EXECUTE')"):
+        return None
+    oldest: str | None = await connection.fetchval(_OLDEST)
+    return None if oldest is None else begin_of(oldest, await segment_bytes(connection))
 
 
 async def segment_bytes(connection: Connection) -> int:

@@ -6,7 +6,7 @@ CREATE ROLE hal9_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
 CREATE ROLE hal9_definer NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
 -- Copies the data folder and receives the WAL, for backups (HAL9_BACKUP_SHARDS): it reads every row, as whoever restores a backup can.
 CREATE ROLE hal9_backup LOGIN REPLICATION NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
-GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal() TO hal9_backup;
+GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal(), pg_ls_waldir() TO hal9_backup;
 -- How far its own receiver has come: without this right PostgreSQL shows nobody but a superuser more than that it runs.
 GRANT pg_read_all_stats TO hal9_backup;
 

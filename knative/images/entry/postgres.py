@@ -45,7 +45,7 @@ _OWNER_MAY: Final = (
 
 _MAY_BACK_UP: Final = (
     "DO $$ BEGIN CREATE ROLE hal9_backup LOGIN REPLICATION; EXCEPTION WHEN duplicate_object THEN NULL; END $$;\n\n"
-    "GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal() TO hal9_backup;\n\n"
+    "GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal(), pg_ls_waldir() TO hal9_backup;\n\n"
     "GRANT pg_read_all_stats TO hal9_backup;\n\n"
     f"GRANT CONNECT ON DATABASE {DATABASE} TO hal9_backup;\n\n"
 )
@@ -70,6 +70,7 @@ SETTINGS: Final = {
     "wal_retrieve_retry_interval": "200ms",
     "summarize_wal": "on",  # incremental backups
     "max_slot_wal_keep_size": "512MB",  # of an archiver that is away: its volume is a small one
+    "wal_keep_size": "64MB",  # of a server that was promoted: the archiver takes what was written before it came
     "shared_buffers": "128MB",
     "max_parallel_workers_per_gather": "0",  # their memory is /dev/shm, of which a container has 64 MB
     "huge_pages": "off",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DATABASE: Final = "hal9"
 SUPERUSER: Final = "postgres"
 _BOOTSTRAP: Final = Path(__file__).parents[3] / "shared" / "database" / "bootstrap.sql"
-_TEMPLATE_REVISION: Final = 5  # raise it when _initialise or bootstrap.sql changes
+_TEMPLATE_REVISION: Final = 6  # raise it when _initialise or bootstrap.sql changes
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 _KILL_SECONDS: Final = 5.0
@@ -73,6 +73,8 @@ SETTINGS: Final[dict[str, str]] = {
     "summarize_wal": "on",
     # What nobody archives is kept up to this much; then the archive has a gap, and a full backup begins the next one.
     "max_slot_wal_keep_size": "1GB",
+    # The archiver of a server that was promoted takes what was written before it came.
+    "wal_keep_size": "64MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "hba_file": "pg_hba.conf",

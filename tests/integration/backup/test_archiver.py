@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from shared.backup import Backup
     from shared.backup.restoring import Target
     from shared.backup.shard import Connection, Slot
+    from tests.replicas_fixture import Pair
 
 T = TypeVar("T")
 
@@ -159,6 +160,15 @@ async def ids(repository: Repository, target: Target, folder: Path) -> set[UUID]
             await connection.close()
 
 
+async def beyond_the_first_segment(one: Pair) -> None:
+    """Have the primary write segments and forget how to recover from before: a slot that is made now begins here."""
+    async with one.shard.superuser(one.shard.primary) as connection:
+        for _ in range(3):
+            await connection.execute("SELECT pg_logical_emit_message(true, 'test', 'a record')")
+            await connection.execute("SELECT pg_switch_wal()")
+        await connection.execute("CHECKPOINT")
+
+
 @pytest.mark.timeout(300)
 async def test_after_a_promotion_a_new_archive_and_a_full_backup_begin_by_themselves(tmp_path: Path) -> None:
     store = f"file://{tmp_path}/store"
@@ -183,6 +193,7 @@ async def test_after_a_promotion_a_new_archive_and_a_full_backup_begin_by_themse
             await writer.more(5)
             await archived(repository, first.shards[0].archive, before)
             await one.keeper.promote(0)
+            await beyond_the_first_segment(one)
             [_, second] = await backups(repository, 2)
             await writer.more(5)
             after, known_then = datetime.now(UTC), (set(writer.acknowledged), set(writer.begun))
