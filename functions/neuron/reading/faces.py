@@ -179,8 +179,9 @@ def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterat
         if (entity.name, operation) in draft.withheld or (operation == "update" and not _changeable(draft, entity)):
             continue
         word = draft.verbs.get((entity.name, operation), _WORDS[operation])
+        named = f"{word}{'' if bare else ('-' + slug(entity.plural) if operation == 'list' else suffix)}"
         yield spec.Command(
-            name=f"{word}{'' if bare else ('-' + slug(entity.plural) if operation == 'list' else suffix)}",
+            name=draft.deeds.get(entity.name, named) if operation == "create" else named,
             operation=OperationKind(operation),
             entity=entity.name,
             summary=texts[operation],

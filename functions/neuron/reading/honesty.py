@@ -481,7 +481,8 @@ _MEANT: Final[dict[type, str]] = {
     spec.RangeRule: "exceed differ different same lie future past",
     spec.OrderedRule: "exceed",
     spec.UniqueRule: "same twice duplicate repeat again together pair combination combined",
-    spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
+    spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse "
+    "money funds cash move top topped up between",
     spec.QuotaRule: "simultaneously handle again lent lend taken rented booked borrowed out",
     spec.CapacityRule: "full sold out left room enough reached further",
     spec.TransitionRule: "accept possible late deadline lie future past",

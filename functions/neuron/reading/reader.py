@@ -15,6 +15,7 @@ from functions.neuron.reading import (
     descriptions,
     effects,
     figures,
+    flows,
     frames,
     idioms,
     implied,
@@ -97,6 +98,9 @@ def _declare(draft: Draft) -> None:
     later = declarations.Open()
     for at, clause in enumerate(draft.clauses):
         draft.at = at
+        if flows.read(clause, draft, later):
+            draft.topics[at] = draft.topic
+            continue
         if structures.read(clause, draft):
             draft.settle()
             continue

@@ -91,7 +91,7 @@ def _of_software(
     frame: frames.Frame, rest: Sequence[Token], draft: Draft, later: references.Open, *, speaker: bool, ours: bool
 ) -> bool:
     """Read what the software, or we, look after: "it has books (title, author)"."""
-    speaker = speaker or frame.subject[0].low in {"it", "we", "there"}
+    speaker = speaker or frame.subject[0].low in {"it", "we", "i", "there"}
     listing = speaker and not ours and frame.verb in {"have", "include", "contain", "store", "track"}
     if listing and listings.listed_entities(rest, draft, later):
         return True
