@@ -35,12 +35,28 @@ def early(clause: Clause, draft: Draft, later: Open) -> bool:
         return True
     if clause.words[0].low in {"we", "i", "i'd", "let"} and _sold(clause.words, draft, later):
         return True
-    if _for_every(clause.words, draft, later):
+    if _for_every(clause.words, draft, later) or _rated(clause.words, draft, later):
         return True
     frame = frames.parse(clause.words)
     if frame is None or not frame.subject:
         return False
     return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _due, _kinds, _being, _how_many_of))
+
+
+def _rated(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "(I can) give it a rating from 1 to 10": a field that what was spoken of may have."""
+    topic = draft.entities.get(draft.topic or "")
+    at = next((i for i, t in enumerate(words[:6]) if t.verb == "give"), None)
+    if topic is None or not topic.fields or at is None or at + 2 >= len(words) or words[at].low != "give":
+        return False
+    led = lexicon.MODALS | lexicon.words("i we you users people also then to want would like be able and")
+    pointed = words[at + 1].low in {"it", "them"} and words[at + 2].low in {"a", "an"}
+    if not pointed or any(t.low not in led for t in words[:at]) or draft.mentions(words[at + 2 :]):
+        return False
+    items = fields.items(words[at + 2 :])
+    if not items or not all(item.determined for item in items) or frames.finite_verb(words[at + 2 :], 0) is not None:
+        return False
+    return declarations.hold(topic, words[at + 2 :], draft, later, optional=True) and draft.settle()
 
 
 def _for_every(words: Sequence[Token], draft: Draft, later: Open) -> bool:

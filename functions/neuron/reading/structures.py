@@ -129,7 +129,7 @@ def _narrowed(segment: Sequence[Token], about: Sequence[str]) -> Sequence[Token]
 
 def beyond(draft: Draft) -> bool:
     """Say of a clause of a library of data structures alone, which no reader has read, what is offered instead."""
-    if not draft.structures or draft.entities:
+    if not draft.structures or draft.entities or _describes(draft):
         return False
     offers = "; ".join(f"{STRUCTURES[n].title}: {', '.join(STRUCTURES[n].operations)}" for n in draft.structures)
     draft.reasons[draft.at] = f"This is not offered. What is: {offers}."

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _UNDOING: Final = {
     "reopen": "open",
+    "retry": "open",
+    "rerun": "open",
+    "requeue": "open",
     "reactivate": "active",
     "restore": "active",
     "unarchive": "active",
@@ -163,11 +166,8 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
     sources = origins.sources(r, entity, draft)
     undone = _UNDOING.get(verb)
     target = undone or morphology.participle(verb).replace("_", " ")
-    if entity.machine is not None and undone:
-        target = next(
-            (s for s in entity.machine.states if morphology.name(s) in {undone, *machines.INITIAL[:3]}),
-            entity.machine.initial or target,
-        )
+    if undone:
+        target = _begun_again(entity, undone)
     if r.frame.negated and r.frame.conditions and r.frame.conditions[0][0] in origins.EXCEPTING:
         allowed = sources
     elif r.frame.negated:
@@ -202,6 +202,14 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
         )
         machine.open_ended = machine.open_ended and True
     return draft.mark(("transition", entity.name, machines.move_name(verb)))
+
+
+def _begun_again(entity: DraftEntity, undone: str) -> str:
+    """Give the state that a move back leads to: the one that it means, else the one in which things begin."""
+    listed = next((entity.fields[n].values for n in machines.STATE_FIELDS if n in entity.fields), ())
+    states = entity.machine.states if entity.machine is not None else listed
+    first = (entity.machine.initial if entity.machine is not None else next(iter(states), None)) or undone
+    return next((s for s in states if morphology.name(s) in {undone, *machines.INITIAL[:3]}), first)
 
 
 def _from_here(r: Reading, machine: DraftMachine, state: str) -> list[str]:
