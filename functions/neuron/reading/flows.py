@@ -29,18 +29,19 @@ _WAYS: Final[dict[str, Way]] = {
     **dict.fromkeys(
         lexicon.words("deposit top-up pay-in add earn collect gain credit restock replenish refill recharge"), "increase"
     ),
-    **dict.fromkeys(lexicon.words("withdraw spend remove redeem deduct debit take-out pay-out charge"), "decrease"),
+    **dict.fromkeys(lexicon.words("withdraw spend remove redeem deduct debit take-out pay-out use-up charge"), "decrease"),
     **dict.fromkeys(lexicon.words("transfer move send"), "move"),
 }
 _NOUNS: Final = {
     "withdraw": "withdrawal", "transfer": "transfer", "move": "transfer", "send": "transfer", "top-up": "top_up",
-    "pay-in": "deposit", "pay-out": "withdrawal", "redeem": "redemption",
+    "pay-in": "deposit", "use-up": "use", "restock": "restocking", "pay-out": "withdrawal", "redeem": "redemption",
 }  # fmt: skip
+_MONEYS: Final = lexicon.words("balance funds money credit")
 _OF_SUBSTANCE: Final = {"add": "addition", "remove": "removal", "take-out": "removal", "deduct": "deduction"}
-_ON_THE_WHOLE: Final = lexicon.words("top-up charge credit debit restock replenish refill recharge")
+_ON_THE_WHOLE: Final = lexicon.words("top-up charge credit debit restock replenish refill recharge use-up")
 """Verbs whose object may be the thing itself: a card is topped up."""
-_PARTICLES: Final = {("top", "up"), ("topped", "up"), ("pay", "in"), ("pay", "out"), ("paid", "in"), ("paid", "out")}
-_BASES: Final = {"topped": "top", "paid": "pay"}
+_PARTICLES: Final = {("top", "up"), ("topped", "up"), ("pay", "in"), ("pay", "out"), ("paid", "in"), ("paid", "out"), ("use", "up"), ("used", "up")}
+_BASES: Final = {"topped": "top", "paid": "pay", "used": "use"}
 _SUBSTANCES: Final[dict[str, frozenset[str]]] = {
     "money": lexicon.words("balance funds money credit"),
     "stock": lexicon.words("stock quantity inventory units"),
@@ -100,7 +101,7 @@ def _deeds(words: Sequence[Token], draft: Draft) -> tuple[list[Token], list[_Dee
         if read_verb is None:
             return None
         behind = list(part[read_verb[1] :])
-        cut = next((i for i, t in enumerate(behind) if t.low in lexicon.PREPOSITIONS | {"with"}), len(behind))
+        cut = next((i for i, t in enumerate(behind) if t.low in lexicon.PREPOSITIONS | {"with", "out"}), len(behind))
         found.append(_Deed(read_verb[0], behind[:cut], behind[cut:]))
     for deed, following in zip(reversed(found[:-1]), reversed(found[1:]), strict=True):
         if not deed.object and not deed.tail:  # "deposit and withdraw money"
@@ -118,6 +119,8 @@ def _verb_at(words: Sequence[Token], at: int) -> tuple[str, int] | None:
         return f"{_BASES.get(low, low)}-{following}", at + 2
     if words[at].verb == "take" and following == "out":
         return "take-out", at + 2
+    if words[at].low == "take" and any(t.low in {"out", "from"} for t in words[at + 2 : at + 4]):
+        return "take-out", at + 1
     base = words[at].verb or low
     if base not in _WAYS or (at and words[at - 1].low in lexicon.DETERMINERS | lexicon.PREPOSITIONS - {"to"}):
         return None
@@ -149,6 +152,8 @@ def _described(deeds: Sequence[_Deed], draft: Draft) -> bool:
 
 def _noun(deed: _Deed, substance: str) -> str:
     """Give what is kept of a deed: a deposit, a withdrawal, an addition of stock."""
+    if deed.verb in _OF_SUBSTANCE and substance in _MONEYS:
+        return "deposit" if _WAYS[deed.verb] == "increase" else "withdrawal"
     if deed.verb in _OF_SUBSTANCE:
         return f"{substance}_{_OF_SUBSTANCE[deed.verb]}".lstrip("_")
     if deed.verb in _NOUNS:
@@ -175,7 +180,8 @@ def _changed(
 def _dealt_with(deed: _Deed, entity: DraftEntity, draft: Draft, *, passive: bool) -> DraftField | None:
     """Give the number of the entity that a deed's object speaks of."""
     words = [t for t in deed.object if t.low not in lexicon.DETERMINERS]
-    whole = not words if passive else bool(words) and draft.known([t.low for t in words]) is entity
+    pointed = [t.low for t in words] in (["it"], ["them"])
+    whole = not words if passive else pointed or (bool(words) and draft.known([t.low for t in words]) is entity)
     if whole and (deed.verb in _ON_THE_WHOLE):
         return _holding(entity, "money") or _holding(entity, "stock")
     if len(words) == 1 and (kind := _SYNONYMS.get(words[0].low)) is not None and words[0].low not in draft.entities:
@@ -206,7 +212,7 @@ def _understood(deed: _Deed, entity: DraftEntity, deeds: Sequence[_Deed], draft:
     until = next((i for i, t in enumerate(deed.tail) if t.low == "with"), len(deed.tail))
     tail = deed.tail[:until]
     named = {t for m in draft.mentions(tail) for t in tail[m.start : m.end] if m.entity is entity}
-    known = lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.PRONOUNS | _SECOND | _SYNONYMS.keys()
+    known = lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.PRONOUNS | _SECOND | _SYNONYMS.keys() | {"out"}
     if any(t not in named and t.low not in known for t in tail):
         return False
     second = any(t.low in _SECOND for t in tail)
@@ -232,7 +238,9 @@ def _make(deed: _Deed, target: DraftEntity, field: DraftField, draft: Draft, lat
         draft.mark(draft.add_rule(_effect(record, name, field, direction, amount)))
     if way == "move":
         draft.mark(draft.add_rule(_apart(record, target, names)))
-    draft.deeds[record.name] = f"{deed.verb}-{substance}" if deed.verb in _OF_SUBSTANCE else deed.verb
+    plain = deed.verb.removesuffix("-out")
+    of = "money" if substance in _MONEYS else substance
+    draft.deeds[record.name] = f"{plain}-{of}" if deed.verb in _OF_SUBSTANCE else deed.verb
     draft.mark(("entity", record.name), ("field", record.name, amount.name), ("field", target.name, field.name))
 
 

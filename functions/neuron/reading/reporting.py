@@ -194,6 +194,8 @@ def _done(behind: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...]
     if not told:
         return ()
     verb = told[-1].verb
+    if verb is None and len(told) == 1:
+        return conditions.adjective(told[0].low, entity)
     if verb is None or len(told) > 1 or verb in _KEEPING:
         return () if verb in _KEEPING and len(told) == 1 else None
     participle = morphology.participle(verb)

@@ -53,6 +53,22 @@ def modified(words: Sequence[Token], name: str, wanted: Collection[str], known: 
     return at > 0 and _further(words[at - 1], known) and not words[at - 1].low.endswith("ly") and name != words[at].low
 
 
+def followed(words: Sequence[Token], wanted: Collection[str], known: Set[str]) -> bool:
+    """Whether a noun right behind what names a statistic makes it another figure: "the total interest"."""
+    at = next((i for i, t in enumerate(words[:-1]) if computations.lemmas(t) & set(wanted)), None)
+    return at is not None and _further(words[at + 1], known)
+
+
+def given(words: Sequence[Token]) -> int:
+    """Give where "given a principal and a rate, compute …" ends to name what is given; 0 where nothing is."""
+    if words[0].low != "given":
+        return 0
+    return next((t.start for t in words[1:] if t.verb in _COMPUTED), 0)
+
+
+_COMPUTED: Final = frozenset({"compute", "calculate", "return", "find", "determine", "give", "work"})
+
+
 def grouped(words: Sequence[Token], known: Set[str]) -> list[Token]:
     """Give "for each level" where the algorithm knows no such groups; nothing otherwise."""
     at = next((i for i, t in enumerate(words[:-1]) if t.low in _GROUPING and _further(words[i + 1], known)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import formulas, quantities
 from functions.neuron.reading.computing import computations, further
@@ -11,7 +11,7 @@ from functions.neuron.reading.tokens import Kind as TokenKind
 from shared.software.specification import Case, Computation, FieldType, Kind, Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from functions.neuron.reading.draft import Draft
     from functions.neuron.reading.tokens import Token
@@ -43,7 +43,7 @@ def _formula(draft: Draft, known: formulas.Known, defaults: dict[str, float]) ->
         for name, kind, default in known.parameters
     )
     refuses = tuple(Case(expression=message, when=when) for when, message in known.refuses)
-    cases = _loan() if known.name == "loan_payment" else (Case(expression=known.expression),)
+    cases = _LOANS.get(known.name) or (Case(expression=known.expression),)
     return computations.note(
         draft,
         Computation(
@@ -57,11 +57,14 @@ def _formula(draft: Draft, known: formulas.Known, defaults: dict[str, float]) ->
     )
 
 
-def _loan() -> tuple[Case, ...]:
-    return (
-        Case(expression="principal / months", when="annual_rate == 0"),
-        Case(expression="principal * (annual_rate / 1200) / (1 - (1 + annual_rate / 1200) ** -months)"),
-    )
+_PAYMENT: Final = "principal * (annual_rate / 1200) / (1 - (1 + annual_rate / 1200) ** -months)"
+_LOANS: Final = {
+    "loan_payment": (Case(expression="principal / months", when="annual_rate == 0"), Case(expression=_PAYMENT)),
+    "loan_interest": (
+        Case(expression="0", when="annual_rate == 0"),
+        Case(expression=f"months * ({_PAYMENT}) - principal"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ class Segment:
     whole: set[str]
 
 
-def segments(words: Sequence[Token]) -> list[Segment]:
-    """Cut at commas and conjunctions."""
+def segments(words: Sequence[Token], led: Iterable[str] = ()) -> list[Segment]:
+    """Cut at commas and conjunctions. `led`: verbs of what stands in front ("a library to validate: emails, …")."""
     parts: list[list[Token]] = [[]]
     for i, token in enumerate(words):
         if token.low in {"command", "line"} and any(
@@ -87,7 +90,7 @@ def segments(words: Sequence[Token]) -> list[Segment]:
             parts[-1].append(token)
     parts = [part for part in parts if part]
     found: list[Segment] = []
-    shared: set[str] = set()
+    shared: set[str] = set(led)
     for part in parts:
         verbs = {t.verb for t in part if t.verb in computations.COMPUTING and t.low != "number"}
         if verbs:

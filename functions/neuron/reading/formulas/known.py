@@ -20,6 +20,11 @@ class Known:
     description: str
     refuses: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def said(self) -> frozenset[str]:
+        """The words that people say of it."""
+        return frozenset(word for alternative in self.words for word in alternative.split())
+
 
 _POSITIVE: Final = "must be greater than zero"
 
@@ -170,6 +175,14 @@ KNOWN: Final[tuple[Known, ...]] = (
         (("principal", "number", None), ("annual_rate", "number", None), ("months", "integer", None)),
         "",
         "Compute the monthly payment of a loan; the rate is in percent a year",
+        (*_positive("principal", "months"), *_not_negative("annual_rate")),
+    ),
+    Known(
+        "loan_interest",
+        ("total interest loan", "total interest principal", "total interest mortgage", "interest paid loan"),
+        (("principal", "number", None), ("annual_rate", "number", None), ("months", "integer", None)),
+        "",
+        "Compute all interest that is paid on a loan; the rate is in percent a year",
         (*_positive("principal", "months"), *_not_negative("annual_rate")),
     ),
     Known(
