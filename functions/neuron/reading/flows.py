@@ -27,14 +27,14 @@ Way = Literal["increase", "decrease", "move"]
 
 _WAYS: Final[dict[str, Way]] = {
     **dict.fromkeys(
-        lexicon.words("deposit top-up pay-in add earn collect gain credit restock replenish refill recharge"), "increase"
+        lexicon.words("deposit top-up pay-in add earn collect gain receive credit restock replenish refill recharge"), "increase"
     ),
-    **dict.fromkeys(lexicon.words("withdraw spend remove redeem deduct debit take-out pay-out use-up charge"), "decrease"),
+    **dict.fromkeys(lexicon.words("withdraw spend remove ship redeem deduct debit take-out pay-out use-up charge"), "decrease"),
     **dict.fromkeys(lexicon.words("transfer move send"), "move"),
 }
 _NOUNS: Final = {
     "withdraw": "withdrawal", "transfer": "transfer", "move": "transfer", "send": "transfer", "top-up": "top_up",
-    "pay-in": "deposit", "use-up": "use", "restock": "restocking", "pay-out": "withdrawal", "redeem": "redemption",
+    "pay-in": "deposit", "use-up": "use", "receive": "receipt", "ship": "shipment", "restock": "restocking", "pay-out": "withdrawal", "redeem": "redemption",
 }  # fmt: skip
 _MONEYS: Final = lexicon.words("balance funds money credit")
 _OF_SUBSTANCE: Final = {"add": "addition", "remove": "removal", "take-out": "removal", "deduct": "deduction"}
@@ -45,11 +45,11 @@ _BASES: Final = {"topped": "top", "paid": "pay", "used": "use"}
 _SUBSTANCES: Final[dict[str, frozenset[str]]] = {
     "money": lexicon.words("balance funds money credit"),
     "stock": lexicon.words("stock quantity inventory units"),
-    "points": lexicon.words("points balance"),
+    "points": lexicon.words("points score balance"),
 }
 _SYNONYMS: Final = {
     **dict.fromkeys(lexicon.words("money funds cash amount amounts"), "money"),
-    **dict.fromkeys(lexicon.words("stock inventory units"), "stock"),
+    **dict.fromkeys(lexicon.words("stock inventory units goods"), "stock"),
     "points": "points",
 }
 _NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL})
@@ -83,6 +83,40 @@ def read(clause: Clause, draft: Draft, later: Open) -> bool:
         _make(deed, entity, field, draft, later)
     draft.topic = entity.name
     return draft.settle()
+
+
+def implied(draft: Draft) -> None:
+    """Let deposits raise and withdrawals lower the balance of the one thing that has one, when they have an amount.
+
+    "Deposits and withdrawals have an amount and a date" says not which account they are of, nor what they do to it.
+    """
+    holders = [(e, f) for e in draft.entities.values() if (f := _holding_money(e)) is not None]
+    for name, direction in _RECORDS.items():
+        record = draft.entities.get(name)
+        amount = record.fields.get("amount") if record is not None else None
+        if record is None or amount is None or len(holders) != 1 or holders[0][0] is record:
+            continue
+        entity, field = holders[0]
+        told = [f for f in record.fields.values() if f.target]
+        if any(f.target != entity.name for f in told) or len(told) > 1 or conditions.kind_of(amount) not in _NUMBERS:
+            continue
+        if not told:
+            added = DraftField(entity.name, FieldType.REFERENCE, required=True, target=entity.name, at=amount.at)
+            record.fields = {entity.name: added, **record.fields}
+        reference = told[0].name if told else entity.name
+        draft.add_rule(_effect(record, reference, field, direction, amount))
+
+
+_RECORDS: Final[dict[str, Literal["increase", "decrease"]]] = {
+    "deposit": "increase",
+    "top_up": "increase",
+    "withdrawal": "decrease",
+}
+
+
+def _holding_money(entity: DraftEntity) -> DraftField | None:
+    found = [f for n, f in entity.fields.items() if n.split("_")[-1] == "balance" and _is_number(f)]
+    return found[0] if len(found) == 1 else None
 
 
 def _deeds(words: Sequence[Token], draft: Draft) -> tuple[list[Token], list[_Deed]] | None:

@@ -127,6 +127,7 @@ def _declare(draft: Draft) -> None:
     implied.things(draft)
     closing.close(draft, later)
     implied.relations(draft)
+    flows.implied(draft)
 
 
 def _drop_headings(draft: Draft) -> None:

@@ -237,7 +237,9 @@ def _summary(endpoint: Endpoint, entity: Entity | None, specification: Specifica
         case OperationKind.LIST if endpoint.target or "{" in endpoint.path:
             return f"List the {plural} of {_article(specification.entity(_path_owner(endpoint, specification)))}."
         case OperationKind.LIST:
-            return f"List {plural}."
+            return f"List {plural}." if not command.target else f"{command.name.replace('-', ' ').capitalize()}."
+        case OperationKind.LINK | OperationKind.UNLINK:
+            return f"{command.name.replace('-', ' ').capitalize()}."
         case OperationKind.READ:
             return f"Show {_article(entity)}."
         case OperationKind.UPDATE:
@@ -292,6 +294,14 @@ def _usual_commands(specification: Specification) -> Iterator[Command]:
         for move in entity.machine.transitions if entity.machine else ():
             name = f"{_slug(move.name)}{suffix}"
             yield Command(name=name, operation=OperationKind.TRANSITION, entity=entity.name, target=move.name)
+    for relation in specification.relations:
+        left, right = _slug(relation.left), _slug(relation.right)
+        for name, operation in (
+            (f"add-{right}-to-{left}", OperationKind.LINK),
+            (f"remove-{right}-from-{left}", OperationKind.UNLINK),
+            (f"{_slug(specification.entity(relation.right).plural)}-of-{left}", OperationKind.LIST),
+        ):
+            yield Command(name=name, operation=operation, entity=relation.left, target=relation.name)
     for view in specification.views:
         yield Command(name=_slug(view.name), operation=OperationKind.VIEW, entity=view.entity, target=view.name)
     for report in specification.reports:

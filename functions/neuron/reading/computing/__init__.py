@@ -49,7 +49,10 @@ def read(clause: Clause, draft: Draft) -> bool:
         if beside:
             _several(beside, draft)
         return True
-    return passwords.password(words, draft) or _several(words, draft)
+    if passwords.password(words, draft):
+        _beside_password(words, draft)
+        return True
+    return _several(words, draft)
 
 
 def judges(clause: Clause, draft: Draft) -> bool:
@@ -105,8 +108,19 @@ def _apart(parts: Sequence[Sequence[Token]], draft: Draft) -> bool:
             found.append(part)
             continue
         verb = next((i for i, t in enumerate(own) if t.verb in computations.COMPUTING and t.low.endswith("s")), 0)
-        draft.leave(own[verb:], further.NOTHING)
+        led = all(t.low in lexicon.PRONOUNS for t in own[:verb])
+        draft.leave(own if led else own[verb:], further.NOTHING)
     return bool(found)
+
+
+def _beside_password(words: Sequence[Token], draft: Draft) -> None:
+    """Read what else a clause checks: "validates passwords, emails and phone numbers"."""
+    verb = next((t for t in words if t.verb in computations.COMPUTING), None)
+    for segment in named.segments(words):
+        if not further.unfound(segment.words, passwords.VOCABULARY):
+            continue
+        if not _several([*([verb] if verb is not None else []), *segment.words], draft):
+            draft.leave(segment.words, further.NOTHING)
 
 
 def _beside_conversion(words: Sequence[Token]) -> list[Token]:

@@ -167,10 +167,14 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
     numeric = bool(everything & _NUMERIC_CONTEXT) or any(
         CATALOGUE_NUMBERS & {c.algorithm} for c in draft.computations.values()
     )
+    given = further.given(words)
     found: list[str] = []
     unread: list[named.Segment] = []
     left: list[Sequence[Token]] = []
     for segment in named.segments(words, _leading(draft)):
+        if segment.words[0].start < given and segment.words[-1].end <= given:
+            unread.append(segment)
+            continue
         named_here = _ranked(segment.own, segment.whole, numeric=numeric) or _elliptic(segment, found)
         meant = [
             name
@@ -202,7 +206,6 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
         said_so = {word for c in made for formula in formulas.KNOWN if formula.name == c.name for word in formula.said}
         known |= said_so
         left = [said for said in left if not _all_of(said, said_so)]
-        given = further.given(words)
         for said in [*left, *(_unfound(part, known) for part in unread)]:
             if not (said and said[0].start < given and any(honesty.lemmas([t]) & known for t in _beside(said, unread))):
                 draft.leave(said, further.NOTHING)

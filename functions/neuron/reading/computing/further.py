@@ -66,7 +66,7 @@ def given(words: Sequence[Token]) -> int:
     return next((t.start for t in words[1:] if t.verb in _COMPUTED), 0)
 
 
-_COMPUTED: Final = frozenset({"compute", "calculate", "return", "find", "determine", "give", "work"})
+_COMPUTED: Final = frozenset({"compute", "calculate", "return", "find", "determine", "give", "work", "print", "show", "output", "tell"})
 
 
 def grouped(words: Sequence[Token], known: Set[str]) -> list[Token]:
@@ -82,12 +82,14 @@ def unfound(words: Sequence[Token], known: Set[str]) -> list[Token]:
     """Give the words of a part that ask for something else than what is known, when they are most of it."""
     lows = [t.low for t in words]
     start = next((i + 1 for i, low in enumerate(lows[:-1]) if low in lexicon.RELATIVES), 0)  # "a tool that …"
-    of_files = {i for i, low in enumerate(lows[1:]) if low in _FILES}  # "a log file"
+    of_files = {i for i, low in enumerate(lows[1:]) if low in _FILES and not 0 < i == start}  # "a log file"
     told = [t for i, t in enumerate(words) if i >= start and i not in of_files]
     told = [t for t in told if t.is_word and not honesty.hollow(t) and t.value is None]
     told = [t for t in told if t.verb not in computations.COMPUTING and t.low not in _OF_SOFTWARE]
     strange = [t for t in told if not honesty.lemmas([t]) & known]
-    return strange if 2 * len(strange) > len(told) else []
+    if 2 * len(strange) <= len(told):
+        return []
+    return list(words[start:]) if start and strange[0] is told[0] else strange  # "a tool that renames files"
 
 
 def _further(token: Token, known: Set[str]) -> bool:

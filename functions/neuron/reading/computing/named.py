@@ -102,16 +102,21 @@ def segments(words: Sequence[Token], led: Iterable[str] = ()) -> list[Segment]:
     return found
 
 
+_LEAST_TOLD: Final = 2
+
+
 def by_name(words: Sequence[Token], draft: Draft) -> bool:
     """Read formulas by their names: "BMI", "the area of a circle", "a tip"."""
     found = False
     left: list[Sequence[Token]] = []
     bag = computations.lemmas_of(words)
+    given = further.given(words)  # what stands in front of it names arguments
+    told = computations.lemmas_of(t for t in words if t.start >= given)
     best: dict[frozenset[str], formulas.Known] = {}
     for known in formulas.KNOWN:
         for alternative in known.words:
             wanted = frozenset(alternative.split())
-            if wanted <= bag:
+            if wanted <= bag and len(wanted & told) >= min(_LEAST_TOLD, len(wanted)):
                 best[wanted] = known
     for wanted, known in best.items():
         if any(wanted < other for other in best) or (known.name == "tip" and draft.kind is Kind.API):
@@ -120,10 +125,20 @@ def by_name(words: Sequence[Token], draft: Draft) -> bool:
         if further.otherwise(part, further.of_formula(known)):
             left.append(part)
             continue
-        found = _formula(draft, known, _percentage(words, known)) or found
+        meant = formulas.TAX_AMOUNT if known.name == "price_with_tax" and _tax_alone(words) else known
+        found = _formula(draft, meant, _percentage(words, meant)) or found
     for said in left if found else ():
         draft.leave(said, further.NOTHING)
     return found
+
+
+def _tax_alone(words: Sequence[Token]) -> bool:
+    """Whether the tax itself is asked for: "the VAT of a net price", not "the price with VAT"."""
+    at = next((i for i, t in enumerate(words[:-1]) if t.low in {"vat", "tax"}), None)
+    if at is None or words[at + 1].low not in {"of", "on", "for"} or any(t.value is not None for t in words[at + 2 : at + 3]):
+        return False
+    before = next((t.low for t in reversed(words[:at]) if t.low not in {"the", "sales", "a"}), "")
+    return before not in {"with", "including", "plus", "and", "add", "adds", "without", "of"}
 
 
 def _percentage(words: Sequence[Token], known: formulas.Known) -> dict[str, float]:

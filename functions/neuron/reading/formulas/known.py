@@ -290,6 +290,15 @@ KNOWN: Final[tuple[Known, ...]] = (
     ),
 )
 
+TAX_AMOUNT: Final = Known(
+    "tax_amount",
+    ("vat", "tax"),
+    (("price", "number", None), ("percent", "number", 20)),
+    "price * percent / 100",
+    "Compute the tax on a net price",
+    _not_negative("price", "percent"),
+)
+
 _TWO: Final = (("first", "number", None), ("second", "number", None))
 ARITHMETIC: Final[dict[str, Known]] = {
     "add": Known("add", ("add",), _TWO, "first + second", "Add two numbers"),

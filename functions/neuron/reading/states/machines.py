@@ -86,7 +86,7 @@ def action_of(state: str) -> str:
     first, _, rest = name.partition("_")
     base = morphology.verb_base(first) or (morphology.guessed_base(first) if first.endswith("ed") else None)
     if base is not None and (morphology.is_participle(first) or first.endswith("ed")):
-        return morphology.name(base, rest) if rest else morphology.name(base)
+        return morphology.name(base, rest) if rest else move_name(base)
     return morphology.name("mark", name)
 
 
@@ -165,8 +165,12 @@ def thing_of(r: Reading, draft: Draft) -> DraftEntity | None:
 
 
 def move_name(verb: str) -> str:
-    """Name the move that a verb makes."""
-    return morphology.name(verb)
+    """Name the move that a verb makes; not as what the software offers of everything is called: to read a record."""
+    name = morphology.name(verb)
+    return morphology.name("mark", morphology.participle(verb)) if name in _OFFERED else name
+
+
+_OFFERED: Final = frozenset({"create", "read", "list", "update", "delete", "get", "link", "unlink", "report", "view"})
 
 
 _ENDS_WORDS: Final = lexicon.words(

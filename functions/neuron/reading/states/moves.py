@@ -90,7 +90,8 @@ def _describes(r: Reading) -> bool:
     if r.frame.modal is not None or not r.frame.subject or r.frame.group.passive:
         return False
     pointed = bool(r.frame.rest) and r.frame.rest[0].low in {"it", "them"}  # "I start a timer and stop it"
-    ours = r.frame.subject[0].low in {"we", "i", "our"} and not pointed
+    marked = r.frame.verb in _MARKING and "as" in [t.low for t in r.frame.rest]  # "I mark articles as read"
+    ours = r.frame.subject[0].low in {"we", "i", "our"} and not pointed and not marked
     return ours or "with" in [t.low for t in r.frame.rest]
 
 
@@ -292,13 +293,17 @@ _ORDERED_MOVE_WORDS: Final = lexicon.words(
 )
 
 
+_RECKONING: Final = lexicon.words("multiply divide square round invert negate convert compute calculate count shuffle sort reverse")
+"""What is done with numbers, and moves nothing from state to state."""
+
+
 def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
     entity = r.objects[0].entity
     if verb in _MARKING:
         at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
         return _marked(draft, entity, r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :])
     if (
-        verb in paths.PLAIN
+        verb in paths.PLAIN | _RECKONING
         or verb in lexicon.OPERATION_VERBS
         or (verb in _ORDERED_MOVE_WORDS and verb not in {"pay", "send"})
     ):
