@@ -173,9 +173,7 @@ def _relation_commands(draft: Draft) -> Iterator[spec.Command]:
             (f"remove-{slug(right.name)}-from-{slug(left.name)}", OperationKind.UNLINK, f"Take {other} from {one}"),
             (f"{slug(right.plural)}-of-{slug(left.name)}", OperationKind.LIST, f"List the {many} of {one}"),
         ):
-            yield spec.Command(
-                name=name, operation=operation, entity=left.name, target=relation.name, summary=summary
-            )
+            yield spec.Command(name=name, operation=operation, entity=left.name, target=relation.name, summary=summary)
 
 
 def _main_entity(draft: Draft) -> DraftEntity | None:

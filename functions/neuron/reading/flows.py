@@ -8,6 +8,7 @@ the request describes no such records itself.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -27,20 +28,27 @@ Way = Literal["increase", "decrease", "move"]
 
 _WAYS: Final[dict[str, Way]] = {
     **dict.fromkeys(
-        lexicon.words("deposit top-up pay-in add earn collect gain receive credit restock replenish refill recharge"), "increase"
+        lexicon.words("deposit top-up pay-in add earn collect gain receive credit restock replenish refill recharge"),
+        "increase",
     ),
-    **dict.fromkeys(lexicon.words("withdraw spend remove ship redeem deduct debit take-out pay-out use-up charge"), "decrease"),
+    **dict.fromkeys(
+        lexicon.words("withdraw spend remove ship redeem deduct debit take-out pay-out use-up charge"), "decrease"
+    ),
     **dict.fromkeys(lexicon.words("transfer move send"), "move"),
 }
 _NOUNS: Final = {
     "withdraw": "withdrawal", "transfer": "transfer", "move": "transfer", "send": "transfer", "top-up": "top_up",
-    "pay-in": "deposit", "use-up": "use", "receive": "receipt", "ship": "shipment", "restock": "restocking", "pay-out": "withdrawal", "redeem": "redemption",
+    "pay-in": "deposit", "pay-out": "withdrawal", "use-up": "use", "receive": "receipt", "ship": "shipment",
+    "restock": "restocking", "redeem": "redemption",
 }  # fmt: skip
 _MONEYS: Final = lexicon.words("balance funds money credit")
 _OF_SUBSTANCE: Final = {"add": "addition", "remove": "removal", "take-out": "removal", "deduct": "deduction"}
 _ON_THE_WHOLE: Final = lexicon.words("top-up charge credit debit restock replenish refill recharge use-up")
 """Verbs whose object may be the thing itself: a card is topped up."""
-_PARTICLES: Final = {("top", "up"), ("topped", "up"), ("pay", "in"), ("pay", "out"), ("paid", "in"), ("paid", "out"), ("use", "up"), ("used", "up")}
+_PARTICLES: Final = {
+    ("top", "up"), ("topped", "up"), ("pay", "in"), ("paid", "in"), ("pay", "out"), ("paid", "out"), ("use", "up"),
+    ("used", "up"),
+}  # fmt: skip
 _BASES: Final = {"topped": "top", "paid": "pay", "used": "use"}
 _SUBSTANCES: Final[dict[str, frozenset[str]]] = {
     "money": lexicon.words("balance funds money credit"),
@@ -179,7 +187,7 @@ def _described(deeds: Sequence[_Deed], draft: Draft) -> bool:
     """Whether the request describes such records itself, so that another reader is to link them with the number."""
     everything = [token for clause in draft.clauses for token in clause.tokens]
     nouns = {morphology.plural(_noun(deed, "")) for deed in deeds} | {"transactions", "transaction", "movements"}
-    told = {b.low for a, b in zip(everything, everything[1:], strict=False) if a.low in {"a", "an", "each", "every"}}
+    told = {b.low for a, b in itertools.pairwise(everything) if a.low in {"a", "an", "each", "every"}}
     plain = {_noun(deed, "") for deed in deeds}
     return bool({t.low for t in everything} & nouns) or bool(told & plain)
 
@@ -295,11 +303,17 @@ def _amount(field: DraftField, draft: Draft) -> DraftField:
 
 
 def _effect(
-    record: DraftEntity, reference: str, field: DraftField, direction: Literal["increase", "decrease"], amount: DraftField
+    record: DraftEntity,
+    reference: str,
+    field: DraftField,
+    direction: Literal["increase", "decrease"],
+    amount: DraftField,
 ) -> EffectRule:
     noun = field.name.replace("_", " ")
     return EffectRule(
-        name=morphology.name(record.name, reference if reference.startswith(("from_", "to_")) else "create", field.name),
+        name=morphology.name(
+            record.name, reference if reference.startswith(("from_", "to_")) else "create", field.name
+        ),
         entity=record.name,
         message=f"There is not enough {noun}." if direction == "decrease" else f"That changes the {noun}.",
         action="create",

@@ -237,9 +237,7 @@ def _summary(endpoint: Endpoint, entity: Entity | None, specification: Specifica
         case OperationKind.LIST if endpoint.target or "{" in endpoint.path:
             return f"List the {plural} of {_article(specification.entity(_path_owner(endpoint, specification)))}."
         case OperationKind.LIST:
-            return f"List {plural}." if not command.target else f"{command.name.replace('-', ' ').capitalize()}."
-        case OperationKind.LINK | OperationKind.UNLINK:
-            return f"{command.name.replace('-', ' ').capitalize()}."
+            return f"List {plural}."
         case OperationKind.READ:
             return f"Show {_article(entity)}."
         case OperationKind.UPDATE:
@@ -333,7 +331,8 @@ def _arguments(
 def _command_summary(command: Command, entity: Entity | None, computation: Computation | None) -> str:
     if computation is not None:
         return computation.description or f"Compute {computation.name.replace('_', ' ')}."
-    if entity is None:
+    related = command.target and command.operation in {OperationKind.LINK, OperationKind.UNLINK, OperationKind.LIST}
+    if entity is None or related:
         return f"{command.name.replace('-', ' ').capitalize()}."
     plural = entity.plural.replace("_", " ")
     match command.operation:

@@ -68,7 +68,9 @@ def judges(clause: Clause, draft: Draft) -> bool:
 
 
 _TELLING: Final = lexicon.words("and it says say tells tell reports report returns return me shows show prints print")
-_RIGHT: Final = lexicon.words("each it they that one of them the number is are valid correct right or not invalid wrong")
+_RIGHT: Final = lexicon.words(
+    "each it they that one of them the number is are valid correct right or not invalid wrong"
+)
 
 
 def _under_condition(words: Sequence[Token]) -> bool:

@@ -176,13 +176,7 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
             unread.append(segment)
             continue
         named_here = _ranked(segment.own, segment.whole, numeric=numeric) or _elliptic(segment, found)
-        meant = [
-            name
-            for name, wanted in named_here
-            if not further.another(segment.words, name, wanted, SPOKEN[name])
-            and not _only_shared(segment, name, wanted)
-            and not (name in _STATISTICS and _no_statistic(segment, name, wanted, alone=whole))
-        ]
+        meant = [name for name, wanted in named_here if _is_meant(segment, name, wanted, alone=whole)]
         counted = None if named_here else _counted(segment, words, draft)
         chosen = meant[0] if meant else counted
         if chosen is not None:
@@ -201,15 +195,30 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
         if CATALOGUE[name].parameters[0].type is FieldType.TEXT and _of_file(everything, draft):
             draft.reads_file.add(name)
     if found or not whole:
-        made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
-        known = {word for c in made for word in further.spoken(c, _WORDS.get(c.algorithm or "", ""))}
-        said_so = {word for c in made for formula in formulas.KNOWN if formula.name == c.name for word in formula.said}
-        known |= said_so
-        left = [said for said in left if not _all_of(said, said_so)]
-        for said in [*left, *(_unfound(part, known) for part in unread)]:
-            if not (said and said[0].start < given and any(honesty.lemmas([t]) & known for t in _beside(said, unread))):
-                draft.leave(said, further.NOTHING)
+        _leave_rest(words, left, unread, draft)
     return bool(found)
+
+
+def _is_meant(segment: named.Segment, name: str, wanted: frozenset[str], *, alone: bool) -> bool:
+    """Whether a part asks for the algorithm that some of its words name. `alone`: nothing else is read."""
+    if further.another(segment.words, name, wanted, SPOKEN[name]) or _only_shared(segment, name, wanted):
+        return False
+    return not (name in _STATISTICS and _no_statistic(segment, name, wanted, alone=alone))
+
+
+def _leave_rest(
+    words: Sequence[Token], left: Sequence[Sequence[Token]], unread: Sequence[named.Segment], draft: Draft
+) -> None:
+    """Say of what a clause asks for beside what was read of it that it is not done."""
+    given = further.given(words)
+    made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
+    known = {word for c in made for word in further.spoken(c, _WORDS.get(c.algorithm or "", ""))}
+    said_so = {word for c in made for formula in formulas.KNOWN if formula.name == c.name for word in formula.said}
+    known |= said_so
+    asked = [said for said in left if not _all_of(said, said_so)]
+    for said in [*asked, *(_unfound(part, known) for part in unread)]:
+        if not (said and said[0].start < given and any(honesty.lemmas([t]) & known for t in _beside(said, unread))):
+            draft.leave(said, further.NOTHING)
 
 
 def _all_of(said: Sequence[Token], words: set[str]) -> bool:

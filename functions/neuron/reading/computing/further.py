@@ -66,7 +66,9 @@ def given(words: Sequence[Token]) -> int:
     return next((t.start for t in words[1:] if t.verb in _COMPUTED), 0)
 
 
-_COMPUTED: Final = frozenset({"compute", "calculate", "return", "find", "determine", "give", "work", "print", "show", "output", "tell"})
+_COMPUTED: Final = frozenset(
+    {"compute", "calculate", "return", "find", "determine", "give", "work", "print", "show", "output", "tell"}
+)
 
 
 def grouped(words: Sequence[Token], known: Set[str]) -> list[Token]:

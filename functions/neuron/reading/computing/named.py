@@ -135,7 +135,11 @@ def by_name(words: Sequence[Token], draft: Draft) -> bool:
 def _tax_alone(words: Sequence[Token]) -> bool:
     """Whether the tax itself is asked for: "the VAT of a net price", not "the price with VAT"."""
     at = next((i for i, t in enumerate(words[:-1]) if t.low in {"vat", "tax"}), None)
-    if at is None or words[at + 1].low not in {"of", "on", "for"} or any(t.value is not None for t in words[at + 2 : at + 3]):
+    if (
+        at is None
+        or words[at + 1].low not in {"of", "on", "for"}
+        or any(t.value is not None for t in words[at + 2 : at + 3])
+    ):
         return False
     before = next((t.low for t in reversed(words[:at]) if t.low not in {"the", "sales", "a"}), "")
     return before not in {"with", "including", "plus", "and", "add", "adds", "without", "of"}

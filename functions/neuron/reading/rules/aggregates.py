@@ -74,7 +74,9 @@ def _unowned(r: readings.Reading, draft: Draft, rest: Sequence[Token]) -> bool:
     for child in draft.entities.values():
         expression = figures.expression(rest, child, draft)
         used = {part.partition(".")[0] for part in (expression or "").split()}
-        owners = [f.target for f in child.fields.values() if f.target and f.name not in used and f.required is not False]
+        owners = [
+            f.target for f in child.fields.values() if f.target and f.name not in used and f.required is not False
+        ]
         if expression is not None and used & set(child.fields) and len(owners) == 1:
             found.append((draft.entities[owners[0]], child, expression))
     if len(found) != 1:

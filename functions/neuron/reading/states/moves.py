@@ -293,7 +293,9 @@ _ORDERED_MOVE_WORDS: Final = lexicon.words(
 )
 
 
-_RECKONING: Final = lexicon.words("multiply divide square round invert negate convert compute calculate count shuffle sort reverse")
+_RECKONING: Final = lexicon.words(
+    "multiply divide square round invert negate convert compute calculate count shuffle sort reverse"
+)
 """What is done with numbers, and moves nothing from state to state."""
 
 

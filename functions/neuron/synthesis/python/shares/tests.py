@@ -132,7 +132,9 @@ def _write_program_conftest(project: Project) -> None:
         commands.setdefault(key, f"({names.text(command.name)}, {placed})")
     written = [f"{names.literal(key, None)}: {value}" for key, value in commands.items()]
     told = any(command.operation is OperationKind.REPORT for command in project.api.commands)
-    project.renderer.python("tests/conftest.py", "tests/conftest_cli.py.j2", commands=written, reports=told, links=bool(related))
+    project.renderer.python(
+        "tests/conftest.py", "tests/conftest_cli.py.j2", commands=written, reports=told, links=bool(related)
+    )
 
 
 def _write_library_conftest(project: Project) -> None:
