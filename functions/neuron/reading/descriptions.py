@@ -251,6 +251,8 @@ def _unnamed(clause: Clause, draft: Draft, later: Open) -> bool:
     if ":" not in draft.request[before.end : clause.start] or any(t.text == ":" for t in body[:4]):
         return False
     verbal = frames.finite_verb(body, 0) is not None or frames.imperative_at(body, 0)
+    if len(body) > 1 and body[1].low in lexicon.ARTICLES and body[0].low not in lexicon.DETERMINERS:
+        return False  # "scale the ingredients …": an order, whose verb is not known
     several = any(
         i and t.low in {"(", "with", "having"} and morphology.is_plural(body[i - 1].low) for i, t in enumerate(body)
     )

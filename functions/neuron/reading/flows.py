@@ -28,18 +28,20 @@ Way = Literal["increase", "decrease", "move"]
 
 _WAYS: Final[dict[str, Way]] = {
     **dict.fromkeys(
-        lexicon.words("deposit top-up pay-in add earn collect gain receive credit restock replenish refill recharge"),
+        lexicon.words(
+            "deposit top-up pay-in add earn collect gain receive buy credit restock replenish refill recharge"
+        ),
         "increase",
     ),
     **dict.fromkeys(
-        lexicon.words("withdraw spend remove ship redeem deduct debit take-out pay-out use-up charge"), "decrease"
+        lexicon.words("withdraw spend remove ship sell redeem deduct debit take-out pay-out use-up charge"), "decrease"
     ),
     **dict.fromkeys(lexicon.words("transfer move send"), "move"),
 }
 _NOUNS: Final = {
     "withdraw": "withdrawal", "transfer": "transfer", "move": "transfer", "send": "transfer", "top-up": "top_up",
     "pay-in": "deposit", "pay-out": "withdrawal", "use-up": "use", "receive": "receipt", "ship": "shipment",
-    "restock": "restocking", "redeem": "redemption",
+    "restock": "restocking", "sell": "sale", "redeem": "redemption",
 }  # fmt: skip
 _MONEYS: Final = lexicon.words("balance funds money credit")
 _OF_SUBSTANCE: Final = {"add": "addition", "remove": "removal", "take-out": "removal", "deduct": "deduction"}

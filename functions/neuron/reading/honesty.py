@@ -410,7 +410,8 @@ def _conditional(said: Sequence[Token]) -> bool:
     pairs = list(itertools.pairwise(lows))
     deed = any(low == "when" and morphology.is_participle(following) for low, following in pairs)
     late = ("not", "after") in pairs or ("not", "before") in pairs
-    return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed or late
+    only = "only" in lows and "when" in lows[lows.index("only") :]
+    return any(low in _CONDITION for low in lows) or only or deed or late
 
 
 _TIMELY: Final = frozenset({"until", "till"})
@@ -420,7 +421,7 @@ _BESIDE_STATES: Final = lexicon.words("it they is are is-not are-not has have be
 def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     """Whether the condition is on states alone, and the moves start from them, or from others, as it says."""
     lows = [token.low for token in said]
-    at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", *_TIMELY}), len(lows))
+    at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", "when", *_TIMELY}), len(lows))
     moves = [part for part in parts if isinstance(part, spec.Transition)]
     if lows[at : at + 1] and lows[at] in _TIMELY and {t.verb for t in said[at:]} & {move.name for move in moves}:
         return True  # "pending until the manager approves": the deed ends the state

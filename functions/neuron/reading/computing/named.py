@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import formulas, quantities
+from functions.neuron.reading import formulas, lexicon, quantities
 from functions.neuron.reading.computing import computations, further
 from functions.neuron.reading.tokens import Kind as TokenKind
 from shared.software.specification import Case, Computation, FieldType, Kind, Parameter
@@ -102,6 +102,23 @@ def segments(words: Sequence[Token], led: Iterable[str] = ()) -> list[Segment]:
     return found
 
 
+_SHAPED: Final = lexicon.words("area volume perimeter circumference surface diagonal")
+
+
+def _of_shape(words: Sequence[Token], alternative: str) -> bool:
+    """Whether the figure of a shape is asked for: not its area in "the area of a circle and the perimeter of a box"."""
+    figure, _, shape = alternative.partition(" ")
+    places = [i for i, t in enumerate(words) if shape and t.singular in shape.split()]
+    if figure not in _SHAPED or not places:
+        return True
+    for at in places:
+        behind = words[at + 1].singular if at + 1 < len(words) else ""
+        before = next((t.singular for t in reversed(words[:at]) if t.singular in _SHAPED), "")
+        if figure in {behind, before}:
+            return True
+    return False
+
+
 _LEAST_TOLD: Final = 2
 
 
@@ -116,7 +133,7 @@ def by_name(words: Sequence[Token], draft: Draft) -> bool:
     for known in formulas.KNOWN:
         for alternative in known.words:
             wanted = frozenset(alternative.split())
-            if wanted <= bag and len(wanted & told) >= min(_LEAST_TOLD, len(wanted)):
+            if wanted <= bag and _of_shape(words, alternative) and len(wanted & told) >= min(_LEAST_TOLD, len(wanted)):
                 best[wanted] = known
     for wanted, known in best.items():
         if any(wanted < other for other in best) or (known.name == "tip" and draft.kind is Kind.API):

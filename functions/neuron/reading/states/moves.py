@@ -8,6 +8,7 @@ from functions.neuron.reading import closing, conditions, lexicon, morphology, q
 from functions.neuron.reading.draft import DraftMachine
 from functions.neuron.reading.rules import parts
 from functions.neuron.reading.states import archives, machines, origins, paths
+from functions.neuron.reading.tokens import Kind, Token
 from shared.software.specification import Transition
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
-    from functions.neuron.reading.tokens import Token
 
 _UNDOING: Final = {
     "reopen": "open",
@@ -303,7 +303,11 @@ def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
     entity = r.objects[0].entity
     if verb in _MARKING:
         at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
-        return _marked(draft, entity, r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :])
+        behind = r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :]
+        if [t.low for t in behind] == ["off"]:  # "tick them off"
+            done = Token(Kind.WORD, morphology.participle(verb), behind[0].start, behind[0].end)
+            return _marked(draft, entity, [done])
+        return _marked(draft, entity, behind)
     if (
         verb in paths.PLAIN | _RECKONING
         or verb in lexicon.OPERATION_VERBS
