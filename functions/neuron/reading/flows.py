@@ -330,7 +330,7 @@ def _apart(record: DraftEntity, target: DraftEntity, names: Sequence[str]) -> Ra
     return RangeRule(
         name=morphology.name(record.name, target.plural, "differ"),
         entity=record.name,
-        message=f"The two {target.plural.replace('_', ' ')} of {record.name.replace('_', ' ')} must differ.",
+        message=f"The two {target.plural.replace('_', ' ')} of the {record.name.replace('_', ' ')} must differ.",
         field=names[0],
         operator=Operator.NE,
         other=names[1],

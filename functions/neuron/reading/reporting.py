@@ -39,18 +39,23 @@ def by_value(r: Reading, draft: Draft) -> bool:
     told = [_told(r, draft, part) for part in parts]
     if not any(told):
         return False
-    apart = len(parts) > 1 and parts[0][:1] != parts[1][:1]
     for part, found in zip(parts, told, strict=True):
         if not found:
-            draft.leave(part if apart else part[-2:], "HAL9 does not know what this is told for each of.")
+            draft.leave(_own(part, parts), "HAL9 does not know what this is told for each of.")
     return True
+
+
+def _own(part: Sequence[Token], parts: Sequence[Sequence[Token]]) -> list[Token]:
+    """Give the words of a figure that it does not share with the others."""
+    others = {token for other in parts if other is not part for token in other}
+    return [token for token in part if token not in others] or list(part)
 
 
 def _parts(words: Sequence[Token]) -> list[tuple[Token, ...]]:
     """Give one figure for each grouping: "total hours per employee and per project" are two."""
     places = [i for i, t in enumerate(words) if t.low in _EACH]
     if len(places) <= 1:
-        return [tuple(words)] if places else []
+        return _figures_together(words, places[0]) if places else []
     several = _figures_apart(words, places)
     if several:
         return several
@@ -59,6 +64,21 @@ def _parts(words: Sequence[Token]) -> list[tuple[Token, ...]]:
         return []
     ends = [*(i - 1 for i in places[1:]), len(words)]
     return [(*words[: places[0]], *words[start:end]) for start, end in zip(places, ends, strict=True)]
+
+
+def shares_grouping(words: Sequence[Token]) -> bool:
+    """Whether several figures are told for each of the same: "the number of expenses and the total per category"."""
+    places = [i for i, t in enumerate(words) if t.low in _EACH]
+    return len(places) == 1 and len(_figures_together(words, places[0])) > 1
+
+
+def _figures_together(words: Sequence[Token], place: int) -> list[tuple[Token, ...]]:
+    """Give the figures that share one grouping: "the number of sessions and the total minutes per day"."""
+    joint = next((i for i in range(place - 1, 0, -1) if words[i].low == "and"), None)
+    heads = (words[:joint], words[joint + 1 : place]) if joint is not None else ()
+    if not heads or any(_function(head)[0] is None for head in heads):
+        return [tuple(words)]
+    return [(*head, *words[place:]) for head in heads]
 
 
 def _figures_apart(words: Sequence[Token], places: Sequence[int]) -> list[tuple[Token, ...]]:
@@ -175,7 +195,8 @@ def _figure(said: Sequence[Token], entity: DraftEntity) -> str | None:
     named = conditions.find_field(said, entity)
     if named is not None and named[0].target is None and conditions.kind_of(named[0]) in _NUMBERS:
         return named[0].name
-    return figures.figure_of(entity, said)
+    units = [n for n, f in entity.fields.items() if said and f.description == f"In {said[0].low}." and not f.target]
+    return units[0] if len(units) == 1 else figures.figure_of(entity, said)
 
 
 def _predicated(behind: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:

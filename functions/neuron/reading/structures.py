@@ -51,7 +51,9 @@ def unavailable(words: Sequence[Token]) -> str | None:
 
 def read(clause: Clause, draft: Draft) -> bool:
     """Read a clause of a library's request for data structures; True when it is about them."""
-    if draft.kind is not Kind.LIBRARY or (_describes(draft) and not _offered(clause.tokens)):
+    if draft.kind is not Kind.LIBRARY or (
+        _describes(draft) and (_described(clause.words) or not _offered(clause.tokens))
+    ):
         return False
     segments = _segments(clause.tokens)
     missing = unavailable(clause.words)

@@ -176,6 +176,7 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
             unread.append(segment)
             continue
         named_here = _ranked(segment.own, segment.whole, numeric=numeric) or _elliptic(segment, found)
+        named_here.sort(key=lambda found: not _by_verb(segment, found[1]))
         meant = [name for name, wanted in named_here if _is_meant(segment, name, wanted, alone=whole)]
         counted = None if named_here else _counted(segment, words, draft)
         chosen = meant[0] if meant else counted
@@ -197,6 +198,15 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
     if found or not whole:
         _leave_rest(words, left, unread, draft)
     return bool(found)
+
+
+def _by_verb(segment: named.Segment, wanted: frozenset[str]) -> bool:
+    """Whether the verb that a part begins with names the algorithm: "truncate it to a number of characters"."""
+    first = next((t for t in segment.words if t.low not in {"to", "can", "it"}), segment.words[0])
+    return len(wanted) == 1 and first.verb in wanted and first.verb in _DOING
+
+
+_DOING: Final = lexicon.words("truncate slugify wrap")
 
 
 def _is_meant(segment: named.Segment, name: str, wanted: frozenset[str], *, alone: bool) -> bool:

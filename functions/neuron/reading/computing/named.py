@@ -108,15 +108,29 @@ _SHAPED: Final = lexicon.words("area volume perimeter circumference surface diag
 def _of_shape(words: Sequence[Token], alternative: str) -> bool:
     """Whether the figure of a shape is asked for: not its area in "the area of a circle and the perimeter of a box"."""
     figure, _, shape = alternative.partition(" ")
-    places = [i for i, t in enumerate(words) if shape and t.singular in shape.split()]
-    if figure not in _SHAPED or not places:
+    if figure not in _SHAPED or not shape:
         return True
-    for at in places:
-        behind = words[at + 1].singular if at + 1 < len(words) else ""
-        before = next((t.singular for t in reversed(words[:at]) if t.singular in _SHAPED), "")
-        if figure in {behind, before}:
-            return True
+    spoken: set[str] = set()
+    behind_shape = False
+    for i, token in enumerate(words):
+        if token.singular in _SHAPED:
+            spoken = {token.singular} if behind_shape else spoken | {token.singular}
+            behind_shape = False
+        elif token.singular in _SHAPES:
+            following = words[i + 1].singular if i + 1 < len(words) else ""
+            behind_shape = following not in _SHAPED  # "the circle area"
+            if token.singular in shape.split() and figure in spoken | {following}:
+                return True
     return False
+
+
+_SHAPES: Final = frozenset(
+    word
+    for known in formulas.KNOWN
+    for alternative in known.words
+    if alternative.partition(" ")[0] in _SHAPED
+    for word in alternative.split()[1:]
+)
 
 
 _LEAST_TOLD: Final = 2

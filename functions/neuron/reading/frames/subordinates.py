@@ -121,6 +121,8 @@ def _attributes(frame: parts.Frame, rest: Sequence[Token], at: int) -> bool:
         return True  # "records when it left": what is recorded
     if frame.verb not in lexicon.HOLDING_VERBS or before is None:
         return False
+    if low == "when" and before.low in _MOMENTS and at > 1 and rest[at - 2].low in lexicon.ARTICLES:
+        return True  # "a time when it was finished": a moment
     if low == "when":
         listed = before.low in {"and", ","}  # "an item has a name and when we bought it": a moment
         return listed or at_creation(rest, at) is not None or _stays(rest[:at])
@@ -129,6 +131,9 @@ def _attributes(frame: parts.Frame, rest: Sequence[Token], at: int) -> bool:
     if low == "once" and at + 1 < len(rest) and morphology.is_participle(rest[at + 1].low):
         return at + 2 >= len(rest) or rest[at + 2].text == ","  # "a finishing time once played": missing before
     return low == "once" and before.verb in _CHANGING  # "a number that nobody may change once set"
+
+
+_MOMENTS: Final = frozenset({"time", "date", "moment", "day"})
 
 
 def trailing(frame: parts.Frame) -> parts.Frame:

@@ -331,6 +331,8 @@ def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
         return False
     if verb in lexicon.LINKING_VERBS and verb not in {"complete", "submit"}:
         return False
+    if verb in _UNDOING and entity.machine is None:
+        return False  # "resume it" where nothing says what it is when it is not resumed
     return _move_simply(r, draft, entity, verb)
 
 
