@@ -9,6 +9,7 @@ misread.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -119,11 +120,20 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
     kept = any(_keeps_apart(part) or _computes(part) for part in parts) or _by_state(said, parts)
-    kept = kept or _begun_or_moved(said, parts)
+    kept = kept or _begun_or_moved(said, parts) or _by_state(_as_if(said), parts)
     ended = any(isinstance(part, spec.Transition) for part in parts) and any(t.low in _TIMELY for t in said)
-    if (_conditional(said) or ended) and not kept:
+    if (_conditional(_as_if(said)) or ended) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
+
+
+def _as_if(said: Sequence[Token]) -> list[Token]:
+    """Write "only … when" as "only … if", which is what it says: "can only be closed when all its tasks are done"."""
+    at = next((i for i, token in enumerate(said) if token.low == "only"), len(said))
+    return [
+        dataclasses.replace(token, text="if") if i > at and token.low == "when" else token
+        for i, token in enumerate(said)
+    ]
 
 
 def _values_untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> list[str]:
@@ -410,8 +420,7 @@ def _conditional(said: Sequence[Token]) -> bool:
     pairs = list(itertools.pairwise(lows))
     deed = any(low == "when" and morphology.is_participle(following) for low, following in pairs)
     late = ("not", "after") in pairs or ("not", "before") in pairs
-    only = "only" in lows and "when" in lows[lows.index("only") :]
-    return any(low in _CONDITION for low in lows) or only or deed or late
+    return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed or late
 
 
 _TIMELY: Final = frozenset({"until", "till"})
@@ -421,7 +430,7 @@ _BESIDE_STATES: Final = lexicon.words("it they is are is-not are-not has have be
 def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     """Whether the condition is on states alone, and the moves start from them, or from others, as it says."""
     lows = [token.low for token in said]
-    at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", "when", *_TIMELY}), len(lows))
+    at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", *_TIMELY}), len(lows))
     moves = [part for part in parts if isinstance(part, spec.Transition)]
     if lows[at : at + 1] and lows[at] in _TIMELY and {t.verb for t in said[at:]} & {move.name for move in moves}:
         return True  # "pending until the manager approves": the deed ends the state

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftMachine
 from functions.neuron.reading.rules import parts
 from functions.neuron.reading.states import archives, machines, origins, paths
-from functions.neuron.reading.tokens import Kind, Token
 from shared.software.specification import Transition
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
+    from functions.neuron.reading.tokens import Token
 
 _UNDOING: Final = {
     "reopen": "open",
@@ -305,8 +306,7 @@ def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
         at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
         behind = r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :]
         if [t.low for t in behind] == ["off"]:  # "tick them off"
-            done = Token(Kind.WORD, morphology.participle(verb), behind[0].start, behind[0].end)
-            return _marked(draft, entity, [done])
+            return _marked(draft, entity, [replace(behind[0], text=morphology.participle(verb))])
         return _marked(draft, entity, behind)
     if (
         verb in paths.PLAIN | _RECKONING
