@@ -5,6 +5,7 @@ Promises: a machine has every state that one of its moves names, once, in the re
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import lexicon, morphology
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
+    from functions.neuron.reading.tokens import Token
 # States whose action is not their participle's verb.
 _ACTIONS: Final = {
     "in_progress": "start",
@@ -177,6 +179,11 @@ _ENDS_WORDS: Final = lexicon.words(
     "cancelled canceled closed completed done rejected archived returned refunded delivered expired finished "
     "resolved withdrawn declined"
 )
+
+
+def done(verb: str, token: Token) -> Token:
+    """Give the state that a deed leads to, as a word that stands where another one does."""
+    return replace(token, text=morphology.participle(verb))
 
 
 def is_usual(state: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, lexicon, morphology, quantities
@@ -306,7 +305,7 @@ def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
         at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
         behind = r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :]
         if [t.low for t in behind] == ["off"]:  # "tick them off"
-            return _marked(draft, entity, [replace(behind[0], text=morphology.participle(verb))])
+            return _marked(draft, entity, [machines.done(verb, behind[0])])
         return _marked(draft, entity, behind)
     if (
         verb in paths.PLAIN | _RECKONING
