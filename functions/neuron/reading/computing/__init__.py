@@ -104,9 +104,12 @@ def _greedy(part: Sequence[Token]) -> bool:
 def _apart(parts: Sequence[Sequence[Token]], draft: Draft) -> bool:
     """Read what the software does one by one, and say of what is not known that it is not done."""
     found = []
+    subject = next((t for part in parts for t in part if t.singular == "password"), None)
     for part in parts:
         own = part[: len(part) - (part[-1].low == "and" or part[-1].text == ",")]
-        if conversions.conversion(own, draft) or passwords.password(own, draft) or _several(own, draft):
+        ones = subject is not None and {"ones", "them"} & {t.low for t in own}  # "and checks existing ones"
+        meant = [*own, subject] if subject is not None and ones else own
+        if conversions.conversion(own, draft) or passwords.password(meant, draft) or _several(own, draft):
             found.append(part)
             continue
         verb = next((i for i, t in enumerate(own) if t.verb in computations.COMPUTING and t.low.endswith("s")), 0)

@@ -253,6 +253,8 @@ def _only_shared(segment: named.Segment, name: str, wanted: frozenset[str]) -> b
     """Whether a part names an algorithm only with a word of another part, and otherwise speaks of something else."""
     if wanted <= segment.own:
         return False
+    if segment.own & {"first", "last", "next", "previous"}:
+        return True  # "the number of …, the last day of the month": no number
     return _rated(segment) or bool(further.unfound(segment.words, SPOKEN[name]))
 
 

@@ -32,7 +32,8 @@ def password(words: Sequence[Token], draft: Draft) -> bool:
     """Read "checks that a password has at least 10 characters, a digit and an upper-case letter"."""
     bag = computations.lemmas_of(words)
     earlier = draft.computations.get("is_strong_password")
-    checking = "password" in bag and bag & _PASSWORD_WORDS
+    making = {"generate", "generates", "generated"} & bag and not {"check", "validate", "verify", "test"} & bag
+    checking = "password" in bag and bag & _PASSWORD_WORDS and not making
     if not checking and not (
         earlier is not None
         and {"it", "must", "contain", "require", "required", "need", "needed", "least"} & bag

@@ -46,7 +46,15 @@ def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     return listings.declare_list(frame.rest[start:], draft, later)
 
 
+_RECKONING: Final = frozenset({"multiply", "divide", "subtract"})
 _PUTTING: Final = lexicon.words("add insert remove put")
+
+
+def _deals_with_none(frame: frames.Frame, draft: Draft) -> bool:
+    """Whether an order is on no thing that is kept: "add stock", "add, multiply and divide fractions"."""
+    if _RECKONING & set(frame.group.verbs):
+        return True
+    return frame.verb in _PUTTING and not frame.subject and _uncounted(frame.rest, draft)
 
 
 def _uncounted(rest: Sequence[Token], draft: Draft) -> bool:
@@ -101,7 +109,7 @@ _HOLDING_WORDS_BEHIND: Final = lexicon.words("with having including consisting g
 def ordering(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read orders and permissions on what is kept: "add a task with a title", "users can create notes"."""
     operations = _asked(frame, draft)
-    if not operations or (frame.verb in _PUTTING and not frame.subject and _uncounted(frame.rest, draft)):
+    if not operations or _deals_with_none(frame, draft):
         return False
     cut = next((i for i, t in enumerate(frame.rest) if _opens_fields(t, i)), len(frame.rest))
     head = frame.rest[:cut]

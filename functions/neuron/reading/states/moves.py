@@ -294,9 +294,9 @@ _ORDERED_MOVE_WORDS: Final = lexicon.words(
 
 
 _RECKONING: Final = lexicon.words(
-    "multiply divide square round invert negate convert compute calculate count shuffle sort reverse"
+    "multiply divide square round invert negate convert compute calculate count shuffle sort reverse move"
 )
-"""What is done with numbers, and moves nothing from state to state."""
+"""What is done with numbers or lists, and moves nothing into a state of that name."""
 
 
 def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
