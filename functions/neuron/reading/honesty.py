@@ -80,7 +80,7 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         numbers = [number for number in numbers if number not in _STATUSES]
     if numbers:
         return f"Nothing that was built stands for {_quoted(numbers)}."
-    if reason := _unkept(_without_absence(said), parts, specification):
+    if reason := _unkept(_as_if(_without_absence(said)), parts, specification):
         return reason
     if unheld := _untold(said, parts, specification) or _values_untold(said, parts, specification):
         return f"Nothing that was built tells which are {_quoted(unheld)}."
@@ -120,9 +120,9 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
     kept = any(_keeps_apart(part) or _computes(part) for part in parts) or _by_state(said, parts)
-    kept = kept or _begun_or_moved(said, parts) or _by_state(_as_if(said), parts)
+    kept = kept or _begun_or_moved(said, parts)
     ended = any(isinstance(part, spec.Transition) for part in parts) and any(t.low in _TIMELY for t in said)
-    if (_conditional(_as_if(said)) or ended) and not kept:
+    if (_conditional(said) or ended) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
 

@@ -226,14 +226,6 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
         enumerating.enumerate_values(target, bare)
 
 
-def _amid_values(parts: Sequence[Sequence[Token]], at: int) -> bool:
-    """Whether a word that may say what a field is like is one of its values: "(new, in progress, fixed, closed)"."""
-    if len(parts[at]) != 1 or not 0 < at < len(parts) - 1:
-        return False
-    others = [*parts[:at], *parts[at + 1 :]]
-    return all(_bare_values(part) and not _part(part, DraftField("probe"), alone=False) for part in others)
-
-
 def _bare_values(part: Sequence[Token]) -> list[str]:
     """Give the values that a part of a bracket names; none where it is nothing of the kind."""
     value, end = enumerations.one(part, 0)
@@ -243,6 +235,14 @@ def _bare_values(part: Sequence[Token]) -> list[str]:
         return [value]
     chain = enumerations.until_or(part, 0)
     return chain[0] if chain is not None else []
+
+
+def _amid_values(parts: Sequence[Sequence[Token]], at: int) -> bool:
+    """Whether a word that may say what a field is like is one of its values: "(new, in progress, fixed, closed)"."""
+    if len(parts[at]) != 1 or not 0 < at < len(parts) - 1:
+        return False
+    others = [*parts[:at], *parts[at + 1 :]]
+    return all(_bare_values(part) and not _part(part, DraftField("probe"), alone=False) for part in others)
 
 
 def _kinds_of_characters(part: Sequence[Token]) -> set[str] | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 _TIMELY: Final = frozenset(["before", "after", "until", "till", "since"])
 _CHANGING: Final = frozenset({"change", "edit", "modify", "alter"})
+_MOMENTS: Final = frozenset({"time", "date", "moment", "day"})
 _RECORDING: Final = frozenset({"record", "store", "log", "note", "save", "capture"})
 
 
@@ -131,9 +132,6 @@ def _attributes(frame: parts.Frame, rest: Sequence[Token], at: int) -> bool:
     if low == "once" and at + 1 < len(rest) and morphology.is_participle(rest[at + 1].low):
         return at + 2 >= len(rest) or rest[at + 2].text == ","  # "a finishing time once played": missing before
     return low == "once" and before.verb in _CHANGING  # "a number that nobody may change once set"
-
-
-_MOMENTS: Final = frozenset({"time", "date", "moment", "day"})
 
 
 def trailing(frame: parts.Frame) -> parts.Frame:
