@@ -137,7 +137,8 @@ def _deeds(words: Sequence[Token], draft: Draft) -> tuple[list[Token], list[_Dee
     subject = list(words[:start])
     named = {t for m in draft.mentions(subject) for t in subject[m.start : m.end]}
     strange = [t for t in subject if t not in named and t.low not in _BEFORE]
-    if len(strange) > 1 or any(t.low in lexicon.NEGATIONS or not morphology.is_plural(t.low) for t in strange):
+    denied = any(t.low in lexicon.NEGATIONS or t.low in {"only", "nobody"} for t in subject)
+    if denied or len(strange) > 1 or any(not morphology.is_plural(t.low) for t in strange):
         return None
     found: list[_Deed] = []
     for part in _parts(words[start:]):

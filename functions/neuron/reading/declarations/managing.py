@@ -54,12 +54,15 @@ def _deals_with_none(frame: frames.Frame, draft: Draft) -> bool:
     """Whether an order is on no thing that is kept: "add stock", "add, multiply and divide fractions"."""
     if _RECKONING & set(frame.group.verbs):
         return True
-    return frame.verb in _PUTTING and not frame.subject and _uncounted(frame.rest, draft)
+    if frame.verb not in _PUTTING or not frame.rest or not _uncounted(frame.rest, draft):
+        return False
+    held = {name for entity in draft.entities.values() for name in entity.fields}
+    return not frame.subject or frame.rest[0].low in held  # "managers add stock to products"
 
 
 def _uncounted(rest: Sequence[Token], draft: Draft) -> bool:
     """Whether an object is no thing of its own, as "insert money": in the singular, with no word in front of it."""
-    alone = len(rest) == 1 or (len(rest) > 1 and rest[1].low in lexicon.PREPOSITIONS)
+    alone = len(rest) == 1 or (bool(rest) and rest[1].low in lexicon.PREPOSITIONS)
     bare = alone and rest[0].is_word and rest[0].low not in lexicon.DETERMINERS | lexicon.PRONOUNS
     return bare and not morphology.is_plural(rest[0].low) and draft.known([rest[0].low]) is None
 

@@ -294,7 +294,7 @@ _ORDERED_MOVE_WORDS: Final = lexicon.words(
 
 
 _RECKONING: Final = lexicon.words(
-    "multiply divide square round invert negate convert compute calculate count shuffle sort reverse move"
+    "multiply divide square round invert negate convert compute calculate count shuffle sort reverse move deposit"
 )
 """What is done with numbers or lists, and moves nothing into a state of that name."""
 
