@@ -160,7 +160,7 @@ _ALL: Final = (
         "matrix",
         "add addition sum subtract subtraction multiply multiplication scale scalar transpose "
         "transposition determinant inverse invert inversion identity equality equal compare row column "
-        "shape size dimension square number two fit mismatch different raise error valueerror operator "
+        "shape size dimension square number two fit match mismatch different raise error valueerror operator "
         "arithmetic product element create immutable",
     ),
     _structure(

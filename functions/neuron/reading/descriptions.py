@@ -17,6 +17,7 @@ from functions.neuron.reading.declarations import phrases
 from functions.neuron.reading.draft import DraftField
 from functions.neuron.reading.tokens import Kind, Token
 from shared.software.specification import FieldType
+from shared.software.specification import Kind as SoftwareKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +36,28 @@ def early(clause: Clause, draft: Draft, later: Open) -> bool:
         return True
     if clause.words[0].low in {"we", "i", "i'd", "let"} and _sold(clause.words, draft, later):
         return True
-    if _for_every(clause.words, draft, later):
+    if _for_every(clause.words, draft, later) or _rated(clause.words, draft, later):
         return True
     frame = frames.parse(clause.words)
     if frame is None or not frame.subject:
         return False
     return any(reader(frame, draft, later) for reader in (_assigned, _lasting, _due, _kinds, _being, _how_many_of))
+
+
+def _rated(words: Sequence[Token], draft: Draft, later: Open) -> bool:
+    """Read "(I can) give it a rating from 1 to 10": a field that what was spoken of may have."""
+    topic = draft.entities.get(draft.topic or "")
+    at = next((i for i, t in enumerate(words[:6]) if t.verb == "give"), None)
+    if topic is None or not topic.fields or at is None or at + 2 >= len(words) or words[at].low != "give":
+        return False
+    led = lexicon.MODALS | lexicon.words("i we you users people also then to want would like be able and")
+    pointed = words[at + 1].low in {"it", "them"} and words[at + 2].low in {"a", "an"}
+    if not pointed or any(t.low not in led for t in words[:at]) or draft.mentions(words[at + 2 :]):
+        return False
+    items = fields.items(words[at + 2 :])
+    if not items or not all(item.determined for item in items) or frames.finite_verb(words[at + 2 :], 0) is not None:
+        return False
+    return declarations.hold(topic, words[at + 2 :], draft, later, optional=True) and draft.settle()
 
 
 def _for_every(words: Sequence[Token], draft: Draft, later: Open) -> bool:
@@ -231,10 +248,14 @@ def _unnamed(clause: Clause, draft: Draft, later: Open) -> bool:
     before = draft.clauses[draft.at - 1] if draft.at else None
     if before is None or not before.intro or any(entity.fields for entity in draft.entities.values()):
         return False
+    if draft.kind is SoftwareKind.LIBRARY and any(t.singular in _CODE for t in before.tokens):
+        return False  # "a library with helpers for dates: …": what it computes
     body = clause.words
     if ":" not in draft.request[before.end : clause.start] or any(t.text == ":" for t in body[:4]):
         return False
     verbal = frames.finite_verb(body, 0) is not None or frames.imperative_at(body, 0)
+    if len(body) > 1 and body[1].low in lexicon.ARTICLES and body[0].low not in lexicon.DETERMINERS:
+        return False  # "scale the ingredients …": an order, whose verb is not known
     several = any(
         i and t.low in {"(", "with", "having"} and morphology.is_plural(body[i - 1].low) for i, t in enumerate(body)
     )
@@ -249,6 +270,9 @@ def _unnamed(clause: Clause, draft: Draft, later: Open) -> bool:
     for other in (draft.weak & set(draft.entities)) - {name}:
         del draft.entities[other]
     return declarations.hold(draft.entity(name, declared=True), body, draft, later) and draft.settle()
+
+
+_CODE: Final = lexicon.words("helper function utility method class routine")
 
 
 def _object_of(tokens: Sequence[Token]) -> str | None:

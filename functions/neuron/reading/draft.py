@@ -163,6 +163,7 @@ class Draft:
     verbs: dict[tuple[str, str], str] = dataclasses.field(
         default_factory=dict
     )  # (entity, operation) -> the word that the request has for it
+    deeds: dict[str, str] = dataclasses.field(default_factory=dict)  # entity -> the command that makes one: add-stock
     withheld: set[tuple[str, str]] = dataclasses.field(
         default_factory=set
     )  # (entity, operation) that the request rules out altogether

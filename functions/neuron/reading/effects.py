@@ -71,6 +71,10 @@ def _direction(words: Sequence[Token]) -> str | None:
         if token.verb in _MOVING:
             near = [t.low for t in words[i + 1 : i + 4]]
             particle = next((low for low in near if low in _PARTICLES), None)
+            if particle == "back" and any(
+                a == "to" and b.value is not None for a, b in zip(near, words[i + 2 :], strict=False)
+            ):
+                return None  # "the stamps go back to 0"
             if particle is not None:
                 return _PARTICLES[particle]
     return None

@@ -157,7 +157,23 @@ def command_line(draft: Draft) -> spec.CommandLine:
     for entity in draft.entities.values():
         for command in _entity_commands(draft, entity, bare=entity is main and (single or len(draft.entities) <= 2)):
             commands.setdefault(command.name, command)
+    for command in _relation_commands(draft):
+        commands.setdefault(command.name, command)
     return spec.CommandLine(program=slug(draft.name), commands=tuple(commands.values()))
+
+
+def _relation_commands(draft: Draft) -> Iterator[spec.Command]:
+    """Let two things be put together and parted ("add-tag-to-task"), and list what one is together with."""
+    for relation in draft.relations.values():
+        left, right = draft.entities[relation.left], draft.entities[relation.right]
+        one, other = designs.with_article(left.name), designs.with_article(right.name)
+        many = right.plural.replace("_", " ")
+        for name, operation, summary in (
+            (f"add-{slug(right.name)}-to-{slug(left.name)}", OperationKind.LINK, f"Add {other} to {one}"),
+            (f"remove-{slug(right.name)}-from-{slug(left.name)}", OperationKind.UNLINK, f"Take {other} from {one}"),
+            (f"{slug(right.plural)}-of-{slug(left.name)}", OperationKind.LIST, f"List the {many} of {one}"),
+        ):
+            yield spec.Command(name=name, operation=operation, entity=left.name, target=relation.name, summary=summary)
 
 
 def _main_entity(draft: Draft) -> DraftEntity | None:
@@ -179,8 +195,9 @@ def _entity_commands(draft: Draft, entity: DraftEntity, *, bare: bool) -> Iterat
         if (entity.name, operation) in draft.withheld or (operation == "update" and not _changeable(draft, entity)):
             continue
         word = draft.verbs.get((entity.name, operation), _WORDS[operation])
+        named = f"{word}{'' if bare else ('-' + slug(entity.plural) if operation == 'list' else suffix)}"
         yield spec.Command(
-            name=f"{word}{'' if bare else ('-' + slug(entity.plural) if operation == 'list' else suffix)}",
+            name=draft.deeds.get(entity.name, named) if operation == "create" else named,
             operation=OperationKind(operation),
             entity=entity.name,
             summary=texts[operation],

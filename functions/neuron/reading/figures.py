@@ -351,7 +351,7 @@ def figure_of(child: DraftEntity, said: Sequence[Token]) -> str | None:
 
 def _vague(noun: Token, child: DraftEntity) -> bool:
     """Whether a word names no figure of its own, so that the usual one of what is summed up may be meant."""
-    closed = lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.BE | lexicon.HAVE | lexicon.ADVERBS
+    closed = lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.BE | lexicon.HAVE | lexicon.ADVERBS | lexicon.PRONOUNS
     verbal = noun.verb is not None and noun.verb not in lexicon.NOUN_VERBS
     begins = any(name.split("_")[0] == noun.low for name in child.fields)
     return noun.low in closed | _MONEYS or noun.singular in child.words or verbal or begins

@@ -9,6 +9,7 @@ misread.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -79,7 +80,7 @@ def doubt(clause: spec.Clause, specification: spec.Specification) -> str:
         numbers = [number for number in numbers if number not in _STATUSES]
     if numbers:
         return f"Nothing that was built stands for {_quoted(numbers)}."
-    if reason := _unkept(_without_absence(said), parts, specification):
+    if reason := _unkept(_as_if(_without_absence(said)), parts, specification):
         return reason
     if unheld := _untold(said, parts, specification) or _values_untold(said, parts, specification):
         return f"Nothing that was built tells which are {_quoted(unheld)}."
@@ -124,6 +125,15 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     if (_conditional(said) or ended) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
+
+
+def _as_if(said: Sequence[Token]) -> list[Token]:
+    """Write "only … when" as "only … if", which is what it says: "can only be closed when all its tasks are done"."""
+    at = next((i for i, token in enumerate(said) if token.low == "only"), len(said))
+    return [
+        dataclasses.replace(token, text="if") if i > at and token.low == "when" else token
+        for i, token in enumerate(said)
+    ]
 
 
 def _values_untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Specification) -> list[str]:
@@ -481,7 +491,8 @@ _MEANT: Final[dict[type, str]] = {
     spec.RangeRule: "exceed differ different same lie future past",
     spec.OrderedRule: "exceed",
     spec.UniqueRule: "same twice duplicate repeat again together pair combination combined",
-    spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
+    spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse "
+    "money funds cash move top topped up between",
     spec.QuotaRule: "simultaneously handle again lent lend taken rented booked borrowed out",
     spec.CapacityRule: "full sold out left room enough reached further",
     spec.TransitionRule: "accept possible late deadline lie future past",

@@ -87,6 +87,10 @@ _TOPICS: Final[tuple[tuple[str, str], ...]] = (
         "This is not built into the project; put it in front of the service.",
     ),
     (
+        r"\b(?:is|are|be|stored|kept|saved) encrypted\b",
+        "What is kept is not encrypted.",
+    ),
+    (
         r"\b(?:every (?:night|morning|hour|monday|week|day at)|nightly|cron|scheduled job|background job|"
         r"automatically (?:cancel|close|delete|expire|archive)\w*)\b",
         "Nothing runs by the clock in the software: it acts when it is called.",

@@ -15,6 +15,8 @@ from functions.neuron.reading import (
     descriptions,
     effects,
     figures,
+    flows,
+    foremost,
     frames,
     idioms,
     implied,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 RULES: Final = (
     *idioms.READERS,
     reporting.by_value,
+    foremost.next_one,
     bare_rules.stated,
     *rules.READERS,
     idioms.same_moment,
@@ -97,6 +100,12 @@ def _declare(draft: Draft) -> None:
     later = declarations.Open()
     for at, clause in enumerate(draft.clauses):
         draft.at = at
+        if flows.read(clause, draft, later):
+            draft.topics[at] = draft.topic
+            continue
+        if foremost.told(clause) and draft.entities:
+            draft.topics[at] = draft.topic
+            continue
         if structures.read(clause, draft):
             draft.settle()
             continue
@@ -118,6 +127,7 @@ def _declare(draft: Draft) -> None:
     implied.things(draft)
     closing.close(draft, later)
     implied.relations(draft)
+    flows.implied(draft)
 
 
 def _drop_headings(draft: Draft) -> None:
@@ -165,7 +175,10 @@ def _keeps(clause: Clause, draft: Draft) -> bool:
     """Whether a clause speaks of what is kept: it lists what something holds, or names such a thing."""
     if "is_strong_password" in draft.computations and "password" in {token.singular for token in clause.words}:
         return False
-    if draft.mentions(clause.words) or _for_each_kept(clause, draft):
+    named = [m.entity for m in draft.mentions(clause.words)]
+    if draft.kind is Kind.LIBRARY:  # "a library for date ranges" keeps none, if what is to be computed is said
+        named = [entity for entity in named if entity.name not in draft.weak or entity.fields]
+    if named or _for_each_kept(clause, draft):
         return True
     if clause.words[0].low in _ASKING:
         return False

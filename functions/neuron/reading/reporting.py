@@ -6,10 +6,11 @@ Promises: a report only where the field, the figure and every word that narrows 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import conditions, figures, frames, lexicon, morphology, quantities, rules
-from shared.software.specification import Condition, FieldType, Report
+from shared.software.specification import Condition, FieldType, Operator, Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ _TOLD_APART: Final = frozenset(
 )
 _DAYS: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
 _NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER})
-_NARROWING: Final = lexicon.RELATIVES - {"that"} | lexicon.words("with without where having since until if when")
+_NARROWING: Final = lexicon.RELATIVES - {"that", "i"} | lexicon.words("with without where having since until if when")
 _NAMES: Final = {"sum": "total", "average": "average", "minimum": "lowest", "maximum": "highest"}
 
 
@@ -40,20 +41,58 @@ def by_value(r: Reading, draft: Draft) -> bool:
         return False
     for part, found in zip(parts, told, strict=True):
         if not found:
-            draft.leave([t for t in part if t in part[-2:]], "HAL9 does not know what this is told for each of.")
+            draft.leave(_own(part, parts), "HAL9 does not know what this is told for each of.")
     return True
+
+
+def _own(part: Sequence[Token], parts: Sequence[Sequence[Token]]) -> list[Token]:
+    """Give the words of a figure that it does not share with the others."""
+    others = {token for other in parts if other is not part for token in other}
+    return [token for token in part if token not in others] or list(part)
 
 
 def _parts(words: Sequence[Token]) -> list[tuple[Token, ...]]:
     """Give one figure for each grouping: "total hours per employee and per project" are two."""
     places = [i for i, t in enumerate(words) if t.low in _EACH]
     if len(places) <= 1:
-        return [tuple(words)] if places else []
+        return _figures_together(words, places[0]) if places else []
+    several = _figures_apart(words, places)
+    if several:
+        return several
     joined = all(words[i - 1].low in {"and", ","} and i - 1 > places[0] for i in places[1:])
     if not joined or sum(t.low in figures.FUNCTIONS for t in words) > 1:
         return []
     ends = [*(i - 1 for i in places[1:]), len(words)]
     return [(*words[: places[0]], *words[start:end]) for start, end in zip(places, ends, strict=True)]
+
+
+def shares_grouping(words: Sequence[Token]) -> bool:
+    """Whether several figures are told for each of the same: "the number of expenses and the total per category"."""
+    places = [i for i, t in enumerate(words) if t.low in _EACH]
+    return len(places) == 1 and len(_figures_together(words, places[0])) > 1
+
+
+def _figures_together(words: Sequence[Token], place: int) -> list[tuple[Token, ...]]:
+    """Give the figures that share one grouping: "the number of sessions and the total minutes per day"."""
+    joint = next((i for i in range(place - 1, 0, -1) if words[i].low == "and"), None)
+    heads = (words[:joint], words[joint + 1 : place]) if joint is not None else ()
+    if not heads or any(_function(head)[0] is None for head in heads):
+        return [tuple(words)]
+    return [(*head, *words[place:]) for head in heads]
+
+
+def _figures_apart(words: Sequence[Token], places: Sequence[int]) -> list[tuple[Token, ...]]:
+    """Give the figures that each have a grouping of their own: "how many books per genre and the mean per author"."""
+    starts = [0]
+    for before, after in itertools.pairwise(places):
+        joints = [i for i in range(before, after) if words[i].low == "and" or words[i].text == ","]
+        figure = next((i for i in joints if _function(words[i + 1 : after])[0] is not None), None)
+        if figure is None:
+            return []
+        starts.append(figure + 1)
+    ends = [*(start - 1 for start in starts[1:]), len(words)]
+    parts = [tuple(words[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return parts if all(_function(part)[0] is not None for part in parts) else []
 
 
 def _told(r: Reading, draft: Draft, words: Sequence[Token]) -> bool:
@@ -156,17 +195,43 @@ def _figure(said: Sequence[Token], entity: DraftEntity) -> str | None:
     named = conditions.find_field(said, entity)
     if named is not None and named[0].target is None and conditions.kind_of(named[0]) in _NUMBERS:
         return named[0].name
-    return figures.figure_of(entity, said)
+    units = [n for n, f in entity.fields.items() if said and f.description == f"In {said[0].low}." and not f.target]
+    return units[0] if len(units) == 1 else figures.figure_of(entity, said)
 
 
 def _predicated(behind: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
     """Read what is said of them behind their name: "how many translations are final"; None where it is not known."""
+    if behind and behind[0].low in _DOERS:
+        return _done(behind[1:], entity)
     if not any(t.low in lexicon.BE for t in behind):
         return ()
     words = [t.low for t in behind if t.is_word and t.low not in _CLOSED]
     return conditions.adjective(" ".join(words), entity) if words else ()
 
 
+def _done(behind: Sequence[Token], entity: DraftEntity) -> tuple[Condition, ...] | None:
+    """Read what somebody did with them: "how many books I have read", "the tasks I finished"; None where not known."""
+    told = [t for t in behind if t.is_word and t.low not in _CLOSED | _DOERS | lexicon.ADVERBS | lexicon.HAVE]
+    if not told:
+        return ()
+    verb = told[-1].verb
+    if verb is None and len(told) == 1:
+        return conditions.adjective(told[0].low, entity)
+    if verb is None or len(told) > 1 or verb in _KEEPING:
+        return () if verb in _KEEPING and len(told) == 1 else None
+    participle = morphology.participle(verb)
+    found = conditions.adjective(participle, entity)
+    machine = entity.machine
+    if found is not None or machine is None:
+        return found
+    ends = [s for s in machine.states if s in _ENDED] if participle in _ENDED else []
+    moved = [move.target for move in machine.transitions.values() if move.name == verb] or ends
+    return (Condition(field=machine.field, operator=Operator.EQ, value=moved[0]),) if len(moved) == 1 else None
+
+
+_DOERS: Final = lexicon.words("i we you they that which")
+_KEEPING: Final = lexicon.words("have own make add log record enter track keep store hold spend")
+_ENDED: Final = lexicon.words("done finished completed complete closed")
 _CLOSED: Final = lexicon.BE | lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.words("there shown kept stored")
 _ASKING: Final = lexicon.words("how many much number total sum average count show tell list print report display see")
 

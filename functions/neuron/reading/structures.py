@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import computing, honesty, lexicon
+from functions.neuron.reading import computing, fields, frames, honesty, lexicon
 from functions.neuron.reading.tokens import Kind as TokenKind
 from shared.software.specification import Kind, Structure
 from shared.software.structures import STRUCTURES, UNAVAILABLE, offered
@@ -51,7 +51,9 @@ def unavailable(words: Sequence[Token]) -> str | None:
 
 def read(clause: Clause, draft: Draft) -> bool:
     """Read a clause of a library's request for data structures; True when it is about them."""
-    if draft.kind is not Kind.LIBRARY:
+    if draft.kind is not Kind.LIBRARY or (
+        _describes(draft) and (_described(clause.words) or not _offered(clause.tokens))
+    ):
         return False
     segments = _segments(clause.tokens)
     missing = unavailable(clause.words)
@@ -75,6 +77,43 @@ def read(clause: Clause, draft: Draft) -> bool:
     return draft.mark(*[("structure", name) for name in about])
 
 
+def _describes(draft: Draft) -> bool:
+    """Whether the request says what things hold, so that records of them are kept: "jobs have a name, a priority"."""
+    return any(_described(clause.words) for clause in draft.clauses)
+
+
+def _described(words: Sequence[Token]) -> bool:
+    """Whether a clause lists what a thing has that is no data structure itself."""
+    frame = frames.parse(words)
+    if frame is None or frame.negated or not frame.subject or frame.verb not in {"have", "consist"}:
+        return False
+    of_structure = named(frame.subject) or unavailable(frame.subject) or frame.subject[-1].low in lexicon.PRONOUNS
+    parts = [t for t in frame.subject if _forms(t) & _OF_STRUCTURES]
+    return not of_structure and not parts and len(fields.items(frame.rest)) >= _LEAST_FIELDS
+
+
+_LEAST_FIELDS: Final = 2
+_OF_STRUCTURES: Final = lexicon.words(
+    "cache queue stack graph node vertex edge trie matrix bucket limiter interval structure library class package "
+    "module heap entry amount it they"
+)
+
+
+def _offered(tokens: Sequence[Token]) -> bool:
+    """Whether a structure is asked for beside records: "with a priority queue", not "a priority queue of jobs"."""
+    names = {name: {word for words in STRUCTURES[name].words for word in words} for name in named(tokens)}
+    for i, token in enumerate(tokens):
+        words = next((words for words in names.values() if token.low in words), None)
+        start = i - 1 if i and tokens[i - 1].low not in lexicon.ARTICLES else i
+        if words is None or not start or tokens[start - 1].low not in {"a", "an"}:
+            continue
+        behind = next((j for j in range(i, len(tokens)) if not tokens[j].is_word or tokens[j].low not in words), None)
+        of = behind is not None and tokens[behind].low in {"of", "for"}
+        if tokens[max(0, start - 2)].low not in {"for", "manage", "manages", "of", "managing"} and not of:
+            return True
+    return False
+
+
 def _named_later(draft: Draft) -> list[str]:
     """Give the structures that only later clauses name: "a bounded cache: get and put, least recently used …"."""
     return list(dict.fromkeys(name for clause in draft.clauses[draft.at + 1 :] for name in named(clause.tokens)))
@@ -92,7 +131,7 @@ def _narrowed(segment: Sequence[Token], about: Sequence[str]) -> Sequence[Token]
 
 def beyond(draft: Draft) -> bool:
     """Say of a clause of a library of data structures alone, which no reader has read, what is offered instead."""
-    if not draft.structures or draft.entities:
+    if not draft.structures or draft.entities or _describes(draft):
         return False
     offers = "; ".join(f"{STRUCTURES[n].title}: {', '.join(STRUCTURES[n].operations)}" for n in draft.structures)
     draft.reasons[draft.at] = f"This is not offered. What is: {offers}."

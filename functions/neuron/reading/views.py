@@ -191,6 +191,8 @@ def _view(mention: Mention, tokens: Sequence[Token], draft: Draft) -> View | Non
     when, words = _adjectives(mention, entity)
     tail = _tail(mention, tokens, entity, draft)
     when = (*when, *tail[0])
+    if sort is None and (foremost := _foremost(tokens[mention.end :], entity)) is not None:
+        sort, descending = foremost
     if not when and sort is None:
         return None
     label = words + tail[1] or [t.low for t in mention.adjectives if t.is_word]
@@ -206,6 +208,34 @@ def _view(mention: Mention, tokens: Sequence[Token], draft: Draft) -> View | Non
         limit=limit,
         description=f"List {' '.join(label)} {entity.plural.replace('_', ' ')}".replace("  ", " "),
     )
+
+
+def _foremost(behind: Sequence[Token], entity: DraftEntity) -> tuple[str, bool] | None:
+    """Read "(the open bugs), most severe first", "highest price first", "oldest first": what they are sorted by."""
+    lows = [t.low for t in behind if t.is_word]
+    if lows[-1:] != ["first"] or len(lows) not in {_SHORTEST_TAIL, _SHORTEST_TAIL + 1}:
+        return None
+    descending = lows[0] in {"most", "highest", "largest", "greatest", "latest", "newest"}
+    if len(lows) == _SHORTEST_TAIL:
+        wanted, descending = _SUPERLATIVES.get(lows[0], ((), False))
+    elif lows[0] in {"most", "least", "highest", "lowest", "largest", "smallest", "earliest", "latest"}:
+        wanted = _EXPENSIVE.get(lows[1], (lows[1],))
+    else:
+        return None
+    numeric = [f for f in entity.fields.values() if not f.target and not f.values and not f.managed]
+    for word in wanted:
+        found = next((f for f in numeric if any(_alike(word, part) for part in f.name.split("_"))), None)
+        if found is not None or word == "created_at":
+            return (found.name if found is not None else word), descending
+    return None
+
+
+def _alike(word: str, part: str) -> bool:
+    """Whether an adjective and a noun are of one stem: severe, severity."""
+    return word == part or (min(len(word), len(part)) >= _STEM and word[:_STEM] == part[:_STEM])
+
+
+_STEM: Final = 5
 
 
 def _adjectives(mention: Mention, entity: DraftEntity) -> tuple[tuple[Condition, ...], list[str]]:

@@ -292,6 +292,14 @@ def _usual_commands(specification: Specification) -> Iterator[Command]:
         for move in entity.machine.transitions if entity.machine else ():
             name = f"{_slug(move.name)}{suffix}"
             yield Command(name=name, operation=OperationKind.TRANSITION, entity=entity.name, target=move.name)
+    for relation in specification.relations:
+        left, right = _slug(relation.left), _slug(relation.right)
+        for name, operation in (
+            (f"add-{right}-to-{left}", OperationKind.LINK),
+            (f"remove-{right}-from-{left}", OperationKind.UNLINK),
+            (f"{_slug(specification.entity(relation.right).plural)}-of-{left}", OperationKind.LIST),
+        ):
+            yield Command(name=name, operation=operation, entity=relation.left, target=relation.name)
     for view in specification.views:
         yield Command(name=_slug(view.name), operation=OperationKind.VIEW, entity=view.entity, target=view.name)
     for report in specification.reports:
@@ -323,7 +331,8 @@ def _arguments(
 def _command_summary(command: Command, entity: Entity | None, computation: Computation | None) -> str:
     if computation is not None:
         return computation.description or f"Compute {computation.name.replace('_', ' ')}."
-    if entity is None:
+    related = command.target and command.operation in {OperationKind.LINK, OperationKind.UNLINK, OperationKind.LIST}
+    if entity is None or related:
         return f"{command.name.replace('-', ' ').capitalize()}."
     plural = entity.plural.replace("_", " ")
     match command.operation:

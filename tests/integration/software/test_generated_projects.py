@@ -62,9 +62,27 @@ def checked(folder: Path, *command: str) -> None:
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}{done.stderr[-2000:]}"
 
 
+def program_with_tags() -> Specification:
+    """Read a program whose things are put together with others, and whose state is called as an operation is."""
+    return read(
+        "A command line reading list. Books have a title, an author and tags. I want to add books, mark a book as read "
+        "and see how many books I read per author."
+    )
+
+
+def library_of_accounts() -> Specification:
+    """Read a library whose records change numbers of what they refer to."""
+    return read(
+        "A library for bank accounts: an account has an owner and a balance that may never go below zero. You can "
+        "deposit and withdraw money, and transfer money between two accounts."
+    )
+
+
 @pytest.mark.parametrize(
     "make",
     [
+        program_with_tags,
+        library_of_accounts,
         samples.lending_library,
         samples.repair_shop,
         samples.repair_program,

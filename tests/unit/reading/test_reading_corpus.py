@@ -13,6 +13,7 @@ from functions.neuron.reading import read
 from shared.software.specification import ClauseStatus, FieldType
 
 MENDED = (
+    "heldout_readcli",
     "corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "heldout_eighth", "heldout_ninth",
     "heldout_tenth", "heldout_eleventh", "heldout_twelfth", "heldout_thirteenth", "heldout_fourteenth", "libraries",
     "crafts",

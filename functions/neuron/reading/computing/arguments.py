@@ -230,6 +230,7 @@ def bounded(words: Sequence[Token], draft: Draft) -> bool:
     if verb is None or verb == 0:
         return False
     nouns = {lemma for t in words[:verb] if t.is_word for lemma in (t.low, t.singular)}
+    nouns |= {"percent"} if "percentage" in nouns else set()
     read_bound = next(
         (b for i in range(verb, len(words)) if (b := quantities.bound(words, i)) is not None and not b[0].exact), None
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from functions.neuron.reading import lexicon, quantities
+from functions.neuron.reading import formulas, honesty, lexicon, quantities
 from functions.neuron.reading.computing import computations, further, named
 from shared.software.algorithms import CATALOGUE
 from shared.software.specification import FieldType
@@ -167,12 +167,17 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
     numeric = bool(everything & _NUMERIC_CONTEXT) or any(
         CATALOGUE_NUMBERS & {c.algorithm} for c in draft.computations.values()
     )
+    given = further.given(words)
     found: list[str] = []
     unread: list[named.Segment] = []
     left: list[Sequence[Token]] = []
-    for segment in named.segments(words):
+    for segment in named.segments(words, _leading(draft)):
+        if segment.words[0].start < given and segment.words[-1].end <= given:
+            unread.append(segment)
+            continue
         named_here = _ranked(segment.own, segment.whole, numeric=numeric) or _elliptic(segment, found)
-        meant = [name for name, wanted in named_here if not further.another(segment.words, name, wanted, SPOKEN[name])]
+        named_here.sort(key=lambda found: not _by_verb(segment, found[1]))
+        meant = [name for name, wanted in named_here if _is_meant(segment, name, wanted, alone=whole)]
         counted = None if named_here else _counted(segment, words, draft)
         chosen = meant[0] if meant else counted
         if chosen is not None:
@@ -191,11 +196,92 @@ def in_catalogue(words: Sequence[Token], draft: Draft, *, whole: bool) -> bool:
         if CATALOGUE[name].parameters[0].type is FieldType.TEXT and _of_file(everything, draft):
             draft.reads_file.add(name)
     if found or not whole:
-        made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
-        known = {word for c in made for word in further.spoken(c, _WORDS.get(c.algorithm or "", ""))}
-        for said in [*left, *(further.unfound(segment.words, known) for segment in unread)]:
-            draft.leave(said, further.NOTHING)
+        _leave_rest(words, left, unread, draft)
     return bool(found)
+
+
+def _by_verb(segment: named.Segment, wanted: frozenset[str]) -> bool:
+    """Whether the verb that a part begins with names the algorithm: "truncate it to a number of characters"."""
+    first = next((t for t in segment.words if t.low not in {"to", "can", "it"}), segment.words[0])
+    return len(wanted) == 1 and first.verb in wanted and first.verb in _DOING
+
+
+_DOING: Final = lexicon.words("truncate slugify wrap")
+
+
+def _is_meant(segment: named.Segment, name: str, wanted: frozenset[str], *, alone: bool) -> bool:
+    """Whether a part asks for the algorithm that some of its words name. `alone`: nothing else is read."""
+    if further.another(segment.words, name, wanted, SPOKEN[name]) or _only_shared(segment, name, wanted):
+        return False
+    return not (name in _STATISTICS and _no_statistic(segment, name, wanted, alone=alone))
+
+
+def _leave_rest(
+    words: Sequence[Token], left: Sequence[Sequence[Token]], unread: Sequence[named.Segment], draft: Draft
+) -> None:
+    """Say of what a clause asks for beside what was read of it that it is not done."""
+    given = further.given(words)
+    made = [c for c in draft.computations.values() if ("computation", c.name) in draft.marks[draft.at]]
+    known = {word for c in made for word in further.spoken(c, _WORDS.get(c.algorithm or "", ""))}
+    said_so = {word for c in made for formula in formulas.KNOWN if formula.name == c.name for word in formula.said}
+    known |= said_so
+    asked = [said for said in left if not _all_of(said, said_so)]
+    for said in [*asked, *(_unfound(part, known) for part in unread)]:
+        if not (said and said[0].start < given and any(honesty.lemmas([t]) & known for t in _beside(said, unread))):
+            draft.leave(said, further.NOTHING)
+
+
+def _all_of(said: Sequence[Token], words: set[str]) -> bool:
+    """Whether every word that says something is among those of the formulas that were read."""
+    told = [t for t in said if t.is_word and t.low not in lexicon.DETERMINERS]
+    return bool(told) and all(honesty.lemmas([t]) & words for t in told)
+
+
+def _leading(draft: Draft) -> set[str]:
+    """Give the verbs of an introduction that the clause at hand goes on from behind a colon."""
+    before = draft.clauses[draft.at - 1] if draft.at else None
+    here = draft.clauses[draft.at]
+    if before is None or not before.intro or ":" not in draft.request[before.end : here.start]:
+        return set()
+    return {t.verb for t in before.tokens if t.verb in _CHECKING}
+
+
+_CHECKING: Final = lexicon.words("validate count convert reverse check")
+
+
+def _only_shared(segment: named.Segment, name: str, wanted: frozenset[str]) -> bool:
+    """Whether a part names an algorithm only with a word of another part, and otherwise speaks of something else."""
+    if wanted <= segment.own:
+        return False
+    if segment.own & {"first", "last", "next", "previous"}:
+        return True  # "the number of …, the last day of the month": no number
+    return _rated(segment) or bool(further.unfound(segment.words, SPOKEN[name]))
+
+
+def _rated(segment: named.Segment) -> bool:
+    """Whether a part reckons with a rate: "reading time at 200 words per minute"."""
+    return any(t.value is not None for t in segment.words) and "per" in segment.own
+
+
+def _no_statistic(segment: named.Segment, name: str, wanted: frozenset[str], *, alone: bool) -> bool:
+    """Whether a word for a statistic stands for something else: "whether two ranges overlap", "the days in a range"."""
+    if "whether" in segment.own:
+        return True
+    lows = [t.low for t in segment.words if t.low not in lexicon.DETERMINERS]
+    at = next((i for i, t in enumerate(segment.words) if computations.lemmas(t) & wanted), 0)
+    before = next((t.low for t in reversed(segment.words[:at]) if t.low not in lexicon.DETERMINERS), "")
+    inside = len(wanted) == 1 and before in {"in", "within"} and len(lows) > 1
+    return inside or (not alone and further.followed(segment.words, wanted, SPOKEN[name]))
+
+
+def _unfound(segment: named.Segment, known: set[str]) -> Sequence[Token]:
+    """Give the words of a part that nothing was read for and that ask for something."""
+    return segment.words if _rated(segment) else further.unfound(segment.words, known)
+
+
+def _beside(said: Sequence[Token], unread: Sequence[named.Segment]) -> Sequence[Token]:
+    """Give all words of the part that some words stand in."""
+    return next((segment.words for segment in unread if said[0] in segment.words), said)
 
 
 _USUAL: Final = ("mean", "median", "standard_deviation", "minimum", "maximum")

@@ -31,7 +31,11 @@ def conversion(words: Sequence[Token], draft: Draft) -> bool:
         _leave_unconverted(words, draft)
         return True
     named = _units_named(words)
-    if not named and bag & {"temperature"}:
+    if (
+        not named
+        and bag & {"temperature"}
+        and (bag & {"convert", "conversion", "converter"} or draft.clauses[draft.at].intro)
+    ):
         return _convert(draft, "celsius", "fahrenheit") and _convert(draft, "fahrenheit", "celsius")
     done = [
         _convert_among(draft, dimension, named, both=back or "between" in bag or not {"to", "into"} & bag)

@@ -53,6 +53,24 @@ def modified(words: Sequence[Token], name: str, wanted: Collection[str], known: 
     return at > 0 and _further(words[at - 1], known) and not words[at - 1].low.endswith("ly") and name != words[at].low
 
 
+def followed(words: Sequence[Token], wanted: Collection[str], known: Set[str]) -> bool:
+    """Whether a noun right behind what names a statistic makes it another figure: "the total interest"."""
+    at = next((i for i, t in enumerate(words[:-1]) if computations.lemmas(t) & set(wanted)), None)
+    return at is not None and _further(words[at + 1], known)
+
+
+def given(words: Sequence[Token]) -> int:
+    """Give where "given a principal and a rate, compute …" ends to name what is given; 0 where nothing is."""
+    if words[0].low != "given":
+        return 0
+    return next((t.start for t in words[1:] if t.verb in _COMPUTED), 0)
+
+
+_COMPUTED: Final = frozenset(
+    {"compute", "calculate", "return", "find", "determine", "give", "work", "print", "show", "output", "tell"}
+)
+
+
 def grouped(words: Sequence[Token], known: Set[str]) -> list[Token]:
     """Give "for each level" where the algorithm knows no such groups; nothing otherwise."""
     at = next((i for i, t in enumerate(words[:-1]) if t.low in _GROUPING and _further(words[i + 1], known)), None)
@@ -66,12 +84,14 @@ def unfound(words: Sequence[Token], known: Set[str]) -> list[Token]:
     """Give the words of a part that ask for something else than what is known, when they are most of it."""
     lows = [t.low for t in words]
     start = next((i + 1 for i, low in enumerate(lows[:-1]) if low in lexicon.RELATIVES), 0)  # "a tool that …"
-    of_files = {i for i, low in enumerate(lows[1:]) if low in _FILES}  # "a log file"
+    of_files = {i for i, low in enumerate(lows[1:]) if low in _FILES and not 0 < i == start}  # "a log file"
     told = [t for i, t in enumerate(words) if i >= start and i not in of_files]
     told = [t for t in told if t.is_word and not honesty.hollow(t) and t.value is None]
     told = [t for t in told if t.verb not in computations.COMPUTING and t.low not in _OF_SOFTWARE]
     strange = [t for t in told if not honesty.lemmas([t]) & known]
-    return strange if 2 * len(strange) > len(told) else []
+    if 2 * len(strange) <= len(told):
+        return []
+    return list(words[start:]) if start and strange[0] is told[0] else strange  # "a tool that renames files"
 
 
 def _further(token: Token, known: Set[str]) -> bool:

@@ -19,12 +19,21 @@ _PASSWORD_WORDS: Final = lexicon.words(
     "check validate strength strong verify test rule valid must validator checker have contain need require"
 )
 
+VOCABULARY: Final = lexicon.words(
+    "password passwords strength strong weak check validate verify test rule valid validator checker contain need "
+    "require digit digits letter letters character characters char chars symbol symbols special punctuation upper "
+    "lower uppercase lowercase upper-case lower-case capital capitals small number numbers numeral case mark marks "
+    "long length secure security safe good policy one mixed"
+)
+"""What may be said of passwords truthfully."""
+
 
 def password(words: Sequence[Token], draft: Draft) -> bool:
     """Read "checks that a password has at least 10 characters, a digit and an upper-case letter"."""
     bag = computations.lemmas_of(words)
     earlier = draft.computations.get("is_strong_password")
-    checking = "password" in bag and bag & _PASSWORD_WORDS
+    making = {"generate", "generates", "generated"} & bag and not {"check", "validate", "verify", "test"} & bag
+    checking = "password" in bag and bag & _PASSWORD_WORDS and not making
     if not checking and not (
         earlier is not None
         and {"it", "must", "contain", "require", "required", "need", "needed", "least"} & bag

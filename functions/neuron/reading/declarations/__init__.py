@@ -58,6 +58,8 @@ def read(clause: Clause, draft: Draft, later: references.Open, words: Sequence[T
 
 def of_frame(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read a clause that has been taken apart."""
+    if frame.subject and frame.subject[0].low in {"whether", "if"}:
+        return False  # "(tell) whether it is in a subnet": a question
     return not _reports(frame, draft) and any(
         reader(frame, draft, later)
         for reader in (

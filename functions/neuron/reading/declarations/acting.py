@@ -218,6 +218,8 @@ def _make(
         return False  # "it starts open" makes nothing
     if frame.verb == "raise" and "by" in {token.low for token in frame.rest}:
         return False  # "raises the stock by its amount" changes a number
+    if quantities.phrase(frame.rest, 1, "order in which") is not None:
+        return False  # "it gives the order in which …": a sequence, which is no order of anybody
     if {"once", "twice"} & {token.low for token in frame.rest}:
         return False  # "log a cache only once": a limit, which makes no cache
     later.makers.append((maker, name, others, draft.at))

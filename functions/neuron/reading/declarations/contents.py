@@ -87,6 +87,9 @@ def _hold_one(entity: DraftEntity, item: fields.Item, draft: Draft, later: refer
         item.field.at = draft.at
         added = entity.add(item.field)
         return draft.mark(("field", entity.name, added.name))
+    if draft.known(name.split("_")) is entity:
+        draft.leave(item.tokens, "that things of one kind belong to others of the same kind is not kept")
+        return True
     later.many.append((entity.name, name, draft.at, item.bound, False))
     if item.bound is not None and item.bound.low is not None and item.bound.low > 0 and not item.bound.exact:
         draft.leave(item.tokens, AT_LEAST)

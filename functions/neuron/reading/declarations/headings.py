@@ -165,6 +165,9 @@ def verbless(words: Sequence[Token], draft: Draft, later: references.Open) -> bo
         return False
     of = next((i for i, t in enumerate(words[:cut]) if i and t.low in {"for", "of", "per", "by"}), cut)
     names = naming.subject_names(words[:of], draft)
+    persons = bool(names) and names[-1] in naming.ACTORS and morphology.is_plural(words[of - 1].low)
+    if persons and len(fields.items(words[cut + 1 :])) >= _SEVERAL:
+        return contents.hold(draft.entity(names[-1], declared=True), words[cut + 1 :], draft, later) and draft.settle()
     if not names or naming.is_generic(names[-1]) or names[-1] in naming.NOT_ENTITIES:
         return False
     entity = draft.entity(names[-1], declared=True)

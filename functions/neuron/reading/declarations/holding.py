@@ -23,7 +23,7 @@ _HOLDING_WORDS: Final = lexicon.words("record store track show need require incl
 
 def holding(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read what a thing has: its items, or, of what looks after things, those things."""
-    if not frame.subject or frame.negated or not _holds(frame, draft):
+    if not frame.subject or frame.negated or _looked_at(frame) or not _holds(frame, draft):
         return False
     subjects = naming.subject_names(frame.subject, draft)
     named = [name for name in subjects if _may_hold(name, frame, draft)]
@@ -32,6 +32,15 @@ def holding(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     if not named or ours:
         return _of_software(frame, rest, draft, later, speaker=bool(subjects), ours=ours)
     return _of_things(frame, named, rest, draft, later)
+
+
+def _looked_at(frame: frames.Frame) -> bool:
+    """Whether "show the records I have lent" asks to see what somebody has done something with."""
+    first, last = frame.subject[0], frame.subject[-1]
+    return first.low in {"show", "list", "display", "print", "see", "find", "count"} and last.low in _SPEAKERS
+
+
+_SPEAKERS: Final = frozenset({"i", "we", "you", "they"})
 
 
 def giving(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
@@ -91,7 +100,7 @@ def _of_software(
     frame: frames.Frame, rest: Sequence[Token], draft: Draft, later: references.Open, *, speaker: bool, ours: bool
 ) -> bool:
     """Read what the software, or we, look after: "it has books (title, author)"."""
-    speaker = speaker or frame.subject[0].low in {"it", "we", "there"}
+    speaker = speaker or frame.subject[0].low in {"it", "we", "i", "there"}
     listing = speaker and not ours and frame.verb in {"have", "include", "contain", "store", "track"}
     if listing and listings.listed_entities(rest, draft, later):
         return True

@@ -8,6 +8,7 @@ from functions.neuron.reading import lexicon, morphology, openings, quantities
 from functions.neuron.reading.declarations import listings, naming, references
 from functions.neuron.reading.draft import Draft
 from functions.neuron.reading.tokens import Token
+from shared.software.specification import Kind as SoftwareKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ def introduction(clause: Clause, draft: Draft, later: references.Open) -> bool:
                 return True
             if (
                 token.low == "with"
+                and not (draft.kind is SoftwareKind.LIBRARY and _CODE & {t.singular for t in words[i + 1 :]})
                 and i + 2 <= len(words)
                 and morphology.is_plural(words[-1].low)
                 and words[i + 1].low not in lexicon.ARTICLES
@@ -51,6 +53,10 @@ def introduction(clause: Clause, draft: Draft, later: references.Open) -> bool:
             listings.declare_list(words[following:], draft, later, weak=True)
             break
     return True
+
+
+_CODE: Final = lexicon.words("helper function utility method class routine")
+"""What libraries consist of, and never keep."""
 
 
 def _kept_from(words: Sequence[Token], i: int, token: Token) -> int | None:

@@ -46,6 +46,27 @@ def managing(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     return listings.declare_list(frame.rest[start:], draft, later)
 
 
+_RECKONING: Final = frozenset({"multiply", "divide", "subtract"})
+_PUTTING: Final = lexicon.words("add insert remove put")
+
+
+def _deals_with_none(frame: frames.Frame, draft: Draft) -> bool:
+    """Whether an order is on no thing that is kept: "add stock", "add, multiply and divide fractions"."""
+    if _RECKONING & set(frame.group.verbs):
+        return True
+    if frame.verb not in _PUTTING or not frame.rest or not _uncounted(frame.rest, draft):
+        return False
+    held = {name for entity in draft.entities.values() for name in entity.fields}
+    return not frame.subject or frame.rest[0].low in held  # "managers add stock to products"
+
+
+def _uncounted(rest: Sequence[Token], draft: Draft) -> bool:
+    """Whether an object is no thing of its own, as "insert money": in the singular, with no word in front of it."""
+    alone = len(rest) == 1 or (bool(rest) and rest[1].low in lexicon.PREPOSITIONS)
+    bare = alone and rest[0].is_word and rest[0].low not in lexicon.DETERMINERS | lexicon.PRONOUNS
+    return bare and not morphology.is_plural(rest[0].low) and draft.known([rest[0].low]) is None
+
+
 def _for_each_of(subject: Sequence[Token], draft: Draft) -> tuple[DraftEntity, int] | None:
     """Give the thing in "for every hive inspections are kept", and where what is kept of it begins."""
     if len(subject) <= _LEAST_KEPT or subject[0].low != "for" or subject[1].low not in {"each", "every", "a", "an"}:
@@ -91,7 +112,7 @@ _HOLDING_WORDS_BEHIND: Final = lexicon.words("with having including consisting g
 def ordering(frame: frames.Frame, draft: Draft, later: references.Open) -> bool:
     """Read orders and permissions on what is kept: "add a task with a title", "users can create notes"."""
     operations = _asked(frame, draft)
-    if not operations:
+    if not operations or _deals_with_none(frame, draft):
         return False
     cut = next((i for i, t in enumerate(frame.rest) if _opens_fields(t, i)), len(frame.rest))
     head = frame.rest[:cut]

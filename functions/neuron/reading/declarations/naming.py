@@ -127,7 +127,9 @@ AMBIGUOUS: Final = lexicon.words(
     "tool service app application program system database list website package platform solution property field"
 )
 """Nouns for software that are as often the name of what is kept: the tools of a shed, the services of a salon."""
-_RECORDS: Final = lexicon.words("response error code rule property field list application website module solution")
+_RECORDS: Final = lexicon.words(
+    "response error code rule property field list application website module solution tool service package"
+)
 
 
 def is_record(subject: Sequence[Token], name: str) -> bool:

@@ -284,6 +284,8 @@ def _pair(tokens: Sequence[Token], at: int) -> tuple[list[naming.Item], int] | N
     first, second, head = tokens[i], tokens[head_at - 1], tokens[head_at]
     if second.low in lexicon.DETERMINERS or not second.is_word or not head.is_word or head.low in vocabulary.STOPS:
         return None
+    if quantities.phrase(tokens, head_at, "number of") and head_at + 2 < len(tokens):  # "maximum number of players"
+        return _numbers_of(tokens, (first, second), head_at + 2)
     item = naming.Item(
         DraftField(morphology.name(first.low, head.singular), words=(first.low, head.singular)),
         (first,),
@@ -297,6 +299,21 @@ def _pair(tokens: Sequence[Token], at: int) -> tuple[list[naming.Item], int] | N
     end = qualifiers.attributes(tokens, head_at + 1, other.field)
     item.field = replace(other.field, name=item.field.name, words=item.field.words)
     return [item, other], end
+
+
+def _numbers_of(tokens: Sequence[Token], kinds: tuple[Token, Token], at: int) -> tuple[list[naming.Item], int] | None:
+    """Read "a minimum and a maximum number of players": two whole numbers."""
+    counted = tokens[at]
+    if not morphology.is_plural(counted.low):
+        return None
+    found = []
+    for kind in kinds:
+        words = (kind.low, counted.low)
+        field = DraftField(morphology.name(*words), FieldType.INTEGER, minimum=0, words=words)
+        found.append(naming.Item(field, (kind, counted), determined=True))
+    end = qualifiers.attributes(tokens, at + 1, found[1].field)
+    found[0].field = replace(found[1].field, name=found[0].field.name, words=found[0].field.words)
+    return found, end
 
 
 def _state(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:

@@ -203,7 +203,10 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
     parts = [] if _one_of(tokens, target) else _parts(tokens)
     bare: list[str] = []
     characters: set[str] = set()
-    for part in parts:
+    for at, part in enumerate(parts):
+        if _amid_values(parts, at):
+            bare += _bare_values(part)
+            continue
         if _part(part, target, alone=len(parts) == 1) or (_exemplary(part) and not _like_value(part, parts)):
             continue
         if (kinds := _kinds_of_characters(part)) is not None:
@@ -232,6 +235,14 @@ def _bare_values(part: Sequence[Token]) -> list[str]:
         return [value]
     chain = enumerations.until_or(part, 0)
     return chain[0] if chain is not None else []
+
+
+def _amid_values(parts: Sequence[Sequence[Token]], at: int) -> bool:
+    """Whether a word that may say what a field is like is one of its values: "(new, in progress, fixed, closed)"."""
+    if len(parts[at]) != 1 or not 0 < at < len(parts) - 1:
+        return False
+    others = [*parts[:at], *parts[at + 1 :]]
+    return all(_bare_values(part) and not _part(part, DraftField("probe"), alone=False) for part in others)
 
 
 def _kinds_of_characters(part: Sequence[Token]) -> set[str] | None:

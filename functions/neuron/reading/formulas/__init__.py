@@ -8,9 +8,10 @@ What it gives are expressions in the language of `Computation`: Python's arithme
 """
 
 from functions.neuron.reading.formulas.grammar import Formula, read
-from functions.neuron.reading.formulas.known import ARITHMETIC, ARITHMETIC_NOUNS, KNOWN, Known
+from functions.neuron.reading.formulas.known import ARITHMETIC, ARITHMETIC_NOUNS, KNOWN, TAX_AMOUNT, Known
 from functions.neuron.reading.formulas.units import ABSOLUTE_ZERO, UNIT_WORDS, conversion
 
 __all__ = [
-    "ABSOLUTE_ZERO", "ARITHMETIC", "ARITHMETIC_NOUNS", "KNOWN", "UNIT_WORDS", "Formula", "Known", "conversion", "read",
+    "ABSOLUTE_ZERO", "ARITHMETIC", "ARITHMETIC_NOUNS", "KNOWN", "TAX_AMOUNT", "UNIT_WORDS", "Formula", "Known",
+    "conversion", "read",
 ]  # fmt: skip

@@ -20,6 +20,11 @@ class Known:
     description: str
     refuses: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def said(self) -> frozenset[str]:
+        """The words that people say of it."""
+        return frozenset(word for alternative in self.words for word in alternative.split())
+
 
 _POSITIVE: Final = "must be greater than zero"
 
@@ -173,6 +178,14 @@ KNOWN: Final[tuple[Known, ...]] = (
         (*_positive("principal", "months"), *_not_negative("annual_rate")),
     ),
     Known(
+        "loan_interest",
+        ("total interest loan", "total interest principal", "total interest mortgage", "interest paid loan"),
+        (("principal", "number", None), ("annual_rate", "number", None), ("months", "integer", None)),
+        "",
+        "Compute all interest that is paid on a loan; the rate is in percent a year",
+        (*_positive("principal", "months"), *_not_negative("annual_rate")),
+    ),
+    Known(
         "tip",
         ("tip",),
         (("bill", "number", None), ("percent", "number", 15)),
@@ -275,6 +288,15 @@ KNOWN: Final[tuple[Known, ...]] = (
         "abs(number)",
         "Compute the absolute value of a number",
     ),
+)
+
+TAX_AMOUNT: Final = Known(
+    "tax_amount",
+    ("vat", "tax"),
+    (("price", "number", None), ("percent", "number", 20)),
+    "price * percent / 100",
+    "Compute the tax on a net price",
+    _not_negative("price", "percent"),
 )
 
 _TWO: Final = (("first", "number", None), ("second", "number", None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import lexicon, morphology
@@ -30,6 +31,8 @@ def parse(tokens: Sequence[Token]) -> parts.Frame | None:
         if at is None:
             return None
         subject, group = tuple(tokens[:at]), groups.verb_group(tokens, at)
+        if len(subject) > 1 and subject[-1].low == "never":  # "a course never has more students than seats"
+            subject, group = subject[:-1], dataclasses.replace(group, negated=True)
     return _letting(parts.Frame(subject, group, tuple(tokens[group.end :]), tuple(conditions)))
 
 

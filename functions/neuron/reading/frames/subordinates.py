@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from functions.neuron.reading.tokens import Token
 _TIMELY: Final = frozenset(["before", "after", "until", "till", "since"])
 _CHANGING: Final = frozenset({"change", "edit", "modify", "alter"})
+_MOMENTS: Final = frozenset({"time", "date", "moment", "day"})
 _RECORDING: Final = frozenset({"record", "store", "log", "note", "save", "capture"})
 
 
@@ -121,6 +122,8 @@ def _attributes(frame: parts.Frame, rest: Sequence[Token], at: int) -> bool:
         return True  # "records when it left": what is recorded
     if frame.verb not in lexicon.HOLDING_VERBS or before is None:
         return False
+    if low == "when" and before.low in _MOMENTS and at > 1 and rest[at - 2].low in lexicon.ARTICLES:
+        return True  # "a time when it was finished": a moment
     if low == "when":
         listed = before.low in {"and", ","}  # "an item has a name and when we bought it": a moment
         return listed or at_creation(rest, at) is not None or _stays(rest[:at])

@@ -31,7 +31,7 @@ def several_lists(r: Reading, draft: Draft) -> bool:
     if r.frame.negated or r.frame.conditions or r.frame.group.passive or not (wished or r.frame.verb in _LISTING):
         return False
     parts = [part for part in _listed_parts(r.frame.rest) if part]
-    if len(parts) < guarding.PAIR:
+    if len(parts) < guarding.PAIR or reporting.shares_grouping(r.frame.rest):
         return False
     found = [part for part in parts if _shown(r, draft, part)]
     for part in parts if found else ():

@@ -52,6 +52,7 @@ READERS: Final[tuple[Callable[[readings.Reading, Draft], bool], ...]] = (
     uniqueness.unique,
     moments.due,
     comparisons.compared,
+    comparisons.dated,
     moments.ordered,
     capacities.capacity,
     field_rules.of_age,

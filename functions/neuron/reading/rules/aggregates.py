@@ -34,6 +34,8 @@ def aggregate(r: readings.Reading, draft: Draft) -> bool:
     if "than" in r.lows:
         return False
     at = next((i for i in range(verb_at, len(words) - 1) if words[i].low in functions and _counts(words, i)), None)
+    if at is not None and r.subject is None and functions[words[at].low] == "sum":
+        return _unowned(r, draft, words[at + 1 :])
     if at is None and r.subject is not None:
         return _shown(r, draft, functions)
     if (
@@ -61,6 +63,29 @@ def aggregate(r: readings.Reading, draft: Draft) -> bool:
     if function != "count" and expression is None:
         return False
     return _add_aggregate(r, draft, entity, child, name, function, expression)
+
+
+def _unowned(r: readings.Reading, draft: Draft, rest: Sequence[Token]) -> bool:
+    """Read "the total is the sum of quantity times price": the total of the one thing that such parts belong to."""
+    said = [t for t in r.frame.subject if t.is_word and t.low not in lexicon.DETERMINERS]
+    if r.frame.verb != "be" or r.frame.negated or r.frame.conditions or [t.low for t in said] not in _TOTALS:
+        return False
+    found: list[tuple[DraftEntity, DraftEntity, str]] = []
+    for child in draft.entities.values():
+        expression = figures.expression(rest, child, draft)
+        used = {part.partition(".")[0] for part in (expression or "").split()}
+        owners = [
+            f.target for f in child.fields.values() if f.target and f.name not in used and f.required is not False
+        ]
+        if expression is not None and used & set(child.fields) and len(owners) == 1:
+            found.append((draft.entities[owners[0]], child, expression))
+    if len(found) != 1:
+        return False
+    entity, child, expression = found[0]
+    return _add_aggregate(r, draft, entity, child, morphology.name(*[t.low for t in said]), "sum", expression)
+
+
+_TOTALS: Final = (["total"], ["sum"], ["total", "price"], ["total", "amount"], ["total", "cost"], ["total", "sum"])
 
 
 def _counts(words: Sequence[Token], at: int) -> bool:

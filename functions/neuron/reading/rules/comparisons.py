@@ -125,6 +125,27 @@ def stated_presents(draft: Draft) -> None:
                 held_to_present(draft, entity, item)
 
 
+def dated(r: readings.Reading, draft: Draft) -> bool:
+    """Read "an expense can't be in the future" of a thing that has one date."""
+    lows = [t.low for t in r.frame.rest]
+    whole = len(r.subjects) == 1 and not r.subjects[0].adjectives and not r.frame.conditions
+    told = r.frame.verb in {"be", "lie"} and lows in (["in", "the", "future"], ["in", "the", "past"])
+    if not (whole and told and r.frame.negated and r.subject is not None):
+        return False
+    if r.frame.subject[-1].singular not in r.subject.words:
+        return False
+    moments = [
+        f
+        for f in r.subject.fields.values()
+        if conditions.kind_of(f) in {FieldType.DATE, FieldType.DATETIME} and not f.managed
+    ]
+    if len(moments) != 1:
+        return False
+    moments[0].present = (Operator.LE if "future" in lows else Operator.GE).value
+    held_to_present(draft, r.subject, moments[0])
+    return True
+
+
 def held_to_present(draft: Draft, entity: DraftEntity, item: DraftField) -> None:
     """Add the rules for what was read of a field and the present, or zero."""
     if item.present and conditions.kind_of(item) in {FieldType.DATE, FieldType.DATETIME}:

@@ -18,6 +18,7 @@ TIMES: Final = frozenset({FieldType.DATE, FieldType.DATETIME, FieldType.TIME})
 _DUE_WORDS: Final = lexicon.words(
     "due expire expires expired valid lasts last returned paid overdue ends runs deadline period"
 )
+_LOOKING: Final = lexicon.words("list show display print see view find tell warn remind report get")
 
 
 def due(r: readings.Reading, draft: Draft) -> bool:
@@ -33,7 +34,8 @@ def due(r: readings.Reading, draft: Draft) -> bool:
     verbs = _DUE_WORDS
     read = _duration(r.words)
     next_one = bool({"next", "following"} & {t.low for t in r.frame.subject})  # due from another one's date
-    if read is None or next_one or "older" in lows:  # how old something is sets no date
+    looked_at = r.words[0].low in _LOOKING  # "list what expires in 7 days"
+    if read is None or next_one or looked_at or "older" in lows:  # how old something is sets no date
         return False
     if not (
         verbs & lows

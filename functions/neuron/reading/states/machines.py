@@ -5,6 +5,7 @@ Promises: a machine has every state that one of its moves names, once, in the re
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import lexicon, morphology
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
+    from functions.neuron.reading.tokens import Token
 # States whose action is not their participle's verb.
 _ACTIONS: Final = {
     "in_progress": "start",
@@ -86,7 +88,7 @@ def action_of(state: str) -> str:
     first, _, rest = name.partition("_")
     base = morphology.verb_base(first) or (morphology.guessed_base(first) if first.endswith("ed") else None)
     if base is not None and (morphology.is_participle(first) or first.endswith("ed")):
-        return morphology.name(base, rest) if rest else morphology.name(base)
+        return morphology.name(base, rest) if rest else move_name(base)
     return morphology.name("mark", name)
 
 
@@ -165,14 +167,23 @@ def thing_of(r: Reading, draft: Draft) -> DraftEntity | None:
 
 
 def move_name(verb: str) -> str:
-    """Name the move that a verb makes."""
-    return morphology.name(verb)
+    """Name the move that a verb makes; not as what the software offers of everything is called: to read a record."""
+    name = morphology.name(verb)
+    return morphology.name("mark", morphology.participle(verb)) if name in _OFFERED else name
+
+
+_OFFERED: Final = frozenset({"create", "read", "list", "update", "delete", "get", "link", "unlink", "report", "view"})
 
 
 _ENDS_WORDS: Final = lexicon.words(
     "cancelled canceled closed completed done rejected archived returned refunded delivered expired finished "
     "resolved withdrawn declined"
 )
+
+
+def done(verb: str, token: Token) -> Token:
+    """Give the state that a deed leads to, as a word that stands where another one does."""
+    return replace(token, text=morphology.participle(verb))
 
 
 def is_usual(state: str) -> bool:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _UNDOING: Final = {
     "reopen": "open",
+    "retry": "open",
+    "rerun": "open",
+    "requeue": "open",
     "reactivate": "active",
     "restore": "active",
     "unarchive": "active",
@@ -87,7 +90,8 @@ def _describes(r: Reading) -> bool:
     if r.frame.modal is not None or not r.frame.subject or r.frame.group.passive:
         return False
     pointed = bool(r.frame.rest) and r.frame.rest[0].low in {"it", "them"}  # "I start a timer and stop it"
-    ours = r.frame.subject[0].low in {"we", "i", "our"} and not pointed
+    marked = r.frame.verb in _MARKING and "as" in [t.low for t in r.frame.rest]  # "I mark articles as read"
+    ours = r.frame.subject[0].low in {"we", "i", "our"} and not pointed and not marked
     return ours or "with" in [t.low for t in r.frame.rest]
 
 
@@ -163,11 +167,8 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
     sources = origins.sources(r, entity, draft)
     undone = _UNDOING.get(verb)
     target = undone or morphology.participle(verb).replace("_", " ")
-    if entity.machine is not None and undone:
-        target = next(
-            (s for s in entity.machine.states if morphology.name(s) in {undone, *machines.INITIAL[:3]}),
-            entity.machine.initial or target,
-        )
+    if undone:
+        target = _begun_again(entity, undone)
     if r.frame.negated and r.frame.conditions and r.frame.conditions[0][0] in origins.EXCEPTING:
         allowed = sources
     elif r.frame.negated:
@@ -202,6 +203,14 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
         )
         machine.open_ended = machine.open_ended and True
     return draft.mark(("transition", entity.name, machines.move_name(verb)))
+
+
+def _begun_again(entity: DraftEntity, undone: str) -> str:
+    """Give the state that a move back leads to: the one that it means, else the one in which things begin."""
+    listed = next((entity.fields[n].values for n in machines.STATE_FIELDS if n in entity.fields), ())
+    states = entity.machine.states if entity.machine is not None else listed
+    first = (entity.machine.initial if entity.machine is not None else next(iter(states), None)) or undone
+    return next((s for s in states if morphology.name(s) in {undone, *machines.INITIAL[:3]}), first)
 
 
 def _from_here(r: Reading, machine: DraftMachine, state: str) -> list[str]:
@@ -284,13 +293,22 @@ _ORDERED_MOVE_WORDS: Final = lexicon.words(
 )
 
 
+_RECKONING: Final = lexicon.words(
+    "multiply divide square round invert negate convert compute calculate count shuffle sort reverse move deposit"
+)
+"""What is done with numbers or lists, and moves nothing into a state of that name."""
+
+
 def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
     entity = r.objects[0].entity
     if verb in _MARKING:
         at = next((i for i, t in enumerate(r.frame.rest) if t.low in {"as", "to"} and i >= r.objects[0].end), None)
-        return _marked(draft, entity, r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :])
+        behind = r.frame.rest[(at + 1 if at is not None else r.objects[0].end) :]
+        if [t.low for t in behind] == ["off"]:  # "tick them off"
+            return _marked(draft, entity, [machines.done(verb, behind[0])])
+        return _marked(draft, entity, behind)
     if (
-        verb in paths.PLAIN
+        verb in paths.PLAIN | _RECKONING
         or verb in lexicon.OPERATION_VERBS
         or (verb in _ORDERED_MOVE_WORDS and verb not in {"pay", "send"})
     ):
@@ -312,6 +330,8 @@ def _ordered_move(r: Reading, draft: Draft, verb: str) -> bool:
         return False
     if verb in lexicon.LINKING_VERBS and verb not in {"complete", "submit"}:
         return False
+    if verb in _UNDOING and entity.machine is None:
+        return False  # "resume it" where nothing says what it is when it is not resumed
     return _move_simply(r, draft, entity, verb)
 
 

@@ -122,6 +122,9 @@ def until_done(r: Reading, draft: Draft) -> bool:
     named = {t.low for t in said[-1:]} & {"it", "them", "one"} or any(t.low in lexicon.BE for t in said)
     if word not in {"until", "till"} or begun is None or not deeds or not named:
         return False
+    begun = (
+        morphology.singular(begun) if morphology.singular(begun) in machines.INITIAL else begun
+    )  # "are drafts until"
     machine = machines.machine_of(draft, entity, [begun], ordered=True)
     machine.initial = machines.spelled(machine, begun)
     machine.open_ended = False

@@ -9,7 +9,7 @@ from functions.neuron.synthesis.python import names
 from functions.neuron.synthesis.python.entities import EntityView, relation_methods, view_method
 from functions.neuron.synthesis.python.functions import constant
 from shared.software import designs
-from shared.software.specification import FieldSpec, FieldType, OperationKind, Parameter, Specification
+from shared.software.specification import FieldSpec, FieldType, OperationKind, Parameter, Relation, Specification
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +70,12 @@ _SOURCES: Final = {
     """Give the text of a file, or of standard input for `-`."""
     return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")''',
 }
+
+
+_PAGE: Final = (
+    'add_argument("--limit", type=int, default=1000, metavar="N", help="at most so many")',
+    'add_argument("--offset", type=int, default=0, metavar="N", help="skip so many")',
+)
 
 
 class CommandWriter:
@@ -165,10 +171,10 @@ class CommandWriter:
         view = self._views.get(command.entity or "")
         if view is None:
             return []
-        if command.operation in {OperationKind.LINK, OperationKind.UNLINK}:
-            return [f'add_argument("{name}", type=int, metavar="ID")' for name in ("one", "other")]
         if command.operation is OperationKind.REPORT:
             return []
+        if (relation := self._relation(command)) is not None:
+            return self._relation_arguments(command, relation)
         if command.operation in {OperationKind.LIST, OperationKind.VIEW}:
             return self._list_arguments(command, view)
         arguments = []
@@ -178,6 +184,19 @@ class CommandWriter:
         placed = [name for name in command.positionals if name in fields]
         arguments += [self._field_argument(fields[name], name, view, placed=True) for name in placed]
         return arguments + [self._field_argument(fields[name], name, view, placed=False) for name in command.options]
+
+    def _relation(self, command: CommandDesign) -> Relation | None:
+        """Give the relation that a command puts together, parts, or lists the other side of."""
+        if command.operation not in {OperationKind.LINK, OperationKind.UNLINK, OperationKind.LIST}:
+            return None
+        return next((r for r in self._specification.relations if r.name == command.target), None)
+
+    def _relation_arguments(self, command: CommandDesign, relation: Relation) -> list[str]:
+        one, other = (
+            f'add_argument("{name}", type=int, metavar="{side.upper()}", help="the id of the {names.words(side)}")'
+            for name, side in (("one", relation.left), ("other", relation.right))
+        )
+        return [one, *_PAGE] if command.operation is OperationKind.LIST else [one, other]
 
     def _field_argument(self, field: FieldSpec, name: str, view: EntityView, *, placed: bool) -> str:
         shown = designs.exposed(name)
@@ -220,9 +239,7 @@ class CommandWriter:
                 f'add_argument("--sort", default="id", choices={names.literal(choices, None)}, metavar="NAME", '
                 f"help={names.text('order by ' + ', '.join(shown) + '; --sort=-NAME: descending')})"
             )
-        arguments.append('add_argument("--limit", type=int, default=1000, metavar="N", help="at most so many")')
-        arguments.append('add_argument("--offset", type=int, default=0, metavar="N", help="skip so many")')
-        return arguments
+        return [*arguments, *_PAGE]
 
     def _attribute(self, view: EntityView, name: str) -> str:
         field = designs.field_of(view.entity, name)
@@ -262,11 +279,8 @@ class CommandWriter:
                 return [f"{service}.delete(options.id)", 'return {"deleted": options.id}']
             case OperationKind.TRANSITION:
                 return [f"return {service}.{command.target}_{view.name}(options.id)"]
-            case OperationKind.LINK | OperationKind.UNLINK:
-                relation = next(r for r in self._specification.relations if r.name == command.target)
-                methods = relation_methods(relation, self._specification)
-                method = methods.link if command.operation is OperationKind.LINK else methods.unlink
-                return [f"{service}.{method}(options.one, options.other)", "return None"]
+            case OperationKind.LINK | OperationKind.UNLINK | OperationKind.LIST if command.target:
+                return self._relation_body(command, service)
             case OperationKind.REPORT:
                 return [f"return {service}.{command.target}()"]
             case OperationKind.VIEW if command.target:
@@ -279,6 +293,16 @@ class CommandWriter:
                 named = f"_given(options, {names.literal(filters, None)})" if filters else "{}"
                 sort = self._sort(view)
                 return [f"return {service}.find(Query({named}, {search}, {sort}, options.limit, options.offset))"]
+
+    def _relation_body(self, command: CommandDesign, service: str) -> list[str]:
+        relation = next(r for r in self._specification.relations if r.name == command.target)
+        methods = relation_methods(relation, self._specification)
+        if command.operation is OperationKind.LIST:
+            query = "Query(limit=options.limit, offset=options.offset)"
+            return [f"return {service}.{methods.linked}(options.one, {query})"]
+        linking = command.operation is OperationKind.LINK
+        method, told = (methods.link, "linked") if linking else (methods.unlink, "unlinked")
+        return [f"{service}.{method}(options.one, options.other)", f'return {{"{told}": options.other}}']
 
     def _sort(self, view: EntityView) -> str:
         """Write what a list is ordered by, as the table names it."""

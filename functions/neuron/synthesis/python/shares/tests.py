@@ -119,17 +119,22 @@ def _literal(values: list[str]) -> str:
 
 def _write_program_conftest(project: Project) -> None:
     kinds = {OperationKind.VIEW, OperationKind.REPORT}
+    related = {relation.name for relation in project.specification.relations}
     commands: dict[tuple[str, str], str] = {}
     for command in project.api.commands:
         if command.operation is OperationKind.COMPUTE or command.entity is None:
             continue
         does = command.target if command.operation is OperationKind.TRANSITION else command.operation.value
         key = ("", command.target or "") if command.operation in kinds else (command.entity, does or "")
+        if command.target in related and command.operation not in {*kinds, OperationKind.TRANSITION}:
+            key = (command.target, "linked" if command.operation is OperationKind.LIST else command.operation.value)
         placed = names.literal(command.positionals, None)
         commands.setdefault(key, f"({names.text(command.name)}, {placed})")
     written = [f"{names.literal(key, None)}: {value}" for key, value in commands.items()]
     told = any(command.operation is OperationKind.REPORT for command in project.api.commands)
-    project.renderer.python("tests/conftest.py", "tests/conftest_cli.py.j2", commands=written, reports=told)
+    project.renderer.python(
+        "tests/conftest.py", "tests/conftest_cli.py.j2", commands=written, reports=told, links=bool(related)
+    )
 
 
 def _write_library_conftest(project: Project) -> None:
