@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -61,8 +62,9 @@ def move(
 
     \b
     Exit codes:
-      0    it is there
-      1    it is where it was, or the move stands: the text says which, and what to do
+      0    it is there; with --cancel: it stays where it was
+      1    it is where it was, or the move stands: the text says which, and what to do; with --cancel: it is there, as
+           it had been cut over
       130  interrupted: the same command goes on with it
     """
     if cancel is (target is not None):
@@ -79,6 +81,9 @@ def move(
         click.echo(json.dumps(moving.document(done)) if as_json else f"{org_id} stays on shard {done.source}.")
         return
     moving.ended(done, as_json=as_json)
+    if cancel:
+        click.echo("It had been cut over, and could not be taken back: move it again, to where it was.", err=True)
+        sys.exit(1)
 
 
 @command.command("moves")

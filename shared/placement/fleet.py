@@ -54,8 +54,10 @@ async def add(directory: Connection, number: int, region: str, *, addresses: int
     async with directory.transaction():
         known = await _locked(directory)
         reasons = []
-        if known.shard(number) is not None:
-            reasons.append(f"it is there: {known.shard(number)}")
+        if (there := known.shard(number)) is not None:
+            reasons.append(f"it is there: {there}")
+            if there.state == "draining":
+                reasons.append(f"`hal9 shards drain {number} --cancel` takes it back into use")
         elif number != len(known.shards):
             reasons.append(f"the next one is shard {len(known.shards)}")
         if number >= addresses:

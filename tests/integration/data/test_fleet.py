@@ -68,6 +68,8 @@ async def test_a_shard_is_added_emptied_and_removed(own: Servers, directory: Con
         refused = await hal9("shards", "remove", "3", HAL9_SHARDS_ADMIN=own.shards_admin_dsn)
         assert refused.returncode == 1
         assert f"{homes[3]} organisations are at home there" in refused.stderr
+        with pytest.raises(RefusedError, match="drain 3 --cancel` takes it back"):
+            await fleet.add(directory, 3, "eu-central", addresses=4)
     finally:
         await shards.close()
     shards = opened(own)  # a process that was started since

@@ -347,7 +347,10 @@ async def test_a_cut_over_that_the_directory_does_not_know_is_found_and_not_canc
             assert await tx.fetchval("SELECT epoch FROM tenants WHERE org_id = $1", org_id) == 2
     finally:
         await stranger.close()
-    assert (await mover(pair).cancel(org_id)).step == "finished"
+    about = {"HAL9_SHARDS_ADMIN": pair.shards_admin_dsn, "HAL9_CACHE_URL": pair.cache_url}
+    cancelled = await hal9("tenants", "move", str(org_id), "--cancel", **about)
+    assert (cancelled.returncode, "had been cut over" in cancelled.stderr) == (1, True), cancelled
+    assert f"{org_id} is on shard {1 - first.shard}" in cancelled.stdout
     assert (await own.locate(org_id, at_least=2)).shard == 1 - first.shard
 
 
