@@ -36,6 +36,12 @@ PAUSES: Final = (5.0, 15.0, 45.0, 135.0, 405.0)
 Kubernetes waits at most before it starts a container that fails again."""
 
 _LONGEST_ERROR: Final = 2000
+_WAITS: Final = (
+    "coalesce(dead_letters.redriven_at > now()"
+    f" AND dead_letters.redriven_at <= now() + interval '{outbox.LONGEST_SECONDS:.0f} s', false)"
+)
+"""Whether a letter waits to be sent again: not when it was sent before the shard's clock was set back."""
+
 _COLUMNS: Final = (
     "id, source, event_id, event_type, subject, destination, error_code, error, attempts, received_at, redriven_at"
 )
@@ -89,16 +95,16 @@ async def add(tx: Transaction, event: CloudEvent, *, destination: str, error_cod
         ValueError: The event names no organisation.
     """
     found: UUID = await tx.fetchval(
-        """
+        f"""
         INSERT INTO dead_letters
             (org_id, id, source, event_id, event_type, subject, event, destination, error_code, error)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (org_id, destination, source, event_id) DO UPDATE
         SET event = excluded.event, error_code = excluded.error_code, error = excluded.error,
-            attempts = dead_letters.attempts + CASE WHEN dead_letters.redriven_at > now() THEN 0 ELSE 1 END,
+            attempts = dead_letters.attempts + CASE WHEN {_WAITS} THEN 0 ELSE 1 END,
             received_at = now()
         RETURNING id
-        """,
+        """,  # noqa: S608 - a constant
         organisation_of(event),
         new_id(),
         event.source,
@@ -208,7 +214,7 @@ async def retry(tx: Transaction, letter_id: UUID, event: CloudEvent) -> bool:
     """
     org_id = organisation_of(event)
     [(attempts, waits)] = await tx.fetch(
-        "SELECT attempts, coalesce(redriven_at > now(), false) FROM dead_letters WHERE org_id = $1 AND id = $2",
+        f"SELECT attempts, {_WAITS} FROM dead_letters WHERE org_id = $1 AND id = $2",  # noqa: S608 - a constant
         org_id,
         letter_id,
     )

@@ -12,7 +12,7 @@ the relay's and the sweep's work.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from events import codec
 from events.inbox import organisation_of
@@ -21,6 +21,10 @@ from shared.identifiers import new_id
 if TYPE_CHECKING:
     from events.cloudevent import CloudEvent
     from shared.database.pool import Transaction
+
+LONGEST_SECONDS: Final = 600.0
+"""How far ahead a row's moments can lie, as shard/0028_clock_set_back.sql says, too. What lies further ahead was
+written before the shard's clock was set back, and waits for nothing."""
 
 _INSERT = """
     INSERT INTO outbox (org_id, id, event_type, partition_key, event)
@@ -63,8 +67,10 @@ async def add_later(tx: Transaction, event: CloudEvent, seconds: float) -> None:
     Its row is one of that moment: until then nothing waits for it, and it counts for nothing that waits.
 
     Raises:
-        ValueError: The event names no organisation.
+        ValueError: The event names no organisation, or it is more than `LONGEST_SECONDS`.
     """
+    if seconds > LONGEST_SECONDS:
+        raise ValueError(f"an event waits for {LONGEST_SECONDS:.0f} s at most, not for {seconds:g}")
     await tx.execute(
         _INSERT_LATER,
         organisation_of(event),

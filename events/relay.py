@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from events import codec, deadletters
+from events import codec, deadletters, outbox
 from events.publisher import Refused
 from shared import chaos, deadlines
 from shared.telemetry import counter, logger
@@ -185,7 +185,10 @@ class Relay:
 
 
 async def _claim(tx: Transaction, org_id: UUID) -> list[_Claimed]:
-    """Claim the oldest rows that are free, up to both bounds, but none behind a claimed one with its partition key."""
+    """Claim the oldest rows that are free, up to both bounds, but none behind a claimed one with its partition key.
+
+    A claim that ends later than any can is of a clock that was set back since; it holds nothing.
+    """
     # One relay claims at a time for an organisation; others wait for the milliseconds that it takes.
     await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 2))", str(org_id))
     rows = await tx.fetch(
@@ -195,11 +198,13 @@ async def _claim(tx: Transaction, org_id: UUID) -> list[_Claimed]:
             SELECT id FROM (
                 SELECT id, sum(size) OVER (ORDER BY recorded_at, id) - size AS before FROM (
                     SELECT id, recorded_at, octet_length(event) AS size FROM outbox AS free
-                    WHERE org_id = $1 AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+                    WHERE org_id = $1 AND (claimed_until BETWEEN clock_timestamp()
+                        AND clock_timestamp() + make_interval(secs => $5)) IS NOT TRUE
                     AND NOT EXISTS (
                         SELECT FROM outbox AS ahead
                         WHERE ahead.org_id = $1 AND ahead.partition_key = free.partition_key
-                        AND ahead.recorded_at < free.recorded_at AND ahead.claimed_until >= clock_timestamp()
+                        AND ahead.recorded_at < free.recorded_at AND ahead.claimed_until BETWEEN clock_timestamp()
+                        AND clock_timestamp() + make_interval(secs => $5)
                     )
                     ORDER BY recorded_at, id LIMIT $3
                 ) AS oldest
@@ -211,6 +216,7 @@ async def _claim(tx: Transaction, org_id: UUID) -> list[_Claimed]:
         LEASE_SECONDS,
         BATCH,
         BATCH_BYTES,
+        outbox.LONGEST_SECONDS,
     )
     ordered = sorted(rows, key=lambda row: (row["recorded_at"], row["id"]))
     return [_claimed(row["id"], row["event"]) for row in ordered]

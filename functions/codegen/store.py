@@ -101,13 +101,16 @@ async def claim_verification(
 ) -> tuple[bool, str | None]:
     """Claim one try of a step.
 
-    (True, None) when it is ours now, (False, answer) when answered, (False, None) while another's.
+    (True, None) when it is ours now, (False, answer) when answered, (False, None) while another's. A lease that ends
+    later than one that begins now is of a clock that was set back since: it is cut, so that its holder renews it or
+    loses it.
     """
     row = await tx.fetchrow(
         "INSERT INTO verifications AS v (org_id, step_id, epoch, worker, lease_until) "
         "VALUES ($1, $2, $3, $4, now() + $5) "
-        "ON CONFLICT (org_id, step_id, epoch) DO UPDATE SET worker = $4, lease_until = now() + $5 "
-        "WHERE v.answer IS NULL AND v.lease_until < now() RETURNING worker",
+        "ON CONFLICT (org_id, step_id, epoch) DO UPDATE SET lease_until = now() + $5, "
+        "worker = CASE WHEN v.lease_until < now() THEN $4 ELSE v.worker END "
+        "WHERE v.answer IS NULL AND (v.lease_until < now() OR v.lease_until > now() + $5) RETURNING worker",
         org_id,
         step_id,
         epoch,
@@ -115,7 +118,7 @@ async def claim_verification(
         lease,
     )
     if row is not None:
-        return True, None
+        return row["worker"] == worker, None
     answer: str | None = await tx.fetchval(
         "SELECT answer::text FROM verifications WHERE org_id = $1 AND step_id = $2 AND epoch = $3",
         org_id,

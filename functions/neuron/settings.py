@@ -26,6 +26,7 @@ class NeuronSettings:
         default=10.0,
         doc="Seconds after which a step whose process died is given to another; renewed thrice in that time.",
         minimum=0.2,
+        maximum=300.0,  # a lease that ends later counts as one of a clock that was set back: neuron_furthest()
     )
     streams: int = setting(
         "HAL9_NEURON_STREAMS",

@@ -30,18 +30,18 @@ from events.publisher import Publisher, PublisherSettings, Refused, Unpublished
 from shared.clock import SystemClock
 from shared.eventprobe import SHARD, Report, Told, hearing
 from shared.settings import SettingsError, load
+from shared.shards.survey import OUTBOX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.clock import Clock
 
-_WAITING: Final = """
-SELECT count(*) AS pending,
-       coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float8 AS oldest_seconds,
+_WAITING: Final = f"""
+SELECT pending, oldest_seconds,
        (SELECT count(*) FROM dead_letters WHERE received_at > now() - interval '1 hour') AS dead_letters
-  FROM outbox WHERE recorded_at <= clock_timestamp()
-"""
+  FROM ({OUTBOX}) AS outboxes
+"""  # noqa: S608 - a constant
 _LAST: Final = frozenset({"answered", "undelivered", "refused"})
 _WRONG: Final = 2
 _SAYING_SECONDS: Final = 5.0

@@ -53,8 +53,9 @@ async def sweep(resources: Resources, ahead_seconds: float = 0.0) -> Counter[str
         ahead_seconds: Acts as if it were so much later.
 
     Returns:
-        How often each was done: `retried`, `reminded`, `failed`, `stale`, `error`; `published` events; what became of
-        transactions over organisations (`shared.transactions.recover`), each with `transactions-` before it.
+        How often each was done: `retried`, `reminded`, `shortened`, `failed`, `stale`, `error`; `published` events;
+        what became of transactions over organisations (`shared.transactions.recover`), each with `transactions-`
+        before it.
 
     Raises:
         Problem: A shard does not answer; the rest was done.

@@ -70,7 +70,10 @@ class Store:
         return moment, here
 
     async def move_on(self, due: Due, moment: datetime) -> str:
-        """Deal with something overdue: `retried`, `reminded`, `failed`, or `stale` when somebody else has."""
+        """Deal with something overdue: `retried`, `reminded`, `failed`, or `stale` when somebody else has.
+
+        `shortened` is a lease that only a clock which was set back since can have given: its holder is to renew it.
+        """
         if due.step_id is None:
             [row] = await self._calls.call(due.org_id, "neuron_overdue", self._source, "", "", due.run_id, moment)
         else:

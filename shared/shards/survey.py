@@ -28,10 +28,10 @@ SELECT current_setting('server_version') AS version,
        current_setting('max_connections')::int
            - current_setting('superuser_reserved_connections')::int
            - current_setting('reserved_connections')::int AS connection_limit,
-       (SELECT coalesce(extract(epoch FROM max(now() - xact_start)), 0)::float8 FROM pg_stat_activity
+       (SELECT greatest(extract(epoch FROM max(now() - xact_start)), 0)::float8 FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()) AS oldest_transaction_seconds,
        (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared,
-       (SELECT coalesce(extract(epoch FROM max(now() - prepared)), 0)::float8 FROM pg_prepared_xacts
+       (SELECT coalesce(max(abs(extract(epoch FROM now() - prepared))), 0)::float8 FROM pg_prepared_xacts
          WHERE database = current_database()) AS oldest_prepared_seconds
 """
 _CONNECTIONS: Final = """
@@ -56,10 +56,16 @@ SELECT slot_name, 'inactive slot', pg_wal_lsn_diff(pg_current_wal_lsn(), restart
  ORDER BY 1
 """
 _TENANTS: Final = "SELECT state, count(*) AS tenants FROM tenants GROUP BY state"
-_OUTBOX: Final = (
-    "SELECT count(*) AS pending, coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float8"
-    " AS oldest_seconds FROM outbox WHERE recorded_at <= clock_timestamp()"
-)
+OUTBOX: Final = """
+SELECT count(*) AS pending, greatest(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float8
+           AS oldest_seconds
+  FROM outbox
+ WHERE recorded_at <= clock_timestamp() OR claimed_until IS DISTINCT FROM recorded_at
+    OR recorded_at > clock_timestamp() + interval '10 minutes'
+"""
+"""What waits: all but what is to be sent later (see events.outbox). Rows that a clock which was set back has left in
+the future wait, too; nobody knows for how long."""
+
 _SLOTS: Final = "SELECT shard, count(*) AS slots FROM directory.slots GROUP BY shard"
 _SHARDS: Final = "SELECT shard, region, state FROM directory.shards"
 
@@ -213,7 +219,7 @@ async def _read(connection: Connection) -> dict[str, Any]:
     row["replication"] = tuple(Replica(*one.values()) for one in await connection.fetch(_REPLICATION))
     row["tenants"] = {one["state"]: one["tenants"] for one in await connection.fetch(_TENANTS)}
     if await connection.fetchval("SELECT to_regclass('outbox') IS NOT NULL"):
-        outbox = await connection.fetchrow(_OUTBOX)
+        outbox = await connection.fetchrow(OUTBOX)
         assert outbox is not None  # noqa: S101 - an aggregate has one row
         row["outbox_pending"], row["outbox_oldest_seconds"] = outbox["pending"], outbox["oldest_seconds"]
     if await connection.fetchval("SELECT to_regclass('primary_lease') IS NOT NULL"):

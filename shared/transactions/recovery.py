@@ -37,7 +37,7 @@ _KEPT_SECONDS: Final = 86_400.0
 """Decisions that were carried out are kept for a day: a shard that comes back as it was a while ago asks again."""
 
 _PREPARED: Final = """
-SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::float8 AS age_seconds, owner = current_user AS ours
+SELECT gid, abs(extract(epoch FROM clock_timestamp() - prepared))::float8 AS age_seconds, owner = current_user AS ours
   FROM pg_prepared_xacts WHERE database = current_database() AND gid ~ $1 ORDER BY prepared
 """
 _UNSETTLED: Final = "SELECT org_id, dtx_id FROM dtx_unsettled(make_interval(secs => $1), $2)"
@@ -64,7 +64,7 @@ class Prepared:
     Attributes:
         shard: Where.
         gid: Its name.
-        age_seconds: How long, by that shard's clock.
+        age_seconds: How long, by that shard's clock; how far ahead of it, when it was set back since.
         ours: Whether our role has prepared it: no other one can finish it.
     """
 

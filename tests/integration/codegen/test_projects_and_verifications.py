@@ -30,12 +30,14 @@ from shared.software.projects import ProjectRequest
 from shared.software.verification import Verification, VerificationInput
 from tests.disk_fixture import full_disk
 from tests.processes.office import Office
+from tests.setback import clock_was_set_back
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
     from uuid import UUID
 
+    from knative.platform.servers import Servers
     from shared.database.pool import Transaction
 
     Organisation = Callable[[], Awaitable[UUID]]
@@ -257,6 +259,40 @@ async def test_whoever_dies_is_followed_when_the_lease_is_over(
 
     await resources.shards.run(org_id, claim)
     assert (await attempts.answer(resources, org_id, asked)).outcome == "completed"
+
+
+async def test_a_lease_of_before_the_clock_was_set_back_is_cut_and_its_holder_keeps_it_by_renewing_it(
+    servers: Servers, resources: Resources, organisation: Organisation
+) -> None:
+    org_id, step_id, holder, other = await organisation(), new_id(), new_id(), new_id()
+    lease, over = timedelta(seconds=15), timedelta(seconds=-1)
+
+    async def claim(worker: UUID) -> tuple[bool, str | None]:
+        return await resources.shards.run(
+            org_id, lambda tx: store.claim_verification(tx, org_id, step_id, 0, worker, lease)
+        )
+
+    async def left() -> timedelta:
+        async with resources.shards.transaction(org_id) as tx:
+            found: timedelta = await tx.fetchval(
+                "SELECT lease_until - now() FROM verifications WHERE org_id = $1 AND step_id = $2", org_id, step_id
+            )
+        return found
+
+    async def renew(by: timedelta) -> bool:
+        return await resources.shards.run(
+            org_id, lambda tx: store.renew_verification(tx, org_id, step_id, 0, holder, by)
+        )
+
+    assert await claim(holder) == (True, None)
+    await clock_was_set_back(servers, (await resources.shards.locate(org_id)).shard, org_id)
+    assert await left() > timedelta(minutes=59)
+    assert await claim(other) == (False, None)
+    assert await left() <= lease
+    assert await renew(lease)
+    assert await claim(other) == (False, None)
+    assert await renew(over)  # what time would do to a holder that is dead
+    assert await claim(other) == (True, None)
 
 
 async def test_the_same_key_is_the_same_project_and_one_run(resources: Resources, organisation: Organisation) -> None:

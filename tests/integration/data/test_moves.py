@@ -46,6 +46,7 @@ from shared.shards import Placement, Shards
 from shared.shards.calls import Calls
 from tests.disk_fixture import full_disk
 from tests.integration.data.test_shard_commands import hal9
+from tests.setback import clock_was_set_back
 from tests.two_shards import on, two_shards
 
 if TYPE_CHECKING:
@@ -625,7 +626,8 @@ async def test_a_writer_that_waits_for_too_long_is_told_to_come_again(pair: Serv
     org_id, first = await fresh(own)
     async with on(pair, first.shard) as old:
         await old.execute(
-            "UPDATE tenants SET state = 'draining', fenced_at = now() + interval '1 hour' WHERE org_id = $1", org_id
+            "UPDATE tenants SET state = 'draining', fenced_at = NULL WHERE org_id = $1",
+            org_id,  # nobody may lift it
         )
         with pytest.raises(Problem) as caught:
             async with own.transaction(org_id):
@@ -901,6 +903,18 @@ async def test_a_call_follows_an_organisation_that_is_held_again_and_again(pair:
     finally:
         await shards.close()
     assert held == [first, first]
+
+
+async def test_a_fence_of_before_the_clock_was_set_back_is_lifted(pair: Servers, own: Shards) -> None:
+    org_id, first = await fresh(own)
+    async with on(pair, first.shard) as old:
+        await old.execute(
+            "UPDATE tenants SET state = 'draining', fence_id = org_id, fenced_at = clock_timestamp() WHERE org_id = $1",
+            org_id,
+        )
+    await clock_was_set_back(pair, first.shard, org_id)
+    async with own.transaction(org_id) as tx:
+        assert await tx.fetchval("SELECT state FROM tenants WHERE org_id = $1", org_id) == "active"
 
 
 async def test_a_host_that_hangs_keeps_nobody_from_the_primary(pair: Servers, short_folder: Path) -> None:

@@ -25,7 +25,9 @@ from functions.upkeep.store import Store as UpkeepStore
 from shared.eventprobe import hearing
 from shared.identifiers import new_id
 from shared.problems import Problem
+from shared.settings import described
 from tests.processes.office import Office, answered
+from tests.setback import AN_HOUR, clock_was_set_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from knative.platform.servers import Servers
     from shared.neurons.wire import Run
     from shared.shards import Shards
-
-AN_HOUR = 3600.0
 
 
 def upkeep(office: Office) -> Any:
@@ -446,3 +446,86 @@ async def test_a_run_whose_request_became_a_dead_letter_has_failed_unless_it_was
     }
     [failed] = [event for event in office.log if event.type == "ai.hal9.neuron.run.failed"]
     assert failed.extensions["correlationid"] == "c0"
+
+
+async def set_back(servers: Servers, shards: Shards, org_id: UUID) -> None:
+    """Have what the organisation has by now be of a clock that was an hour ahead."""
+    await clock_was_set_back(servers, (await shards.locate(org_id)).shard, org_id)
+
+
+async def due_of(shards: Shards, org_id: UUID, ahead_seconds: float = 0.0) -> list[Due]:
+    """What a sweep finds of the organisation."""
+    shard = (await shards.locate(org_id)).shard
+    _, found = await upkeep(Office(shards)).store.due(shard, ahead_seconds, 1000)
+    return [due for due in found if due.org_id == org_id]
+
+
+async def test_a_request_of_before_the_clock_was_set_back_is_sent_again(
+    servers: Servers, shards: Shards, organisation: Any
+) -> None:
+    org_id, office = await organisation(), Office(shards)
+    run, request = await started_and_lost(office, org_id)
+    assert await due_of(shards, org_id) == []
+    await set_back(servers, shards, org_id)
+    [due] = await due_of(shards, org_id)
+    assert due.step_id == run.tree[0].id
+    done = await service.sweep(upkeep(office))
+    assert done["reminded"] >= 1
+    assert await due_of(shards, org_id) == [], "it is of this clock now"
+    await office.fetch(org_id)
+    assert [event.id for event in office.waiting if event.orgid == str(org_id)] == [request.id]
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "completed"
+
+
+async def test_a_lease_of_before_the_clock_was_set_back_is_kept_by_who_lives_and_taken_from_the_dead(
+    servers: Servers, shards: Shards, organisation: Any
+) -> None:
+    (alive, dead), office = [await organisation() for _ in range(2)], Office(shards)
+    claims = {}
+    for org_id in (alive, dead):
+        run, _ = await started_and_lost(office, org_id)
+        claims[org_id] = await claimed(office, org_id, run)
+        assert await due_of(shards, org_id) == []
+        await set_back(servers, shards, org_id)
+    assert (await service.sweep(upkeep(office)))["shortened"] >= 2
+    for org_id in (alive, dead):
+        assert await due_of(shards, org_id) == []
+    assert await office.store.renew(claims[alive].held, AN_HOUR / 12)
+    assert [due.epoch for due in await due_of(shards, dead, 121.0)] == [0]
+    assert await due_of(shards, alive, 121.0) == []
+    await service.sweep(upkeep(office), 121.0)
+    await office.settle(dead)
+    [done] = (await office.runs.page(dead, 9, None, None, None)).runs
+    assert done.state == "completed"
+    assert not await office.store.renew(claims[dead].held, 10.0)
+    assert await office.store.renew(claims[alive].held, 10.0)
+
+
+async def test_the_longest_lease_there_may_be_is_not_taken_for_one_of_a_clock_that_was_set_back(
+    shards: Shards, organisation: Any
+) -> None:
+    org_id, office = await organisation(), Office(shards)
+    [longest] = [one.maximum for _, one in described(NeuronSettings) if one.env == "HAL9_NEURON_LEASE_SECONDS"]
+    assert longest is not None
+    run, _ = await started_and_lost(office, org_id)
+    claim = await claimed(office, org_id, run)
+    assert await office.store.renew(claim.held, longest)
+    assert await due_of(shards, org_id) == []
+    assert await upkeep(office).store.move_on(Due(org_id, run.id, claim.held.step_id, 0), datetime.now(UTC)) == "stale"
+
+
+async def test_deadlines_may_lie_as_far_ahead_as_they_like(servers: Servers, shards: Shards, organisation: Any) -> None:
+    """Also those of before the clock was set back: what was asked of others is answered all the same."""
+    org_id, office = await organisation(), Office(shards)
+    asked: list[CloudEvent] = []
+    office.auditor = asked.append
+    run = await office.start(org_id, "a", audit=True, deadline_seconds=86_400)
+    await office.settle(org_id)
+    await set_back(servers, shards, org_id)
+    assert await due_of(shards, org_id) == []
+    [step] = [step for step in (await office.runs.show(org_id, run.id)).tree if step.state == "delegated"]
+    assert await upkeep(office).store.move_on(Due(org_id, run.id, step.id, 0), datetime.now(UTC)) == "stale"
+    await office.publish_all([answered(asked[0], outcome="completed", output={"honest": True, "found": 1})])
+    await office.settle(org_id)
+    assert (await office.runs.show(org_id, run.id)).state == "completed"

@@ -15,6 +15,7 @@ from shared.transactions import Gid, Transactions, points, prepared, recover
 from tests.integration.data.test_shard_commands import hal9
 from tests.integration.transactions.ledger import account_on, audit, pay
 from tests.integration.transactions.stepping import Stepper
+from tests.setback import clock_was_set_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,25 @@ async def test_what_is_young_is_left_to_its_coordinator(
     done = await recover(shards, older_than_seconds=3600)
     assert (done["committed"], done["rolled-back"]) == (0, 0)
     assert (await recover(shards, older_than_seconds=0))["committed"] == 2
+
+
+async def test_a_decision_of_before_the_clock_was_set_back_is_settled(
+    servers: Servers, shards: Shards, transactions: Transactions, accounts: list[UUID]
+) -> None:
+    await pay(transactions, accounts[0], accounts[1:], new_id())
+
+    async def unsettled() -> int:
+        async with shards.transaction(accounts[0]) as tx:
+            count: int = await tx.fetchval(
+                "SELECT count(*) FROM dtx WHERE org_id = $1 AND settled_at IS NULL", accounts[0]
+            )
+        return count
+
+    await recover(shards, older_than_seconds=1800)
+    assert await unsettled() == 1
+    await clock_was_set_back(servers, 0, accounts[0])
+    await recover(shards, older_than_seconds=1800)
+    assert await unsettled() == 0
 
 
 @pytest.mark.parametrize("point", [points.PREPARED_ONE, points.PREPARED, points.WRITTEN])
