@@ -182,7 +182,7 @@ def _untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     if not any(isinstance(part, _LIMITING) for part in parts):
         return []
     stems = _stems(parts) | _of_conditions(parts, specification)
-    names = {word for entity in specification.entities for word in (entity.name, entity.plural)}
+    names = {word.rpartition("_")[2] for entity in specification.entities for word in (entity.name, entity.plural)}
     found = []
     for before, token, behind in zip([None, *said], said, [*said[1:], None], strict=False):
         named = behind is not None and behind.low in names and before is not None and before.low not in _TO_NOUNS
@@ -409,7 +409,7 @@ def _conditional(said: Sequence[Token]) -> bool:
     lows = [token.low for token in said]
     pairs = list(itertools.pairwise(lows))
     deed = any(low == "when" and morphology.is_participle(following) for low, following in pairs)
-    late = ("not", "after") in pairs or ("not", "before") in pairs
+    late = any(a in {"not", "only"} and b in {"after", "before"} for a, b in pairs)
     return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed or late
 
 
@@ -421,6 +421,8 @@ def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     """Whether the condition is on states alone, and the moves start from them, or from others, as it says."""
     lows = [token.low for token in said]
     at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", *_TIMELY}), len(lows))
+    if at == len(lows):
+        at = next((i + 1 for i, b in enumerate(lows[1:]) if lows[i] == "only" and b in {"before", "after"}), at)
     moves = [part for part in parts if isinstance(part, spec.Transition)]
     if lows[at : at + 1] and lows[at] in _TIMELY and {t.verb for t in said[at:]} & {move.name for move in moves}:
         return True  # "pending until the manager approves": the deed ends the state
@@ -483,7 +485,7 @@ _MEANT: Final[dict[type, str]] = {
     spec.UniqueRule: "same twice duplicate repeat again together pair combination combined",
     spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse",
     spec.QuotaRule: "simultaneously handle again lent lend taken rented booked borrowed out",
-    spec.CapacityRule: "full sold out left room enough reached further",
+    spec.CapacityRule: "full sold out left room enough reached further overbooked oversold overfilled overcrowded",
     spec.TransitionRule: "accept possible late deadline lie future past",
     spec.StateMachine: "mark tick set",
     spec.Transition: "mark tick set",

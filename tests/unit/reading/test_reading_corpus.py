@@ -15,7 +15,7 @@ from shared.software.specification import ClauseStatus, FieldType
 MENDED = (
     "corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "heldout_eighth", "heldout_ninth",
     "heldout_tenth", "heldout_eleventh", "heldout_twelfth", "heldout_thirteenth", "heldout_fourteenth", "libraries",
-    "crafts",
+    "crafts", "heldout_readapi",
 )  # fmt: skip
 CASES = [
     case for name in MENDED for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]

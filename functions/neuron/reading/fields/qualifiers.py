@@ -155,6 +155,7 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     for reader in (
         defaults.present,
         tenses.tense,
+        tenses.later_by,
         comparisons.formula,
         comparisons.compared,
         defaults.default,
@@ -163,6 +164,8 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
         requirements.named_type,
         sequences.sequence,
         sequences.case,
+        enumerating.of_numbers,
+        enumerating.letters,
         sizes.decimal_places,
         sizes.sizes,
         sizes.unit_of,
@@ -219,7 +222,8 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
         target.pattern = f"^[{''.join(sorted(characters))}]{{{low},{high}}}$"
     if len(bare) == 1 and left is not None and " to " in f" {bare[0].lower()} ":
         left.append(tuple(tokens))  # "(Monday to Friday)"
-    if len(bare) > 1 and target.type in {None, FieldType.STRING, FieldType.ENUM}:
+    counted = target.type is FieldType.INTEGER and all(map(enumerating.is_whole, bare))
+    if len(bare) > 1 and (counted or target.type in {None, FieldType.STRING, FieldType.ENUM}):
         enumerating.enumerate_values(target, bare)
 
 

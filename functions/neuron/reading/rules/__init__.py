@@ -32,7 +32,7 @@ from functions.neuron.reading.rules.comparisons import (
     stated_presents,
 )
 from functions.neuron.reading.rules.field_rules import field_says
-from functions.neuron.reading.rules.guards import actions, adjectives
+from functions.neuron.reading.rules.guards import ENTERING, actions, adjectives
 from functions.neuron.reading.rules.moments import ordered
 from functions.neuron.reading.rules.overlaps import overlap
 from functions.neuron.reading.rules.parts import implied_parts
@@ -57,12 +57,14 @@ READERS: Final[tuple[Callable[[readings.Reading, Draft], bool], ...]] = (
     field_rules.of_age,
     quotas.quota,
     field_rules.field_says,
+    guards.not_for_past,
     guards.refusal,
     parts.guard_by_parts,
     guards.guard,
 )
 
 __all__ = [
+    "ENTERING",
     "READERS",
     "Reading",
     "actions",

@@ -7,6 +7,7 @@ import itertools
 from functions.neuron.reading import closing, conditions
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.rules import moments, quotas, readings, uniqueness
+from shared.software import designs
 from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType
 
@@ -65,6 +66,8 @@ def overlap(r: readings.Reading, draft: Draft) -> bool:
             fields=(*references, point.name),
             when=conditions.running(entity),
         )
+        if overlapping and not same_time and conditions.kind_of(point) is FieldType.DATETIME:
+            _only_equal(r, draft, entity, point)
         return draft.mark(draft.add_rule(rule))
     start, end = interval
     rule = spec.NoOverlapRule(
@@ -78,6 +81,13 @@ def overlap(r: readings.Reading, draft: Draft) -> bool:
     )
     draft.mark(("field", entity.name, start.name), ("field", entity.name, end.name))
     return draft.mark(draft.add_rule(rule))
+
+
+def _only_equal(r: readings.Reading, draft: Draft, entity: DraftEntity, point: DraftField) -> None:
+    """Say that what begins at a moment and ends at none that is known is only kept from beginning at the same one."""
+    name, begun = designs.with_article(entity.name), point.name.replace("_", " ")
+    said = [t for t in r.words if t.low.startswith("overlap") or t.low in {"double", "double-booked"}]
+    draft.leave(said[:1], f"only an equal {begun} is refused: when {name} ends is not kept".replace("_", " "))
 
 
 def _stated(r: readings.Reading, entity: DraftEntity) -> tuple[Condition, ...]:
