@@ -121,7 +121,9 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     kept = any(_keeps_apart(part) or _computes(part) for part in parts) or _by_state(said, parts)
     kept = kept or _begun_or_moved(said, parts)
     ended = any(isinstance(part, spec.Transition) for part in parts) and any(t.low in _TIMELY for t in said)
-    if (_conditional(said) or ended) and not kept:
+    moved = all(isinstance(part, spec.Transition | spec.StateMachine | spec.FieldSpec | dict) for part in parts)
+    timed = moved and any(isinstance(part, spec.Transition) for part in parts) and _by_moment(said)
+    if (_conditional(said) or ended or timed) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
 
@@ -190,7 +192,8 @@ def _untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
         adjective = token.verb is None or morphology.is_participle(token.low) or token.low == "open"
         tells = named and adjective and token.low.isalpha()
         deed = done and morphology.is_participle(token.low) and not _made(token)
-        if (tells or deed) and token.value is None and not hollow(token) and not _found(token, stems):
+        hollowed = hollow(token) and token.low not in lexicon.GOING_ON
+        if (tells or deed) and token.value is None and not hollowed and not _found(token, stems):
             found.append(token.text)
     return found
 
@@ -422,7 +425,7 @@ def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     lows = [token.low for token in said]
     at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", *_TIMELY}), len(lows))
     if at == len(lows):
-        at = next((i + 1 for i, b in enumerate(lows[1:]) if lows[i] == "only" and b in {"before", "after"}), at)
+        at = next((i for i, low in enumerate(lows) if low in {"before", "after"}), at)
     moves = [part for part in parts if isinstance(part, spec.Transition)]
     if lows[at : at + 1] and lows[at] in _TIMELY and {t.verb for t in said[at:]} & {move.name for move in moves}:
         return True  # "pending until the manager approves": the deed ends the state
@@ -431,10 +434,32 @@ def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     named = {state for state in states if f" {state.lower()} " in behind}
     if not named or set(behind.split()) - _BESIDE_STATES - {word for s in named for word in s.lower().split()}:
         return False
-    denials = (lows[at] in {"unless", *_TIMELY}, _denied(lows[at:]), _denied(lows[:at]))
+    if lows[at] == "if" and not _denied(lows[:at]) and (parts_told := _joined(lows[at + 1 :], named)) is not None:
+        starts = {source for move in moves for source in move.sources}
+        return bool(moves) and starts <= parts_told[0] and not starts & parts_told[1]
+    denials = (lows[at] in {"unless", "before", *_TIMELY}, _denied(lows[at:]), _denied(lows[:at]))
     if sum(denials) % 2:
         return bool(moves) and not any(named & set(move.sources) for move in moves)
     return bool(moves) and all(set(move.sources) <= named for move in moves)
+
+
+def _by_moment(said: Sequence[Token]) -> bool:
+    """Whether a clause says before or after what something may be done: "can be cancelled before they start"."""
+    return any(token.low in {"before", "after"} for token in said[1:])
+
+
+def _joined(lows: Sequence[str], named: set[str]) -> tuple[set[str], set[str]] | None:
+    """Give the states that "it is reported and not cancelled" affirms, and those that it denies.
+
+    None for anything else: several affirmed at once, or none, are no such condition.
+    """
+    cuts = [i for i, low in enumerate(lows) if low == "and"]
+    parts = [lows[a:b] for a, b in zip([0, *(i + 1 for i in cuts)], [*cuts, len(lows)], strict=True)]
+    told = [({s for s in named if f" {s.lower()} " in f" {' '.join(part)} "}, _denied(part)) for part in parts]
+    affirmed = [states for states, denied in told if not denied]
+    if len(parts) == 1 or len(affirmed) != 1 or not all(states for states, _ in told):
+        return None
+    return affirmed[0], {s for states, denied in told if denied for s in states}
 
 
 def _denied(lows: Sequence[str]) -> bool:
@@ -455,7 +480,7 @@ def _restricts(part: Any, *, filled: bool = True) -> bool:
         case spec.Computation() | spec.Relation():
             return True
         case spec.FieldSpec():
-            return part.unique or part.immutable or part.managed or _bounded(part) or (filled and part.required)
+            return part.unique or part.immutable or _bounded(part) or (filled and part.required)
         case _:
             return False
 

@@ -85,6 +85,7 @@ def _withheld(r: readings.Reading, draft: Draft) -> bool:
         draft.withheld.add((entity.name, "update"))
         for item in entity.fields.values():
             item.immutable = item.immutable or not item.managed
+        draft.mark(*[("field", entity.name, name) for name, item in entity.fields.items() if item.immutable])
     if verbs & DELETING:
         draft.withheld.add((entity.name, "delete"))
     return draft.mark(("entity", entity.name))

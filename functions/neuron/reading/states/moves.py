@@ -222,7 +222,7 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
         return _refuse(draft, entity, verb, target, sources)
     else:
         allowed = sources
-    named = next((s for s in entity.machine.states if machines.action_of(s) == verb), None) if entity.machine else None
+    named = next((s for s in machines.states_of(entity) if machines.action_of(s) == verb), None)
     target = named or target
     presumed = [*allowed, target] if allowed and not machines.states_of(entity) else []
     machine = machines.machine_of(draft, entity, presumed or machines.with_initial(entity, target), ordered=False)

@@ -47,6 +47,8 @@ def _conditional(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
             return named
         if word in EXCEPTING:
             named = named_states(lows, entity, loose=r.frame.negated)
+            if not named:
+                return []  # "can be cancelled before they start": a moment, and no state
             return named if r.frame.negated else _states_before(named, entity, timely=word != "unless")
         if word in {"if", "while", "when"} and {"not", "is-not"} & set(lows):
             return _states_before(named_states(lows, entity, loose=False), entity)
