@@ -116,6 +116,9 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
         return "It says what may be there only so often, and nothing that was built counts that."
     if _compares(said) and not any(_restricts(part, filled=False) or isinstance(part, _FIGURES) for part in parts):
         return "It compares two things, and nothing that was built does that."
+    counting = [part for part in parts if isinstance(part, spec.QuotaRule)]
+    if counting and _at_once(said) and all(not part.when and part.period is None for part in counting):
+        return "It is about the same time, and nothing that was built tells what is over."
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
     kept = any(_keeps_apart(part) or _computes(part) for part in parts) or _by_state(said, parts)
@@ -233,6 +236,7 @@ def _made(token: Token) -> bool:
 def _stems(parts: Sequence[Any]) -> set[str]:
     texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
     texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
+    texts += ["begin begins" for part in parts for field in _fields(part) if field.name == "start_time"]
     texts += [field.description for part in parts for field in _fields(part) if field.description.startswith("In ")]
     return {_stem(word) for text in texts for word in re.split(r"[-_ .]", text.lower()) if word}
 
@@ -441,6 +445,12 @@ def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     if sum(denials) % 2:
         return bool(moves) and not any(named & set(move.sources) for move in moves)
     return bool(moves) and all(set(move.sources) <= named for move in moves)
+
+
+def _at_once(said: Sequence[Token]) -> bool:
+    """Whether a clause says that something is so at one time: "at the same time", "simultaneously"."""
+    text = f" {' '.join(token.low for token in said)} "
+    return any(f" {words} " in text for words in ("at the same time", "at a time", "simultaneously", "concurrently"))
 
 
 def _by_moment(said: Sequence[Token]) -> bool:

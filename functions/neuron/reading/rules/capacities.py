@@ -97,7 +97,9 @@ def capacity(r: readings.Reading, draft: Draft) -> bool:
 def _stated(r: readings.Reading, entity: DraftEntity, draft: Draft) -> tuple[Condition, ...]:
     """Read which of them count: "no more open sessions than the capacity"; nothing where none are told apart."""
     mention = next((m for m in draft.mentions(r.words) if m.entity is entity), None)
-    found = [conditions.adjective(t.low, entity) for t in mention.adjectives] if mention is not None else []
+    told = [t.low for t in mention.adjectives] if mention is not None else []
+    told += [low for low in r.lows if low in lexicon.GOING_ON and r.frame.verb == "be"]  # "no more may be open than"
+    found = [conditions.adjective(low, entity) for low in told]
     return next((tuple(part) for part in found if part), ())
 
 

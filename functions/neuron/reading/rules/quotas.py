@@ -358,7 +358,7 @@ def _when(adjectives: Sequence[Token], entity: DraftEntity, r: readings.Reading)
         r.lows
     )
     if at_once or not period_in(r.words):
-        return conditions.running(entity)
+        return conditions.running(entity) or (conditions.going_on(entity) if at_once else ())
     return ()
 
 

@@ -52,8 +52,20 @@ def _conditional(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
             return named if r.frame.negated else _states_before(named, entity, timely=word != "unless")
         if word in {"if", "while", "when"} and {"not", "is-not"} & set(lows):
             return _states_before(named_states(lows, entity, loose=False), entity)
-        return named_states(lows, entity, loose=True)
+        named = named_states(lows, entity, loose=True)
+        return _from_then_on(named, entity) if word in {"once", "after"} and r.frame.negated else named
     return []
+
+
+def _from_then_on(begun: Sequence[str], entity: DraftEntity) -> list[str]:
+    """Give the states from the first of those that are named: what is not done "once it is baked", nor is it later."""
+    states = machines.states_of(entity)
+    places = [states.index(s) for s in begun if s in states]
+    return (
+        [*begun, *(s for s in states[min(places) :] if s not in begun and not machines.is_end(s))]
+        if places
+        else [*begun]
+    )
 
 
 def joined(tokens: Sequence[Token]) -> list[Sequence[Token]]:

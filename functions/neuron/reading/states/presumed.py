@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, lexicon, morphology, quantities
 from functions.neuron.reading.states import machines
+from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ def counted(draft: Draft) -> None:
     for at, clause in enumerate(draft.clauses):
         if at in draft.reasons or clause.intro or not limits(clause.words):
             continue
+        _at_once(draft, at, clause.words)
         for mention in draft.mentions(clause.words):
             word = next((t.low for t in mention.adjectives if t.low in lexicon.GOING_ON), None)
             pointed = any(field.target for field in mention.entity.fields.values())
@@ -31,10 +33,25 @@ def counted(draft: Draft) -> None:
                 continue
             if conditions.adjective(word, mention.entity):
                 continue
-            draft.at = at
-            before = list(draft.marks[at])
-            _begin(draft, mention.entity, word)
-            draft.marks[at] = before  # that there are states does not yet count anything
+            _begin(draft, at, mention.entity, word)
+
+
+def _at_once(draft: Draft, at: int, words: Sequence[Token]) -> None:
+    """Let a deed that ties two things end where "only one at a time" counts it, and nothing says how long it lasts."""
+    if not any(quantities.any_phrase(words, i, _AT_ONCE) for i in range(len(words))):
+        return
+    named = {mention.entity.name for mention in draft.mentions(words)}
+    for entity in list(draft.entities.values()):
+        tied = {field.target for field in entity.fields.values() if field.target} & named
+        deed = closing.is_link(entity) and len(tied | ({entity.name} & named)) >= _BOTH and bool(tied)
+        lasts = any(conditions.kind_of(field) in _MOMENTS for field in entity.fields.values())
+        if deed and not lasts and entity.machine is None and not conditions.going_on(entity):
+            _begin(draft, at, entity, "open")
+
+
+_AT_ONCE: Final = ("at a time", "at the same time", "at once", "simultaneously", "concurrently")
+_BOTH: Final = 2
+_MOMENTS: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
 
 
 def limits(words: Sequence[Token]) -> bool:
@@ -50,14 +67,16 @@ def limits(words: Sequence[Token]) -> bool:
 _OPEN: Final = lexicon.words("open active")
 
 
-def _begin(draft: Draft, entity: DraftEntity, word: str) -> None:
+def _begin(draft: Draft, at: int, entity: DraftEntity, word: str) -> None:
+    """Make the states and the move; that there are states does not yet count anything, and so marks nothing."""
+    draft.at, before = at, list(draft.marks[at])
     first = word if word in _OPEN else "open"
     move, ended = _ending(entity) or (("close", "closed") if first == "open" else ("end", "ended"))
     machine = machines.machine_of(draft, entity, [first, ended], ordered=True)
-    if morphology.name(machine.initial or "") != first:
-        return
-    machines.add_move(draft, entity, ended, [first], name=move)
-    machine.open_ended = False
+    if morphology.name(machine.initial or "") == first:
+        machines.add_move(draft, entity, ended, [first], name=move)
+        machine.open_ended = False
+    draft.marks[at] = before
 
 
 def _ending(entity: DraftEntity) -> tuple[str, str] | None:
