@@ -146,7 +146,9 @@ def _is_third_person(sentence: list[Token], at: int) -> bool:
         return False
     following = sentence[at + 1] if at + 1 < len(sentence) else None
     determined = following is not None and following.low in lexicon.DETERMINERS | _DETERMINED
-    timely = token.verb in _LASTING and following is not None and following.low == "when"  # "and ends when it leaves"
+    timely = (
+        token.verb in _LASTING and following is not None and following.low in {"when", "on"}
+    )  # "ends when it leaves"
     return (
         determined
         or timely

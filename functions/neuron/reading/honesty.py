@@ -236,7 +236,7 @@ def _made(token: Token) -> bool:
 def _stems(parts: Sequence[Any]) -> set[str]:
     texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
     texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
-    texts += ["begin begins" for part in parts for field in _fields(part) if field.name == "start_time"]
+    texts += ["begin begins" for part in parts for field in _fields(part) if field.name.startswith("start_")]
     texts += [field.description for part in parts for field in _fields(part) if field.description.startswith("In ")]
     return {_stem(word) for text in texts for word in re.split(r"[-_ .]", text.lower()) if word}
 

@@ -49,6 +49,7 @@ READERS: Final[tuple[Callable[[readings.Reading, Draft], bool], ...]] = (
     figures.computed,
     figures.asked,
     overlaps.overlap,
+    overlaps.one_at_once,
     deletions.referenced,
     uniqueness.unique,
     moments.due,

@@ -83,6 +83,36 @@ def overlap(r: readings.Reading, draft: Draft) -> bool:
     return draft.mark(draft.add_rule(rule))
 
 
+def one_at_once(r: readings.Reading, draft: Draft) -> bool:
+    """Read "a kennel can take only one dog at a time" where stays of dogs in kennels last from one day to another."""
+    text = f" {' '.join(r.lows)} "
+    once = any(f" {words} " in text for words in ("at a time", "at the same time", "at once"))
+    one = " only one " in text or " at most one " in text or " more than one " in text
+    if not once or not one or r.subject is None or len(r.objects) != 1 or r.objects[0].adjectives:
+        return False
+    if [t.low for t in r.frame.rest[r.objects[0].end :]][:1] != ["at"]:
+        return False  # "one application under review at a time": told by its state
+    holder, held = r.subject, r.objects[0].entity
+    for entity in draft.entities.values():
+        reference, interval = entity.reference_to(holder.name), _interval(entity)
+        tied = entity is held or entity.reference_to(held.name) is not None
+        if reference is None or interval is None or not tied or quotas.twofold(entity, holder):
+            continue
+        if any(field.required is False for field in interval):
+            continue  # one that has no end yet goes on
+        rule = spec.NoOverlapRule(
+            name=readings.rule_name(entity.name, reference.name, "overlap"),
+            entity=entity.name,
+            message=readings.sentence(r.words, draft.request),
+            start=interval[0].name,
+            end=interval[1].name,
+            per=(reference.name,),
+            when=conditions.running(entity),
+        )
+        return draft.mark(("field", entity.name, interval[0].name), draft.add_rule(rule))
+    return False
+
+
 def _only_equal(r: readings.Reading, draft: Draft, entity: DraftEntity, point: DraftField) -> None:
     """Say that what begins at a moment and ends at none that is known is only kept from beginning at the same one."""
     name, begun = designs.with_article(entity.name), point.name.replace("_", " ")
