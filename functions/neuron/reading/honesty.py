@@ -514,7 +514,7 @@ def _words_unfound(said: Sequence[Token], parts: Sequence[Any], specification: s
 
 
 _MEANT: Final[dict[type, str]] = {
-    spec.NoOverlapRule: "double booked overlap same twice parallel simultaneous",
+    spec.NoOverlapRule: "double booked overlap same twice parallel simultaneous current ongoing running",
     spec.RangeRule: "exceed differ different same lie future past",
     spec.OrderedRule: "exceed",
     spec.UniqueRule: "same twice duplicate repeat again together pair combination combined",

@@ -217,6 +217,7 @@ def _rule(draft: Draft) -> None:
     _introduced(draft)
     states.complete(draft)
     states.held_back(draft)
+    rules.one_current(draft)
     rules.implied_capacities(draft)
     rules.implied_parts(draft)
 

@@ -35,7 +35,7 @@ from functions.neuron.reading.rules.comparisons import (
 from functions.neuron.reading.rules.field_rules import field_says
 from functions.neuron.reading.rules.guards import ENTERING, actions, adjectives
 from functions.neuron.reading.rules.moments import ordered
-from functions.neuron.reading.rules.overlaps import overlap
+from functions.neuron.reading.rules.overlaps import one_current, overlap
 from functions.neuron.reading.rules.parts import implied_parts
 from functions.neuron.reading.rules.quotas import period_field, period_of, quota
 from functions.neuron.reading.rules.readings import Reading, guarded, reading_of, sentence
@@ -78,6 +78,7 @@ __all__ = [
     "guarded",
     "implied_capacities",
     "implied_parts",
+    "one_current",
     "ordered",
     "overlap",
     "period_field",

@@ -113,6 +113,22 @@ def one_at_once(r: readings.Reading, draft: Draft) -> bool:
     return False
 
 
+def one_current(draft: Draft) -> None:
+    """Let "only one current lease" be kept by what keeps leases of one apartment from overlapping, and not twice."""
+    apart = [rule for rule in draft.rules.values() if isinstance(rule, spec.NoOverlapRule)]
+    for name, rule in list(draft.rules.items()):
+        if not isinstance(rule, spec.QuotaRule) or rule.limit != 1 or rule.period or rule.also or rule.weight_field:
+            continue
+        said = set(rule.message.lower().split())
+        same = [r for r in apart if (r.entity, r.per) == (rule.entity, (rule.reference,)) and r.when in {(), rule.when}]
+        kept = next(iter(same), None)
+        if kept is None or not said & {"current", "ongoing", "running"}:
+            continue
+        del draft.rules[name]
+        for marks in draft.marks.values():
+            marks[:] = [("rule", kept.name) if mark == ("rule", name) else mark for mark in marks]
+
+
 def _only_equal(r: readings.Reading, draft: Draft, entity: DraftEntity, point: DraftField) -> None:
     """Say that what begins at a moment and ends at none that is known is only kept from beginning at the same one."""
     name, begun = designs.with_article(entity.name), point.name.replace("_", " ")
