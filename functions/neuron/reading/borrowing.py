@@ -146,11 +146,17 @@ def _is_third_person(sentence: list[Token], at: int) -> bool:
         return False
     following = sentence[at + 1] if at + 1 < len(sentence) else None
     determined = following is not None and following.low in lexicon.DETERMINERS | _DETERMINED
-    return determined or (
-        token.verb not in lexicon.NOUN_VERBS and following is not None and following.text not in {",", "and", "or"}
+    timely = (
+        token.verb in _LASTING and following is not None and following.low in {"when", "on"}
+    )  # "ends when it leaves"
+    return (
+        determined
+        or timely
+        or (token.verb not in lexicon.NOUN_VERBS and following is not None and following.text not in {",", "and", "or"})
     )
 
 
+_LASTING: Final = frozenset({"start", "begin", "end", "finish"})
 _WISHES: Final = frozenset({"want", "need"})
 
 

@@ -195,6 +195,11 @@ def _unfinished(entity: DraftEntity) -> tuple[Condition, ...]:
     return ()
 
 
+def going_on(entity: DraftEntity) -> tuple[Condition, ...]:
+    """Give the condition that something is not over: by its state, or by an end that is not known yet."""
+    return _unfinished(entity)
+
+
 def implied(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     """Read an adjective that presupposes a yes-or-no field ("only active members …") by adding that field."""
     name = morphology.name(word)

@@ -425,6 +425,8 @@ def _lasting(frame: Frame, draft: Draft, _later: Open) -> bool:
     if frame.verb in {"last", "run", "go"} and frame.rest and frame.rest[0].low in {"until", "till"}:
         end = fields.items(frame.rest[1:])
         return len(end) == 1 and end[0].determined and declarations.hold(entity, frame.rest[1:], draft, _later)
+    if frame.verb in _MOMENTS and not frame.rest:
+        return _begun_or_ended(frame, entity, draft)
     if frame.verb not in _MOMENTS or len(frame.rest) < 2:
         return False
     noun = frame.rest[-1].low
@@ -444,6 +446,22 @@ def _lasting(frame: Frame, draft: Draft, _later: Open) -> bool:
         told = (*frame.rest[-2:-1], *(Token(Kind.WORD, word, 0, 0) for word in ("than", *before.name.split("_"))))
         added.compared = told
     return draft.mark(("field", entity.name, added.name)) and draft.settle()
+
+
+def _begun_or_ended(frame: Frame, entity: DraftEntity, draft: Draft) -> bool:
+    """Read "a stay starts when the guest arrives and ends when they leave": two moments, the end one unknown at first.
+
+    The beginning is the present where it is left out.
+    """
+    told = [word for word, _ in frame.conditions]
+    point = _MOMENTS[frame.verb]
+    if told != ["when"] or point not in {"start", "end"} or frame.modal is not None:
+        return False
+    begins = point == "start"
+    field = DraftField(f"{point}_time", FieldType.DATETIME, required=begins, presumed=begins)
+    added = entity.add(field)
+    added.at = draft.at
+    return draft.mark(("field", entity.name, added.name), ("entity", entity.name)) and draft.settle()
 
 
 def _due(frame: Frame, draft: Draft, _later: Open) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from functions.neuron.reading.clauses import Clause
+    from functions.neuron.reading.rules.readings import Reading
     from functions.neuron.reading.tokens import Token
 
 Mark = tuple[str, ...]  # ("field", "book", "isbn"), ("rule", "loan_quota"), …: what a clause became
@@ -57,6 +58,7 @@ class DraftField:
     words: tuple[str, ...] = ()  # its name as the request has it
     per: str | None = None
     at: int = 0  # the clause that lists it
+    later_by: tuple[int, int] | None = None  # the days and hours between the moment that is listed before, and this one
     presumed: bool = False  # the present when it is left out
     present: str = ""  # how it must compare with the present: "le" for what cannot lie in the future
     signed: bool = False  # may be negative, whatever its name implies
@@ -168,6 +170,9 @@ class Draft:
         default_factory=set
     )  # (entity, operation) that the request rules out altogether
     reads_file: set[str] = dataclasses.field(default_factory=set)
+    denials: list[tuple[Reading, tuple[Token, ...], int]] = dataclasses.field(
+        default_factory=list
+    )  # what a move demands besides a state, "and not expired", with its clause
     parts: list[tuple[str, str, int, int]] = dataclasses.field(
         default_factory=list
     )  # holder, what it holds, how many at least, clause

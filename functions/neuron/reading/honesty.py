@@ -117,12 +117,17 @@ def _unkept(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
         return "It says what may be there only so often, and nothing that was built counts that."
     if _compares(said) and not any(_restricts(part, filled=False) or isinstance(part, _FIGURES) for part in parts):
         return "It compares two things, and nothing that was built does that."
+    counting = [part for part in parts if isinstance(part, spec.QuotaRule)]
+    if counting and _at_once(said) and all(not part.when and part.period is None for part in counting):
+        return "It is about the same time, and nothing that was built tells what is over."
     if _changes(said) and not any(isinstance(part, _CHANGING) for part in parts):
         return "It changes a number, and nothing that was built does that."
     kept = any(_keeps_apart(part) or _computes(part) for part in parts) or _by_state(said, parts)
     kept = kept or _begun_or_moved(said, parts)
     ended = any(isinstance(part, spec.Transition) for part in parts) and any(t.low in _TIMELY for t in said)
-    if (_conditional(said) or ended) and not kept:
+    moved = all(isinstance(part, spec.Transition | spec.StateMachine | spec.FieldSpec | dict) for part in parts)
+    timed = moved and any(isinstance(part, spec.Transition) for part in parts) and _by_moment(said)
+    if (_conditional(said) or ended or timed) and not kept:
         return "It holds under a condition, and nothing that was built checks it."
     return ""
 
@@ -192,7 +197,7 @@ def _untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
     if not any(isinstance(part, _LIMITING) for part in parts):
         return []
     stems = _stems(parts) | _of_conditions(parts, specification)
-    names = {word for entity in specification.entities for word in (entity.name, entity.plural)}
+    names = {word.rpartition("_")[2] for entity in specification.entities for word in (entity.name, entity.plural)}
     found = []
     for before, token, behind in zip([None, *said], said, [*said[1:], None], strict=False):
         named = behind is not None and behind.low in names and before is not None and before.low not in _TO_NOUNS
@@ -200,7 +205,8 @@ def _untold(said: Sequence[Token], parts: Sequence[Any], specification: spec.Spe
         adjective = token.verb is None or morphology.is_participle(token.low) or token.low == "open"
         tells = named and adjective and token.low.isalpha()
         deed = done and morphology.is_participle(token.low) and not _made(token)
-        if (tells or deed) and token.value is None and not hollow(token) and not _found(token, stems):
+        hollowed = hollow(token) and token.low not in lexicon.GOING_ON
+        if (tells or deed) and token.value is None and not hollowed and not _found(token, stems):
             found.append(token.text)
     return found
 
@@ -240,6 +246,7 @@ def _made(token: Token) -> bool:
 def _stems(parts: Sequence[Any]) -> set[str]:
     texts = [value for part in parts for value in _values(part) if isinstance(value, str)]
     texts += [words for part in parts for kind, words in _MEANT.items() if isinstance(part, kind)]
+    texts += ["begin begins" for part in parts for field in _fields(part) if field.name.startswith("start_")]
     texts += [field.description for part in parts for field in _fields(part) if field.description.startswith("In ")]
     return {_stem(word) for text in texts for word in re.split(r"[-_ .]", text.lower()) if word}
 
@@ -419,7 +426,7 @@ def _conditional(said: Sequence[Token]) -> bool:
     lows = [token.low for token in said]
     pairs = list(itertools.pairwise(lows))
     deed = any(low == "when" and morphology.is_participle(following) for low, following in pairs)
-    late = ("not", "after") in pairs or ("not", "before") in pairs
+    late = any(a in {"not", "only"} and b in {"after", "before"} for a, b in pairs)
     return any(low in _CONDITION for low in lows) or ("only", "when") in pairs or deed or late
 
 
@@ -431,6 +438,8 @@ def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     """Whether the condition is on states alone, and the moves start from them, or from others, as it says."""
     lows = [token.low for token in said]
     at = next((i for i, low in enumerate(lows) if low in {"if", "while", "unless", *_TIMELY}), len(lows))
+    if at == len(lows):
+        at = next((i for i, low in enumerate(lows) if low in {"before", "after"}), at)
     moves = [part for part in parts if isinstance(part, spec.Transition)]
     if lows[at : at + 1] and lows[at] in _TIMELY and {t.verb for t in said[at:]} & {move.name for move in moves}:
         return True  # "pending until the manager approves": the deed ends the state
@@ -439,10 +448,38 @@ def _by_state(said: Sequence[Token], parts: Sequence[Any]) -> bool:
     named = {state for state in states if f" {state.lower()} " in behind}
     if not named or set(behind.split()) - _BESIDE_STATES - {word for s in named for word in s.lower().split()}:
         return False
-    denials = (lows[at] in {"unless", *_TIMELY}, _denied(lows[at:]), _denied(lows[:at]))
+    if lows[at] == "if" and not _denied(lows[:at]) and (parts_told := _joined(lows[at + 1 :], named)) is not None:
+        starts = {source for move in moves for source in move.sources}
+        return bool(moves) and starts <= parts_told[0] and not starts & parts_told[1]
+    denials = (lows[at] in {"unless", "before", *_TIMELY}, _denied(lows[at:]), _denied(lows[:at]))
     if sum(denials) % 2:
         return bool(moves) and not any(named & set(move.sources) for move in moves)
     return bool(moves) and all(set(move.sources) <= named for move in moves)
+
+
+def _at_once(said: Sequence[Token]) -> bool:
+    """Whether a clause says that something is so at one time: "at the same time", "simultaneously"."""
+    text = f" {' '.join(token.low for token in said)} "
+    return any(f" {words} " in text for words in ("at the same time", "at a time", "simultaneously", "concurrently"))
+
+
+def _by_moment(said: Sequence[Token]) -> bool:
+    """Whether a clause says before or after what something may be done: "can be cancelled before they start"."""
+    return any(token.low in {"before", "after"} for token in said[1:])
+
+
+def _joined(lows: Sequence[str], named: set[str]) -> tuple[set[str], set[str]] | None:
+    """Give the states that "it is reported and not cancelled" affirms, and those that it denies.
+
+    None for anything else: several affirmed at once, or none, are no such condition.
+    """
+    cuts = [i for i, low in enumerate(lows) if low == "and"]
+    parts = [lows[a:b] for a, b in zip([0, *(i + 1 for i in cuts)], [*cuts, len(lows)], strict=True)]
+    told = [({s for s in named if f" {s.lower()} " in f" {' '.join(part)} "}, _denied(part)) for part in parts]
+    affirmed = [states for states, denied in told if not denied]
+    if len(parts) == 1 or len(affirmed) != 1 or not all(states for states, _ in told):
+        return None
+    return affirmed[0], {s for states, denied in told if denied for s in states}
 
 
 def _denied(lows: Sequence[str]) -> bool:
@@ -463,7 +500,7 @@ def _restricts(part: Any, *, filled: bool = True) -> bool:
         case spec.Computation() | spec.Relation():
             return True
         case spec.FieldSpec():
-            return part.unique or part.immutable or part.managed or _bounded(part) or (filled and part.required)
+            return part.unique or part.immutable or _bounded(part) or (filled and part.required)
         case _:
             return False
 
@@ -487,14 +524,14 @@ def _words_unfound(said: Sequence[Token], parts: Sequence[Any], specification: s
 
 
 _MEANT: Final[dict[type, str]] = {
-    spec.NoOverlapRule: "double booked overlap same twice parallel simultaneous",
+    spec.NoOverlapRule: "double booked overlap same twice parallel simultaneous current ongoing running",
     spec.RangeRule: "exceed differ different same lie future past",
     spec.OrderedRule: "exceed",
     spec.UniqueRule: "same twice duplicate repeat again together pair combination combined",
     spec.EffectRule: "enough sufficient available isn't aren't goes down up placed place lower reduce back warehouse "
     "money funds cash move top topped up between",
     spec.QuotaRule: "simultaneously handle again lent lend taken rented booked borrowed out",
-    spec.CapacityRule: "full sold out left room enough reached further",
+    spec.CapacityRule: "full sold out left room enough reached further overbooked oversold overfilled overcrowded",
     spec.TransitionRule: "accept possible late deadline lie future past",
     spec.StateMachine: "mark tick set",
     spec.Transition: "mark tick set",

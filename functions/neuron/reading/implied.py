@@ -156,12 +156,18 @@ _COUNTING: Final = lexicon.words("more most least up maximum max many fewer")
 
 
 def _holder(frame: Frame, draft: Draft) -> None:
-    """Read "an event can't sell more tickets than it has seats": a ticket is for an event."""
+    """Read "an event can't sell more tickets than it has seats": a ticket is for an event.
+
+    So it is in "a pet cannot have more than one visit per day" and "only published posts can receive comments".
+    """
     owners, held = draft.mentions(frame.subject), draft.mentions(frame.rest)
-    if not owners or not held or frame.verb not in _HOLDING or not held[0].plural:
+    if not owners or not held or frame.verb not in _HOLDING or (frame.modal is None and not frame.negated):
         return
-    lows = {t.low for t in frame.rest[: held[0].start]}
-    if not (lows & _COUNTING and (frame.modal is not None or frame.negated)):
+    before = [t.low for t in frame.rest[: held[0].start]]
+    some = bool(owners[0].adjectives) and not before and (frame.only or frame.negated)
+    many = held[0].plural and (some or _COUNTING & set(before))
+    one = not held[0].plural and before[-1:] in (["one"], ["single"]) and (frame.only or _COUNTING & set(before))
+    if not (many or one):
         return
     parent, child = owners[0].entity, held[0].entity
     if parent is child or _related(parent, child, draft):

@@ -83,7 +83,7 @@ def complete(field: DraftField) -> None:
         number = isinstance(field.default, int | float) and not isinstance(field.default, bool)
         if number and field.type is FieldType.STRING and not field.values:
             field.type = FieldType.INTEGER if isinstance(field.default, int) else FieldType.DECIMAL
-    if field.type is FieldType.INTEGER and field.values:
+    if field.type is FieldType.INTEGER and not all(map(enumerating.is_whole, field.values)):
         field.values = ()
     _number(field)
     _bounds(field)

@@ -75,6 +75,8 @@ ADVERBS: Final = words(
     "now first next afterwards too either possibly be get gets otherwise exactly strictly manually both "
     "besides lastly therefore hence thus please"
 )
+# Adjectives that tell what is not over yet: "open loans", "active bookings".
+GOING_ON: Final = words("open active current outstanding ongoing running unfinished unreturned")
 RELATIVES: Final = frozenset(["who", "which", "that", "whose"])
 
 # Verbs whose object is what the subject holds: "books have a title".

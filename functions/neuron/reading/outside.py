@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from functions.neuron.reading.clauses import Clause
+    from functions.neuron.reading.tokens import Token
 
+_ACTORS: Final = (
+    r"(?:creator|author|owner|writer|reporter|assignee|organi[sz]er|host|sender|seller|uploader|manager|admin|"
+    r"administrator|moderator)s?"
+)
+_WHO: Final = "Who may do what is not checked: the software has no notion of who is calling."
 _TOPICS: Final[tuple[tuple[str, str], ...]] = (
     (
         r"\b(?:log(?:s|ged)?[ -]?in|login|sign(?:s|ed)?[ -]in|log ?out|authenticat\w+|oauth2?|jwt|"
@@ -24,8 +30,9 @@ _TOPICS: Final[tuple[tuple[str, str], ...]] = (
     (
         r"\b(?:authori[sz]ation|role.based|access control|permissions? (?:system|model)|only (?:admins?|"
         r"administrators?|managers?|librarians?|staff|owners?|moderators?) (?:can|may)|(?:admins?|"
-        r"administrators?) only)\b",
-        "Who may do what is not checked: the software has no notion of who is calling.",
+        r"administrators?) only|"
+        r"only (?:be )?(?:\w+ )?by (?:its|their|his|her|the) (?:own )?(?:" + _ACTORS + r"))\b",
+        _WHO,
     ),
     (
         r"\b(?:(?:send|sends|sent|sending|receive|receives|gets?|email|emails|e-mail|e-mails) (?:an? |the |"
@@ -103,3 +110,14 @@ def reason(clause: Clause, request: str) -> str | None:
     """Give why a clause is not done when it asks for something that HAL9 does not build; None otherwise."""
     text = request[clause.start : clause.end]
     return next((why for pattern, why in _COMPILED if pattern.search(text)), None)
+
+
+_ONLY: Final = re.compile(
+    rf"\bonly (?:its|their|his|her|the) (?:own )?{_ACTORS}(?= (?:can|may|is|are)\b)", re.IGNORECASE
+)
+
+
+def actor(clause: Clause, request: str) -> tuple[tuple[Token, ...], str]:
+    """Give the words that say who alone may do what else is built, "only its creator", and why they are not done."""
+    found = _ONLY.match(request, clause.start)
+    return (tuple(t for t in clause.tokens if t.end <= found.end()), _WHO) if found is not None else ((), "")

@@ -36,6 +36,8 @@ from shared.software.specification import Kind, Specification
 from shared.software.structures import offered as structures_offered
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from functions.neuron.reading.clauses import Clause
 
 RULES: Final = (
@@ -112,6 +114,7 @@ def _declare(draft: Draft) -> None:
         if draft.kind is not Kind.API and not _keeps(clause, draft) and computing.read(clause, draft):
             draft.settle()
             continue
+        draft.leave(*outside.actor(clause, draft.request))
         why = outside.reason(clause, draft.request)
         if why is not None and not _lists_fields(clause):
             draft.reasons[draft.at] = why
@@ -220,17 +223,26 @@ def _rule(draft: Draft) -> None:
     rules.stated_differences(draft)
     rules.stated_presents(draft)
     figures.stated(draft)
-    for readers in (states.READERS, effects.READERS, effects.BOUNDS, RULES):
-        for at, clause in enumerate(draft.clauses):
-            draft.at = at
-            if draft.at in draft.reasons or draft.at in draft.settled or clause.intro:
-                draft.topic = draft.topics.get(at, draft.topic) if at in draft.settled else draft.topic
-                continue
-            reading = rules.reading_of(clause, draft)
-            if any(reader(reading, draft) for reader in readers):
-                draft.settle()
-            draft.topic = _topic(reading, draft)
+    _each_clause(draft, states.READERS)
+    states.counted(draft)
+    for readers in (effects.READERS, effects.BOUNDS, RULES):
+        _each_clause(draft, readers)
     _introduced(draft)
     states.complete(draft)
+    states.held_back(draft)
+    rules.one_current(draft)
     rules.implied_capacities(draft)
     rules.implied_parts(draft)
+
+
+def _each_clause(draft: Draft, readers: Sequence[Callable[[rules.Reading, Draft], bool]]) -> None:
+    """Let the readers of one kind see every clause that is not read to its end."""
+    for at, clause in enumerate(draft.clauses):
+        draft.at = at
+        if draft.at in draft.reasons or draft.at in draft.settled or clause.intro:
+            draft.topic = draft.topics.get(at, draft.topic) if at in draft.settled else draft.topic
+            continue
+        reading = rules.reading_of(clause, draft)
+        if any(reader(reading, draft) for reader in readers):
+            draft.settle()
+        draft.topic = _topic(reading, draft)

@@ -204,7 +204,7 @@ class Planner:
                     field = designs.field_of(entity, condition.field)
                     fitting = self.fitting(condition, entity) if field is not None else None
                     if field is not None and not field.managed and fitting is not None:
-                        values[field.name] = fitting
+                        values[field.name] = _stepping(fitting, values.get(field.name))
 
     def _fulfil_ranges(self, entity: Entity, values: dict[str, ValueDesign]) -> None:
         for rule in self._rules:
@@ -427,6 +427,13 @@ def _later(value: ValueDesign, than: ValueDesign) -> ValueDesign:
 
 def _number(value: ValueDesign) -> int | float:
     return value.value if isinstance(value.value, int | float) else 0
+
+
+def _stepping(fitting: ValueDesign, usual: ValueDesign | None) -> ValueDesign:
+    """Let days that differ from record to record, as those must that are unique, still do so, away from today."""
+    if usual is None or not usual.step or fitting.step or not {fitting.kind, usual.kind} <= {"day", "moment"}:
+        return fitting
+    return fitting.model_copy(update={"step": abs(usual.step) * (1 if fitting.offset > 0 else -1)})
 
 
 def _fitted(value: ValueDesign, operator: Operator, bound: ValueDesign) -> ValueDesign:

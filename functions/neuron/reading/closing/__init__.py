@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functions.neuron.reading import conventions, inference, relating
+from functions.neuron.reading import conditions, conventions, inference, relating
 from functions.neuron.reading.closing import links, makers, names, plurals, references
 from functions.neuron.reading.closing.deeds import is_link, makes
 from functions.neuron.reading.declarations import Open
-from functions.neuron.reading.draft import Draft, DraftEntity
-from shared.software.specification import FieldType
+from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
+from shared.software.specification import Derivation, FieldType
 
 
 def close(draft: Draft, later: Open) -> None:
@@ -15,6 +15,7 @@ def close(draft: Draft, later: Open) -> None:
     names.drop_weak(draft)
     names.drop_longer(draft, later)
     names.join_placed(draft, later)
+    names.join_short(draft, later)
     relating.close(draft, later)
     links.make_linked(draft, later)
     for verb, subject, objects, at, behind in later.links:
@@ -41,6 +42,7 @@ def close(draft: Draft, later: Open) -> None:
     plurals.contents(draft)
     for entity in draft.entities.values():
         _between_points(entity)
+        _later_by(entity, draft)
         if {"date", "time"} <= set(entity.fields) and entity.fields["time"].type is None:
             entity.fields["time"].type = FieldType.TIME
 
@@ -53,6 +55,23 @@ def _between_points(entity: DraftEntity) -> None:
     kinds = {entity.fields[name].type for name in ("from", last)} - {None}
     for name in ("from", last):
         entity.fields[name].type = entity.fields[name].type or (kinds.pop() if len(kinds) == 1 else FieldType.DATETIME)
+
+
+def _later_by(entity: DraftEntity, draft: Draft) -> None:
+    """Work out the moments that lie so long after the one that is listed before them."""
+    base: DraftField | None = None
+    for name, item in entity.fields.items():
+        kind = conditions.kind_of(item)
+        if item.later_by is not None:
+            days, hours = item.later_by
+            if base is not None:
+                item.type = base.type = conditions.kind_of(base)
+            item.managed = item.required = True
+            since = base.name if base is not None else "now"
+            entity.derivations[name] = Derivation(field=name, base=since, days=days, hours=hours)
+            draft.marks[item.at].append(("derivation", entity.name, name))
+        if kind in {FieldType.DATE, FieldType.DATETIME} and item.required is not False:
+            base = item
 
 
 def finish(draft: Draft) -> None:

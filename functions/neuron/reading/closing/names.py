@@ -73,6 +73,18 @@ def join_placed(draft: Draft, later: Open) -> None:
             _join(draft, later, entity, known)
 
 
+def join_short(draft: Draft, later: Open) -> None:
+    """Take a bare "session" of which nothing is said but rules for the parking session that the request speaks of."""
+    for name, entity in list(draft.entities.items()):
+        longer = [e for e in draft.entities.values() if e.name.endswith(f"_{name}") and e.fields and e.declared]
+        named = any(name in {f.target, f.name} for e in draft.entities.values() for f in e.fields.values())
+        if entity.fields or named or len(longer) != 1 or name in draft.weak:
+            continue
+        if any(holder == name for holder, *_ in later.many):
+            continue
+        _join(draft, later, entity, longer[0])
+
+
 def _join(draft: Draft, later: Open, entity: DraftEntity, known: DraftEntity) -> None:
     """Let all that is said of one thing be said of the other one."""
     old, new = entity.name, known.name

@@ -118,6 +118,8 @@ def _nested(tokens: Sequence[Token], entity: DraftEntity, draft: Draft, later: r
             continue
         held = item[-1].field.name
         words = held.split("_")
+        if _so_many_of(entity, draft.known(words), tokens[start:], draft, later):
+            return tokens[:i] if len(item) > 1 else ()
         child = draft.known(words) or draft.entity(
             morphology.name(*words[:-1], morphology.singular(words[-1])), declared=True
         )
@@ -127,6 +129,23 @@ def _nested(tokens: Sequence[Token], entity: DraftEntity, draft: Draft, later: r
         draft.topic = entity.name
         return tokens[:i]
     return tokens
+
+
+def _so_many_of(
+    entity: DraftEntity, held: DraftEntity | None, said: Sequence[Token], draft: Draft, later: references.Open
+) -> bool:
+    """Read "(an order contains) cakes with a quantity" where cakes are things of their own: what ties the two."""
+    counts = any(_QUANTITIES & set(item.field.name.split("_")) for item in fields.items(said))
+    own = held is not None and held.declared and any(f.target is None for f in held.fields.values())
+    if held is None or held is entity or not own or not counts or _QUANTITIES & set(held.fields):
+        return False
+    tie = draft.entity(morphology.name(entity.name, held.name), declared=True)
+    for one in (entity, held):
+        references.refer(tie, one.name, draft, optional=False)
+    return hold(tie, said, draft, later) and draft.mark(("entity", tie.name))
+
+
+_QUANTITIES: Final = frozenset({"quantity", "amount", "count"})
 
 
 def _belongings(tokens: Sequence[Token]) -> tuple[list[Token], list[list[Token]]]:

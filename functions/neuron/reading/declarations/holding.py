@@ -130,6 +130,7 @@ def _of_things(
         draft.leave(draft.clauses[draft.at].tokens, "that only some of them must have it is not checked")
     optional = some or frame.modal in {"may", "can", "might", "could"}
     _of_owner(frame.subject, named, draft)
+    _of_counted(rest, named, draft)
     return (
         all([contents.hold(draft.entity(name, declared=True), rest, draft, later, optional=optional) for name in named])  # noqa: C419 - every one is to be held
         and draft.settle()
@@ -202,6 +203,18 @@ def _of_owner(subject: Sequence[Token], named: Sequence[str], draft: Draft) -> N
             references.refer(entity, owner.name, draft, optional=False)
 
 
+def _of_counted(rest: Sequence[Token], named: Sequence[str], draft: Draft) -> None:
+    """Let what "says how many units of an item are in a warehouse" refer to the item and to the warehouse."""
+    if [t.low for t in rest[:2]] not in (["how", "many"], ["how", "much"]):
+        return
+    for mention in draft.mentions(rest):
+        told = rest[mention.start - 1].low in {"a", "an", "one", "each", "every"} and mention.start > 1
+        for name in named if told and mention.entity.declared else ():
+            entity = draft.entity(name, declared=True)
+            if mention.entity is not entity and entity.reference_to(mention.entity.name) is None:
+                references.refer(entity, mention.entity.name, draft, optional=False)
+
+
 def _singular_items(tokens: Sequence[Token]) -> bool:
     return any(token.low in {"a", "an"} for token in tokens[:1])
 
@@ -213,6 +226,11 @@ def _limits_some(frame: frames.Frame, draft: Draft) -> bool:
         return False
     mentioned = draft.mentions(frame.rest[read[1] :])
     return bool(mentioned) and bool(mentioned[0].adjectives) and mentioned[0].end == len(frame.rest) - read[1]
+
+
+def _going_on(tokens: Sequence[Token]) -> bool:
+    """Whether what is counted is told by going on: "at most 5 active bookings"; then there are others, too."""
+    return len(tokens) > 1 and tokens[0].low in lexicon.GOING_ON and morphology.is_plural(tokens[1].low)
 
 
 def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
@@ -235,6 +253,8 @@ def _is_rule(frame: frames.Frame, draft: Draft) -> bool:
     )
     if bound is None:
         return False
+    if _going_on(frame.rest[bound[1] :]):
+        return True
     counted = any(quantities.period(frame.rest, i) is not None for i in range(bound[1], len(frame.rest)))
     at_once = [t.low for t in frame.rest[-3:]] in (["at", "a", "time"], ["the", "same", "time"]) or (
         [t.low for t in frame.rest[-2:]] == ["at", "once"]

@@ -56,6 +56,31 @@ def numbers(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
     return unit(tokens, read[1], target)
 
 
+def of_numbers(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "of 30, 45 or 60 minutes" behind a name; gives where that ends."""
+    if tokens[i].low not in {"of", "either"} or i + 1 >= len(tokens):
+        return None
+    return numbers(tokens, i + 1 + (tokens[i + 1].low == "either"), target)
+
+
+def letters(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "from A to F" as the letters from the one to the other; gives where that ends."""
+    at = i + (tokens[i].low in {"from", "between", "of", ":"})
+    if at + SEVERAL >= len(tokens) or tokens[at + 1].low not in {"to", "and", "through", "-", "\u2013"}:
+        return None
+    first, last = tokens[at].text, tokens[at + SEVERAL].text
+    led = at > i or tokens[at + 1].low != "and"
+    if not led or not (_is_letter(first) and _is_letter(last) and first < last):
+        return None
+    target.type = None
+    enumerate_values(target, [chr(code) for code in range(ord(first), ord(last) + 1)])
+    return at + SEVERAL + 1
+
+
+def _is_letter(text: str) -> bool:
+    return len(text) == 1 and text.isascii() and text.isupper()
+
+
 def unit(tokens: Sequence[Token], i: int, target: DraftField) -> int:
     """Read the unit behind numbers: one noun, and nothing more that belongs to it; gives where that ends."""
     if not (i < len(tokens) and tokens[i - 1].value is not None and tokens[i].kind is Kind.WORD):
@@ -82,3 +107,5 @@ def enumerate_values(target: DraftField, values: Sequence[str]) -> None:
         target.type = FieldType.BOOLEAN
     else:
         target.values = tuple(dict.fromkeys(values))
+        if target.type is FieldType.INTEGER and all(map(is_whole, values)):
+            target.type = FieldType.ENUM  # which becomes a number again, with these values

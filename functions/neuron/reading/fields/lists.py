@@ -121,7 +121,7 @@ def _of_another_form(tokens: Sequence[Token], at: int, start: int) -> tuple[list
         return pair
     if (ends := _range_ends(tokens, at)) is not None:
         return ends
-    for reader in (_measured, _so_many, _whether):
+    for reader in (_when_due, _measured, _so_many, _whether):
         if (read := reader(tokens, at)) is not None:
             return [read[0]], read[1]
     told = _state(tokens, start) or _or_not(tokens, at)
@@ -159,6 +159,18 @@ def _of_both(tokens: Sequence[Token], i: int, pair: Sequence[naming.Item]) -> in
 
 
 _ENDINGS: Final = lexicon.words("leave end return finish close complete stop resolve cancel come")
+
+
+def _when_due(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:
+    """Read "when it is due", with what is said of it behind."""
+    end = at + _DUE
+    if [t.low for t in tokens[at:end] if t.low not in lexicon.PRONOUNS] != ["when", "is", "due"]:
+        return None
+    due = naming.Item(DraftField("due_at", FieldType.DATETIME, words=("due",)), tuple(tokens[at:end]), determined=True)
+    return due, qualifiers.attributes(tokens, end, due.field)
+
+
+_DUE: Final = 4
 
 
 def _asked(tokens: Sequence[Token], at: int) -> tuple[naming.Item, int] | None:

@@ -155,6 +155,7 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
     for reader in (
         defaults.present,
         tenses.tense,
+        tenses.later_by,
         comparisons.formula,
         comparisons.compared,
         defaults.default,
@@ -163,6 +164,8 @@ def _attribute(tokens: Sequence[Token], i: int, target: DraftField) -> int | Non
         requirements.named_type,
         sequences.sequence,
         sequences.case,
+        enumerating.of_numbers,
+        enumerating.letters,
         sizes.decimal_places,
         sizes.sizes,
         sizes.unit_of,
@@ -200,7 +203,7 @@ _CHARACTERS: Final = {
 def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple[Token, ...]] | None) -> None:
     """Read what stands in brackets behind a field: attributes, or the values of an enumeration."""
     tokens = _without_sequence(_without_format(tokens, target), target)
-    parts = [] if _one_of(tokens, target) else _parts(tokens)
+    parts = [] if _one_of(tokens, target) or _kinds(tokens, target) else _parts(tokens)
     bare: list[str] = []
     characters: set[str] = set()
     for at, part in enumerate(parts):
@@ -222,8 +225,23 @@ def _parenthesised(tokens: Sequence[Token], target: DraftField, left: list[tuple
         target.pattern = f"^[{''.join(sorted(characters))}]{{{low},{high}}}$"
     if len(bare) == 1 and left is not None and " to " in f" {bare[0].lower()} ":
         left.append(tuple(tokens))  # "(Monday to Friday)"
-    if len(bare) > 1 and target.type in {None, FieldType.STRING, FieldType.ENUM}:
+    counted = target.type is FieldType.INTEGER and all(map(enumerating.is_whole, bare))
+    if len(bare) > 1 and (counted or target.type in {None, FieldType.STRING, FieldType.ENUM}):
         enumerating.enumerate_values(target, bare)
+
+
+def _kinds(tokens: Sequence[Token], target: DraftField) -> bool:
+    """Read "(food, clothes, money)" where one value is called as a type is: there are others, which are none."""
+    parts = _parts(tokens)
+    typed = [p for p in parts if len(p) == 1 and requirements.named_type(p, 0, DraftField("probe")) is not None]
+    others = [
+        p[0].text for p in parts if p not in typed and len(p) == 1 and not _part(p, DraftField("probe"), alone=False)
+    ]
+    plain = all(text.isalpha() for text in others) and target.type in {None, FieldType.STRING, FieldType.ENUM}
+    if not typed or not plain or len(others) < enumerating.SEVERAL or len(typed) + len(others) != len(parts):
+        return False
+    enumerating.enumerate_values(target, [p[0].text for p in parts])
+    return True
 
 
 def _bare_values(part: Sequence[Token]) -> list[str]:

@@ -32,3 +32,15 @@ def tense(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
             target.present = _OPPOSITE[operator] if denied else operator
             return end
     return None
+
+
+def later_by(tokens: Sequence[Token], i: int, target: DraftField) -> int | None:
+    """Read "(when it is due), which is 21 days later": so long after the moment that is listed before it."""
+    j = i
+    while j < len(tokens) and tokens[j].low in {"which", "that", "is", "are", "always"}:
+        j += 1
+    read = quantities.duration(tokens, j) if j < len(tokens) else None
+    if read is None or read[1] >= len(tokens) or tokens[read[1]].low not in {"later", "afterwards", "thereafter"}:
+        return None
+    target.later_by = (read[0].days, read[0].hours)
+    return read[1] + 1

@@ -134,6 +134,11 @@ def _attributes(frame: parts.Frame, rest: Sequence[Token], at: int) -> bool:
     return low == "once" and before.verb in _CHANGING  # "a number that nobody may change once set"
 
 
+def _of_pronoun(rest: Sequence[Token], at: int) -> bool:
+    """Whether "they start" stands at a position and ends the sentence, whose verb is a noun as well."""
+    return at + 2 == len(rest) and rest[at].low in {"it", "they"} and rest[at + 1].verb is not None
+
+
 def trailing(frame: parts.Frame) -> parts.Frame:
     """Cut trailing conditions ("if …", "while …", "before it is returned") off the complement."""
     rest, found = list(frame.rest), list(frame.conditions)
@@ -146,7 +151,8 @@ def trailing(frame: parts.Frame) -> parts.Frame:
         if _attributes(frame, rest, i):
             continue
         cuts = (token.low in verbs.SPLITTING and (token.low != "once" or _begins_condition(rest, i + 1))) or (
-            token.low in _TIMELY and verbs.finite_verb(rest, i + 1, conjoined=True) is not None
+            token.low in _TIMELY
+            and (verbs.finite_verb(rest, i + 1, conjoined=True) is not None or _of_pronoun(rest, i + 1))
         )
         long_as = token.low in {"long", "soon"} and i > 0 and rest[i - 1].low == "as"
         if cuts or long_as:

@@ -20,17 +20,17 @@ from shared.software.specification import (
 )
 
 if TYPE_CHECKING:
-    from functions.neuron.reading.draft import Draft
+    from functions.neuron.reading.draft import Draft, Mention
     from functions.neuron.reading.rules import Reading
 
 
 def only_on(r: Reading, draft: Draft) -> bool:
-    """Read "comments only on published posts": made only for what is in that state."""
+    """Read "comments only on published posts", "tickets can be bought only for published events"."""
     at = next((i for i, t in enumerate(r.words) if t.low == "only"), None)
-    if at is None or r.frame.subject or at + 1 >= len(r.words) or r.words[at + 1].low not in _AIMING:
+    if at is None or at + 1 >= len(r.words) or r.words[at + 1].low not in _AIMING:
         return False
     made, aims = draft.mentions(r.words[:at]), draft.mentions(r.words[at + 1 :])
-    if len(made) != 1 or len(aims) != 1 or made[0].start > 1:
+    if len(made) != 1 or len(aims) != 1 or made[0].start > 1 or (r.frame.subject and not _comes_about(r, made[0])):
         return False
     reference = made[0].entity.reference_to(aims[0].entity.name)
     stated = rules.adjectives(aims[0], aims[0].entity)
@@ -38,6 +38,12 @@ def only_on(r: Reading, draft: Draft) -> bool:
         return False
     requires = tuple(c.model_copy(update={"field": f"{reference.name}.{c.field}"}) for c in stated)
     return guarding.guard(r, draft, made[0].entity, requires)
+
+
+def _comes_about(r: Reading, made: Mention) -> bool:
+    """Whether a clause says by its verb that such a thing is made: "(tickets) can be bought"."""
+    plain = r.frame.group.passive and not r.frame.negated and not made.adjectives
+    return plain and all(verb in rules.ENTERING or closing.makes(verb, made.entity) for verb in r.frame.group.verbs)
 
 
 _AIMING: Final = frozenset({"on", "for", "to", "in", "of", "at"})

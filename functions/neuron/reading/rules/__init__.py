@@ -17,6 +17,7 @@ from functions.neuron.reading.rules import (
     deletions,
     field_rules,
     guards,
+    holders,
     moments,
     overlaps,
     parts,
@@ -32,9 +33,9 @@ from functions.neuron.reading.rules.comparisons import (
     stated_presents,
 )
 from functions.neuron.reading.rules.field_rules import field_says
-from functions.neuron.reading.rules.guards import actions, adjectives
+from functions.neuron.reading.rules.guards import ENTERING, actions, adjectives
 from functions.neuron.reading.rules.moments import ordered
-from functions.neuron.reading.rules.overlaps import overlap
+from functions.neuron.reading.rules.overlaps import one_current, overlap
 from functions.neuron.reading.rules.parts import implied_parts
 from functions.neuron.reading.rules.quotas import period_field, period_of, quota
 from functions.neuron.reading.rules.readings import Reading, guarded, reading_of, sentence
@@ -48,6 +49,7 @@ READERS: Final[tuple[Callable[[readings.Reading, Draft], bool], ...]] = (
     figures.computed,
     figures.asked,
     overlaps.overlap,
+    overlaps.one_at_once,
     deletions.referenced,
     uniqueness.unique,
     moments.due,
@@ -55,15 +57,18 @@ READERS: Final[tuple[Callable[[readings.Reading, Draft], bool], ...]] = (
     comparisons.dated,
     moments.ordered,
     capacities.capacity,
+    holders.blocked,
     field_rules.of_age,
     quotas.quota,
     field_rules.field_says,
+    guards.not_for_past,
     guards.refusal,
     parts.guard_by_parts,
     guards.guard,
 )
 
 __all__ = [
+    "ENTERING",
     "READERS",
     "Reading",
     "actions",
@@ -74,6 +79,7 @@ __all__ = [
     "guarded",
     "implied_capacities",
     "implied_parts",
+    "one_current",
     "ordered",
     "overlap",
     "period_field",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, lexicon, morphology, quantities
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.rules import moments, readings
 from shared.software import specification as spec
-from shared.software.specification import FieldType
+from shared.software.specification import Condition, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +56,8 @@ CAPACITY_NAMES: Final = (
 
 def capacity(r: readings.Reading, draft: Draft) -> bool:
     """Read limits that are a field of what is pointed at: "cannot have more bookings than its capacity"."""
-    if not _speaks_of_capacity(r) or _of_something_else(r):
-        return False
+    if ("only", "once") in itertools.pairwise(r.lows) or not _speaks_of_capacity(r) or _of_something_else(r):
+        return False  # "a seat can be sold only once" counts no seats
     counted = _counted_more(r, draft)
     daily = any(quantities.phrase(r.words, i, words) for i in range(len(r.words)) for words in _DAILY)
     for entity, reference, limit in (*_spoken_capacities(r, draft), *_capacities(draft)):
@@ -87,9 +88,19 @@ def capacity(r: readings.Reading, draft: Draft) -> bool:
                     limit.name,
                     readings.sentence(r.words, draft.request),
                     each=_number_of(r, entity, draft),
+                    when=_stated(r, entity, draft),
                 )
             )
     return False
+
+
+def _stated(r: readings.Reading, entity: DraftEntity, draft: Draft) -> tuple[Condition, ...]:
+    """Read which of them count: "no more open sessions than the capacity"; nothing where none are told apart."""
+    mention = next((m for m in draft.mentions(r.words) if m.entity is entity), None)
+    told = [t.low for t in mention.adjectives] if mention is not None else []
+    told += [low for low in r.lows if low in lexicon.GOING_ON and r.frame.verb == "be"]  # "no more may be open than"
+    found = [conditions.adjective(low, entity) for low in told]
+    return next((tuple(part) for part in found if part), ())
 
 
 def _number_of(r: readings.Reading, entity: DraftEntity, draft: Draft) -> bool:
@@ -199,11 +210,18 @@ def capacity_field(entity: DraftEntity) -> DraftField | None:
 
 
 def add_capacity(
-    draft: Draft, entity: DraftEntity, reference: str, limit: str, message: str, *, each: bool = False
+    draft: Draft,
+    entity: DraftEntity,
+    reference: str,
+    limit: str,
+    message: str,
+    *,
+    each: bool = False,
+    when: tuple[Condition, ...] = (),
 ) -> tuple[str, ...]:
     """Add the rule that no more entities count at a time than the parent's field says.
 
-    `each`: they are counted, however much of something each of them is.
+    `each`: they are counted, however much of something each of them is. `when`: which count; else all that go on.
     """
     weight = (
         None
@@ -236,7 +254,7 @@ def add_capacity(
         reference=reference,
         limit_field=limit,
         weight_field=weight,
-        when=conditions.running(entity),
+        when=when or conditions.running(entity),
     )
     known = next(
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.neuron.reading import closing, conditions, morphology
-from functions.neuron.reading.draft import Draft, DraftEntity
+from functions.neuron.reading.draft import Draft, DraftEntity, Mention
 from functions.neuron.reading.rules import guards, readings
 from functions.neuron.reading.tokens import Token
 from shared.software import specification as spec
@@ -39,11 +39,28 @@ def referenced(r: readings.Reading, draft: Draft) -> bool:
     for mention in others:
         if mention.entity.reference_to(parent.name):
             return _add_referenced(r, draft, parent, mention.entity, cascade=False, adjectives=mention.adjectives)
+    link = _tied(r, draft, parent, others) or _deed(r, draft, parent)
+    return link is not None and _add_referenced(r, draft, parent, link, cascade=False, adjectives=())
+
+
+def _tied(r: readings.Reading, draft: Draft, parent: DraftEntity, others: Sequence[Mention]) -> DraftEntity | None:
+    """Give what ties "products that appear in an order" to the order."""
+    for mention in others if r.frame.negated else ():
+        found = [
+            e for e in draft.entities.values() if e.reference_to(parent.name) and e.reference_to(mention.entity.name)
+        ]
+        if len(found) == 1 and not mention.adjectives:
+            return found[0]
+    return None
+
+
+def _deed(r: readings.Reading, draft: Draft, parent: DraftEntity) -> DraftEntity | None:
+    """Give what was made of a thing by a deed that is spoken of: "while it is borrowed"."""
     tail = [t.low for _, tokens in r.frame.conditions for t in tokens] + [t.low for t in r.frame.subject]
     participles = {morphology.verb_base(low) for low in tail if morphology.is_participle(low)} | (
         {"borrow"} if "loan" in tail else set()
     )
-    link = next(
+    return next(
         (
             e
             for e in draft.entities.values()
@@ -51,9 +68,6 @@ def referenced(r: readings.Reading, draft: Draft) -> bool:
         ),
         None,
     )
-    if link is not None:
-        return _add_referenced(r, draft, parent, link, cascade=False, adjectives=())
-    return False
 
 
 def _kept_parent(r: readings.Reading, draft: Draft) -> tuple[DraftEntity, DraftEntity] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, lexicon, morphology
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
-from functions.neuron.reading.rules import readings
+from functions.neuron.reading.rules import quotas, readings
 from shared.software.specification import Condition, FieldType, Operator
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DELETING: Final = frozenset({"delete", "remove", "erase"})
 _UPDATING: Final = frozenset({"update", "edit", "change", "modify", "alter", "rename"})
-_CREATING: Final = lexicon.words("create add place make submit post write register open issue leave")
+_CREATING: Final = lexicon.words("create add place make submit post write register open issue leave cast")
 
 
 def guard(r: readings.Reading, draft: Draft) -> bool:
@@ -85,6 +85,7 @@ def _withheld(r: readings.Reading, draft: Draft) -> bool:
         draft.withheld.add((entity.name, "update"))
         for item in entity.fields.values():
             item.immutable = item.immutable or not item.managed
+        draft.mark(*[("field", entity.name, name) for name, item in entity.fields.items() if item.immutable])
     if verbs & DELETING:
         draft.withheld.add((entity.name, "delete"))
     return draft.mark(("entity", entity.name))
@@ -196,8 +197,9 @@ def _deed(verb: str, r: readings.Reading, other: DraftEntity) -> str | None:
     move = _move(verb, other)
     if move is not None and aimed and link:
         return move
-    given = verb in _CREATING | _ACTION_WORDS and any(m.entity is other for m in r.objects)
-    taken = r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and link
+    given = verb in _CREATING | _ACTION_WORDS | {"start", "begin"} and any(m.entity is other for m in r.objects)
+    named = any(m.entity is other for m in r.objects)
+    taken = r.frame.group.passive and verb in _CREATING | {"use", "assign", "sell", "order"} and (link or named)
     tied = verb in _TAKING and any(m.entity is not other and other.reference_to(m.entity.name) for m in r.objects)
     return "create" if given or taken or tied else None
 
@@ -285,9 +287,7 @@ def _too_late(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:
 def _guard_by_parent(r: readings.Reading, draft: Draft) -> bool:
     """Read "receipts can only be added while the claim is a draft": what is made depends on what it refers to."""
     verbs = set(r.frame.group.verbs)
-    action = (
-        "create" if verbs & _ENTERING else "delete" if verbs & DELETING else "update" if verbs & _UPDATING else None
-    )
+    action = "create" if verbs & ENTERING else "delete" if verbs & DELETING else "update" if verbs & _UPDATING else None
     if r.subject is None or action is None or not r.frame.group.passive or len(verbs) != 1 or not r.frame.conditions:
         return False
     word, tokens = r.frame.conditions[0]
@@ -301,8 +301,25 @@ def _guard_by_parent(r: readings.Reading, draft: Draft) -> bool:
     return bool(requires) and draft.mark(readings.guarded(r, draft, r.subject, action, requires or ()))
 
 
-_ENTERING: Final = _CREATING | {"enter", "record", "log", "book", "file", "upload", "sell", "buy", "give"}
+ENTERING: Final = _CREATING | {"enter", "record", "log", "book", "file", "upload", "sell", "buy", "give"}
 _WHILE: Final = lexicon.words("while if when unless until till")
+
+
+def not_for_past(r: readings.Reading, draft: Draft) -> bool:
+    """Read "reservations cannot be made for dates in the past": none is made for a day or moment that is over."""
+    lows = [t.low for t in r.frame.rest]
+    made = r.frame.group.passive and r.frame.negated and set(r.frame.group.verbs) <= ENTERING
+    of_days = bool(_TIMES & set(lows[:3])) and lows[-3:] == ["in", "the", "past"] and lows[:1] != ["in"]
+    if r.subject is None or r.subjects[0].adjectives or not made or not (of_days or lows == ["in", "the", "past"]):
+        return False
+    name = quotas.period_field(r.subject)
+    if name is None:
+        return False
+    condition = Condition(field=name, operator=Operator.GE, other=conditions.moment(r.subject.fields[name]))
+    return draft.mark(readings.guarded(r, draft, r.subject, "create", (condition,)))
+
+
+_TIMES: Final = lexicon.words("date dates day days time times moment moments")
 
 
 def _guard_by_object(r: readings.Reading, draft: Draft) -> bool:

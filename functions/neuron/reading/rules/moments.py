@@ -316,6 +316,15 @@ def _implied_point(words: Sequence[Token], entity: DraftEntity) -> tuple[DraftFi
     return None
 
 
+def point_in(words: Sequence[Token], entity: DraftEntity) -> DraftField | None:
+    """Give the date or moment of a thing that words speak of: "the event starts", "its deadline"."""
+    named = conditions.find_field(words, entity) or _implied_point(words, entity)
+    return named[0] if named is not None and conditions.kind_of(named[0]) in _DATED else None
+
+
+_DATED: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
+
+
 def comparable(first: DraftField, second: DraftField) -> bool:
     """Whether two fields can be compared: both numbers, or both the same kind of moment."""
     kinds = {conditions.kind_of(first), conditions.kind_of(second)}

@@ -7,6 +7,7 @@ import itertools
 from functions.neuron.reading import closing, conditions
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField
 from functions.neuron.reading.rules import moments, quotas, readings, uniqueness
+from shared.software import designs
 from shared.software import specification as spec
 from shared.software.specification import Condition, FieldType
 
@@ -65,6 +66,8 @@ def overlap(r: readings.Reading, draft: Draft) -> bool:
             fields=(*references, point.name),
             when=conditions.running(entity),
         )
+        if overlapping and not same_time and conditions.kind_of(point) is FieldType.DATETIME:
+            _only_equal(r, draft, entity, point)
         return draft.mark(draft.add_rule(rule))
     start, end = interval
     rule = spec.NoOverlapRule(
@@ -78,6 +81,59 @@ def overlap(r: readings.Reading, draft: Draft) -> bool:
     )
     draft.mark(("field", entity.name, start.name), ("field", entity.name, end.name))
     return draft.mark(draft.add_rule(rule))
+
+
+def one_at_once(r: readings.Reading, draft: Draft) -> bool:
+    """Read "a kennel can take only one dog at a time" where stays of dogs in kennels last from one day to another."""
+    text = f" {' '.join(r.lows)} "
+    once = any(f" {words} " in text for words in ("at a time", "at the same time", "at once"))
+    one = " only one " in text or " at most one " in text or " more than one " in text
+    if not once or not one or r.subject is None or len(r.objects) != 1 or r.objects[0].adjectives:
+        return False
+    if [t.low for t in r.frame.rest[r.objects[0].end :]][:1] != ["at"]:
+        return False  # "one application under review at a time": told by its state
+    holder, held = r.subject, r.objects[0].entity
+    for entity in draft.entities.values():
+        reference, interval = entity.reference_to(holder.name), _interval(entity)
+        tied = entity is held or entity.reference_to(held.name) is not None
+        if reference is None or interval is None or not tied or quotas.twofold(entity, holder):
+            continue
+        if any(field.required is False for field in interval):
+            continue  # one that has no end yet goes on
+        rule = spec.NoOverlapRule(
+            name=readings.rule_name(entity.name, reference.name, "overlap"),
+            entity=entity.name,
+            message=readings.sentence(r.words, draft.request),
+            start=interval[0].name,
+            end=interval[1].name,
+            per=(reference.name,),
+            when=conditions.running(entity),
+        )
+        return draft.mark(("field", entity.name, interval[0].name), draft.add_rule(rule))
+    return False
+
+
+def one_current(draft: Draft) -> None:
+    """Let "only one current lease" be kept by what keeps leases of one apartment from overlapping, and not twice."""
+    apart = [rule for rule in draft.rules.values() if isinstance(rule, spec.NoOverlapRule)]
+    for name, rule in list(draft.rules.items()):
+        if not isinstance(rule, spec.QuotaRule) or rule.limit != 1 or rule.period or rule.also or rule.weight_field:
+            continue
+        said = set(rule.message.lower().split())
+        same = [r for r in apart if (r.entity, r.per) == (rule.entity, (rule.reference,)) and r.when in {(), rule.when}]
+        kept = next(iter(same), None)
+        if kept is None or not said & {"current", "ongoing", "running"}:
+            continue
+        del draft.rules[name]
+        for marks in draft.marks.values():
+            marks[:] = [("rule", kept.name) if mark == ("rule", name) else mark for mark in marks]
+
+
+def _only_equal(r: readings.Reading, draft: Draft, entity: DraftEntity, point: DraftField) -> None:
+    """Say that what begins at a moment and ends at none that is known is only kept from beginning at the same one."""
+    name, begun = designs.with_article(entity.name), point.name.replace("_", " ")
+    said = [t for t in r.words if t.low.startswith("overlap") or t.low in {"double", "double-booked"}]
+    draft.leave(said[:1], f"only an equal {begun} is refused: when {name} ends is not kept".replace("_", " "))
 
 
 def _stated(r: readings.Reading, entity: DraftEntity) -> tuple[Condition, ...]:

@@ -104,8 +104,10 @@ def _limit(r: readings.Reading, draft: Draft) -> tuple[int, int, str] | None:
     if (parted := _parted(r)) is not None:
         return parted
     for part, tokens in (("rest", r.frame.rest), ("subject", r.frame.subject)):
+        within = 0
         for i in range(len(tokens)):
-            read = quantities.bound(tokens, i)
+            read = quantities.bound(tokens, i) if i >= within else None
+            within = max(within, read[1] if read is not None else 0)  # in "at least 3" there is no bare 3
             if read is None or _measures_text(tokens, read[1]):
                 continue
             bound = read[0]
@@ -356,7 +358,7 @@ def _when(adjectives: Sequence[Token], entity: DraftEntity, r: readings.Reading)
         r.lows
     )
     if at_once or not period_in(r.words):
-        return conditions.running(entity)
+        return conditions.running(entity) or (conditions.going_on(entity) if at_once else ())
     return ()
 
 

@@ -88,7 +88,7 @@ def _one_for(r: readings.Reading, draft: Draft) -> bool:
 _ONE: Final = ("more than one", "more than 1", "only one", "at most one", "just one", "exactly one")
 _SEVERAL: Final = 2
 _INSIDE: Final = frozenset({"within", "in", "per"})
-_OCCURRING: Final = lexicon.words("occur appear exist repeat be use have")
+_OCCURRING: Final = lexicon.words("occur appear exist repeat be use have sell book reserve take assign give occupy")
 
 
 def _once_within(r: readings.Reading, draft: Draft) -> bool:
@@ -111,6 +111,9 @@ def _once_within(r: readings.Reading, draft: Draft) -> bool:
         named = conditions.find_field(r.frame.subject, entity, opened)
         if reference is not None and named is not None and named[2] == len(r.frame.subject):
             return add_unique(r, draft, entity, (reference.name, named[0].name))
+        numbered = entity.fields.get(f"{r.frame.subject[-1].singular}_number")  # "a seat" of a ticket
+        if reference is not None and numbered is not None and r.subject is None:
+            return add_unique(r, draft, entity, (reference.name, numbered.name), conditions.running(entity))
     return False
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading.states import archives, beginnings, moves, paths
 from functions.neuron.reading.states.machines import complete
+from functions.neuron.reading.states.moves import held_back
+from functions.neuron.reading.states.presumed import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,4 +27,4 @@ READERS: Final[tuple[Callable[[Reading, Draft], bool], ...]] = (
     moves.moved,
 )
 
-__all__ = ["READERS", "complete"]
+__all__ = ["READERS", "complete", "counted", "held_back"]

@@ -143,8 +143,8 @@ def initial(r: Reading, draft: Draft) -> bool:
         or _left_from(r, draft)
         or ("new" in [t.low for t in r.frame.subject] and r.frame.verb in {"be", "start", "have", "get"})
     )
-    if not begins:
-        return False
+    if not begins or (not r.frame.rest and r.frame.conditions and r.frame.verb in {"start", "begin"}):
+        return False  # "a rental starts when a customer takes a bike": no state is named
     rest: Sequence[Token] = r.frame.rest
     if (first := _at_first(r.words)) is not None:
         rest = [t for t in paths.complement(r) if t not in first]  # "it is booked to begin with"

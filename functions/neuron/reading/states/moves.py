@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, lexicon, morphology, quantities
 from functions.neuron.reading.draft import DraftMachine
-from functions.neuron.reading.rules import parts
+from functions.neuron.reading.rules import moments, parts, readings
 from functions.neuron.reading.states import archives, machines, origins, paths
-from shared.software.specification import Transition
+from shared.software.specification import Condition, Operator, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ _UNDOING: Final = {
 def moved(r: Reading, draft: Draft) -> bool:
     """Read "only placed orders can be cancelled", "a paid invoice can be refunded"."""
     timed = any(quantities.duration(r.frame.rest, i) is not None for i in range(len(r.frame.rest)))
-    if timed or _of_deed(r) or _guards(r):
+    if timed or _of_deed(r) or _guards(r) or _used_for(r):
         return False
     if (r.frame.rest and r.frame.rest[0].low == "no") or "how" in r.lows or _counts(r.lows):
         return False
@@ -117,7 +118,52 @@ def _guarded(r: Reading, draft: Draft, *, moved: bool) -> bool:
     """Hold what the same sentence demands of a move: "can only be opened if it has at least one question"."""
     if moved:
         parts.guard_by_parts(r, draft)
+        _further(r, draft)
     return moved
+
+
+def _further(r: Reading, draft: Draft) -> None:
+    """Keep the denials in "can be redeemed only if it is active and not expired" until all fields are known."""
+    entity = r.subject
+    if entity is None or entity.machine is None or len(r.frame.conditions) != 1 or r.frame.negated:
+        return
+    word, said = r.frame.conditions[0]
+    if word in {"before", "after"} and not origins.sources(r, entity, draft):
+        draft.denials.append((r, tuple(said), draft.at))
+    for part in origins.joined(said)[1:] if word == "if" else ():
+        if not origins.named_states([t.low for t in part], entity, loose=False):  # the move does not begin there
+            draft.denials.append((r, tuple(part), draft.at))
+
+
+def held_back(draft: Draft) -> None:
+    """Guard moves by what they demand besides the state to move from."""
+    for r, part, at in draft.denials:
+        draft.at = at
+        entity, machine = r.subject, r.subject.machine if r.subject is not None else None
+        if entity is None or machine is None:
+            continue
+        word = r.frame.conditions[0][0]
+        stated = conditions.predicate(part, entity, draft) if origins.denied(part) else None
+        stated = _timed(word, part, entity, draft) if word in {"before", "after"} else stated
+        told = tuple(c for c in stated or () if c.field != machine.field)
+        moves = [machines.move_name(verb) for verb in r.frame.group.verbs]
+        if not told or not set(moves) <= set(machine.transitions):
+            draft.leave(part, "this condition is not checked")
+            continue
+        draft.mark(*[readings.guarded(r, draft, entity, move, told) for move in moves])
+
+
+def _timed(word: str, said: Sequence[Token], entity: DraftEntity, draft: Draft) -> tuple[Condition, ...] | None:
+    """Read "(only before) the event starts" against the present: of the thing itself, or of what it refers to."""
+    mention = next(iter(draft.mentions(said)), None)
+    owner = mention.entity if mention is not None and mention.start <= 1 else entity
+    reference = entity.reference_to(owner.name) if owner is not entity else None
+    point = moments.point_in(said, owner)
+    if point is None or point.managed or (owner is not entity and reference is None):
+        return None
+    name = point.name if reference is None else f"{reference.name}.{point.name}"
+    operator = Operator.GT if word == "before" else Operator.LE
+    return (Condition(field=name, operator=operator, other=conditions.moment(point)),)
 
 
 def _of_deed(r: Reading) -> bool:
@@ -150,7 +196,9 @@ _OFTEN: Final = frozenset({"per", "a", "each", "every", "for", "on"})
 
 
 def _counts(lows: Sequence[str]) -> bool:
-    """Whether "once" says how often: "given once per date", and not since when: "once it is shipped"."""
+    """Whether "once" says how often: "given once per date", and not since when; so do "twice" and "three times"."""
+    if {"twice", "thrice"} & set(lows) or any(b == "times" and a not in {"all", "at"} for a, b in pairwise(lows)):
+        return True
     at = lows.index("once") if "once" in lows else None
     return at is not None and (at + 1 == len(lows) or lows[at + 1] in _OFTEN)
 
@@ -175,9 +223,10 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
         return _refuse(draft, entity, verb, target, sources)
     else:
         allowed = sources
-    named = next((s for s in entity.machine.states if machines.action_of(s) == verb), None) if entity.machine else None
+    named = next((s for s in machines.states_of(entity) if machines.action_of(s) == verb), None)
     target = named or target
-    machine = machines.machine_of(draft, entity, machines.with_initial(entity, target), ordered=False)
+    presumed = [*allowed, target] if allowed and not machines.states_of(entity) else []
+    machine = machines.machine_of(draft, entity, presumed or machines.with_initial(entity, target), ordered=False)
     state = machines.spelled(machine, target) or target
     if allowed:
         machines.machine_of(draft, entity, allowed, ordered=False)
@@ -269,10 +318,28 @@ def _active(r: Reading, draft: Draft) -> bool:
         return True
     if r.frame.group.passive or r.frame.negated or not r.objects or r.objects[0].entity is r.subject or r.frame.only:
         return False
-    if r.frame.rest[0].low in lexicon.PREPOSITIONS:
+    if r.frame.rest[0].low in lexicon.PREPOSITIONS or _led(r):
         return False  # "candidates stand for an election": nothing is done to the election
     moved = [_ordered_move(r, draft, verb) for verb in r.frame.group.verbs]
     return any(moved)
+
+
+def _led(r: Reading) -> bool:
+    """Whether a preposition leads what is no object then: "can appear only once in an order"."""
+    at = r.objects[0].start - len(r.objects[0].adjectives)
+    while at > 0 and r.frame.rest[at - 1].low in lexicon.DETERMINERS:
+        at -= 1
+    return at > 0 and r.frame.rest[at - 1].low in {"in", "on", "within", "per", "among"}
+
+
+def _used_for(r: Reading) -> bool:
+    """Whether things are used for something that refers to them: "only active vehicles may be used for trips"."""
+    entity = r.subject
+    led = r.frame.group.passive and bool(r.frame.rest) and r.frame.rest[0].low in {"for", "in", "on"}
+    if entity is None or not led:
+        return False
+    pointing = any(m.entity is not entity and m.entity.reference_to(entity.name) for m in r.objects)
+    return pointing and set(r.frame.group.verbs) <= {"use", "assign", "choose", "select", "pick", "put"}
 
 
 def _of_itself(r: Reading, draft: Draft) -> bool:

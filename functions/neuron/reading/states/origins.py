@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
+    from functions.neuron.reading.tokens import Token
 
 _SOURCES_WORDS: Final = lexicon.words("if when while unless until till once before after")
 
@@ -42,13 +43,49 @@ def _conditional(r: Reading, entity: DraftEntity, draft: Draft) -> list[str]:
         if word not in _SOURCES_WORDS or (mentioned and mentioned[0].entity is not entity):
             continue
         lows = [t.low for t in tokens]
+        if word == "if" and (named := _first_named(tokens, entity)):
+            return named
         if word in EXCEPTING:
             named = named_states(lows, entity, loose=r.frame.negated)
+            if not named:
+                return []  # "can be cancelled before they start": a moment, and no state
             return named if r.frame.negated else _states_before(named, entity, timely=word != "unless")
         if word in {"if", "while", "when"} and {"not", "is-not"} & set(lows):
             return _states_before(named_states(lows, entity, loose=False), entity)
-        return named_states(lows, entity, loose=True)
+        named = named_states(lows, entity, loose=True)
+        return _from_then_on(named, entity) if word in {"once", "after"} and r.frame.negated else named
     return []
+
+
+def _from_then_on(begun: Sequence[str], entity: DraftEntity) -> list[str]:
+    """Give the states from the first of those that are named: what is not done "once it is baked", nor is it later."""
+    states = machines.states_of(entity)
+    places = [states.index(s) for s in begun if s in states]
+    return (
+        [*begun, *(s for s in states[min(places) :] if s not in begun and not machines.is_end(s))]
+        if places
+        else [*begun]
+    )
+
+
+def joined(tokens: Sequence[Token]) -> list[Sequence[Token]]:
+    """Cut "it is active and not expired" into what must hold together."""
+    cuts = [i for i, t in enumerate(tokens) if t.low == "and" and 0 < i < len(tokens) - 1]
+    return [tokens[a:b] for a, b in zip([0, *(i + 1 for i in cuts)], [*cuts, len(tokens)], strict=True)]
+
+
+def denied(tokens: Sequence[Token]) -> bool:
+    """Whether a part of a condition is a denial: "not expired", "it has not been used"."""
+    return any(t.low in lexicon.NEGATIONS for t in tokens)
+
+
+def _first_named(tokens: Sequence[Token], entity: DraftEntity) -> list[str]:
+    """Give the state in the first part of "it is active and not expired" where the other parts are denials."""
+    parts = joined(tokens)
+    if len(parts) == 1 or denied(parts[0]) or not all(map(denied, parts[1:])):
+        return []
+    named = named_states([t.low for t in parts[0]], entity, loose=True)
+    return named if len(named) == 1 else []
 
 
 def _states_before(ended: Sequence[str], entity: DraftEntity, *, timely: bool = False) -> list[str]:
