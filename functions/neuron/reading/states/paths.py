@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.reading import lexicon, morphology
 from functions.neuron.reading.draft import DraftMachine
 from functions.neuron.reading.states import machines
+from functions.neuron.reading.tokens import Kind, Token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.rules import Reading
-    from functions.neuron.reading.tokens import Token
 
 _GOING: Final = lexicon.words("go move pass progress change transition proceed advance run turn switch evolve")
 PLAIN: Final = lexicon.words(
@@ -261,6 +261,7 @@ def forbid(machine: DraftMachine, sources: Sequence[str], targets: Sequence[str]
                 del machine.transitions[name]
 
 
+_OR: Final = Token(Kind.WORD, "or", 0, 0)
 _CHAIN_WORDS: Final = lexicon.words(
     "become becomes as forward only always from to through via then , -> → and finally into > - \u2013 directly "
     "straight back or eventually next later get gets first afterwards"
@@ -270,17 +271,32 @@ _CHAIN_WORDS: Final = lexicon.words(
 def _chain(tokens: Sequence[Token]) -> list[list[str]]:
     """Cut "from draft to placed, then to shipped or cancelled" into its steps."""
     steps: list[list[Token]] = [[]]
+    between: list[set[str]] = [set()]
     ends = {i + j for i in range(len(tokens) - 1) for j in (0, 1) if _ends_up(tokens, i)}
     for i, token in enumerate(tokens):
-        if i in ends:
-            if steps[-1]:
-                steps.append([])
-        elif token.low not in _CHAIN_WORDS or (token.low == "or" and steps[-1]):
+        if i not in ends and (token.low not in _CHAIN_WORDS or (token.low == "or" and steps[-1])):
             steps[-1].append(token)
-        elif steps[-1]:
+            continue
+        if steps[-1]:
             steps.append([])
+            between.append(set())
+        between[-1].add(token.low)
+    steps = _listed(steps, between)
     found = [_alternatives(step) for i, step in enumerate(steps) if not (i and _receives(steps[i - 1], step))]
     return [states for states in found if states and len(states[0].split()) <= 3]
+
+
+def _listed(steps: list[list[Token]], between: Sequence[set[str]]) -> list[list[Token]]:
+    """Put what is listed behind one "then" into one step: "…, then completed, cancelled or missed"."""
+    end = len(steps) - 1
+    begin = end
+    while begin > 0 and between[begin] <= {",", "or"}:
+        begin -= 1
+    listed = [step for step in steps[begin:] if step]
+    chosen = any(t.low == "or" for step in listed for t in step) or any("or" in words for words in between[begin + 1 :])
+    if begin == 0 or len(listed) < 2 or not chosen:
+        return steps
+    return [*steps[:begin], [t for step in listed for t in (_OR, *step)]]
 
 
 def _ends_up(tokens: Sequence[Token], at: int) -> bool:
