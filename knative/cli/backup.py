@@ -211,21 +211,20 @@ def verify_backups(backup_id: str | None, *, really: bool, everything: bool, as_
         return
 
     async def work() -> list[dict[str, Any]]:
+        from shared.backup.route import FOREVER
         from shared.backup.verification import verify
 
         repository = source.repository()
         listed = await repository.backups()
-        if faults := [
-            f"{one.id}: {one.fault}"
-            for one in listed
-            if one.fault is not None and (everything or backup_id == str(one.id))
-        ]:
+        asked = listed if everything else [one for one in listed if str(one.id) == backup_id or backup_id is None][-1:]
+        if faults := [f"{one.id}: {one.fault}" for one in asked if one.fault is not None]:
             raise BackupError("\n".join(faults))
         if everything:
             chosen = [one.backup for one in listed if one.backup is not None]
         else:
             chosen = list((await choose(repository, backup_id or "latest", datetime.now(UTC))).chain)
-        done = [await verify(repository, one, None, _tell) for one in chosen]
+        begins = [*(one.consistent_at for one in chosen[1:]), FOREVER]
+        done = [await verify(repository, one, None, _tell, begin) for one, begin in zip(chosen, begins, strict=True)]
         return [{**dataclasses.asdict(one), "backup": str(one.backup), "until": one.until.isoformat()} for one in done]
 
     done = _run(work)

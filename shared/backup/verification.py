@@ -2,7 +2,8 @@
 
 Promises: each stream's hash is that of the manifest, each chunk is genuine, PostgreSQL's own manifest matches every
 file of every data folder (pg_verifybackup, which reads the WAL in it too), and the archived WAL from the backup's
-beginning has no gap. Does not: start a server; a restore test does (`evidence`).
+beginning has no gap, also in the archives that were begun after promotions. Does not: start a server; a restore test
+does (`evidence`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.backup.archive import read_status
 from shared.backup.errors import BackupError, DamagedError
 from shared.backup.restoring import require_room, verify_folder
-from shared.backup.route import first_leg, segments, wal
+from shared.backup.route import FOREVER, route, segments, wal
 from shared.backup.tar import unpack
 from shared.diskspace import is_full
 
@@ -41,7 +41,7 @@ class Verified:
         stored: Bytes in the store.
         plain: Bytes of data folders.
         segments: WAL segments, over all shards.
-        until: The last moment that it can be restored to from its own archive.
+        until: The last moment that it can be restored to.
     """
 
     backup: UUID
@@ -51,7 +51,13 @@ class Verified:
     until: datetime
 
 
-async def verify(repository: Repository, backup: Backup, scratch: Path | None, tell: Callable[[str], None]) -> Verified:
+async def verify(
+    repository: Repository,
+    backup: Backup,
+    scratch: Path | None,
+    tell: Callable[[str], None],
+    following: datetime = FOREVER,
+) -> Verified:
     """Verify one backup; what it stands on is verified by itself.
 
     Args:
@@ -59,6 +65,7 @@ async def verify(repository: Repository, backup: Backup, scratch: Path | None, t
         backup: The backup.
         scratch: A folder with room for one shard's data folder; None takes the system's.
         tell: Hears of each step.
+        following: From when on moments are restored from the next backup: the WAL after that is its own.
 
     Raises:
         DamagedError: Something is not what it should be.
@@ -69,9 +76,9 @@ async def verify(repository: Repository, backup: Backup, scratch: Path | None, t
     for part in backup.shards:
         tell(f"shard {part.shard}: {part.base.plain / 2**20:.0f} MB of the {backup.kind} backup {backup.id}")
         await _verify_base(repository, part, scratch)
-        status = await read_status(repository, part.archive)
-        until.append(backup.point_at if status is None else status.at)
-        names = await segments(repository, part, (first_leg(part),), None)
+        legs = await route(repository, part, following)
+        until.append(legs[-1].until or backup.point_at)
+        names = await segments(repository, part, legs, None)
         tell(f"shard {part.shard}: {len(names)} WAL segments")
         for name in names:
             async for _ in wal(repository, name):

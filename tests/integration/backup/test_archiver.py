@@ -128,11 +128,11 @@ async def given_up(connection: Connection) -> Slot | None:
     return found if found.active_pid is None else None
 
 
-async def take(shard: Shard, connection: Connection, spool: Spool) -> None:
-    """Receive some WAL into a spool, so that the server keeps it no longer."""
+async def take(shard: Shard, connection: Connection, spool: Spool, segments: int = 3) -> None:
+    """Receive some WAL into a spool, so that the slot keeps it no longer."""
     command, environment = receiving(shard, await held_by(connection), spool)
     taking = await start(command, environment)
-    await switched(shard, 3)
+    await switched(shard, segments)
     last, size = (await mark(connection)).lsn, await segment_bytes(connection)
     await eventually(lambda: taken(connection, last - last % size))
     await end(taking)
@@ -235,7 +235,13 @@ async def test_after_a_promotion_a_new_archive_and_a_full_backup_begin_by_themse
     assert known_last[0] <= await ids(repository, newest, tmp_path / "newest") <= known_last[1]
 
     [_, leg] = through.routes[0]
-    begin = segment(leg.timeline, leg.lsn, first.shards[0].segment_bytes)
+    size = first.shards[0].segment_bytes
+    await verify(repository, first, tmp_path, silent)
+    later = f"wal/{leg.archive}/{segment(leg.timeline, leg.lsn + size, size)}"
+    await repository.delete(later)
+    with pytest.raises(DamagedError, match=f"{later} is damaged: .*not in the store"):
+        await verify(repository, first, tmp_path, silent)
+    begin = segment(leg.timeline, leg.lsn, size)
     [hole] = [name async for name in repository.below(f"wal/{leg.archive}") if begin in name]
     await repository.delete(hole)
     with pytest.raises(BackupError, match="choose an earlier moment"):
@@ -278,7 +284,7 @@ async def test_the_archive_goes_on_where_another_spool_took_it(stage: Stage, tmp
         await run(command, environment)  # leaves the segment that is being written
         assert own.names
         other = Spool(tmp_path, held.archive, places.repository, own.data_key)
-        await take(shard, connection, other)
+        await take(shard, connection, other, 20)  # more than `wal_keep_size`
         await other.keep()
         await eventually(lambda: without(connection, {name.removesuffix(".partial") for name in own.names}))
     status = await catch_up(shard, places.repository, own.data_key, places.spool, places.clock, 60)
