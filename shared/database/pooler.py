@@ -23,13 +23,14 @@ else:
     Connection = Any
 
 _OURS: Final = "SELECT count(*) FROM pg_prepared_statements WHERE starts_with(name, '__asyncpg_')"
+_STATEMENT_MODE: Final = "statement pooling mode"  # PgBouncer says so to who begins a transaction, and hangs up
 
 register(
     "pooler-unfit",
     503,
     "The pooler before a database cannot be used",
-    "Who runs the platform must set max_prepared_statements in PgBouncer (1.21 or later), or name the servers' own "
-    "addresses in HAL9_SHARDS.",
+    "Who runs the platform must set max_prepared_statements and pool_mode = transaction in PgBouncer (1.21 or later), "
+    "or name the servers' own addresses in HAL9_SHARDS.",
 )
 
 
@@ -40,7 +41,7 @@ async def is_direct(connection: Connection) -> bool:
 
 
 async def require_fit(connection: Connection) -> None:
-    """Refuse a pooler that would mix up the prepared statements of its clients.
+    """Refuse a pooler that would mix up the prepared statements of its clients, or takes no transactions.
 
     Raises:
         Problem: 503 `pooler-unfit`.
@@ -48,7 +49,12 @@ async def require_fit(connection: Connection) -> None:
     try:
         if await is_direct(connection):
             return
-        as_we_named_them = await connection.fetchval(_OURS)
+        async with connection.transaction():
+            as_we_named_them = await connection.fetchval(_OURS)
+    except asyncpg.ConnectionDoesNotExistError as error:
+        if _STATEMENT_MODE not in str(error):
+            raise
+        raise Problem("pooler-unfit") from error
     except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError) as error:
         raise Problem("pooler-unfit") from error
     if as_we_named_them:

@@ -49,7 +49,7 @@ unix_socket_dir = {folder}
 listen_port = 6432
 auth_type = trust
 auth_file = {folder}/users
-pool_mode = transaction
+pool_mode = {mode}
 max_client_conn = 1000
 default_pool_size = {connections}
 max_prepared_statements = {statements}
@@ -67,24 +67,30 @@ def version() -> tuple[int, ...]:
 pytestmark = pytest.mark.skipif(version() < (1, 21), reason="there is no PgBouncer 1.21 or later")
 
 
-def configured(servers: Servers, folder: Path, statements: int) -> Path:
+def configured(servers: Servers, folder: Path, statements: int, mode: str) -> Path:
     folder.mkdir()
     databases = [f"shard{n} = host={one.run} port={one.port} dbname=hal9" for n, one in enumerate(servers.postgres)]
     (folder / "users").write_text('"hal9_app" ""\n"hal9_owner" ""\n')
     file = folder / "pgbouncer.ini"
     file.write_text(
         CONFIGURATION.format(
-            databases="\n".join(databases), folder=folder, connections=SERVER_CONNECTIONS, statements=statements
+            databases="\n".join(databases),
+            folder=folder,
+            connections=SERVER_CONNECTIONS,
+            statements=statements,
+            mode=mode,
         )
     )
     return file
 
 
 @asynccontextmanager
-async def pgbouncer(servers: Servers, folder: Path, *, statements: int = 100) -> AsyncIterator[str]:
+async def pgbouncer(
+    servers: Servers, folder: Path, *, statements: int = 100, mode: str = "transaction"
+) -> AsyncIterator[str]:
     """A PgBouncer before all shards; the addresses through it, for the role hal9_app."""
     assert PROGRAM is not None
-    file = configured(servers, folder, statements)
+    file = configured(servers, folder, statements, mode)
     log = folder / "log"
     process = spawn([PROGRAM, str(file)], folder, log, unprivileged(), signal.SIGKILL)
     host = quote(str(folder), safe="/")
@@ -177,12 +183,16 @@ async def test_a_transaction_over_shards_goes_through_and_is_recovered(servers: 
         assert len(books.transfers) == 2
 
 
-async def test_a_pooler_that_mixes_up_statements_is_refused_at_the_start(servers: Servers, short_folder: Path) -> None:
-    async with pgbouncer(servers, short_folder / "old", statements=0) as dsns, opened(dsns) as shards:
+@pytest.mark.parametrize(("statements", "mode"), [(0, "transaction"), (100, "statement")])
+async def test_a_pooler_that_mixes_up_statements_or_takes_no_transaction_is_refused_at_the_start(
+    servers: Servers, short_folder: Path, statements: int, mode: str
+) -> None:
+    folder = short_folder / f"unfit-{mode}"
+    async with pgbouncer(servers, folder, statements=statements, mode=mode) as dsns, opened(dsns) as shards:
         with pytest.raises(Problem) as caught:
             await shards.check()
         assert (caught.value.slug, caught.value.status) == ("pooler-unfit", 503)
-        assert "max_prepared_statements" in caught.value.detail
+        assert "max_prepared_statements and pool_mode = transaction" in caught.value.detail
 
 
 async def test_migrations_are_refused_through_a_pooler(pooled: str) -> None:
