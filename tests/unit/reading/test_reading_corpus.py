@@ -13,10 +13,9 @@ from functions.neuron.reading import read
 from shared.software.specification import ClauseStatus, FieldType
 
 MENDED = (
-    "heldout_readcli",
     "corpus", "heldout", "gained", "heldout_again", "heldout_third", "heldout_fifth", "heldout_eighth", "heldout_ninth",
     "heldout_tenth", "heldout_eleventh", "heldout_twelfth", "heldout_thirteenth", "heldout_fourteenth", "libraries",
-    "crafts", "heldout_readapi",
+    "crafts", "heldout_sixteenth", "heldout_seventeenth",
 )  # fmt: skip
 CASES = [
     case for name in MENDED for case in tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text())["case"]
