@@ -146,6 +146,7 @@ class Draft:
 
     request: str
     kind: spec.Kind = spec.Kind.API
+    describes: bool = False  # a library's request that says what things hold, and so wants records kept
     name: str = ""
     title: str = ""
     entities: dict[str, DraftEntity] = dataclasses.field(default_factory=dict)
@@ -170,7 +171,7 @@ class Draft:
         default_factory=set
     )  # (entity, operation) that the request rules out altogether
     reads_file: set[str] = dataclasses.field(default_factory=set)
-    denials: list[tuple[Reading, tuple[Token, ...], int]] = dataclasses.field(
+    demands: list[tuple[Reading, tuple[Token, ...], int]] = dataclasses.field(
         default_factory=list
     )  # what a move demands besides a state, "and not expired", with its clause
     parts: list[tuple[str, str, int, int]] = dataclasses.field(

@@ -77,6 +77,7 @@ def read(request: str) -> Specification:
     cut = tokens.tokenise(request)
     draft = Draft(request, clauses=clauses.split(cut))
     draft.kind, _ = subject.kind(cut, draft.clauses)
+    draft.describes = draft.kind is Kind.LIBRARY and structures.describes(draft.clauses)
     _declare(draft)
     _compute(draft)
     _drop_headings(draft)

@@ -52,7 +52,7 @@ def unavailable(words: Sequence[Token]) -> str | None:
 def read(clause: Clause, draft: Draft) -> bool:
     """Read a clause of a library's request for data structures; True when it is about them."""
     if draft.kind is not Kind.LIBRARY or (
-        _describes(draft) and (_described(clause.words) or not _offered(clause.tokens))
+        draft.describes and (_described(clause.words) or not _offered(clause.tokens))
     ):
         return False
     segments = _segments(clause.tokens)
@@ -77,9 +77,9 @@ def read(clause: Clause, draft: Draft) -> bool:
     return draft.mark(*[("structure", name) for name in about])
 
 
-def _describes(draft: Draft) -> bool:
-    """Whether the request says what things hold, so that records of them are kept: "jobs have a name, a priority"."""
-    return any(_described(clause.words) for clause in draft.clauses)
+def describes(clauses: Sequence[Clause]) -> bool:
+    """Whether a request says what things hold, so that records of them are kept: "jobs have a name, a priority"."""
+    return any(_described(clause.words) for clause in clauses)
 
 
 def _described(words: Sequence[Token]) -> bool:
@@ -131,7 +131,7 @@ def _narrowed(segment: Sequence[Token], about: Sequence[str]) -> Sequence[Token]
 
 def beyond(draft: Draft) -> bool:
     """Say of a clause of a library of data structures alone, which no reader has read, what is offered instead."""
-    if not draft.structures or draft.entities or _describes(draft):
+    if not draft.structures or draft.entities or draft.describes:
         return False
     offers = "; ".join(f"{STRUCTURES[n].title}: {', '.join(STRUCTURES[n].operations)}" for n in draft.structures)
     draft.reasons[draft.at] = f"This is not offered. What is: {offers}."

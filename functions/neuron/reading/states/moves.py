@@ -123,21 +123,21 @@ def _guarded(r: Reading, draft: Draft, *, moved: bool) -> bool:
 
 
 def _further(r: Reading, draft: Draft) -> None:
-    """Keep the denials in "can be redeemed only if it is active and not expired" until all fields are known."""
+    """Keep what "can be redeemed only if it is active and not expired" demands besides until all fields are known."""
     entity = r.subject
     if entity is None or entity.machine is None or len(r.frame.conditions) != 1 or r.frame.negated:
         return
     word, said = r.frame.conditions[0]
     if word in {"before", "after"} and not origins.sources(r, entity, draft):
-        draft.denials.append((r, tuple(said), draft.at))
+        draft.demands.append((r, tuple(said), draft.at))
     for part in origins.joined(said)[1:] if word == "if" else ():
         if not origins.named_states([t.low for t in part], entity, loose=False):  # the move does not begin there
-            draft.denials.append((r, tuple(part), draft.at))
+            draft.demands.append((r, tuple(part), draft.at))
 
 
 def held_back(draft: Draft) -> None:
     """Guard moves by what they demand besides the state to move from."""
-    for r, part, at in draft.denials:
+    for r, part, at in draft.demands:
         draft.at = at
         entity, machine = r.subject, r.subject.machine if r.subject is not None else None
         if entity is None or machine is None:
@@ -256,8 +256,7 @@ def _move(r: Reading, draft: Draft, entity: DraftEntity, verb: str) -> bool:
 
 def _begun_again(entity: DraftEntity, undone: str) -> str:
     """Give the state that a move back leads to: the one that it means, else the one in which things begin."""
-    listed = next((entity.fields[n].values for n in machines.STATE_FIELDS if n in entity.fields), ())
-    states = entity.machine.states if entity.machine is not None else listed
+    states = machines.states_of(entity)
     first = (entity.machine.initial if entity.machine is not None else next(iter(states), None)) or undone
     return next((s for s in states if morphology.name(s) in {undone, *machines.INITIAL[:3]}), first)
 
