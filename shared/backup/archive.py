@@ -32,7 +32,6 @@ from shared.backup.shard import (
     mark,
     new_slot,
     oldest_kept,
-    segment,
     segment_bytes,
     slot,
     switch,
@@ -267,10 +266,10 @@ async def reach_back(connection: Connection, held: Slot, spool: Spool, repositor
     before there would be a hole, though the server still has what was written there.
     """
     size, oldest = await segment_bytes(connection), await oldest_kept(connection)
-    if oldest is None or oldest + size > held.restart_lsn or spool.names:
+    if oldest is None or begin_of(oldest, size) + size > held.restart_lsn or spool.names:
         return
     if not [name async for name in _segments(repository, held.archive)]:
-        spool.begin_at(segment(await timeline(connection), oldest, size))
+        spool.begin_at(oldest)
 
 
 async def _segments(repository: Repository, archive: str) -> AsyncIterator[str]:

@@ -180,12 +180,12 @@ async def timeline(connection: Connection) -> int:
     return timeline_of(name)
 
 
-async def oldest_kept(connection: Connection) -> int | None:
-    """Where the oldest segment begins that the server has of its history; None when the role may not look."""
+async def oldest_kept(connection: Connection) -> str | None:
+    """The oldest segment that the server has of its history; None when the role may not look."""
     if not await connection.fetchval("SELECT has_function_privilege('pg_ls_waldir()', 'EXECUTE')"):
         return None
     oldest: str | None = await connection.fetchval(_OLDEST)
-    return None if oldest is None else begin_of(oldest, await segment_bytes(connection))
+    return oldest
 
 
 async def segment_bytes(connection: Connection) -> int:
