@@ -317,6 +317,26 @@ def link_columns(relation: Relation) -> tuple[str, str]:
     return f"{relation.left}_id", f"{relation.right}_id"
 
 
+def slug(name: str) -> str:
+    """Write an identifier as it stands in a path, and in a command's name."""
+    return name.replace("_", "-")
+
+
+def relation_commands(left: str, right: str, rights: str) -> tuple[tuple[str, OperationKind], ...]:
+    """Name the commands that put two things together, part them, and list what one is together with.
+
+    Args:
+        left: The one thing's name.
+        right: The other one's.
+        rights: The other one's plural.
+    """
+    return (
+        (f"add-{slug(right)}-to-{slug(left)}", OperationKind.LINK),
+        (f"remove-{slug(right)}-from-{slug(left)}", OperationKind.UNLINK),
+        (f"{slug(rights)}-of-{slug(left)}", OperationKind.LIST),
+    )
+
+
 def with_article(name: str) -> str:
     """Give a thing's words with its article, as all texts of the software have it: `a loan`, `an order`, `a user`."""
     text = name.replace("_", " ").replace("-", " ")

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from functions.neuron.reading.draft import Draft, DraftEntity
     from functions.neuron.reading.tokens import Token
 
+DATED: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
+"""The kinds of fields that tell a day."""
+
+NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL})
+"""The kinds of a thing's own fields that tell how much."""
+
 _RUNNING: Final = lexicon.words(
     "open active current ongoing outstanding unreturned running existing live pending unfinished incomplete undone"
 )
@@ -81,7 +87,7 @@ def adjective(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
 def _state(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
     machine = entity.machine
     if machine is None:
-        return _unfinished(entity) or None if name in _RUNNING else None
+        return going_on(entity) or None if name in _RUNNING else None
     for state in machine.states:
         if morphology.name(state) == name:
             return (Condition(field=machine.field, operator=Operator.EQ, value=state),)
@@ -132,8 +138,7 @@ def moment(item: DraftField) -> str:
 
 def dated(entity: DraftEntity, *words: str) -> DraftField | None:
     """Give the first date(time) field whose name holds one of the words."""
-    kinds = {FieldType.DATE, FieldType.DATETIME}
-    fields = [item for item in entity.fields.values() if kind_of(item) in kinds]
+    fields = [item for item in entity.fields.values() if kind_of(item) in DATED]
     return next((item for word in words for item in fields if word in item.name.split("_") or word == item.name), None)
 
 
@@ -148,7 +153,7 @@ def _moment(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
         "finished": ("ends", "end"),
     }
     if name in late and (item := dated(entity, *late[name])) is not None:
-        return (Condition(field=item.name, operator=Operator.LT, other=moment(item)), *_unfinished(entity))
+        return (Condition(field=item.name, operator=Operator.LT, other=moment(item)), *going_on(entity))
     if (
         name in {"upcoming", "future"}
         and (item := dated(entity, "start", "starts", "date", "time", "due", "begin", "scheduled", "departure"))
@@ -170,17 +175,17 @@ def _moment(name: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
 _UNFINISHED_WORDS: Final = lexicon.words("done completed is_done is_completed finished complete paid returned")
 
 
-_MOMENTS: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
 _ENDING_WORDS: Final = lexicon.words(
     "end ended exit exited discharge discharged return returned departure left checkout"
 )
 
 
-def _unfinished(entity: DraftEntity) -> tuple[Condition, ...]:
+def going_on(entity: DraftEntity) -> tuple[Condition, ...]:
+    """Give the condition that something is not over: by its state, or by an end that is not known yet."""
     found = running(entity)
     if found:
         return found
-    ends = [f for f in entity.fields.values() if f.required is False and kind_of(f) in _MOMENTS]
+    ends = [f for f in entity.fields.values() if f.required is False and kind_of(f) in DATED]
     ended = [f for f in ends if _ENDING_WORDS & set(f.name.split("_"))]
     if len(ended) == 1:
         return (Condition(field=ended[0].name, operator=Operator.IS_NULL),)
@@ -193,11 +198,6 @@ def _unfinished(entity: DraftEntity) -> tuple[Condition, ...]:
         if closed and item.name in {"status", "state"}:
             return (Condition(field=item.name, operator=Operator.NE, value=closed[0]),)
     return ()
-
-
-def going_on(entity: DraftEntity) -> tuple[Condition, ...]:
-    """Give the condition that something is not over: by its state, or by an end that is not known yet."""
-    return _unfinished(entity)
 
 
 def implied(word: str, entity: DraftEntity) -> tuple[Condition, ...] | None:
@@ -365,7 +365,7 @@ def comparison(tokens: Sequence[Token], entity: DraftEntity) -> tuple[Condition,
     item, _, end = named
     rest = tokens[end:]
     lows = [token.low for token in rest]
-    if kind_of(item) in {FieldType.DATE, FieldType.DATETIME}:
+    if kind_of(item) in DATED:
         return _against_now(item, lows)
     negative = any(low in {"not", "never", "cannot", "is-not"} for low in lows[:3])
     for i in range(len(rest)):

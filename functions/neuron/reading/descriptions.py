@@ -248,7 +248,7 @@ def _unnamed(clause: Clause, draft: Draft, later: Open) -> bool:
     before = draft.clauses[draft.at - 1] if draft.at else None
     if before is None or not before.intro or any(entity.fields for entity in draft.entities.values()):
         return False
-    if draft.kind is SoftwareKind.LIBRARY and any(t.singular in _CODE for t in before.tokens):
+    if draft.kind is SoftwareKind.LIBRARY and any(t.singular in lexicon.CODE for t in before.tokens):
         return False  # "a library with helpers for dates: …": what it computes
     body = clause.words
     if ":" not in draft.request[before.end : clause.start] or any(t.text == ":" for t in body[:4]):
@@ -270,9 +270,6 @@ def _unnamed(clause: Clause, draft: Draft, later: Open) -> bool:
     for other in (draft.weak & set(draft.entities)) - {name}:
         del draft.entities[other]
     return declarations.hold(draft.entity(name, declared=True), body, draft, later) and draft.settle()
-
-
-_CODE: Final = lexicon.words("helper function utility method class routine")
 
 
 def _object_of(tokens: Sequence[Token]) -> str | None:

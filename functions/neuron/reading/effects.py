@@ -29,7 +29,12 @@ _CREATING: Final = lexicon.words(
     "place create make add buy sell order record register submit book purchase enter receive deliver issue file log "
     "happen occur"
 )
-_NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL})
+
+
+def message(field: DraftField, direction: str) -> str:
+    """Say why an effect is refused that takes the number beyond its bounds."""
+    noun = field.name.replace("_", " ")
+    return f"There is not enough {noun}." if direction == "decrease" else f"That changes the {noun}."
 
 
 def effect(r: Reading, draft: Draft) -> bool:
@@ -43,12 +48,10 @@ def effect(r: Reading, draft: Draft) -> bool:
         reference = trigger.reference_to(target.name)
         if action is None or amount is False or reference is None:
             continue
-        noun = field.name.replace("_", " ")
-        opposite = f"There is not enough {noun}." if direction == "decrease" else f"That changes the {noun}."
         rule = EffectRule(
             name=morphology.name(trigger.name, action, field.name),
             entity=trigger.name,
-            message=opposite,
+            message=message(field, direction),
             action=action,
             reference=reference.name,
             field=field.name,
@@ -103,7 +106,12 @@ def _targets(r: Reading, draft: Draft) -> Iterator[tuple[DraftEntity, DraftField
         field = spoken[0] if spoken is not None else None
         if field is None and lows & {"stock", "inventory"}:
             field = next((f for n, f in entity.fields.items() if _STOCKS & set(n.split("_"))), None)
-        if field is not None and not field.target and not field.managed and conditions.kind_of(field) in _NUMBERS:
+        if (
+            field is not None
+            and not field.target
+            and not field.managed
+            and conditions.kind_of(field) in conditions.NUMBERS
+        ):
             yield entity, field
     before = [rule for rule in draft.rules.values() if isinstance(rule, EffectRule)]
     if before and "it" in lows:
@@ -155,7 +163,7 @@ def _amount(words: Sequence[Token], entity: DraftEntity, field: DraftField) -> D
     usual = [
         f for n, f in entity.fields.items() if set(n.split("_")) & set(_AMOUNTS) and not f.managed and not f.target
     ]
-    fitting = [f for f in usual if conditions.kind_of(f) in _NUMBERS]
+    fitting = [f for f in usual if conditions.kind_of(f) in conditions.NUMBERS]
     if not fitting:
         return True
     best = min(fitting, key=lambda f: (f.name not in _AMOUNTS, f.name != field.name))
@@ -217,7 +225,7 @@ def _beyond_stock(r: Reading, draft: Draft) -> bool:
             rule = RangeRule(
                 name=morphology.name(entity.name, amount.name, "bound"),
                 entity=entity.name,
-                message=f"There is not enough {stock.name.replace('_', ' ')}.",
+                message=message(stock, "decrease"),
                 field=amount.name,
                 operator=Operator.LE,
                 other=f"{reference.name}.{stock.name}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.reading import morphology
 from shared.software import designs
 from shared.software import specification as spec
+from shared.software.designs import slug
 from shared.software.specification import Endpoint, OperationKind
 
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ def endpoints(draft: Draft) -> tuple[Endpoint, ...]:
     found |= {f"{e.method} {e.path}": e for e in _of_computations(draft)}
     named = {f"{e.method} {e.path}": e for e in draft.endpoints}
     return tuple({**found, **named}.values())
-
-
-def slug(name: str) -> str:
-    """Write an identifier as it stands in a path."""
-    return name.replace("_", "-")
 
 
 def _of_entity(draft: Draft, entity: DraftEntity) -> Iterator[Endpoint]:
@@ -168,11 +164,9 @@ def _relation_commands(draft: Draft) -> Iterator[spec.Command]:
         left, right = draft.entities[relation.left], draft.entities[relation.right]
         one, other = designs.with_article(left.name), designs.with_article(right.name)
         many = right.plural.replace("_", " ")
-        for name, operation, summary in (
-            (f"add-{slug(right.name)}-to-{slug(left.name)}", OperationKind.LINK, f"Add {other} to {one}"),
-            (f"remove-{slug(right.name)}-from-{slug(left.name)}", OperationKind.UNLINK, f"Take {other} from {one}"),
-            (f"{slug(right.plural)}-of-{slug(left.name)}", OperationKind.LIST, f"List the {many} of {one}"),
-        ):
+        summaries = (f"Add {other} to {one}", f"Take {other} from {one}", f"List the {many} of {one}")
+        named = designs.relation_commands(left.name, right.name, right.plural)
+        for (name, operation), summary in zip(named, summaries, strict=True):
             yield spec.Command(name=name, operation=operation, entity=left.name, target=relation.name, summary=summary)
 
 

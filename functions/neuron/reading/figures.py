@@ -34,7 +34,6 @@ OPERATORS: Final = {
     "-": "-",
     "less": "-",
 }
-_NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL})
 _NOISE: Final = (
     lexicon.DETERMINERS
     | lexicon.BE
@@ -84,7 +83,7 @@ def _operand(tokens: Sequence[Token], at: int, entity: DraftEntity, draft: Draft
         percent = tokens[at].kind is Kind.PERCENT
         return (f"{number[0] / 100:g}" if percent else f"{number[0]:g}"), number[1]
     own = conditions.field_at(tokens, at, entity)
-    if own is not None and own[0].target is None and conditions.kind_of(own[0]) in _NUMBERS:
+    if own is not None and own[0].target is None and conditions.kind_of(own[0]) in conditions.NUMBERS:
         return own[0].name, _past_owner(tokens, own[1], entity.name)
     return _through(tokens, at, entity, draft)
 
@@ -110,7 +109,7 @@ def _through(tokens: Sequence[Token], at: int, entity: DraftEntity, draft: Draft
             while start < len(tokens) and tokens[start].kind is Kind.POSSESSIVE:
                 start += 1
         read = conditions.field_at(tokens, start, target) if start < len(tokens) else None
-        if read is not None and read[0].target is None and conditions.kind_of(read[0]) in _NUMBERS:
+        if read is not None and read[0].target is None and conditions.kind_of(read[0]) in conditions.NUMBERS:
             part = f"{reference.name}.{read[0].name}", _past_owner(tokens, read[1], target.name)
             if start > at or part[1] > read[1]:
                 return part
@@ -131,7 +130,7 @@ def computed(r: Reading, draft: Draft) -> bool:
     topic = draft.entities.get(draft.topic or "")
     for entity in dict.fromkeys([*owners, *([topic] if topic and not owners else []), *draft.entities.values()]):
         named = conditions.find_field(subject, entity)
-        if named is not None and (named[0].target or conditions.kind_of(named[0]) not in _NUMBERS):
+        if named is not None and (named[0].target or conditions.kind_of(named[0]) not in conditions.NUMBERS):
             named = None
         name = named[0].name if named is not None else _figure(subject, entity) if entity in owners else None
         written = _written(said, entity, draft) if name is not None else None
@@ -145,7 +144,7 @@ def _figure(subject: Sequence[Token], entity: DraftEntity) -> str | None:
     words = [t for t in subject if t.is_word and t.low not in _NOISE and t.singular not in entity.words]
     name = morphology.name(*[t.low for t in words]) if 0 < len(words) <= 3 else ""
     probe = DraftField(name)
-    return name if name and conditions.kind_of(probe) in _NUMBERS else None
+    return name if name and conditions.kind_of(probe) in conditions.NUMBERS else None
 
 
 def _written(said: Sequence[Token], entity: DraftEntity, draft: Draft) -> str | None:
@@ -192,7 +191,7 @@ def stated(draft: Draft) -> None:
     """Turn what lists of fields say of a field's origin into rules; what is not understood is left."""
     for entity in list(draft.entities.values()):
         for field in list(entity.fields.values()):
-            if field.presumed and conditions.kind_of(field) in {FieldType.DATE, FieldType.DATETIME}:
+            if field.presumed and conditions.kind_of(field) in conditions.DATED:
                 field.type = conditions.kind_of(field)
                 entity.derivations[field.name] = Derivation(field=field.name, base="now")
                 draft.at = field.at
@@ -217,11 +216,11 @@ def _derived(draft: Draft, entity: DraftEntity, field: DraftField) -> bool:
         return False
     base = conditions.find_field(field.formula, entity, length[1])
     behind = {t.low for t in field.formula[length[1] :]}
-    moment = base is not None and conditions.kind_of(base[0]) in {FieldType.DATE, FieldType.DATETIME}
+    moment = base is not None and conditions.kind_of(base[0]) in conditions.DATED
     if not moment and not behind & {"creation", "created", "made", "now", "today", "placed", "issued"}:
         return False
     kind = conditions.kind_of(field)
-    field.type = kind if kind in {FieldType.DATE, FieldType.DATETIME} else FieldType.DATETIME
+    field.type = kind if kind in conditions.DATED else FieldType.DATETIME
     field.managed, field.required = True, True
     origin = base[0].name if base is not None and moment and base[0] is not field else "now"
     entity.derivations[field.name] = Derivation(
@@ -337,11 +336,11 @@ def _only(child: DraftEntity, said: Sequence[Token], draft: Draft) -> tuple[Cond
 def figure_of(child: DraftEntity, said: Sequence[Token]) -> str | None:
     """Give the figure that is meant: the one that is named, or the usual one of such a thing."""
     named = conditions.find_field(said, child)
-    if named is not None and named[0].target is None and conditions.kind_of(named[0]) in _NUMBERS:
+    if named is not None and named[0].target is None and conditions.kind_of(named[0]) in conditions.NUMBERS:
         return named[0].name
     if said and said[0].kind is Kind.WORD and not _vague(said[0], child):
         return None  # "the average rating of each recipe" is none of its steps' numbers
-    figures = [n for n, f in child.fields.items() if not f.target and conditions.kind_of(f) in _NUMBERS]
+    figures = [n for n, f in child.fields.items() if not f.target and conditions.kind_of(f) in conditions.NUMBERS]
     words = {t.low for t in said if t.is_word}
     begun = [n for n in figures if n.split("_")[0] in words]
     if len(begun) == 1:

@@ -12,7 +12,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from functions.neuron.reading import conditions, declarations, lexicon, morphology
+from functions.neuron.reading import conditions, declarations, effects, lexicon, morphology
 from functions.neuron.reading.draft import DraftField
 from shared.software.specification import EffectRule, FieldType, Operator, RangeRule
 
@@ -53,7 +53,7 @@ _PARTICLES: Final = {
 }  # fmt: skip
 _BASES: Final = {"topped": "top", "paid": "pay", "used": "use"}
 _SUBSTANCES: Final[dict[str, frozenset[str]]] = {
-    "money": lexicon.words("balance funds money credit"),
+    "money": _MONEYS,
     "stock": lexicon.words("stock quantity inventory units"),
     "points": lexicon.words("points score balance"),
 }
@@ -62,7 +62,6 @@ _SYNONYMS: Final = {
     **dict.fromkeys(lexicon.words("stock inventory units goods"), "stock"),
     "points": "points",
 }
-_NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL})
 _BEFORE: Final = lexicon.MODALS | lexicon.BE | lexicon.PRONOUNS | lexicon.DETERMINERS | lexicon.words(
     "want wants to able like i'd we'd also then should users user people able be"
 )  # fmt: skip
@@ -77,6 +76,20 @@ class _Deed:
     verb: str
     object: list[Token]
     tail: list[Token]
+
+    @property
+    def place(self) -> list[Token]:
+        """What is dealt with lies there: "to an account"."""
+        return self.tail[: self._until]
+
+    @property
+    def details(self) -> list[Token]:
+        """What the record is to hold besides: "with a note"."""
+        return self.tail[self._until + 1 :]
+
+    @property
+    def _until(self) -> int:
+        return next((i for i, t in enumerate(self.tail) if t.low == "with"), len(self.tail))
 
 
 def read(clause: Clause, draft: Draft, later: Open) -> bool:
@@ -108,7 +121,11 @@ def implied(draft: Draft) -> None:
             continue
         entity, field = holders[0]
         told = [f for f in record.fields.values() if f.target]
-        if any(f.target != entity.name for f in told) or len(told) > 1 or conditions.kind_of(amount) not in _NUMBERS:
+        if (
+            any(f.target != entity.name for f in told)
+            or len(told) > 1
+            or conditions.kind_of(amount) not in conditions.NUMBERS
+        ):
             continue
         if not told:
             added = DraftField(entity.name, FieldType.REFERENCE, required=True, target=entity.name, at=amount.at)
@@ -247,15 +264,14 @@ def _holding(entity: DraftEntity, substance: str) -> DraftField | None:
 
 
 def _is_number(item: DraftField) -> bool:
-    return not item.target and not item.managed and not item.values and conditions.kind_of(item) in _NUMBERS
+    return not item.target and not item.managed and not item.values and conditions.kind_of(item) in conditions.NUMBERS
 
 
 def _understood(deed: _Deed, entity: DraftEntity, deeds: Sequence[_Deed], draft: Draft) -> bool:
     """Whether the words behind an object name the thing and nothing else, but for what the record is to hold."""
     if deed.verb == "charge" and not any(_WAYS[other.verb] == "increase" for other in deeds):
         return False  # charging alone may be either way
-    until = next((i for i, t in enumerate(deed.tail) if t.low == "with"), len(deed.tail))
-    tail = deed.tail[:until]
+    tail = deed.place
     named = {t for m in draft.mentions(tail) for t in tail[m.start : m.end] if m.entity is entity}
     known = lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.PRONOUNS | _SECOND | _SYNONYMS.keys() | {"out"}
     if any(t not in named and t.low not in known for t in tail):
@@ -273,9 +289,8 @@ def _make(deed: _Deed, target: DraftEntity, field: DraftField, draft: Draft, lat
     for name in names:
         record.add(DraftField(name, FieldType.REFERENCE, required=True, target=target.name, at=draft.at))
     amount = record.add(_amount(field, draft))
-    until = next((i for i, t in enumerate(deed.tail) if t.low == "with"), len(deed.tail))
-    if deed.tail[until + 1 :]:
-        declarations.hold(record, deed.tail[until + 1 :], draft, later)
+    if deed.details:
+        declarations.hold(record, deed.details, draft, later)
     directions: tuple[Literal["increase", "decrease"], ...] = ("decrease", "increase")
     if way != "move":
         directions = (way,)
@@ -312,13 +327,12 @@ def _effect(
     direction: Literal["increase", "decrease"],
     amount: DraftField,
 ) -> EffectRule:
-    noun = field.name.replace("_", " ")
     return EffectRule(
         name=morphology.name(
             record.name, reference if reference.startswith(("from_", "to_")) else "create", field.name
         ),
         entity=record.name,
-        message=f"There is not enough {noun}." if direction == "decrease" else f"That changes the {noun}.",
+        message=effects.message(field, direction),
         action="create",
         reference=reference,
         field=field.name,

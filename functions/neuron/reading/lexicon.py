@@ -77,6 +77,8 @@ ADVERBS: Final = words(
 )
 # Adjectives that tell what is not over yet: "open loans", "active bookings".
 GOING_ON: Final = words("open active current outstanding ongoing running unfinished unreturned")
+# What libraries consist of, and never keep.
+CODE: Final = words("helper function utility method class routine")
 RELATIVES: Final = frozenset(["who", "which", "that", "whose"])
 
 # Verbs whose object is what the subject holds: "books have a title".

@@ -24,7 +24,6 @@ _PERIODS: Final = frozenset({"day", "month", "year"})
 _TOLD_APART: Final = frozenset(
     {FieldType.ENUM, FieldType.BOOLEAN, FieldType.STRING, FieldType.INTEGER, FieldType.DATE, FieldType.DATETIME}
 )
-_DAYS: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
 _NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL, FieldType.NUMBER})
 _NARROWING: Final = lexicon.RELATIVES - {"that", "i"} | lexicon.words("with without where having since until if when")
 _NAMES: Final = {"sum": "total", "average": "average", "minimum": "lowest", "maximum": "highest"}
@@ -124,10 +123,10 @@ def _group(words: Sequence[Token], at: int, entity: DraftEntity) -> tuple[DraftF
         kind = conditions.kind_of(named[0])
         if named[0].target is not None or kind not in _TOLD_APART:
             return None
-        return named[0], "day" if kind in _DAYS else None, named[1]
+        return named[0], "day" if kind in conditions.DATED else None, named[1]
     if at >= len(words) or words[at].low not in _PERIODS:
         return None
-    dates = [f for f in entity.fields.values() if conditions.kind_of(f) in _DAYS and not f.managed]
+    dates = [f for f in entity.fields.values() if conditions.kind_of(f) in conditions.DATED and not f.managed]
     return (dates[0], words[at].low, at + 1) if len(dates) == 1 else None
 
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from shared.software import designs
-from shared.software.designs import ApiDesign, CommandDesign, ListingDesign, OperationDesign
+from shared.software.designs import ApiDesign, CommandDesign, ListingDesign, OperationDesign, slug
 from shared.software.specification import (
     Command,
     Computation,
@@ -97,25 +97,25 @@ def _distinct(name: str, names: set[str]) -> str:
 
 def _usual_endpoints(specification: Specification) -> Iterator[Endpoint]:
     for entity in specification.entities:
-        one, all_ = f"/{_slug(entity.plural)}/{{id}}", f"/{_slug(entity.plural)}"
+        one, all_ = f"/{slug(entity.plural)}/{{id}}", f"/{slug(entity.plural)}"
         yield _endpoint("POST", all_, OperationKind.CREATE, entity)
         yield _endpoint("GET", all_, OperationKind.LIST, entity)
         for view in specification.views:
             if view.entity == entity.name:
-                yield _endpoint("GET", f"{all_}/{_slug(view.name)}", OperationKind.VIEW, entity, view.name)
+                yield _endpoint("GET", f"{all_}/{slug(view.name)}", OperationKind.VIEW, entity, view.name)
         for report in specification.reports:
             if report.entity == entity.name:
-                yield _endpoint("GET", f"{all_}/{_slug(report.name)}", OperationKind.REPORT, entity, report.name)
+                yield _endpoint("GET", f"{all_}/{slug(report.name)}", OperationKind.REPORT, entity, report.name)
         yield _endpoint("GET", one, OperationKind.READ, entity)
         yield _endpoint("PATCH", one, OperationKind.UPDATE, entity)
         yield _endpoint("DELETE", one, OperationKind.DELETE, entity)
         for move in entity.machine.transitions if entity.machine else ():
-            yield _endpoint("POST", f"{one}/{_slug(move.name)}", OperationKind.TRANSITION, entity, move.name)
+            yield _endpoint("POST", f"{one}/{slug(move.name)}", OperationKind.TRANSITION, entity, move.name)
     for relation in specification.relations:
         yield from _relation_endpoints(relation.name, relation.left, relation.right, specification)
     for computation in specification.computations:
         yield Endpoint(
-            method="POST", path=f"/{_slug(computation.name)}", operation=OperationKind.COMPUTE, target=computation.name
+            method="POST", path=f"/{slug(computation.name)}", operation=OperationKind.COMPUTE, target=computation.name
         )
 
 
@@ -127,14 +127,10 @@ def _endpoint(
 
 def _relation_endpoints(name: str, left: str, right: str, specification: Specification) -> Iterator[Endpoint]:
     owner, other = specification.entity(left), specification.entity(right)
-    path = f"/{_slug(owner.plural)}/{{id}}/{_slug(other.plural)}"
+    path = f"/{slug(owner.plural)}/{{id}}/{slug(other.plural)}"
     yield _endpoint("GET", path, OperationKind.LIST, other, name)
     yield _endpoint("PUT", f"{path}/{{other}}", OperationKind.LINK, owner, name)
     yield _endpoint("DELETE", f"{path}/{{other}}", OperationKind.UNLINK, owner, name)
-
-
-def _slug(name: str) -> str:
-    return name.replace("_", "-")
 
 
 def _pointers(endpoint: Endpoint, specification: Specification) -> tuple[str, ...]:
@@ -282,30 +278,26 @@ def _commands(specification: Specification) -> Iterator[CommandDesign]:
 def _usual_commands(specification: Specification) -> Iterator[Command]:
     several = len(specification.entities) > 1
     for entity in specification.entities:
-        suffix = f"-{_slug(entity.name)}" if several else ""
-        plural = f"-{_slug(entity.plural)}" if several else ""
+        suffix = f"-{slug(entity.name)}" if several else ""
+        plural = f"-{slug(entity.plural)}" if several else ""
         yield Command(name=f"add{suffix}", operation=OperationKind.CREATE, entity=entity.name)
         yield Command(name=f"list{plural}", operation=OperationKind.LIST, entity=entity.name)
         yield Command(name=f"show{suffix}", operation=OperationKind.READ, entity=entity.name)
         yield Command(name=f"change{suffix}", operation=OperationKind.UPDATE, entity=entity.name)
         yield Command(name=f"delete{suffix}", operation=OperationKind.DELETE, entity=entity.name)
         for move in entity.machine.transitions if entity.machine else ():
-            name = f"{_slug(move.name)}{suffix}"
+            name = f"{slug(move.name)}{suffix}"
             yield Command(name=name, operation=OperationKind.TRANSITION, entity=entity.name, target=move.name)
     for relation in specification.relations:
-        left, right = _slug(relation.left), _slug(relation.right)
-        for name, operation in (
-            (f"add-{right}-to-{left}", OperationKind.LINK),
-            (f"remove-{right}-from-{left}", OperationKind.UNLINK),
-            (f"{_slug(specification.entity(relation.right).plural)}-of-{left}", OperationKind.LIST),
-        ):
+        rights = specification.entity(relation.right).plural
+        for name, operation in designs.relation_commands(relation.left, relation.right, rights):
             yield Command(name=name, operation=operation, entity=relation.left, target=relation.name)
     for view in specification.views:
-        yield Command(name=_slug(view.name), operation=OperationKind.VIEW, entity=view.entity, target=view.name)
+        yield Command(name=slug(view.name), operation=OperationKind.VIEW, entity=view.entity, target=view.name)
     for report in specification.reports:
-        yield Command(name=_slug(report.name), operation=OperationKind.REPORT, entity=report.entity, target=report.name)
+        yield Command(name=slug(report.name), operation=OperationKind.REPORT, entity=report.entity, target=report.name)
     for computation in specification.computations:
-        yield Command(name=_slug(computation.name), operation=OperationKind.COMPUTE, target=computation.name)
+        yield Command(name=slug(computation.name), operation=OperationKind.COMPUTE, target=computation.name)
 
 
 def _arguments(

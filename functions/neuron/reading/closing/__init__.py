@@ -70,7 +70,7 @@ def _later_by(entity: DraftEntity, draft: Draft) -> None:
             since = base.name if base is not None else "now"
             entity.derivations[name] = Derivation(field=name, base=since, days=days, hours=hours)
             draft.marks[item.at].append(("derivation", entity.name, name))
-        if kind in {FieldType.DATE, FieldType.DATETIME} and item.required is not False:
+        if kind in conditions.DATED and item.required is not False:
             base = item
 
 

@@ -41,7 +41,7 @@ def introduction(clause: Clause, draft: Draft, later: references.Open) -> bool:
                 return True
             if (
                 token.low == "with"
-                and not (draft.kind is SoftwareKind.LIBRARY and _CODE & {t.singular for t in words[i + 1 :]})
+                and not (draft.kind is SoftwareKind.LIBRARY and lexicon.CODE & {t.singular for t in words[i + 1 :]})
                 and i + 2 <= len(words)
                 and morphology.is_plural(words[-1].low)
                 and words[i + 1].low not in lexicon.ARTICLES
@@ -53,10 +53,6 @@ def introduction(clause: Clause, draft: Draft, later: references.Open) -> bool:
             listings.declare_list(words[following:], draft, later, weak=True)
             break
     return True
-
-
-_CODE: Final = lexicon.words("helper function utility method class routine")
-"""What libraries consist of, and never keep."""
 
 
 def _kept_from(words: Sequence[Token], i: int, token: Token) -> int | None:

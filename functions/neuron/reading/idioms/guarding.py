@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import rules
-from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
     from functions.neuron.reading.draft import Draft, DraftEntity
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 WHO: Final = ("email", "name", "phone")
 SHORT: Final = 6
 PAIR: Final = 2
-TIMES: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
 
 
 def guard(r: Reading, draft: Draft, entity: DraftEntity, requires: tuple[Condition, ...]) -> bool:

@@ -12,7 +12,6 @@ from functions.neuron.reading import (
     rules,
 )
 from functions.neuron.reading.draft import DraftField
-from functions.neuron.reading.idioms import guarding
 from shared.software.specification import (
     Derivation,
     FieldType,
@@ -36,7 +35,7 @@ def apart(r: Reading, draft: Draft) -> bool:
     if found is None:
         return False
     entity, reference = found
-    dates = [f for f in entity.fields.values() if conditions.kind_of(f) in guarding.TIMES and not f.managed]
+    dates = [f for f in entity.fields.values() if conditions.kind_of(f) in conditions.DATED and not f.managed]
     if len(dates) > 1:
         return False
     start = dates[0] if dates else entity.add(DraftField(f"{entity.name}_date", FieldType.DATE))

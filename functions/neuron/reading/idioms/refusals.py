@@ -15,7 +15,6 @@ from functions.neuron.reading import (
 from functions.neuron.reading.idioms import guarding
 from shared.software.specification import (
     Condition,
-    FieldType,
     Operator,
 )
 
@@ -156,7 +155,7 @@ def _late(r: Reading, draft: Draft) -> bool:
         for reference in r.subject.fields.values():
             parent = draft.entities.get(reference.target or "")
             named = conditions.find_field(tokens, parent) if parent is not None else None
-            if named is None or conditions.kind_of(named[0]) not in {FieldType.DATE, FieldType.DATETIME}:
+            if named is None or conditions.kind_of(named[0]) not in conditions.DATED:
                 continue
             operator = Operator.GE if word == "after" else Operator.LE
             field = f"{reference.name}.{named[0].name}"
@@ -171,7 +170,7 @@ def too_late(r: Reading, draft: Draft) -> bool:
     if at is None or r.subject is None or not r.frame.negated or not r.frame.group.passive:
         return False
     named = conditions.find_field(r.frame.rest, r.subject, at + 1)
-    if named is None or conditions.kind_of(named[0]) not in guarding.TIMES or named[2] != len(r.frame.rest):
+    if named is None or conditions.kind_of(named[0]) not in conditions.DATED or named[2] != len(r.frame.rest):
         return False
     operator = Operator.GE if r.frame.rest[at].low == "after" else Operator.LE
     for entity in draft.entities.values():

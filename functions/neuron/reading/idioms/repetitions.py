@@ -87,7 +87,7 @@ def same_moment(r: Reading, draft: Draft) -> bool:
     mentioned = [m.entity for m in (*r.subjects, *r.objects)]
     for entity in draft.entities.values():
         reference = next((f for other in mentioned if (f := entity.reference_to(other.name))), None)
-        dates = [f for f in entity.fields.values() if not f.managed and conditions.kind_of(f) in guarding.TIMES]
+        dates = [f for f in entity.fields.values() if not f.managed and conditions.kind_of(f) in conditions.DATED]
         if reference is not None and len(dates) == 1:
             return rules.add_unique(r, draft, entity, (reference.name, dates[0].name), conditions.running(entity))
     return False
@@ -187,7 +187,7 @@ def once_in(r: Reading, draft: Draft) -> bool:
         if mine is None or not any(closing.makes(verb, entity) for verb in r.frame.group.verbs):
             continue
         theirs = [f.name for m in r.objects if m.entity is not r.subject and (f := entity.reference_to(m.entity.name))]
-        dates = [f for f in entity.fields.values() if conditions.kind_of(f) in guarding.TIMES and not f.managed]
+        dates = [f for f in entity.fields.values() if conditions.kind_of(f) in conditions.DATED and not f.managed]
         if period == "day" and len(dates) == 1 and conditions.kind_of(dates[0]) is FieldType.DATE:
             return rules.add_unique(r, draft, entity, (mine.name, *theirs, dates[0].name), conditions.running(entity))
         rule = QuotaRule(

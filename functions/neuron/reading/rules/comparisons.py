@@ -9,7 +9,7 @@ from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Menti
 from functions.neuron.reading.rules import moments, readings
 from functions.neuron.reading.tokens import Kind, Token
 from shared.software import specification as spec
-from shared.software.specification import FieldType, Operator
+from shared.software.specification import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,11 +134,7 @@ def dated(r: readings.Reading, draft: Draft) -> bool:
         return False
     if r.frame.subject[-1].singular not in r.subject.words:
         return False
-    moments = [
-        f
-        for f in r.subject.fields.values()
-        if conditions.kind_of(f) in {FieldType.DATE, FieldType.DATETIME} and not f.managed
-    ]
+    moments = [f for f in r.subject.fields.values() if conditions.kind_of(f) in conditions.DATED and not f.managed]
     if len(moments) != 1:
         return False
     moments[0].present = (Operator.LE if "future" in lows else Operator.GE).value
@@ -148,7 +144,7 @@ def dated(r: readings.Reading, draft: Draft) -> bool:
 
 def held_to_present(draft: Draft, entity: DraftEntity, item: DraftField) -> None:
     """Add the rules for what was read of a field and the present, or zero."""
-    if item.present and conditions.kind_of(item) in {FieldType.DATE, FieldType.DATETIME}:
+    if item.present and conditions.kind_of(item) in conditions.DATED:
         _against_present(draft, entity, item)
     if item.nonzero:
         _bounded(draft, entity, item, Operator.NE, 0, f"The {item.name} must not be zero.".replace("_", " "))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from functions.neuron.reading import closing, conditions, lexicon, morphology
 from functions.neuron.reading.draft import Draft, DraftEntity, DraftField, Mention
 from functions.neuron.reading.rules import quotas, readings
-from shared.software.specification import Condition, FieldType, Operator
+from shared.software.specification import Condition, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -256,7 +256,7 @@ def _in_time(tokens: Sequence[Token], reference: DraftField, parent: DraftEntity
     if not tokens or tokens[0].low not in {"after", "before"}:
         return None
     named = conditions.find_field(tokens, parent, 1)
-    if named is None or conditions.kind_of(named[0]) not in {FieldType.DATE, FieldType.DATETIME}:
+    if named is None or conditions.kind_of(named[0]) not in conditions.DATED:
         return None
     operator = Operator.GE if tokens[0].low == "after" else Operator.LE
     return (Condition(field=f"{reference.name}.{named[0].name}", operator=operator, other=conditions.moment(named[0])),)
@@ -274,7 +274,7 @@ def _too_late(r: readings.Reading, draft: Draft, entity: DraftEntity) -> bool:
     for reference in entity.fields.values():
         parent = draft.entities.get(reference.target or "")
         named = conditions.find_field(said, parent) if parent is not None else None
-        if named is None or conditions.kind_of(named[0]) not in {FieldType.DATE, FieldType.DATETIME}:
+        if named is None or conditions.kind_of(named[0]) not in conditions.DATED:
             continue
         operator = Operator.GE if word == "after" else Operator.LE
         requires = (

@@ -319,10 +319,7 @@ def _implied_point(words: Sequence[Token], entity: DraftEntity) -> tuple[DraftFi
 def point_in(words: Sequence[Token], entity: DraftEntity) -> DraftField | None:
     """Give the date or moment of a thing that words speak of: "the event starts", "its deadline"."""
     named = conditions.find_field(words, entity) or _implied_point(words, entity)
-    return named[0] if named is not None and conditions.kind_of(named[0]) in _DATED else None
-
-
-_DATED: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
+    return named[0] if named is not None and conditions.kind_of(named[0]) in conditions.DATED else None
 
 
 def comparable(first: DraftField, second: DraftField) -> bool:

@@ -196,9 +196,7 @@ def _interval(entity: DraftEntity, make: str | None = None) -> tuple[DraftField,
         return start, end
     if make is None or (
         conditions.dated(entity, "time", "date", "start", "day", "when") is not None
-        and not all(
-            f.managed for f in entity.fields.values() if conditions.kind_of(f) in {FieldType.DATE, FieldType.DATETIME}
-        )
+        and not all(f.managed for f in entity.fields.values() if conditions.kind_of(f) in conditions.DATED)
     ):
         return None
     if sum(conditions.kind_of(f) in moments.TIMES and not f.managed for f in entity.fields.values()) == 1:

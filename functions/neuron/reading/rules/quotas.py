@@ -330,12 +330,11 @@ def period_field(entity: DraftEntity) -> str | None:
     """Give the date or moment that places something in a period; None: its creation."""
     field = conditions.dated(entity, "start", "starts", "from", "date", "time", "day", "scheduled", "begin", "arrival")
     if field is None:
-        dates = [f for f in entity.fields.values() if conditions.kind_of(f) in _MOMENTS and not f.managed]
+        dates = [f for f in entity.fields.values() if conditions.kind_of(f) in conditions.DATED and not f.managed]
         field = dates[0] if len(dates) == 1 and not _ENDS & set(dates[0].name.split("_")) else None
     return field.name if field is not None and not field.managed else None
 
 
-_MOMENTS: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
 _ENDS: Final = lexicon.words(
     "due deadline until till expiry expires expiration birth end ends return returned valid to"
 )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from functions.neuron.reading import closing, conditions, lexicon, morphology, quantities
 from functions.neuron.reading.states import machines
-from shared.software.specification import FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,14 +43,13 @@ def _at_once(draft: Draft, at: int, words: Sequence[Token]) -> None:
     for entity in list(draft.entities.values()):
         tied = {field.target for field in entity.fields.values() if field.target} & named
         deed = closing.is_link(entity) and len(tied | ({entity.name} & named)) >= _BOTH and bool(tied)
-        lasts = any(conditions.kind_of(field) in _MOMENTS for field in entity.fields.values())
+        lasts = any(conditions.kind_of(field) in conditions.DATED for field in entity.fields.values())
         if deed and not lasts and entity.machine is None and not conditions.going_on(entity):
             _begin(draft, at, entity, "open")
 
 
 _AT_ONCE: Final = ("at a time", "at the same time", "at once", "simultaneously", "concurrently")
 _BOTH: Final = 2
-_MOMENTS: Final = frozenset({FieldType.DATE, FieldType.DATETIME})
 
 
 def limits(words: Sequence[Token]) -> bool:

@@ -268,6 +268,8 @@ class CommandWriter:
             return self._computed_body(command)
         view = self._views[command.entity or ""]
         service = f"program.{view.module}"
+        if (relation := self._relation(command)) is not None:
+            return self._relation_body(command, relation, service)
         match command.operation:
             case OperationKind.CREATE:
                 return [f"return {service}.create({view.cls}Input.parse(_given(options, {view.cls}Input.names())))"]
@@ -279,8 +281,6 @@ class CommandWriter:
                 return [f"{service}.delete(options.id)", 'return {"deleted": options.id}']
             case OperationKind.TRANSITION:
                 return [f"return {service}.{command.target}_{view.name}(options.id)"]
-            case OperationKind.LINK | OperationKind.UNLINK | OperationKind.LIST if command.target:
-                return self._relation_body(command, service)
             case OperationKind.REPORT:
                 return [f"return {service}.{command.target}()"]
             case OperationKind.VIEW if command.target:
@@ -294,8 +294,7 @@ class CommandWriter:
                 sort = self._sort(view)
                 return [f"return {service}.find(Query({named}, {search}, {sort}, options.limit, options.offset))"]
 
-    def _relation_body(self, command: CommandDesign, service: str) -> list[str]:
-        relation = next(r for r in self._specification.relations if r.name == command.target)
+    def _relation_body(self, command: CommandDesign, relation: Relation, service: str) -> list[str]:
         methods = relation_methods(relation, self._specification)
         if command.operation is OperationKind.LIST:
             query = "Query(limit=options.limit, offset=options.offset)"
